@@ -1,0 +1,208 @@
+"""The verbs: plan, run, status, report, data, ui, trial, ingest."""
+
+import os
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from bench.errors import BadInput, unknown
+from bench.provenance import ROOT
+
+app = typer.Typer(
+    help="The reproducibility benchmark suite for Once-for-All Adversarial Training (NeurIPS 2020).",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+data_app = typer.Typer(help="The data sets: what is here, and fetching them.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+console = Console(stderr=True, highlight=False)
+
+Suites = Annotated[list[Path], typer.Argument(help="Suite files, e.g. suites/frontiers.yaml", show_default=False)]
+Scale = Annotated[str, typer.Option(help="How big: laptop, workstation, short, paper, or a file.")]
+Only = Annotated[list[str], typer.Option(help="Only this experiment of the suite; may be given again.")]
+DatasetOption = Annotated[
+    list[str],
+    typer.Option(help="NAME=PATH reads the suite's data set NAME from a Parquet file or image folder; NAME alone "
+    "takes the official one where the scale has a stand-in."),
+]  # fmt: skip
+Seeds = Annotated[int | None, typer.Option(min=1, help="Seeds 0 to N-1 of every network, instead of the scale's.")]
+Set = Annotated[list[str], typer.Option(help="field=value of every recipe, e.g. epochs=3 or protocol=authors-code.")]
+Runs = Annotated[Path, typer.Option(envvar="BENCH_RUNS", help="Where everything is written.")]
+Data = Annotated[Path, typer.Option(envvar="BENCH_DATA", help="Where the official archives lie.")]
+CpusPerTrial = Annotated[int, typer.Option(min=1, help="CPU threads of a trial.")]
+GpusPerTrial = Annotated[
+    float | None, typer.Option(min=0, help="GPUs of a trial, e.g. 0.5 for two on one. [default: 1 where there are any]")
+]
+Address = Annotated[str | None, typer.Option(help="A running Ray cluster, e.g. ray://head:10001 or auto.")]
+
+
+@app.command(epilog="Example: python -m bench run suites/frontiers.yaml --scale laptop --only cifar10 --seeds 5")
+def run(
+    suites: Suites,
+    scale: Scale = "laptop",
+    only: Only = [],
+    dataset: DatasetOption = [],
+    seeds: Seeds = None,
+    set: Set = [],
+    runs: Runs = Path("runs"),
+    data: Data = ROOT / "data",
+    cpus_per_trial: CpusPerTrial = 1,
+    gpus_per_trial: GpusPerTrial = None,
+    address: Address = None,
+) -> None:
+    """Train and measure what a suite needs and does not have yet, then draw its figures.
+
+    Kill it at any time; the same command goes on from the last finished epoch of every network.
+    """
+    from bench.session import Request, execute
+
+    request = Request(tuple(suites), scale, tuple(only), tuple(dataset), seeds, tuple(set), runs, data)
+    raise typer.Exit(execute(request, cpus_per_trial, gpus_per_trial, address, console, command_line()))
+
+
+@app.command(epilog="Example: python -m bench plan suites/frontiers.yaml --scale paper --json")
+def plan(
+    suites: Suites,
+    scale: Scale = "laptop",
+    only: Only = [],
+    dataset: DatasetOption = [],
+    seeds: Seeds = None,
+    set: Set = [],
+    runs: Runs = Path("runs"),
+    data: Data = ROOT / "data",
+    cpus_per_trial: CpusPerTrial = 1,
+    gpus_per_trial: GpusPerTrial = None,
+    address: Address = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout and nothing else.")] = False,
+) -> None:
+    """What `run` with the same arguments would do, and what it would cost here. Starts nothing."""
+    from bench.session import Request, preview
+
+    request = Request(tuple(suites), scale, tuple(only), tuple(dataset), seeds, tuple(set), runs, data)
+    preview(request, cpus_per_trial, gpus_per_trial, as_json, Console(highlight=False))
+
+
+@app.command(epilog="Example: python -m bench status --runs runs")
+def status(runs: Runs = Path("runs")) -> None:
+    """How far every planned network is."""
+    from bench.status import show
+
+    show(runs.resolve(), Console(highlight=False))
+
+
+@app.command(epilog="Example: python -m bench report fig4 --out docs/results")
+def report(
+    figures: Annotated[
+        list[str], typer.Argument(help="Figures to draw, e.g. fig4; all that were planned if none.")
+    ] = [],
+    runs: Runs = Path("runs"),
+    out: Annotated[Path | None, typer.Option(help="Where to. [default: report/ in the runs directory]")] = None,
+    scale: Annotated[str | None, typer.Option(help="Of which scale. [default: the newest plan's]")] = None,
+) -> None:
+    """Draw figures from what has finished, as PNG, SVG, PDF, and CSV, with an index.html. Gaps are marked."""
+    from reports.build import ReportError, build
+
+    try:
+        written = build(figures or None, runs.resolve(), out or runs / "report", scale)
+    except ReportError as error:
+        raise BadInput(str(error)) from None
+    for path in written:
+        typer.echo(path)
+
+
+@app.command(epilog="Example: python -m bench ui --port 5000")
+def ui(
+    runs: Runs = Path("runs"),
+    port: Annotated[int, typer.Option(min=1, max=65535, help="On 127.0.0.1.")] = 5000,
+) -> None:
+    """MLflow's pages on the right store, at 127.0.0.1."""
+    from bench.ui import serve
+
+    raise typer.Exit(serve(runs.resolve(), port, console))
+
+
+@app.command(epilog="Example: python -m bench trial recipe.json --directory out --source digits")
+def trial(
+    recipe: Annotated[Path, typer.Argument(help="A recipe.json, e.g. of a trial's directory.", show_default=False)],
+    directory: Annotated[Path, typer.Option(help="The trial's directory: made, or gone on with.")],
+    source: Annotated[str, typer.Option(help="A data set's name or a path. [default: the recipe's]")] = "",
+    lambdas: Annotated[str, typer.Option(help="Measured λ: a set's name. [default: the recipe's own]")] = "",
+    data: Data = ROOT / "data",
+    cpus_per_trial: CpusPerTrial = 1,
+) -> None:
+    """Train and measure one network in one directory, with torch alone: no Ray, no MLflow.
+
+    For a node without a network: copy the directory back under runs/trials/ and `ingest` it.
+    """
+    from bench.single import run_one
+
+    raise typer.Exit(run_one(recipe, directory, source, lambdas, data, cpus_per_trial))
+
+
+@app.command(epilog="Example: python -m bench ingest --runs copied-runs")
+def ingest(runs: Runs = Path("runs")) -> None:
+    """Rebuild MLflow's index from the trials' directories, after copying them or losing the database."""
+    from bench.session import ingest as rebuild
+
+    typer.echo(f"{rebuild(runs.resolve(), console)} runs are in the index")
+
+
+@data_app.command("list", epilog="Example: python -m bench data list")
+def data_list(data: Data = ROOT / "data") -> None:
+    """The named data sets and whether their archives are here."""
+    from bench.data.official import FACTS, present
+
+    for name in FACTS:
+        typer.echo(f"{name:10s} {'here' if present(name, data) else f'absent: python -m bench data fetch {name}'}")
+    typer.echo(f"{'digits':10s} here (embedded in scikit-learn)")
+
+
+@data_app.command("fetch", epilog="Example: python -m bench data fetch cifar10")
+def data_fetch(
+    name: Annotated[str, typer.Argument(help="cifar10, svhn, or stl10", show_default=False)], data: Data = ROOT / "data"
+) -> None:
+    """Download an official data set: mirrors in turn, resumed where it was cut, checked against its MD5."""
+    from bench.data.fetch import fetch
+    from bench.data.official import FACTS
+
+    if name not in FACTS:
+        raise BadInput(f"data fetch: {unknown('data set', name, FACTS)}")
+    fetch(name, data, console)
+
+
+def command_line() -> str:
+    """The command as a user can type it again."""
+    words = ["python", "-m", "bench", *sys.argv[1:]]
+    return shlex.join(words)
+
+
+def main() -> None:
+    """Exit codes: 0 all done, 1 a trial failed, 2 bad input, 130 interrupted."""
+    from bench.data import DataError
+
+    guarded: Callable = typer.main.get_command(app)
+    try:
+        code = guarded(standalone_mode=False)
+    except (BadInput, DataError) as error:
+        console.print(str(error), markup=False, style="red", soft_wrap=True)
+        code = 2
+    except typer.Exit as error:
+        code = error.exit_code
+    except KeyboardInterrupt:
+        code = 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except Exception as error:  # click's own: usage errors know how to show themselves
+        if not hasattr(error, "show"):
+            raise
+        error.show()
+        code = error.exit_code
+    sys.exit(code or 0)

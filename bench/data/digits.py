@@ -1,0 +1,40 @@
+"""scikit-learn's digits: 1,797 handwritten digits of 8 × 8 pixels that come with the library, so nothing is downloaded.
+
+Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI repository (its test part).
+"""
+
+import hashlib
+from functools import cache
+
+import numpy as np
+import torch
+
+from bench.data.words import Images, Info
+
+CLASSES = 10
+HELDOUT = 200
+TEST_EVERY = 4  # image 0, 4, 8, … is for testing: free of a seed, and each class has its share
+
+
+def describe() -> Info:
+    """Counts and content hash of the digits. Nearly all its time is scikit-learn's import."""
+    train, test = read()
+    content = hashlib.sha256()
+    for part in (train, test):
+        content.update(part.images.numpy().tobytes())
+        content.update(part.labels.numpy().tobytes())
+    shape = tuple(train.images.shape[1:])
+    return Info("digits", shape, CLASSES, len(train.labels), len(test.labels), HELDOUT, "none", content.hexdigest())
+
+
+@cache
+def read() -> tuple[Images, Images]:
+    """Training part, uint8 (1347, 1, 8, 8), and test part, uint8 (450, 1, 8, 8)."""
+    from sklearn.datasets import load_digits  # here, because a GPU node that runs CIFAR-10 need not wait for it
+
+    pixels, labels = load_digits(return_X_y=True)
+    # 17 grey levels 0..16 stretched over 0..255, so that ε has the same meaning as for any other image
+    images = torch.from_numpy(np.rint(pixels * 255 / 16).astype(np.uint8).reshape(-1, 1, 8, 8))
+    labels = torch.from_numpy(labels.astype(np.int64))
+    for_test = torch.arange(len(labels)) % TEST_EVERY == 0
+    return Images(images[~for_test], labels[~for_test]), Images(images[for_test], labels[for_test])

@@ -1,0 +1,1 @@
+"""What is asked of a trained network. Every reported number is computed in fp32."""

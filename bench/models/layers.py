@@ -1,0 +1,98 @@
+"""Batch normalisation conditioned on λ: (dual) BN, then FiLM (Sec. 3.1 and 3.2).
+
+In training mode a batch is sorted so that its λ=0 samples come first: they go through BN_c, the rest through BN_a.
+In eval mode BN followed by FiLM is one scale and shift per sample and channel, in any order of samples. It does not
+depend on the image, so `Condition` holds it, worked out once for all steps of an attack.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+@dataclass
+class Condition:
+    """What a batch is conditioned on. `code` (N, d) or None without FiLM; `zeros` the number of leading λ=0 samples
+    (training mode); `affine` one (scale, shift) per norm layer, each (N or 1, C, 1, 1) (eval mode)."""
+
+    code: Tensor | None
+    zeros: int
+    affine: list[tuple[Tensor, Tensor]] | None = None
+
+
+class FiLM(nn.Module):
+    """γ and β of (N, C) from a code of (N, d): two MLPs of two C-dimensional layers with a Leaky ReLU (Sec. 3.1).
+
+    `authors`: one MLP of hidden width 2C for both, with a Leaky ReLU on γ and β too (ledger row 3).
+    """
+
+    def __init__(self, dim: int, channels: int, kind: str = "paper", init: str = "one"):
+        super().__init__()
+        self.channels, self.kind = channels, kind
+        if kind == "authors":
+            self.both = mlp(dim, 2 * channels, 2 * channels)
+        else:
+            self.gamma, self.beta = mlp(dim, channels, channels), mlp(dim, channels, channels)
+        if init == "one":  # Perez et al., AAAI 2018, predict γ - 1: a γ around 0 would start by erasing the features
+            last = self.both[2] if kind == "authors" else self.gamma[2]
+            with torch.no_grad():
+                last.bias[:channels] += 1
+
+    def forward(self, code: Tensor) -> tuple[Tensor, Tensor]:
+        if self.kind == "authors":
+            return F.leaky_relu(self.both(code)).split(self.channels, dim=1)
+        return self.gamma(code), self.beta(code)
+
+
+def mlp(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(inputs, hidden), nn.LeakyReLU(), nn.Linear(hidden, outputs))
+
+
+class ConditionalNorm(nn.Module):
+    """BN, or a pair (BN_c, BN_a), then FiLM where `film` is given. Called with (N, C, H, W) and a Condition."""
+
+    def __init__(self, channels: int, dual: bool = False, film: FiLM | None = None):
+        super().__init__()
+        self.bn_a = nn.BatchNorm2d(channels)
+        self.bn_c = nn.BatchNorm2d(channels) if dual else None
+        self.film = film
+        self.index = -1  # position in Condition.affine, set by the network
+
+    def forward(self, x: Tensor, cond: Condition) -> Tensor:
+        if not self.training:
+            scale, shift = cond.affine[self.index]
+            return torch.addcmul(shift.to(x.dtype), x, scale.to(x.dtype))
+        x = self._normalise(x, cond.zeros)
+        if self.film is None:
+            return x
+        gamma, beta = self.film(cond.code)
+        return torch.addcmul(beta[:, :, None, None].to(x.dtype), x, gamma[:, :, None, None].to(x.dtype))
+
+    def _normalise(self, x: Tensor, zeros: int) -> Tensor:
+        """Batch statistics per branch. A branch without samples is not called: its running statistics stay."""
+        if self.bn_c is None or zeros == 0:
+            return self.bn_a(x)
+        if zeros == len(x):
+            return self.bn_c(x)
+        return torch.cat([self.bn_c(x[:zeros]), self.bn_a(x[zeros:])])
+
+    def fold(self, code: Tensor | None, is_zero: Tensor) -> tuple[Tensor, Tensor]:
+        """Eval mode: (scale, shift), each (N or 1, C, 1, 1), of BN and FiLM together. `is_zero` is (N,) bool."""
+        scale, shift = running_affine(self.bn_a)
+        if self.bn_c is not None:
+            scale_c, shift_c = running_affine(self.bn_c)
+            scale = torch.where(is_zero[:, None], scale_c, scale)
+            shift = torch.where(is_zero[:, None], shift_c, shift)
+        if self.film is not None:
+            gamma, beta = self.film(code)
+            scale, shift = gamma * scale, gamma * shift + beta
+        scale, shift = torch.atleast_2d(scale), torch.atleast_2d(shift)
+        return scale[:, :, None, None], shift[:, :, None, None]
+
+
+def running_affine(bn: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+    """(C,) scale and shift of a BN in eval mode."""
+    scale = bn.weight * torch.rsqrt(bn.running_var + bn.eps)
+    return scale, bn.bias - bn.running_mean * scale

@@ -1,0 +1,49 @@
+"""The `trial` verb: one network in one directory, with torch alone."""
+
+import json
+from pathlib import Path
+
+import pydantic
+import torch
+
+from bench import data, provenance
+from bench.errors import BadInput, unknown
+from bench.specs import LAMBDA_SETS, Measurement, Recipe, Trial
+from bench.trial import run
+from bench.yamlfile import explain
+
+
+def read_recipe(path: Path) -> Recipe:
+    """A recipe from its JSON file. Raises BadInput."""
+    try:
+        return Recipe.model_validate_json(path.read_text())
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: cannot be read: {getattr(error, 'strerror', error)}") from None
+    except pydantic.ValidationError as error:
+        raise BadInput(f"{path}:1: {explain(error.errors()[0], Recipe)}") from None
+
+
+def run_one(path: Path, directory: Path, source: str, lambdas: str, data_root: Path, threads: int) -> int:
+    """Train and measure, a JSON row per epoch and λ on stdout. Returns the exit code.
+
+    Raises BadInput when the data is not what the recipe was made for: its content hash decides.
+    """
+    recipe = read_recipe(path)
+    if lambdas and lambdas not in LAMBDA_SETS:
+        raise BadInput(f"--lambdas: {unknown('λ set', lambdas, LAMBDA_SETS)}")
+    source = source or recipe.dataset
+    source = source if source in data.NAMES else str(Path(source).resolve())
+    info = data.describe(source, data_root)
+    if info.fingerprint != recipe.data_hash:
+        raise BadInput(f"--source {source}: is not the data of {path}, whose content hash is {recipe.data_hash[:12]}…")
+    data.require(source, data_root)
+    grid = (recipe.lam,) if recipe.method == "pgd_at" else LAMBDA_SETS.get(lambdas, recipe.lambdas)
+    what = Measurement(epsilon=recipe.epsilon, step=recipe.attack_step(), lambdas=grid)
+    torch.set_num_threads(threads)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    trial, failed = Trial(recipe=recipe, measurements=(what,), source=source), False
+    extra = {f"git_{name}": value for name, value in provenance.git().items()}
+    for row in run(trial, directory, data_root, device, extra):
+        print(json.dumps(row), flush=True)
+        failed = failed or "failed" in row
+    return int(failed)

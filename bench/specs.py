@@ -1,0 +1,178 @@
+"""The words everyone shares: Recipe, Measurement, Trial.
+
+A Recipe is everything that determines a trained network; a Measurement is what is asked of it. Both are frozen and
+hash to a content key, so that two figures that need the same network share it, and a finished trial is found again.
+"""
+
+import hashlib
+import json
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+RECIPE_VERSION = 1  # raise it whenever the same recipe would train another network than before
+
+S1 = (0.0, 0.1, 0.2, 0.3, 0.4, 1.0)  # the paper's λ sets, Sec. 4.1, Sec. 4.4, and App. C
+S2 = (0.0, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)
+S3 = (0.15, 0.25, 0.35, 0.5, 0.7, 0.9)
+S4 = (0.1, 0.2, 0.3, 0.4, 1.0)
+LAMBDA_SETS = {"S1": S1, "S2": S2, "S3": S3, "S4": S4, "S2+S3": tuple(sorted(S2 + S3))}
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def canonical(self) -> str:
+        """JSON with sorted keys and without the fields that stand at their default.
+
+        Leaving defaults out lets a later version add a field, neutral by default, without renaming every old network.
+        A default that changes what is trained must therefore raise RECIPE_VERSION.
+        """
+        return json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True, separators=(",", ":"))
+
+    @property
+    def key(self) -> str:
+        """16 hexadecimal digits (64 bits) of the SHA-256 over the canonical JSON and the recipe version."""
+        return hashlib.sha256(f"v{RECIPE_VERSION}:{self.canonical()}".encode()).hexdigest()[:16]
+
+
+class Protocol(Frozen):
+    """The rows of the protocol ledger (docs/protocol.md): where paper and authors' code differ, or both are silent."""
+
+    step_rule: Literal["quarter", "authors"] = Field(
+        "quarter", description="row 1: PGD step ε/4 (the paper's 2/255 at ε=8/255), or min(1.25ε, ε+4/255)/steps"
+    )
+    lam_sampling: Literal["iid", "fixed-zeros"] = Field(
+        "iid", description="row 2: λ of each sample i.i.d., or exactly ceil(B/|S|) zeros in each batch"
+    )
+    film: Literal["paper", "authors"] = Field(
+        "paper",
+        description="row 3: after every BN, two MLPs with hidden width C; or none after the shortcut's BN and WRN's "
+        "last, one MLP with hidden width 2C and a Leaky ReLU on γ and β too",
+    )
+    clean_branch: Literal["by-lambda", "always-c"] = Field(
+        "by-lambda", description="row 4: clean images with λ≠0 go through BN_a, or all clean images through BN_c"
+    )
+    selection: Literal["one", "each", "last"] = Field(
+        "one",
+        description="row 5: one checkpoint by the mean over λ of (SA+RA)/2 on held-out images; another epoch per λ and "
+        "metric; or simply the last epoch",
+    )
+    unseen: Literal["interpolate", "nearest"] = Field(
+        "interpolate", description="row 7: the code of an unseen λ, from its two trained neighbours or the nearest one"
+    )
+    attack_bn: Literal["eval", "train"] = Field("eval", description="row 12: BN mode while crafting in training")
+    attack_lam0: Literal["skip", "make"] = Field(
+        "skip", description="row 13: λ=0 samples have weight 0 on the adversarial term, so no attack is made for them"
+    )
+    encoding_seed: int = Field(0, description="row 14: seed of the random orthogonal matrix, stored with the network")
+    dct: Literal["orthonormal", "unnormalised"] = Field("orthonormal", description="row 15: columns of the DCT code")
+    film_init: Literal["one", "zero"] = Field(
+        "one", description="row 16: γ starts around 1, as in the FiLM paper that Sec. 3.1 adopts; or around 0"
+    )
+
+
+# Rows 6, 8, 10, 11 and 9 are the recipe's own fields (held-out count, learning rate, dropout, augmentation, batch).
+PROTOCOLS = {
+    "paper": Protocol(),
+    "authors-code": Protocol(
+        step_rule="authors",
+        lam_sampling="fixed-zeros",
+        film="authors",
+        selection="each",
+        dct="unnormalised",
+        film_init="zero",
+    ),
+}
+AUTHORS_BATCH_PGD_AT = 256  # row 9: the authors' code trains PGD-AT with 256 images a batch
+
+
+class Recipe(Frozen):
+    """Everything that determines a trained network. Its key names the directory `runs/trials/<key>/`."""
+
+    # data
+    dataset: str = Field(description="name of the data, as figures show it")
+    data_hash: str = Field(description="content hash of the data, so that other pixels are another network")
+    train_images: int | None = Field(None, ge=1, description="training images used; none for all")
+    heldout: int = Field(ge=1, description="training images set apart for selection (row 6)")
+    augment: Literal["none", "crop-flip"] = Field(description="row 11: pad 4, random crop, random flip; or nothing")
+    # network
+    arch: str = Field(description="resnet34, or wrn-<depth>-<width>, e.g. wrn-16-8")
+    method: Literal["pgd_at", "oat"]
+    lam: float | None = Field(None, ge=0, le=1, description="the fixed λ of PGD-AT")
+    lambdas: tuple[float, ...] = Field((), description="the λ set an OAT network is trained on")
+    norm: Literal["normal", "dual"] = "normal"
+    encoding: str = Field("none", description="of λ: none, onehot, dct-<d>, ro-<d>")
+    dropout: float = Field(0.3, ge=0, lt=1, description="in the blocks of a WRN (row 10)")
+    # attack in training
+    epsilon: float = Field(gt=0, le=1, description="L∞ radius, images in [0,1]")
+    attack_steps: int = Field(7, ge=1)
+    # optimiser
+    lr: float = Field(gt=0)
+    schedule: Literal["cosine", "one-cycle"] = Field("cosine", description="stepped per epoch; one-cycle per step")
+    epochs: int = Field(ge=1)
+    batch: int = Field(ge=2)
+    momentum: float = Field(0.9, ge=0, lt=1)
+    weight_decay: float = Field(5e-4, ge=0)
+    # the rest
+    protocol: Protocol = Protocol()
+    precision: Literal["fp32", "bf16"] = Field("fp32", description="of the network in training; evaluation is fp32")
+    seed: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _fits_together(self):
+        if self.method == "pgd_at" and (self.lam is None or self.lambdas or self.norm == "dual"):
+            raise ValueError("pgd_at takes one fixed lam, no lambdas, and norm: normal")
+        if self.method == "oat" and (self.lam is not None or not self.lambdas):
+            raise ValueError("oat takes lambdas (a set), not lam")
+        if any(not 0 <= lam <= 1 for lam in self.lambdas) or list(self.lambdas) != sorted(set(self.lambdas)):
+            raise ValueError("lambdas must be distinct, in [0,1], and ascending")
+        return self
+
+    @property
+    def label(self) -> str:
+        """The network as a figure's legend names it."""
+        return method_label(self.method, self.norm)
+
+    @property
+    def name(self) -> str:
+        """A short name a person can tell apart in a list, e.g. `oat-dual digits wrn-10-1 s0`."""
+        method = f"pgd-at λ={self.lam:g}" if self.method == "pgd_at" else f"oat-{self.norm}"
+        return f"{method} · {self.dataset} · {self.arch} · lr {self.lr:g} · seed {self.seed}"
+
+    def attack_step(self, epsilon: float | None = None, steps: int | None = None) -> float:
+        """The PGD step size of ledger row 1, in image units."""
+        return step_size(self.protocol.step_rule, epsilon or self.epsilon, steps or self.attack_steps)
+
+
+def method_label(method: str, norm: str) -> str:
+    return "PGD-AT" if method == "pgd_at" else f"OAT ({norm} BN)"
+
+
+def step_size(rule: str, epsilon: float, steps: int) -> float:
+    """Ledger row 1: ε/4, which is the paper's 2/255 at ε = 8/255; or the authors' min(1.25ε, ε + 4/255)/steps."""
+    return epsilon / 4 if rule == "quarter" else min(1.25 * epsilon, epsilon + 4 / 255) / steps
+
+
+class Measurement(Frozen):
+    """SA and RA of a trained network for each λ of a grid, under one attack."""
+
+    attack: str = Field("pgd7", description="a name in bench.attacks.ATTACKS")
+    epsilon: float = Field(gt=0, le=1)
+    step: float = Field(gt=0, description="step size of an iterated attack, image units")
+    lambdas: tuple[float, ...] = Field(min_length=1, description="for PGD-AT its one λ")
+    width: float = Field(1.0, gt=0, le=1)
+    test_images: int | None = Field(None, ge=1, description="the first so many test images; none for all")
+    seed: int = Field(0, ge=0, description="of the attack's random start")
+
+
+class Trial(Frozen):
+    """A recipe and what is to be measured on it. `source` says where the data lies and is no part of any key."""
+
+    recipe: Recipe
+    measurements: tuple[Measurement, ...]
+    source: str = Field(description="a data set's name, or the absolute path of a Parquet or image folder")
+
+    @property
+    def key(self) -> str:
+        return self.recipe.key

@@ -1,0 +1,273 @@
+"""A suite file × a scale file → panels of trials. Identical trials are one, however many panels show them.
+
+A network entry of a suite gives fields of Recipe. A field that holds one value and is given several (a list, or the
+name of a λ set) stands for a network each: `{method: pgd_at, lam: S1}` is six networks.
+"""
+
+import itertools
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pydantic
+
+from bench import data
+from bench.attacks import ATTACKS
+from bench.errors import BadInput, unknown
+from bench.models.build import parse_arch
+from bench.models.encoding import code_dim
+from bench.provenance import ROOT
+from bench.specs import AUTHORS_BATCH_PGD_AT, LAMBDA_SETS, PROTOCOLS, Measurement, Protocol, Recipe, Trial
+from bench.yamlfile import Document, explain, read
+
+SCALES = ROOT / "suites" / "scales"
+MANY = {"lambdas"}  # the recipe's fields that are sets themselves
+PLANNED = {"dataset", "data_hash", "train_images", "seed"}  # fields that the scale and the command line decide
+
+
+class Strict(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="forbid")
+
+
+class Measure(Strict):
+    attack: str = "pgd7"
+    lambdas: str | list[float] = "S1"
+
+
+class Experiment(Strict):
+    figures: list[str]
+    dataset: str
+    about: str = ""
+    networks: list[dict[str, Any]] = pydantic.Field(min_length=1)
+    measure: list[Measure] = pydantic.Field(min_length=1)
+
+
+class Suite(Strict):
+    suite: str
+    about: str
+    experiments: dict[str, Experiment]
+
+
+class Scale(Strict):
+    scale: str
+    about: str
+    seeds: int = pydantic.Field(1, ge=1)
+    lr: list[float] = pydantic.Field(min_length=1)
+    train_images: int | None = pydantic.Field(None, ge=1)
+    test_images: int | None = pydantic.Field(None, ge=1)
+    recipe: dict[str, Any] = {}
+    datasets: dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line adds. `datasets` maps a suite's data set to a source; `settings` are `field=value` texts;
+    `root` is the folder of the official archives."""
+
+    only: tuple[str, ...] = ()
+    datasets: dict[str, str] = field(default_factory=dict)
+    seeds: int | None = None
+    settings: tuple[str, ...] = ()
+    precision: str = "fp32"  # what `precision: auto` becomes on this machine
+    root: Path = ROOT / "data"
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One experiment on one data set: a panel of its figures."""
+
+    experiment: str
+    figures: tuple[str, ...]
+    stands_for: str
+    info: data.Info
+    arch: str
+    overrides: dict[str, str]
+    trials: tuple[Trial, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    suite: str
+    scale: str
+    panels: tuple[Panel, ...]
+
+    @property
+    def trials(self) -> list[Trial]:
+        """Each network once, with all that any panel asks of it, in the order of first mention."""
+        merged: dict[str, Trial] = {}
+        for trial in (trial for panel in self.panels for trial in panel.trials):
+            have = merged.setdefault(trial.key, trial)
+            more = tuple(what for what in trial.measurements if what not in have.measurements)
+            merged[trial.key] = have.model_copy(update={"measurements": have.measurements + more})
+        return list(merged.values())
+
+
+def plan(suite_path: Path, scale_name: str, options: Options) -> Plan:
+    """Raises BadInput for anything wrong in the files or the options."""
+    document = read(suite_path)
+    suite = document.validate(Suite)
+    scale_document = read(scale_path(scale_name))
+    scale = scale_document.validate(Scale)
+    check_names(suite, scale, document, scale_document, options)
+    names = options.only or tuple(suite.experiments)
+    panels = tuple(panel(name, suite.experiments[name], scale, document, scale_document, options) for name in names)
+    return Plan(suite.suite, scale.scale, panels)
+
+
+def scale_path(name: str) -> Path:
+    """A scale's file: by its name in suites/scales, or any path that ends in .yaml."""
+    if name.endswith((".yaml", ".yml")):
+        return Path(name)
+    path, known = SCALES / f"{name}.yaml", sorted(p.stem for p in SCALES.glob("*.yaml"))
+    if name not in known:
+        raise BadInput(f"--scale: {unknown('scale', name, known)}")
+    return path
+
+
+def check_names(suite: Suite, scale: Scale, document: Document, scale_document: Document, options: Options) -> None:
+    for name in options.only:
+        if name not in suite.experiments:
+            raise BadInput(f"--only: {unknown('experiment', name, suite.experiments)}")
+    for name in options.datasets:
+        if name not in scale.datasets:
+            raise BadInput(f"--dataset: {unknown('data set', name, scale.datasets)}")
+    for name, experiment in suite.experiments.items():
+        at = ("experiments", name)
+        if experiment.dataset not in scale.datasets:
+            document.fail((*at, "dataset"), unknown("data set", experiment.dataset, scale.datasets))
+        for i, measure in enumerate(experiment.measure):
+            if measure.attack not in ATTACKS:
+                document.fail((*at, "measure", i, "attack"), unknown("attack", measure.attack, ATTACKS))
+            lambda_set(measure.lambdas, document, (*at, "measure", i, "lambdas"))
+        for i, network in enumerate(experiment.networks):
+            check_fields(network, document, (*at, "networks", i))
+    check_fields(scale.recipe, scale_document, ("recipe",))
+    for name, fields in scale.datasets.items():
+        check_fields(fields, scale_document, ("datasets", name), extra={"source"})
+
+
+def check_fields(fields: dict, document: Document, at: tuple, extra: frozenset | set = frozenset()) -> None:
+    allowed = [name for name in Recipe.model_fields if name not in PLANNED] + sorted(extra)
+    for name in fields:
+        if name not in allowed:
+            document.fail((*at, name), unknown("field", name, allowed))
+
+
+def panel(name: str, experiment: Experiment, scale: Scale, document, scale_document, options: Options) -> Panel:
+    role = dict(scale.datasets[experiment.dataset])
+    source = options.datasets.get(experiment.dataset, role.pop("source", experiment.dataset))
+    info = data.describe(source, options.root)
+    common = {"augment": info.augment, "heldout": info.heldout, "lr": scale.lr, "precision": "auto"}
+    common |= scale.recipe | role
+    settings = parse_settings(options.settings)
+    seeds = range(options.seeds or scale.seeds)
+    trials: dict[str, Trial] = {}
+    for i, network in enumerate(experiment.networks):
+        at = ("experiments", name, "networks", i)
+        for fields in combinations(common | network | settings, document, at):
+            for seed in seeds:
+                planned = {"dataset": info.name, "data_hash": info.fingerprint, "seed": seed}
+                planned |= (
+                    {"train_images": scale.train_images} if (scale.train_images or info.train) < info.train else {}
+                )
+                recipe = recipe_of(fields | planned, options, document, at)
+                measurements = tuple(measurement(m, recipe, scale) for m in experiment.measure)
+                trials.setdefault(recipe.key, Trial(recipe=recipe, measurements=measurements, source=source))
+    arch = next(iter(trials.values())).recipe.arch
+    overrides = dict(text.split("=", 1) for text in options.settings)
+    return Panel(name, tuple(experiment.figures), experiment.dataset, info, arch, overrides, tuple(trials.values()))
+
+
+def combinations(fields: dict, document: Document, at: tuple) -> Iterator[dict]:
+    """One dict for each combination of the fields that were given several values."""
+    values = {}
+    for name, value in fields.items():
+        if name in ("lam", "lambdas") and isinstance(value, str):
+            value = list(lambda_set(value, document, (*at, name)))
+        values[name] = value if isinstance(value, list) and name not in MANY else [value]
+    for choice in itertools.product(*values.values()):
+        yield dict(zip(values, choice, strict=True))
+
+
+def lambda_set(value: str | list, document: Document, at: tuple) -> tuple[float, ...]:
+    if isinstance(value, str) and value not in LAMBDA_SETS:
+        document.fail(at, unknown("λ set", value, LAMBDA_SETS))
+    return LAMBDA_SETS[value] if isinstance(value, str) else tuple(value)
+
+
+def recipe_of(fields: dict, options: Options, document: Document, at: tuple) -> Recipe:
+    """The recipe of plain fields: fractions read, `auto` and named protocols resolved, everything checked."""
+    fields = {name: fraction(value) for name, value in fields.items()}
+    fields = {name: value for name, value in fields.items() if name in Recipe.model_fields} | {
+        "protocol": protocol(fields)
+    }
+    if fields["precision"] == "auto":
+        fields["precision"] = options.precision
+    if fields["protocol"] == PROTOCOLS["authors-code"] and fields["method"] == "pgd_at":
+        fields["batch"] = AUTHORS_BATCH_PGD_AT
+    try:
+        recipe = Recipe.model_validate(fields)
+        parse_arch(recipe.arch)
+        if recipe.method == "oat":
+            code_dim(recipe.encoding, len(recipe.lambdas))
+        return recipe
+    except pydantic.ValidationError as error:
+        first = error.errors()[0]
+        document.fail(at + first["loc"], explain(first, Recipe))
+    except ValueError as error:
+        document.fail(at, str(error))
+
+
+def fraction(value: Any) -> Any:
+    """8/255 as the paper writes it."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*/\s*(\d+)\s*", value) if isinstance(value, str) else None
+    return float(match[1]) / float(match[2]) if match and float(match[2]) else value
+
+
+def protocol(fields: dict) -> Protocol | dict:
+    """A named protocol, a mapping of rows, or rows given on their own beside either."""
+    base = fields.get("protocol", "paper")
+    rows = {name: value for name, value in fields.items() if name in Protocol.model_fields}
+    if isinstance(base, str):
+        if base not in PROTOCOLS:
+            raise BadInput(f"protocol: {unknown('protocol', base, PROTOCOLS)}")
+        base = PROTOCOLS[base].model_dump()
+    merged = {**(base.model_dump() if isinstance(base, Protocol) else base), **rows}
+    try:
+        return Protocol.model_validate(merged)
+    except pydantic.ValidationError:
+        return merged  # Recipe's validation names the row
+
+
+def parse_settings(texts: tuple[str, ...]) -> dict[str, Any]:
+    """`--set field=value` texts. A value is read as YAML reads it; protocol rows may be named bare."""
+    import yaml
+
+    settings = {}
+    allowed = [f for f in Recipe.model_fields if f not in PLANNED] + list(Protocol.model_fields)
+    for text in texts:
+        name, equals, value = text.partition("=")
+        name = name.removeprefix("protocol.")
+        if not equals:
+            raise BadInput(f"--set {text}: field=value is expected, e.g. --set epochs=3")
+        if name not in allowed:
+            raise BadInput(f"--set {text}: {unknown('field', name, allowed)}")
+        try:
+            settings[name] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise BadInput(f"--set {text}: {value!r} cannot be read as a value") from None
+    return settings
+
+
+def measurement(measure: Measure, recipe: Recipe, scale: Scale) -> Measurement:
+    """What a suite asks of every network, for this one: PGD-AT is measured at its own λ only."""
+    lambdas = LAMBDA_SETS[measure.lambdas] if isinstance(measure.lambdas, str) else tuple(measure.lambdas)
+    return Measurement(
+        attack=measure.attack,
+        epsilon=recipe.epsilon,
+        step=recipe.attack_step(),
+        lambdas=(recipe.lam,) if recipe.method == "pgd_at" else lambdas,
+        test_images=scale.test_images,
+    )

@@ -1,0 +1,236 @@
+"""MLflow, and the only place that knows it: one flat run per recipe, written by the driver alone.
+
+The trials' directories are the truth and MLflow is their index: `Tracker.index` brings a run up to what its directory
+holds, whether the trial has just finished, was finished by a killed driver, or came from another machine (`ingest`).
+"""
+
+import logging
+import os
+import shutil
+import time
+import uuid
+from pathlib import Path
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # no network at run time
+os.environ.setdefault("DO_NOT_TRACK", "true")
+logging.getLogger("alembic").setLevel(logging.WARNING)
+logging.getLogger("mlflow").setLevel(logging.ERROR)
+
+from mlflow import MlflowClient  # noqa: E402, after the variables
+from mlflow.entities import Metric, Param, RunTag, ViewType  # noqa: E402
+from mlflow.exceptions import MlflowException  # noqa: E402
+
+from bench.specs import Recipe, method_label  # noqa: E402
+from bench.stamp import STAMP, portable, store_uri  # noqa: E402
+from bench.trial import read_failure, read_progress, read_results, write_json  # noqa: E402
+
+EPOCH_METRICS = ("loss", "lr", "train_sa", "train_ra", "heldout_sa", "heldout_ra", "score", "seconds")
+NAMES = {"train_sa": "train/SA", "train_ra": "train/RA", "heldout_sa": "heldout/SA", "heldout_ra": "heldout/RA"}
+NAMES |= {"loss": "train/loss", "lr": "train/lr", "score": "heldout/score", "seconds": "train/epoch_seconds"}
+
+
+class Tracker:
+    """Runs by key. Raises ConnectionError when the store cannot be reached. Use by one process at a time."""
+
+    def __init__(self, runs: Path):
+        self.runs, self.uri = runs, store_uri(runs)
+        self.embedded = self.uri.startswith("sqlite") and not os.environ.get("MLFLOW_TRACKING_URI")
+        runs.mkdir(parents=True, exist_ok=True)
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+        try:
+            self.client = MlflowClient(self.uri)
+            self.experiments = {e.name: e.experiment_id for e in self.client.search_experiments(ViewType.ALL)}
+        except Exception as error:  # whatever a store's driver raises, there is no tracking without it
+            raise ConnectionError(f"MLflow's store {self.uri} cannot be used: {first_line(error)}") from None
+        self.ours = runs_id(runs)
+        self.logged: dict[str, int] = {}  # run id → last epoch logged
+        self.known: dict[str, dict] = {}  # experiment id → {key: run}
+
+    def experiment(self, dataset: str, scale: str) -> str:
+        """The id of the experiment of a data set and scale, made if need be.
+
+        The embedded store keeps its artifacts under a server's scheme and not a path, so that a copied runs directory
+        still finds them; `bench ui` serves that scheme from runs/artifacts.
+        """
+        name = f"{dataset} · {scale}"
+        if name not in self.experiments:
+            location = f"mlflow-artifacts:/{dataset}-{scale}" if self.embedded else None
+            tags = {"mlflow.note.content": NOTE, "mlflow.experimentKind": "custom_model_development"}
+            self.experiments[name] = self.client.create_experiment(name, location, tags=tags)
+        return self.experiments[name]
+
+    def runs_in(self, experiment: str) -> dict:
+        """{key: run} of an experiment, read once."""
+        if experiment not in self.known:
+            found, token = {}, None
+            while token != "":
+                page = self.client.search_runs([experiment], f"tags.runs = '{self.ours}'", page_token=token)
+                found |= {run.data.tags["key"]: run for run in page if "key" in run.data.tags}
+                token = page.token or ""
+            self.known[experiment] = found
+        return self.known[experiment]
+
+    def reconcile(self) -> int:
+        """Close the runs that a killed driver left RUNNING. Call while no trial runs. Returns their number."""
+        closed = 0
+        for experiment in self.experiments.values():
+            for key, run in self.runs_in(experiment).items():
+                if run.info.status == "RUNNING":
+                    failure = read_failure(self.runs / "trials" / key)
+                    self.client.set_terminated(run.info.run_id, "FAILED" if failure else "KILLED")
+                    closed += 1
+            self.known.pop(experiment)
+        return closed
+
+    def open(self, recipe: Recipe, tags: dict[str, str]) -> str:
+        """The id of the recipe's run, RUNNING: a new one, or the one that an earlier try left."""
+        experiment = self.experiment(recipe.dataset, tags["scale"])
+        run = self.runs_in(experiment).get(recipe.key)
+        tags = {**tags, "runs": self.ours, "key": recipe.key, "label": method_label(recipe.method, recipe.norm)}
+        tags |= {"method": recipe.method, "seed": str(recipe.seed), "norm": recipe.norm}
+        if run is None:
+            run = self.client.create_run(experiment, run_name=run_name(recipe), tags=tags)
+            self.known[experiment][recipe.key] = run
+            params = [Param(name, value) for name, value in flat(recipe).items()]
+            self.client.log_batch(run.info.run_id, params=params)
+            self.logged[run.info.run_id] = 0
+        else:
+            self.client.log_batch(run.info.run_id, tags=[RunTag(k, v) for k, v in tags.items()])
+            self.client.update_run(run.info.run_id, "RUNNING")
+        return run.info.run_id
+
+    def log_epochs(self, run_id: str, rows: list[dict]) -> None:
+        """Per-epoch metrics, each epoch once, however often a trial was killed and resumed."""
+        if run_id not in self.logged:
+            history = self.client.get_metric_history(run_id, NAMES["loss"])
+            self.logged[run_id] = max((metric.step for metric in history), default=0)
+        new = [row for row in rows if row["epoch"] > self.logged[run_id]]
+        now = int(time.time() * 1000)
+        metrics = [
+            Metric(NAMES[name], row[name], now, row["epoch"])
+            for row in new
+            for name in EPOCH_METRICS
+            if row.get(name) is not None
+        ]
+        for start in range(0, len(metrics), 1000):  # MLflow's limit for one batch
+            self.client.log_batch(run_id, metrics=metrics[start : start + 1000])
+        self.logged[run_id] = max([self.logged[run_id], *(row["epoch"] for row in new)])
+
+    def index(self, recipe: Recipe, tags: dict[str, str]) -> None:
+        """Bring the recipe's run up to what its directory holds, and close it FINISHED, FAILED or KILLED."""
+        directory = self.runs / "trials" / recipe.key
+        run_id = self.open(recipe, tags)
+        self.log_epochs(run_id, read_progress(directory))
+        results, failure = read_results(directory), read_failure(directory)
+        have = set(self.client.get_run(run_id).data.tags.get("measurements", "").split())
+        measurements = results.get("measurements", {})
+        now, metrics = int(time.time() * 1000), []
+        for key, measurement in measurements.items():
+            if key not in have:
+                metrics += curves(measurement["rows"], now)
+        if metrics:
+            headline = {**results["provenance"], "seconds_train": results["seconds"]["train"]}
+            more = [RunTag(name, str(value)) for name, value in headline.items()]
+            more.append(RunTag("measurements", " ".join(measurements)))
+            self.client.log_batch(run_id, metrics=metrics, tags=more)
+            self.keep(run_id, [directory / "recipe.json", directory / "results.json", directory / "progress.jsonl"])
+            self.keep(run_id, sorted(directory.glob("weights*.safetensors")))
+        if failure:
+            self.client.set_tag(run_id, "failure", failure[:500])
+        self.client.set_terminated(run_id, "FAILED" if failure else "FINISHED" if measurements else "KILLED")
+        experiment = self.experiment(recipe.dataset, tags["scale"])
+        stamp = {"uri": portable(self.uri, self.runs), "experiment_id": experiment, "run_id": run_id}
+        write_json(directory / STAMP, stamp | {"measurements": list(measurements)})
+
+    def keep(self, run_id: str, paths: list[Path], folder: str = "") -> None:
+        """Artifacts of a run. The embedded store's are hard links where the file system has them, so weights take no
+        second place on the disk."""
+        uri = self.client.get_run(run_id).info.artifact_uri
+        for path in paths:
+            if not self.embedded:
+                self.client.log_artifact(run_id, str(path), folder or None)
+                continue
+            target = self.runs / "artifacts" / uri.removeprefix("mlflow-artifacts:/") / folder / path.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.unlink(missing_ok=True)
+            try:
+                os.link(path, target)
+            except OSError:
+                shutil.copyfile(path, target)
+
+    def log_report(self, dataset: str, scale: str, paths: list[Path]) -> None:
+        """The drawn figures, in one run per experiment that stands above the others."""
+        experiment = self.experiment(dataset, scale)
+        run = self.runs_in(experiment).get("report")
+        if run is None:
+            tags = {"runs": self.ours, "key": "report", "method": "report", "scale": scale}
+            run = self.client.create_run(experiment, run_name="figures", tags=tags)
+            self.known[experiment]["report"] = run
+        self.keep(run.info.run_id, paths, "figures")
+        self.client.set_terminated(run.info.run_id, "FINISHED")
+
+
+NOTE = """One run per trained network. Choose **Group by → tag `label`** to put a figure's methods side by side.
+
+`SA` and `RA.<attack>` are test accuracies in percent with *step* = 1000·λ: their charts are the λ curves of Fig. 8. The
+run **figures** holds the drawn figures. Tags say which figures use a run, and the commit and hardware it came from."""
+
+
+class Progress:
+    """A runner's listener that keeps MLflow current. A store that fails on the way costs no training: `bench ingest`
+    fills the index later."""
+
+    def __init__(self, tracker: Tracker, recipes: dict[str, Recipe], tags: dict[str, dict[str, str]], warn):
+        self.tracker, self.recipes, self.tags, self.warn = tracker, recipes, tags, warn
+        self.open: dict[str, str] = {}
+
+    def started(self, key: str) -> None:
+        self._try(lambda: self.open.__setitem__(key, self.tracker.open(self.recipes[key], self.tags[key])))
+
+    def row(self, key: str, row: dict) -> None:
+        if "epoch" in row and key in self.open:
+            self._try(lambda: self.tracker.log_epochs(self.open[key], [row]))
+
+    def finished(self, key: str, failure: str | None) -> None:
+        self._try(lambda: self.tracker.index(self.recipes[key], self.tags[key]))
+
+    def _try(self, action) -> None:
+        try:
+            action()
+        except (MlflowException, OSError) as error:
+            self.warn(f"MLflow: {first_line(error)} (the results are safe; `python -m bench ingest` adds them later)")
+
+
+def curves(rows: list[dict], now: int) -> list[Metric]:
+    """SA and RA in percent, at step 1000·λ, so that MLflow's own chart draws the curve against λ."""
+    found = []
+    for row in rows:
+        step, suffix = round(1000 * row["lam"]), "" if row["width"] == 1 else f".w{row['width']:g}"
+        for name, hits in (("SA", "clean_correct"), (f"RA.{row['attack']}", "robust_correct")):
+            found.append(Metric(name + suffix, 100 * row[hits] / row["n"], now, step))
+    return found
+
+
+def run_name(recipe: Recipe) -> str:
+    """What tells runs of one experiment apart."""
+    method = f"PGD-AT λ={recipe.lam:g}" if recipe.method == "pgd_at" else method_label(recipe.method, recipe.norm)
+    return f"{method} · lr {recipe.lr:g} · seed {recipe.seed}"
+
+
+def flat(recipe: Recipe) -> dict[str, str]:
+    """The recipe as MLflow parameters; ledger rows as `protocol.<row>`."""
+    fields = recipe.model_dump(mode="json")
+    rows = {f"protocol.{name}": value for name, value in fields.pop("protocol").items()}
+    return {name: "–" if value is None else str(value) for name, value in (fields | rows).items()}
+
+
+def runs_id(runs: Path) -> str:
+    """A name for the runs directory that moves with it: in a shared store it tells our runs from others'."""
+    path = runs / "id"
+    if not path.exists():
+        path.write_text(uuid.uuid4().hex[:12] + "\n")
+    return path.read_text().strip()
+
+
+def first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,23 @@
+"""How many images pass through the network in a training and a measurement: the budget a plan is estimated from."""
+
+from bench.specs import Recipe
+from bench.training.schedule import selects
+
+
+def training_passes(recipe: Recipe, train: int) -> float:
+    """Image passes through the network in training, a forward counted 1, a backward to the input 1, to the weights 1.
+
+    `train` images per epoch; held-out candidates for selection included.
+    """
+    images = min(recipe.train_images or train, train - recipe.heldout)
+    images -= images % recipe.batch
+    lams = recipe.lambdas or (recipe.lam,)
+    attacked = sum(lam > 0 for lam in lams) / len(lams)
+    per_image = 3 + attacked * (2 * recipe.attack_steps + 3)
+    candidates = sum(selects(epoch, recipe.epochs) for epoch in range(recipe.epochs))
+    return recipe.epochs * images * per_image + candidates * recipe.heldout * len(lams) * (2 * 7 + 2)
+
+
+def measuring_passes(lambdas: int, steps: int, images: int) -> float:
+    """Image passes for SA and RA at so many λ."""
+    return lambdas * images * (2 * steps + 2)

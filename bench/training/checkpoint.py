@@ -1,0 +1,68 @@
+"""The state after an epoch, in one safetensors file that is replaced atomically: a kill leaves the old or the new one.
+
+Nothing is pickled. All randomness of an epoch is seeded from (recipe seed, epoch), so no generator state is kept.
+"""
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+
+@dataclass
+class State:
+    """`epoch` finished epochs; `best` maps a selection tag ("one", "SA@0.1", …) to {"score", "epoch"}; `weights` maps
+    it to the state dict of that epoch's network."""
+
+    epoch: int = 0
+    best: dict[str, dict] = field(default_factory=dict)
+    weights: dict[str, dict[str, Tensor]] = field(default_factory=dict)
+
+
+def snapshot(net: nn.Module) -> dict[str, Tensor]:
+    return {name: value.detach().cpu().clone().contiguous() for name, value in net.state_dict().items()}
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
+    """Atomically: a temporary file beside `path`, flushed to disk, then renamed."""
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    save_file(tensors, temporary, metadata)
+    with open(temporary, "rb") as file:
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def save(path: Path, net: nn.Module, optimiser: torch.optim.SGD, state: State) -> None:
+    tensors = {f"net/{name}": value for name, value in snapshot(net).items()}
+    for name, parameter in net.named_parameters():
+        momentum = optimiser.state[parameter].get("momentum_buffer")
+        if momentum is not None:
+            tensors[f"momentum/{name}"] = momentum.detach().cpu().clone().contiguous()
+    for tag, weights in state.weights.items():
+        tensors |= {f"best/{tag}/{name}": value.clone() for name, value in weights.items()}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_tensors(path, tensors, {"state": json.dumps({"epoch": state.epoch, "best": state.best})})
+
+
+def load(path: Path, net: nn.Module, optimiser: torch.optim.SGD) -> State:
+    """Restore network and optimiser in place. No file: the state before the first epoch."""
+    if not path.exists():
+        return State()
+    with safe_open(path, "pt") as file:
+        meta = json.loads(file.metadata()["state"])
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, not a dict
+    net.load_state_dict({name[4:]: value for name, value in tensors.items() if name.startswith("net/")})
+    for name, parameter in net.named_parameters():
+        if f"momentum/{name}" in tensors:
+            momentum = torch.empty_like(parameter)  # keeps the parameter's memory format
+            optimiser.state[parameter]["momentum_buffer"] = momentum.copy_(tensors[f"momentum/{name}"])
+    state = State(meta["epoch"], meta["best"])
+    for tag in state.best:
+        prefix = f"best/{tag}/"
+        state.weights[tag] = {n.removeprefix(prefix): v for n, v in tensors.items() if n.startswith(prefix)}
+    return state

@@ -1,0 +1,93 @@
+"""Train one recipe's network, an epoch at a time, so that a kill costs at most one epoch."""
+
+import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from bench.data import Dataset, augment
+from bench.measures.accuracy import accuracy
+from bench.models import build
+from bench.models.conditional import ConditionalNetwork
+from bench.specs import Measurement, Recipe
+from bench.training import checkpoint, lambdas, schedule, selection
+from bench.training.objectives import OBJECTIVES, Batch
+
+
+class TrainingFailed(Exception):
+    """The network cannot be trained by this recipe; trying again would end the same way."""
+
+
+def train(recipe: Recipe, data: Dataset, directory: Path, device: torch.device) -> Iterator[dict]:
+    """Yield a row of metrics per epoch. Goes on from `directory/checkpoint/`; ends by writing the selected weights.
+
+    A row: {"epoch" (from 1), "epochs", "loss", "lr", "train_sa", "train_ra" or None, "seconds"} and, on epochs that are
+    candidates for selection, "heldout_sa", "heldout_ra", "score" (means over λ, fractions).
+    Raises TrainingFailed when the loss is not finite, or the training images are fewer than a batch.
+    """
+    net = build(recipe, data.train.images.shape[1], data.classes).to(device)
+    optimiser = torch.optim.SGD(
+        net.parameters(), lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay
+    )
+    path = directory / "checkpoint" / "state.safetensors"
+    state = checkpoint.load(path, net, optimiser)
+    if len(data.train.images) < recipe.batch:
+        raise TrainingFailed(f"{len(data.train.images)} training images are fewer than a batch of {recipe.batch}")
+    data = data.to(device)
+    for epoch in range(state.epoch, recipe.epochs):
+        started = time.perf_counter()
+        row = {"epoch": epoch + 1, "epochs": recipe.epochs} | train_epoch(net, optimiser, recipe, data, epoch)
+        if schedule.selects(epoch, recipe.epochs):
+            row |= selection.consider(state, net, recipe, heldout_rows(net, recipe, data), epoch + 1)
+        state.epoch = epoch + 1
+        checkpoint.save(path, net, optimiser, state)
+        yield row | {"seconds": round(time.perf_counter() - started, 3)}
+    selection.write(state, net, recipe, directory)
+
+
+def train_epoch(net: ConditionalNetwork, optimiser, recipe: Recipe, data: Dataset, epoch: int) -> dict:
+    """One pass over the training images, in whole batches. All randomness comes from (recipe.seed, epoch)."""
+    device, objective = data.train.images.device, OBJECTIVES[recipe.method]
+    seeds = np.random.SeedSequence([recipe.seed, epoch]).generate_state(3).tolist()
+    torch.manual_seed(seeds[0])  # dropout draws from the global generator
+    rng = torch.Generator(device).manual_seed(seeds[1])
+    cpu_rng = torch.Generator().manual_seed(seeds[2])
+    order = torch.randperm(len(data.train.images), generator=cpu_rng).to(device)
+    steps = len(order) // recipe.batch
+    total, hits = torch.zeros((), device=device), {"sa": [], "ra": []}
+    net.train()
+    for i in range(steps):
+        lr = schedule.learning_rate(recipe.schedule, recipe.lr, epoch * steps + i, steps, recipe.epochs)
+        for group in optimiser.param_groups:
+            group["lr"] = lr
+        chosen = order[i * recipe.batch : (i + 1) * recipe.batch]
+        x = augment(data.train.images[chosen], recipe.augment, rng).to(torch.float32).div_(255)
+        lam, zeros = lambdas.sample(recipe, len(chosen), cpu_rng)
+        x = x.contiguous(memory_format=torch.channels_last)
+        batch = Batch(x, data.train.labels[chosen], lam.to(device), zeros, rng)
+        optimiser.zero_grad(set_to_none=True)
+        for term in objective(net, recipe, batch):
+            term.backward()
+            total += term.detach()
+        optimiser.step()
+        for metric, pairs in batch.correct.items():
+            hits[metric] += pairs
+    loss = total.item() / steps
+    if not math.isfinite(loss):
+        raise TrainingFailed(f"the loss became {loss} in epoch {epoch + 1} of {recipe.epochs} (lr {recipe.lr:g})")
+    return {"loss": loss, "lr": lr} | {f"train_{metric}": share(pairs) for metric, pairs in hits.items()}
+
+
+def share(pairs: list[tuple[torch.Tensor, int]]) -> float | None:
+    """Hits over images, or None when there were none."""
+    return sum(hits for hits, _ in pairs).item() / sum(n for _, n in pairs) if pairs else None
+
+
+def heldout_rows(net: ConditionalNetwork, recipe: Recipe, data: Dataset) -> list[dict]:
+    """SA and RA on the held-out images at every trained λ, under the training attack, in the training precision."""
+    lams = recipe.lambdas or (recipe.lam,)
+    what = Measurement(attack="pgd7", epsilon=recipe.epsilon, step=recipe.attack_step(), lambdas=lams)
+    return [accuracy(net, data.heldout, what, lam, recipe.precision) for lam in lams]

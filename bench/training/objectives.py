@@ -1,0 +1,88 @@
+"""The training losses. An objective yields the terms of (1-λ)·L_c + λ·L_a one by one; the loop calls backward on each,
+so that the graph of the clean pass is freed before the attack begins.
+
+A new method is a function here and its name in OBJECTIVES (docs/extending.md).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from bench.attacks.gradient import pgd
+from bench.models.conditional import ConditionalNetwork
+from bench.models.precision import autocast
+from bench.specs import Recipe
+
+
+@dataclass
+class Batch:
+    """x (B, C, H, W) fp32 in [0,1], y (B,), lam (B,) with its `zeros` zeros first, all on the network's device; rng of
+    that device; `correct` collects the training accuracy as (hits, images) for `sa` and `ra`."""
+
+    x: Tensor
+    y: Tensor
+    lam: Tensor
+    zeros: int
+    rng: torch.Generator
+    correct: dict[str, list[tuple[Tensor, int]]] = field(default_factory=lambda: {"sa": [], "ra": []})
+
+
+def oat(net: ConditionalNetwork, recipe: Recipe, batch: Batch) -> Iterator[Tensor]:
+    """Algorithm 1 with Eq. (3), λ per sample. Clean pass, attack on the samples with λ≠0, adversarial pass: the order
+    of the authors' code, which decides on which running statistics the attack is made."""
+    zeros = len(batch.x) if recipe.protocol.clean_branch == "always-c" else batch.zeros
+    clean = cross_entropy(net, recipe, batch, batch.x, zeros, "sa", slice(None))
+    yield ((1 - batch.lam) * clean).sum() / len(batch.x)
+
+    start = 0 if recipe.protocol.attack_lam0 == "make" else batch.zeros
+    if start == len(batch.x):
+        return
+    part = slice(start, None)
+    adv = craft(net, recipe, batch, part)
+    adversarial = cross_entropy(net, recipe, batch, adv, batch.zeros - start, "ra", part)
+    yield (batch.lam[part] * adversarial).sum() / len(batch.x)
+
+
+def pgd_at(net: ConditionalNetwork, recipe: Recipe, batch: Batch) -> Iterator[Tensor]:
+    """PGD-AT(λ), Eq. (1) and (2) with one λ: attack, adversarial pass, clean pass, in the order of the authors' code.
+
+    At λ=1 the clean images have no weight in the loss, but they still enter the batch-norm statistics, as in that code.
+    """
+    if recipe.lam > 0:
+        adv = craft(net, recipe, batch, slice(None))
+        yield recipe.lam * cross_entropy(net, recipe, batch, adv, batch.zeros, "ra", slice(None)).mean()
+    with torch.set_grad_enabled(recipe.lam < 1):
+        clean = cross_entropy(net, recipe, batch, batch.x, batch.zeros, "sa", slice(None)).mean()
+    if recipe.lam < 1:
+        yield (1 - recipe.lam) * clean
+
+
+OBJECTIVES = {"oat": oat, "pgd_at": pgd_at}
+
+
+def cross_entropy(net, recipe: Recipe, batch: Batch, x: Tensor, zeros: int, metric: str, part: slice) -> Tensor:
+    """(n,) loss of a training-mode pass over x, which stands for `part` of the batch and has `zeros` leading zeros."""
+    y, lam = batch.y[part], batch.lam[part]
+    with autocast(recipe.precision, x.device):
+        logits = net(x, net.condition(lam, zeros))
+    logits = logits.float()
+    batch.correct[metric].append(((logits.detach().argmax(1) == y).sum(), len(y)))
+    return F.cross_entropy(logits, y, reduction="none")
+
+
+def craft(net: ConditionalNetwork, recipe: Recipe, batch: Batch, part: slice) -> Tensor:
+    """Adversarial images for `part` of the batch; BN in eval mode unless ledger row 12 says otherwise."""
+    x, y, lam = batch.x[part], batch.y[part], batch.lam[part]
+    net.train(recipe.protocol.attack_bn == "train")
+    cond = net.condition(lam)
+
+    def logits(images: Tensor) -> Tensor:
+        with autocast(recipe.precision, images.device):
+            return net(images, cond)
+
+    adv = pgd(logits, x, y, recipe.epsilon, recipe.attack_step(), recipe.attack_steps, batch.rng)
+    net.train()
+    return adv.detach()

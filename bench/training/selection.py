@@ -1,0 +1,58 @@
+"""Which epoch's network is reported (ledger row 5). Chosen on held-out training images, never on the test set."""
+
+from pathlib import Path
+
+import torch
+
+from bench.models.conditional import ConditionalNetwork
+from bench.specs import Recipe
+from bench.training.checkpoint import State, snapshot, write_tensors
+
+ONE = "one"  # the tag of the network chosen by the mean over λ of (SA + RA)/2
+
+
+def consider(state: State, net: ConditionalNetwork, recipe: Recipe, rows: list[dict], epoch: int) -> dict:
+    """Keep this epoch's weights under each tag whose score it betters. Returns the row's held-out means."""
+    sa = [row["clean_correct"] / row["n"] for row in rows]
+    ra = [row["robust_correct"] / row["n"] for row in rows]
+    mean_sa, mean_ra = sum(sa) / len(sa), sum(ra) / len(ra)
+    score = (mean_sa + mean_ra) / 2
+    scores = {ONE: score}
+    if recipe.protocol.selection == "each":
+        for row, a, r in zip(rows, sa, ra, strict=True):
+            scores |= {tag("SA", row["lam"]): a, tag("RA", row["lam"]): r}
+    now = None
+    for name, value in scores.items():
+        last_epoch_wins = recipe.protocol.selection == "last"
+        if last_epoch_wins or name not in state.best or value > state.best[name]["score"]:
+            now = now or snapshot(net)
+            state.best[name], state.weights[name] = {"score": value, "epoch": epoch}, now
+    return {"heldout_sa": mean_sa, "heldout_ra": mean_ra, "score": score}
+
+
+def tag(metric: str, lam: float) -> str:
+    return f"{metric}@{lam:g}"
+
+
+def write(state: State, net: ConditionalNetwork, recipe: Recipe, directory: Path) -> None:
+    """`weights.safetensors` for the one selected network; `weights-SA@0.1.safetensors` … where each metric has one."""
+    for name, weights in state.weights.items():
+        suffix = "" if name == ONE else f"-{name}"
+        write_tensors(directory / f"weights{suffix}.safetensors", weights, {"recipe": recipe.model_dump_json()})
+
+
+def load(net: ConditionalNetwork, directory: Path, name: str = ONE) -> None:
+    """Put the weights selected under `name` into the network."""
+    from safetensors.torch import load_file
+
+    suffix = "" if name == ONE else f"-{name}"
+    net.load_state_dict(load_file(directory / f"weights{suffix}.safetensors"))
+    net.eval()
+
+
+def nearest_tag(metric: str, lam: float, recipe: Recipe) -> str:
+    """The tag whose weights report `metric` at λ: the nearest trained λ's under `each`, the one network's otherwise."""
+    if recipe.protocol.selection != "each":
+        return ONE
+    trained = torch.tensor(recipe.lambdas or (recipe.lam,))
+    return tag(metric, float(trained[(trained - lam).abs().argmin()]))

@@ -1,0 +1,148 @@
+"""One Trial in one directory: train, then measure. Plain torch, no Ray and no MLflow, so it runs wherever torch runs.
+
+The directory is the truth about the trial:
+  recipe.json          the recipe
+  progress.jsonl       a row per finished epoch
+  checkpoint/          the state after the last finished epoch, while training
+  weights.safetensors  the selected network
+  results.json         counts per λ and measurement, held-out score, times, provenance
+  failure.json         why it failed, if it did
+"""
+
+import fcntl
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+
+from bench import provenance
+from bench.data import DataError, Dataset, load
+from bench.measures.accuracy import accuracy
+from bench.models import build
+from bench.specs import Measurement, Recipe, Trial
+from bench.training import TrainingFailed, selection, train
+
+
+def run(trial: Trial, directory: Path, data_root: Path, device: torch.device, extra: dict) -> Iterator[dict]:
+    """Yield a row per finished epoch ({"epoch", …}, see training.loop) and per measured λ ({"lam", …}).
+
+    Goes on from whatever the directory holds; a finished trial yields nothing. `extra` is stored with the provenance.
+    A TrainingFailed or DataError, which another try would only repeat, is written to failure.json and yielded as
+    {"failed": reason}. Holds a lock on the directory.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    with open(directory / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # a worker that outlived its killed driver finishes its epoch first
+        write_json(directory / "recipe.json", trial.recipe.model_dump(mode="json"))
+        (directory / "failure.json").unlink(missing_ok=True)
+        if not missing(trial, directory):
+            return
+        recipe = trial.recipe
+        try:
+            data = load(trial.source, root=data_root, heldout=recipe.heldout, train_images=recipe.train_images)
+            yield from trained(recipe, data, directory, device)
+        except (TrainingFailed, DataError) as error:
+            write_failure(directory, str(error), "progress.jsonl")
+            yield {"failed": str(error)}
+            return
+        yield from measured(trial, data, directory, device, extra)
+
+
+def trained(recipe: Recipe, data: Dataset, directory: Path, device: torch.device) -> Iterator[dict]:
+    """Train unless the weights are there. progress.jsonl then holds each epoch once, in order."""
+    checkpoint = directory / "checkpoint"
+    if not (directory / "weights.safetensors").exists():
+        path, rows = directory / "progress.jsonl", read_progress(directory)
+        for row in train(recipe, data, directory, device):
+            rows = [old for old in rows if old["epoch"] < row["epoch"]] + [row]
+            write_text(path, "".join(json.dumps(r) + "\n" for r in rows))
+            yield row
+    shutil.rmtree(checkpoint, ignore_errors=True)
+
+
+def measured(trial: Trial, data: Dataset, directory: Path, device: torch.device, extra: dict) -> Iterator[dict]:
+    """Measure what results.json lacks; the file is replaced after each measurement."""
+    recipe, results = trial.recipe, read_results(directory)
+    net = build(recipe, data.train.images.shape[1], data.classes).to(device)
+    data = data.to(device)
+    rows = read_progress(directory)
+    scored = [row for row in rows if "score" in row]
+    best = max(scored, key=lambda row: row["score"]) if recipe.protocol.selection != "last" else scored[-1]
+    results |= {"key": trial.key, "recipe": recipe.model_dump(mode="json")}
+    results["heldout"] = {"score": best["score"], "epoch": best["epoch"]}
+    seconds = results.setdefault("seconds", {"measure": 0.0})
+    seconds["train"] = round(sum(row["seconds"] for row in rows), 3)
+    results["provenance"] = {"finished": provenance.now()} | provenance.hardware(device) | extra
+    for what in missing(trial, directory):
+        part, started = data.test.slice(0, what.test_images), time.perf_counter()
+        found = []
+        for lam in what.lambdas:
+            found.append(at_selected_weights(net, recipe, directory, part, what, lam))
+            yield found[-1]
+        seconds["measure"] = round(seconds["measure"] + time.perf_counter() - started, 3)
+        results.setdefault("measurements", {})[what.key] = {"measurement": what.model_dump(mode="json"), "rows": found}
+        write_json(directory / "results.json", results)
+
+
+def at_selected_weights(net, recipe: Recipe, directory: Path, part, what: Measurement, lam: float) -> dict:
+    """One row of `accuracy`; SA and RA come from different weights where ledger row 5 is `each`."""
+    rows = {}
+    for tag in {selection.nearest_tag(metric, lam, recipe) for metric in ("SA", "RA")}:
+        selection.load(net, directory, tag)
+        rows[tag] = accuracy(net, part, what, lam)
+    sa, ra = (rows[selection.nearest_tag(metric, lam, recipe)] for metric in ("SA", "RA"))
+    return sa | {"robust_correct": ra["robust_correct"]}
+
+
+def missing(trial: Trial, directory: Path) -> list[Measurement]:
+    """The trial's measurements that results.json does not hold."""
+    done = read_results(directory).get("measurements", {})
+    return [what for what in trial.measurements if what.key not in done]
+
+
+def unfinished(trial: Trial, directory: Path) -> bool:
+    return bool(missing(trial, directory))
+
+
+def read_failure(directory: Path) -> str | None:
+    """Why the trial failed, if it did."""
+    try:
+        return json.loads((directory / "failure.json").read_text())["reason"]
+    except (OSError, json.JSONDecodeError, KeyError):
+        return None
+
+
+def write_failure(directory: Path, reason: str, log: str) -> None:
+    """`log` names the file in the directory that tells more."""
+    directory.mkdir(parents=True, exist_ok=True)
+    write_json(directory / "failure.json", {"reason": reason, "log": log})
+
+
+def read_results(directory: Path) -> dict:
+    """results.json, or {} when it is absent or was damaged by hand (it is replaced atomically)."""
+    try:
+        return json.loads((directory / "results.json").read_text())
+    except (OSError, json.JSONDecodeError):
+        return {}
+
+
+def read_progress(directory: Path) -> list[dict]:
+    try:
+        return [json.loads(line) for line in (directory / "progress.jsonl").read_text().splitlines()]
+    except (OSError, json.JSONDecodeError):
+        return []
+
+
+def write_json(path: Path, value: dict) -> None:
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Atomically: readers see the old text or the new."""
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    temporary.write_text(text)
+    os.replace(temporary, path)

@@ -1,0 +1,35 @@
+"""The `ui` verb: MLflow's server on the runs directory, reachable from this machine only."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from rich.console import Console
+
+from bench.errors import BadInput
+
+
+def command(runs: Path, port: int) -> list[str]:
+    """`mlflow server` on the embedded store, with the artifacts that the store's scheme names under runs/artifacts."""
+    return [
+        *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)),
+        *("--backend-store-uri", f"sqlite:///{runs / 'mlflow.db'}", "--workers", "1"),
+        *("--serve-artifacts", "--artifacts-destination", str(runs / "artifacts")),
+    ]
+
+
+def serve(runs: Path, port: int, console: Console) -> int:
+    """Serve until interrupted. Raises BadInput when there is nothing to show or the port is taken."""
+    if not (runs / "mlflow.db").exists():
+        raise BadInput(f"{runs / 'mlflow.db'} is not there: run a suite first, or rebuild it: python -m bench ingest")
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", port)) == 0:
+            raise BadInput(f"port {port} is taken: choose another with --port")
+    console.print(f"MLflow at http://127.0.0.1:{port} (Ctrl-C ends it)")
+    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+    try:
+        return subprocess.run(command(runs, port), env=environment, check=False).returncode
+    except KeyboardInterrupt:
+        return 0

@@ -1,0 +1,122 @@
+"""Strict YAML that remembers lines, so that an error can say `file:line`."""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import pydantic
+import yaml
+
+from bench.errors import BadInput, unknown
+
+Location = tuple[str | int, ...]
+Model = TypeVar("Model", bound=pydantic.BaseModel)
+
+
+@dataclass
+class Document:
+    """A parsed file: plain `data`, and the line of each key and item by its location in it."""
+
+    path: Path
+    data: Any
+    lines: dict[Location, int] = field(default_factory=dict)
+
+    def fail(self, location: Location, message: str) -> NoReturn:
+        """Raise BadInput at the deepest known part of `location`."""
+        while location not in self.lines and location:
+            location = location[:-1]
+        raise BadInput(f"{shown(self.path)}:{self.lines.get(location, 1)}: {message}")
+
+    def validate(self, model: type[Model], location: Location = ()) -> Model:
+        """The part at `location` as `model`; the first thing wrong with it is raised as BadInput."""
+        data = self.data
+        for step in location:
+            data = data[step]
+        try:
+            return model.model_validate(data)
+        except pydantic.ValidationError as error:
+            first = error.errors()[0]
+            self.fail(location + first["loc"], explain(first, model))
+
+
+def explain(error: dict, model: type[pydantic.BaseModel]) -> str:
+    """One pydantic error in a user's words."""
+    loc, kind = error["loc"], error["type"]
+    where = ".".join(str(step) for step in loc)
+    if kind == "extra_forbidden":
+        return unknown("field", loc[-1], fields_at(model, loc[:-1]))
+    if kind == "missing":
+        return f"field {where!r} is missing"
+    if kind == "literal_error":
+        return unknown(f"value for {where}:", error["input"], re.findall(r"'([^']*)'", error["ctx"]["expected"]))
+    message = error["msg"].removeprefix("Value error, ")
+    return f"{where}: {message}" if where else message
+
+
+def fields_at(model: Any, loc: Location) -> list[str]:
+    """Names of the fields of the (possibly nested) model that `loc` leads to."""
+    for step in loc:
+        options = [model] if not hasattr(model, "model_fields") else [model.model_fields[str(step)].annotation]
+        while options and not hasattr(options[0], "model_fields"):
+            options = [o for option in options for o in getattr(option, "__args__", ())]
+            options.sort(key=lambda o: not hasattr(o, "model_fields"))
+        if not options:
+            return []
+        model = options[0]
+    return list(getattr(model, "model_fields", {}))
+
+
+def read(path: Path) -> Document:
+    """Raises BadInput for a file that is absent, no YAML, not a mapping, or names a key twice."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{shown(path)}: cannot be read: {getattr(error, 'strerror', error)}") from None
+    document = Document(path, None)
+    try:
+        node = yaml.compose(text, yaml.SafeLoader)
+        document.data = build(node, (), document) if node else None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = f":{mark.line + 1}" if mark else ""
+        raise BadInput(f"{shown(path)}{line}: {error.problem or error.context}") from None
+    except yaml.YAMLError as error:
+        raise BadInput(f"{shown(path)}: {str(error).splitlines()[0]}") from None
+    if not isinstance(document.data, dict):
+        raise BadInput(f"{shown(path)}:1: a mapping is expected, such as `suite: name`")
+    return document
+
+
+def build(node: yaml.Node, at: Location, document: Document) -> Any:
+    """Plain Python from a node tree, noting lines."""
+    document.lines.setdefault(at, node.start_mark.line + 1)
+    if isinstance(node, yaml.SequenceNode):
+        return [build(child, (*at, i), document) for i, child in enumerate(node.value)]
+    if isinstance(node, yaml.MappingNode):
+        result, merged = {}, {}
+        for key_node, value_node in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":  # `<<: *anchor`, overridden by the keys beside it
+                merged |= build(value_node, at, document)
+                continue
+            key = key_node.value
+            document.lines[(*at, key)] = key_node.start_mark.line + 1
+            if not isinstance(key_node, yaml.ScalarNode):
+                document.fail(at, "a key must be a plain word")
+            if key in result:
+                document.fail((*at, key), f"{key!r} is given twice")
+            result[key] = build(value_node, (*at, key), document)
+        return merged | result
+    loader = yaml.SafeLoader("")
+    try:
+        return loader.construct_object(node)
+    except ValueError as error:
+        document.fail(at, f"{node.value!r}: {error}")
+
+
+def shown(path: Path) -> str:
+    """The path as a user would type it: relative when below the working directory."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)

@@ -1,0 +1,90 @@
+"""`python -m bench report`: plans and results in, figures, CSV files and a page out."""
+
+import difflib
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from reports import html, provenance, results, style
+from reports.figures import FIGURES
+from reports.results import View
+
+FORMATS = ("png", "svg", "pdf")
+CSV_COLUMNS = ["method", "dataset", "scale", "seed", "lambda", "width", "attack", "sa", "ra", "n", "key"]
+REMEDY = "run `python -m bench run suites/frontiers.yaml` first, or name another directory with --runs"
+
+
+class ReportError(Exception):
+    """One line: what is wrong, and the remedy."""
+
+
+def build(figures: list[str] | None, runs: Path, out: Path, scale: str | None = None) -> list[Path]:
+    """Write the figures (None: all known ones that a plan mentions) and index.html. Returns all files written.
+
+    scale None: that of the newest plan that mentions the figure. The same runs give the same bytes.
+    """
+    runs, out = Path(runs), Path(out)
+    names = [check_known(name) for name in figures] if figures else list(FIGURES)
+    plans, notes = results.read_plans(runs)
+    if not plans:
+        raise ReportError(f"no plan under {runs / 'plans'}: {REMEDY}")
+    names = [name for name in names if figures or results.mentions(plans, name)]
+    if not names:
+        raise ReportError(f"no plan under {runs / 'plans'} mentions {' or '.join(FIGURES)}: {REMEDY}")
+    scales = {name: choose_scale(plans, name, scale) for name in names if figures or has_scale(plans, name, scale)}
+    if not scales:
+        raise ReportError(f"no plan at scale {scale}; there are {', '.join(sorted({p['scale'] for p in plans}))}")
+    out.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name, chosen in scales.items():
+        view = results.view(plans, runs, name, chosen, FIGURES[name].KEEP)
+        view.notes.extend(notes)
+        written += write_figure(view, out)
+    return [*written, html.write_index(out)]
+
+
+def check_known(name: str) -> str:
+    if name in FIGURES:
+        return name
+    close = difflib.get_close_matches(name, FIGURES, 1)
+    hint = f"; did you mean {close[0]}?" if close else ""
+    raise ReportError(f"unknown figure {name}: known are {', '.join(FIGURES)}{hint}")
+
+
+def has_scale(plans: list[dict], name: str, scale: str | None) -> bool:
+    return scale is None or any(plan["scale"] == scale for plan in results.mentions(plans, name))
+
+
+def choose_scale(plans: list[dict], name: str, scale: str | None) -> str:
+    found = results.mentions(plans, name)
+    if not found:
+        raise ReportError(f"no plan mentions {name}: {REMEDY}")
+    if not has_scale(plans, name, scale):
+        there = ", ".join(sorted({plan["scale"] for plan in found}))
+        raise ReportError(
+            f"no plan mentions {name} at scale {scale}: take --scale {there}, or run it at that scale first"
+        )
+    return scale or found[-1]["scale"]
+
+
+def write_figure(view: View, out: Path) -> list[Path]:
+    """The figure in three formats, its points as CSV, and the JSON from which the page is made again."""
+    name, module = view.figure, FIGURES[view.figure]
+    paths = [out / f"{name}.{kind}" for kind in (*FORMATS, "csv", "json")]
+    with style.paper():
+        figure = module.draw(view)
+        for path, kind in zip(paths, FORMATS, strict=False):
+            figure.savefig(path, format=kind, metadata=style.NO_DATES[kind])
+    csv_table(view.points).to_csv(out / f"{name}.csv", index=False, lineterminator="\n")
+    page = {"figure": name, "title": module.TITLE, "claim": module.CLAIM, "caption": module.caption(view)}
+    page |= {"summary": module.summary(view)} | provenance.describe(view, out)
+    (out / f"{name}.json").write_text(json.dumps(page, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    return paths
+
+
+def csv_table(points: pd.DataFrame) -> pd.DataFrame:
+    """Every plotted point, sorted: a row per seed and λ, SA and RA in percent."""
+    table = points.drop(columns="method").rename(columns={"label": "method", "lam": "lambda"})[CSV_COLUMNS]
+    table = table.drop_duplicates().sort_values(CSV_COLUMNS, ignore_index=True)
+    return table.round({"sa": 4, "ra": 4})

@@ -1,0 +1,102 @@
+"""Where a figure came from, as plain values for its JSON file and the page."""
+
+import os
+from pathlib import Path
+
+import pandas as pd
+
+from reports import results, words
+from reports.results import View
+
+
+def describe(view: View, out: Path) -> dict:
+    """Commands, commits, hardware, time, learning rates, networks, and what is missing."""
+    trials = view.trials
+    done = trials[trials.status == "done"]
+    return {
+        "scale": view.scale,
+        "seeds": sorted(int(seed) for seed in trials.seed.unique()),
+        "commands": list(dict.fromkeys(plan.get("command", "") for plan in view.plans)),
+        "planned_at": [commit(plan.get("git") or {}) for plan in view.plans],
+        "trained_at": tally(
+            commit({"commit": t.git_commit, "dirty": t.git_dirty == 1}) for t in known(done, "git_commit")
+        ),
+        "hardware": tally(f"{t.device}; {t.host_cpu}" for t in known(done, "host_cpu")),
+        "software": tally(f"torch {t.torch}, Python {t.python}" for t in known(done, "torch")),
+        "training": words.duration(done.train_seconds.sum()),
+        "measuring": words.duration(done.measure_seconds.sum()),
+        "from": min((t.started[:10] for t in known(done, "started")), default=""),
+        "to": max((t.finished[:10] for t in known(done, "finished")), default=""),
+        "panels": [
+            {"heading": p.title, "below": p.subtitle, "rates": rates(p.trials), "networks": networks(p.trials)}
+            for p in view.panels
+        ],
+        "planned": len(trials),
+        "missing": missing(trials, view.runs, out),
+        "notes": view.notes,
+    }
+
+
+def commit(git: dict) -> str:
+    return f"{(git.get('commit') or 'unknown')[:12]}{' (dirty)' if git.get('dirty') else ''}"
+
+
+def known(trials: pd.DataFrame, column: str) -> list:
+    """The trials that have the column, as named tuples."""
+    return list(trials.dropna(subset=[column]).itertuples()) if column in trials else []
+
+
+def tally(texts) -> list[str]:
+    """Each text once, with how many networks it holds for if there is more than one text."""
+    counts = pd.Series(list(texts), dtype=str).value_counts(sort=False)
+    return [text if len(counts) == 1 else f"{text} ({words.counted(n, 'network')})" for text, n in counts.items()]
+
+
+def rates(trials: pd.DataFrame) -> list[dict]:
+    """The learning-rate grid of each network as text; the winner is marked, and whether it is final."""
+    rows = []
+    for (label, lam), table in results.select_learning_rates(trials).groupby(["label", "lam"], dropna=False):
+        table = table.sort_values("lr", ascending=False)
+        scores = [
+            f"{t.lr:g}: " + (f"{t.score:.4f} ({t.done} of {t.planned})" if t.done else "nothing finished")
+            for t in table.itertuples()
+        ]
+        won = [f"{lr:g}" for lr in table.lr[table.won]]
+        rows.append(
+            {
+                "network": label if pd.isna(lam) else f"{label}, λ={lam:g}",
+                "won": won[0] if won else "none yet",
+                "scores": scores,
+                "provisional": bool(len(table) > 1 and (table.done < table.planned).any()),
+            }
+        )
+    return rows
+
+
+def networks(trials: pd.DataFrame) -> list[dict]:
+    """The finished networks of a panel, for the page's table."""
+    return [
+        {
+            "name": t.name,
+            "key": t.key,
+            "lr": f"{t.lr:g}",
+            "drawn": bool(t.drawn),
+            "score": f"{t.heldout:.4f}" if pd.notna(t.heldout) else "–",
+            "epoch": " of ".join(f"{int(epoch)}" for epoch in (t.epoch, t.epochs) if pd.notna(epoch)) or "–",
+            "time": words.duration(t.train_seconds + t.measure_seconds),
+            "url": t.url,
+        }
+        for t in trials[trials.status == "done"].itertuples(index=False)
+    ]
+
+
+def missing(trials: pd.DataFrame, runs: Path, out: Path) -> list[dict]:
+    """Networks that are not there and why; a log is linked only where the page lies in the same runs directory."""
+    rows = []
+    for t in trials[trials.status != "done"].itertuples(index=False):
+        rows.append({"name": t.name, "key": t.key, "status": t.status, "note": t.note, "log": t.log, "href": None})
+        for log in (runs / "trials" / t.key / t.log, runs / t.log) if t.log else ():
+            if log.is_file() and out.resolve().is_relative_to(runs.resolve()):
+                rows[-1]["href"] = Path(os.path.relpath(log.resolve(), out.resolve())).as_posix()
+                break
+    return rows

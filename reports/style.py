@@ -1,0 +1,130 @@
+"""The look of all figures: size, type, colours, markers. Colours are Okabe and Ito's, safe for the colour-blind."""
+
+import itertools
+from contextlib import contextmanager
+
+import matplotlib
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.patheffects import Normal, Stroke
+
+TEXT_WIDTH = 5.5  # inches, a NeurIPS page; a figure is drawn at the size it is printed
+COLUMN_WIDTH = 3.4
+SMALL = 5.8  # points: λ labels, subtitles, notes
+
+METHODS = {
+    "PGD-AT": {"color": "#000000", "marker": "s", "zorder": 3},
+    "OAT (normal BN)": {"color": "#0072B2", "marker": "^", "zorder": 4},
+    "OAT (dual BN)": {"color": "#D55E00", "marker": "o", "zorder": 5},
+}
+LEGEND = {"PGD-AT": "PGD-AT (frontier)"}
+OTHERS = [
+    {"color": color, "marker": marker, "zorder": 4}
+    for color, marker in zip(["#009E73", "#CC79A7", "#56B4E9", "#E69F00"], "DvPX", strict=True)
+]
+
+RC = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib, so every machine draws the same bytes
+    "font.size": 7,
+    "axes.titlesize": 7.5,
+    "axes.labelsize": 7,
+    "xtick.labelsize": 6.5,
+    "ytick.labelsize": 6.5,
+    "legend.fontsize": 6.5,
+    "legend.frameon": False,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e6e6e6",
+    "grid.linewidth": 0.5,
+    "lines.linewidth": 1.1,
+    "lines.markersize": 3.6,
+    "savefig.dpi": 300,
+    "figure.dpi": 100,
+    "pdf.fonttype": 42,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "oat-bench",  # element names in an SVG, otherwise random
+}
+NO_DATES = {
+    "svg": {"Date": None, "Creator": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
+    "png": {"Software": None},
+}
+
+
+@contextmanager
+def paper():
+    """Draw and save within this, so that a user's matplotlibrc changes nothing."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(RC)
+        yield
+
+
+def method(label: str, labels=()) -> dict:
+    """Colour, marker and z-order of a method; those the paper's Figure 4 does not know take turns, in `labels`' order."""
+    if label in METHODS:
+        return METHODS[label]
+    unknown = [name for name in labels if name not in METHODS]
+    turns = dict(zip(unknown, itertools.cycle(OTHERS), strict=False))
+    return turns.get(label, OTHERS[0])
+
+
+def panels(columns: int, rows: int = 1, height: float | None = None, **kwargs):
+    """A figure at its printed size and its axes (rows, columns): a text width for two or three columns."""
+    width = TEXT_WIDTH * max(columns / 3, 1) if columns > 1 else COLUMN_WIDTH
+    tallest = {1: 2.7, 2: 2.4}.get(columns, 2.15)
+    figure = Figure(figsize=(width, height or tallest * (1 if rows == 1 else 0.7 * rows)), layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03)
+    return figure, figure.subplots(rows, columns, squeeze=False, **kwargs)
+
+
+def title(ax, heading: str, below: str = "") -> None:
+    """A panel's heading, and what it stands in for in a smaller line beneath."""
+    ax.set_title(heading, pad=3 + (SMALL + 2.5) * bool(below))
+    if below:
+        ax.annotate(below, (0.5, 1), (0, 3), "axes fraction", textcoords="offset points", ha="center", fontsize=SMALL)
+
+
+def note(ax, text: str, xy=(0.03, 0.03), ha: str = "left") -> None:
+    """A remark at the foot of a panel; lower left is where a falling curve leaves room."""
+    if text:
+        grey = {"style": "italic", "color": "#444444"}
+        ax.annotate(text, xy, xycoords="axes fraction", fontsize=SMALL, ha=ha, va="bottom", **grey)
+
+
+def tag(ax, xy, text: str, color: str) -> None:
+    """A λ beside its point, with a thin white edge so that a bar beneath does not strike it through."""
+    halo = [Stroke(linewidth=1.3, foreground="white"), Normal()]
+    ax.text(*xy, text, color=color, fontsize=SMALL, ha="center", va="center_baseline", zorder=6, path_effects=halo)
+
+
+def empty(ax) -> None:
+    """A panel of which nothing has finished."""
+    ax.text(0.5, 0.5, "no network has finished", transform=ax.transAxes, ha="center", va="center", fontsize=SMALL)
+    ax.set(xticks=[], yticks=[])
+
+
+def hollow(ax, rows, x: str, y: str, look: dict, **kwargs) -> None:
+    """Hollow markers over the points of a frame that rest on fewer networks than planned."""
+    if len(rows):
+        shape = {"marker": look["marker"], "mec": look["color"], "mfc": "white", "mew": 0.9}
+        ax.plot(rows[x], rows[y], ls="", **shape, zorder=look["zorder"] + 0.5, label="_hollow", **kwargs)
+
+
+def limits(values, bars=(), pad: float = 0.09, least: float = 2.0) -> tuple[float, float]:
+    """Axis limits, percent: all values, and of the error bars what costs at most a third more on either side."""
+    low, high = min(values), max(values)
+    if high - low < least:
+        low, high = (low + high - least) / 2, (low + high + least) / 2
+    room = (high - low) / 3
+    low, high = min(low, max(min(bars, default=low), low - room)), max(high, min(max(bars, default=high), high + room))
+    margin = pad * (high - low)
+    return max(low - margin, -margin), min(high + margin, 100 + margin)

@@ -1,0 +1,56 @@
+"""How names and quantities are written in figures and on the page."""
+
+import json
+
+DATASETS = {"svhn": "SVHN", "cifar10": "CIFAR-10", "stl10": "STL-10"}  # in the paper's order
+ATTACKS = {"fgsm": "FGSM", "mifgsm": "MI-FGSM", "mi-fgsm": "MI-FGSM", "autoattack": "AutoAttack"}
+
+
+def dataset(name: str) -> str:
+    return DATASETS.get(name, name)
+
+
+def arch(name: str) -> str:
+    """wrn-16-8 → WRN-16-8, resnet34 → ResNet-34."""
+    return "ResNet-" + name[6:] if name.startswith("resnet") else name.upper()
+
+
+def attack(name: str) -> str:
+    """pgd7 → PGD-7."""
+    return f"PGD-{name[3:]}" if name.startswith("pgd") and name[3:].isdigit() else ATTACKS.get(name, name)
+
+
+def epsilon(value: float) -> str:
+    """8/255 where it is a whole number of grey levels, else a decimal fraction."""
+    levels = value * 255
+    return f"{levels:.0f}/255" if abs(levels - round(levels)) < 1e-6 else f"{value:g}"
+
+
+def duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, hours = seconds / 60, seconds / 3600
+    return f"{minutes:.1f} min" if hours < 1 else f"{hours:.1f} h"
+
+
+def listing(words) -> str:
+    """a, b, and c."""
+    words = [str(word) for word in words]
+    if len(words) < 3:
+        return " and ".join(words)
+    return ", ".join(words[:-1]) + ", and " + words[-1]
+
+
+def counted(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def overrides(changed: dict) -> str:
+    """{"protocol": "authors-code"} → protocol=authors-code."""
+    shown = (value if isinstance(value, str) else json.dumps(value) for value in changed.values())
+    return ", ".join(f"{field}={value}" for field, value in zip(changed, shown, strict=True))
+
+
+def first_line(text: object) -> str:
+    lines = str(text).strip().splitlines()
+    return lines[0] if lines else ""

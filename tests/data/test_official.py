@@ -1,0 +1,251 @@
+"""The official archives, written small by these tests in the official formats, and read back to the last pixel.
+
+Only the checksums are exchanged: the one of the archive in CHECKSUMS, and those torchvision compares for itself.
+"""
+
+import hashlib
+import io
+import multiprocessing
+import pickle
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.io
+import torch
+from torchvision.datasets import CIFAR10, STL10, SVHN
+
+from bench.data import DataError, describe, load, official
+from bench.data.paths import read as read_path
+
+
+def md5(data: bytes) -> str:
+    return hashlib.md5(data, usedforsecurity=False).hexdigest()
+
+
+def pixels(seed: int, *shape: int) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def write_tar(path: Path, files: dict[str, bytes], monkeypatch) -> None:
+    with tarfile.open(path, "w:gz") as tar:
+        for name, data in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+    monkeypatch.setitem(official.CHECKSUMS, path.name, md5(path.read_bytes()))
+
+
+def cifar10_files(images: np.ndarray, labels: list[int], monkeypatch) -> dict[str, bytes]:
+    """Six batches as pickles; the last sixth of the images is the test batch."""
+    names = [f"data_batch_{i}" for i in range(1, 6)] + ["test_batch"]
+    batches = zip(names, np.array_split(images.reshape(len(images), -1), 6), np.array_split(labels, 6), strict=True)
+    files = {name: pickle.dumps({"data": x, "labels": y.tolist()}, protocol=2) for name, x, y in batches}
+    files["batches.meta"] = pickle.dumps({"label_names": [f"class {i}" for i in range(10)]}, protocol=2)
+    monkeypatch.setattr(CIFAR10, "train_list", [[name, md5(files[name])] for name in names[:5]])
+    monkeypatch.setattr(CIFAR10, "test_list", [["test_batch", md5(files["test_batch"])]])
+    monkeypatch.setattr(CIFAR10, "meta", CIFAR10.meta | {"md5": md5(files["batches.meta"])})
+    return {f"cifar-10-batches-py/{name}": data for name, data in files.items()}
+
+
+def cifar10(root: Path, images: np.ndarray, labels: list[int], monkeypatch) -> None:
+    write_tar(root / "cifar-10-python.tar.gz", cifar10_files(images, labels, monkeypatch), monkeypatch)
+
+
+def svhn(root: Path, parts: dict[str, tuple[np.ndarray, np.ndarray]], monkeypatch) -> None:
+    split_list = {}
+    for part, (images, labels) in parts.items():
+        file = root / f"{part}_32x32.mat"
+        scipy.io.savemat(file, {"X": images, "y": labels.reshape(-1, 1)})
+        checksum = md5(file.read_bytes())
+        monkeypatch.setitem(official.CHECKSUMS, file.name, checksum)
+        split_list[part] = [SVHN.split_list[part][0], file.name, checksum]
+    monkeypatch.setattr(SVHN, "split_list", split_list)
+
+
+def stl10(root: Path, files: dict[str, bytes], monkeypatch) -> None:
+    expected = {name: md5(data) for name, data in files.items()} | {"unlabeled_X.bin": "0" * 32}
+    for which in ("train_list", "test_list"):
+        monkeypatch.setattr(STL10, which, [[name, expected[name]] for name, _ in getattr(STL10, which)])
+    members = {f"stl10_binary/{name}": data for name, data in files.items()}
+    write_tar(root / "stl10_binary.tar.gz", members | {"stl10_binary/unlabeled_X.bin": b"not wanted"}, monkeypatch)
+
+
+def test_the_checksums_are_torchvisions():
+    svhn_files = {file: checksum for _, file, checksum in (SVHN.split_list["train"], SVHN.split_list["test"])}
+    theirs = {CIFAR10.filename: CIFAR10.tgz_md5, STL10.filename: STL10.tgz_md5} | svhn_files
+    assert theirs == official.CHECKSUMS
+    downloaded = {file for files in official.URLS.values() for file in files}
+    assert downloaded == set(official.CHECKSUMS) == set(official.SIZES)
+
+
+def test_cifar10_comes_out_exact(tmp_path, monkeypatch):
+    images, labels = pixels(0, 60, 3, 32, 32), [i * 7 % 10 for i in range(60)]
+    cifar10(tmp_path, images, labels, monkeypatch)
+    data = load("cifar10", root=tmp_path, heldout=10)
+    assert np.array_equal(torch.cat([data.train.images, data.heldout.images, data.test.images]).numpy(), images)
+    assert torch.cat([data.train.labels, data.heldout.labels, data.test.labels]).tolist() == labels
+    assert [len(part.labels) for part in (data.train, data.heldout, data.test)] == [40, 10, 10]
+    # the archive and the tensors are all that stays
+    assert {file.suffix for file in tmp_path.rglob("*") if file.is_file()} == {".gz", ".lock", ".safetensors"}
+
+
+def test_cifar10_can_be_read_from_its_extracted_folder(tmp_path, monkeypatch):
+    images, labels = pixels(1, 60, 3, 32, 32), [i % 10 for i in range(60)]
+    for name, data in cifar10_files(images, labels, monkeypatch).items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(data)
+    data = load("cifar10", root=tmp_path, heldout=10)
+    assert np.array_equal(data.train.images.numpy(), images[:40])
+    assert (tmp_path / "cifar-10-batches-py" / "data_batch_1").exists()
+
+
+def test_real_cifar10_is_the_same_by_both_ways(tmp_path, monkeypatch, shared_data):
+    """Exact training images of CIFAR-10, PNG in Parquet, against the same in the official format."""
+    source = str(shared_data / "cifar10_lossless_4000.parquet")
+    train, test = read_path(source, tmp_path, describe(source, tmp_path).fingerprint)
+    images, labels = torch.cat([train.images, test.images]), torch.cat([train.labels, test.labels])
+    assert images.shape == (4000, 3, 32, 32)
+    cifar10(tmp_path, images.numpy(), labels.tolist(), monkeypatch)
+    data = load("cifar10", root=tmp_path, heldout=1)
+    assert torch.equal(torch.cat([data.train.images, data.heldout.images, data.test.images]), images)
+    assert torch.equal(torch.cat([data.train.labels, data.heldout.labels, data.test.labels]), labels)
+    # the first image of CIFAR-10 is a frog whose upper left pixel is known (torchvision's CIFAR10, index 0)
+    assert labels[0] == 6 and images[0, :, 0, 0].tolist() == [59, 62, 63]
+
+
+def test_svhn_comes_out_exact_with_ten_as_zero(tmp_path, monkeypatch):
+    images = {part: pixels(seed, 32, 32, 3, count) for part, seed, count in (("train", 2, 12), ("test", 3, 5))}
+    labels = {"train": np.arange(1, 13) % 10 + 1, "test": np.array([10, 1, 9, 10, 2])}
+    svhn(tmp_path, {part: (images[part], labels[part].astype(np.uint8)) for part in images}, monkeypatch)
+    data = load("svhn", root=tmp_path, heldout=2)
+    assert np.array_equal(data.train.images.numpy(), images["train"].transpose(3, 2, 0, 1)[:10])
+    assert data.heldout.labels.tolist() == (labels["train"] % 10)[10:].tolist()
+    assert data.test.labels.tolist() == [0, 1, 9, 0, 2]
+    assert np.array_equal(data.test.images.numpy(), images["test"].transpose(3, 2, 0, 1))
+
+
+def test_stl10_comes_out_exact_without_its_unlabelled_images(tmp_path, monkeypatch):
+    # the format stores columns before rows, and classes from 1
+    train, test = pixels(4, 8, 3, 96, 96), pixels(5, 4, 3, 96, 96)
+    files = {
+        "train_X.bin": train.tobytes(),
+        "train_y.bin": bytes([1, 10, 3, 4, 5, 6, 7, 8]),
+        "test_X.bin": test.tobytes(),
+        "test_y.bin": bytes([10, 1, 2, 9]),
+    }
+    stl10(tmp_path, files, monkeypatch)
+    data = load("stl10", root=tmp_path, heldout=3)
+    assert np.array_equal(data.train.images.numpy(), train.transpose(0, 1, 3, 2)[:5])
+    assert np.array_equal(data.test.images.numpy(), test.transpose(0, 1, 3, 2))
+    assert data.test.images[1, 2, 30, 40] == test[1, 2, 40, 30]
+    assert data.heldout.labels.tolist() == [5, 6, 7] and data.test.labels.tolist() == [9, 0, 1, 8]
+
+
+@pytest.mark.parametrize("name", ["cifar10", "svhn", "stl10"])
+def test_absent_archives_name_the_remedy(name, tmp_path):
+    with pytest.raises(DataError, match=f"run python -m bench data fetch {name}") as refusal:
+        load(name, root=tmp_path / "absent", heldout=1)
+    assert "\n" not in str(refusal.value)
+
+
+class Intruder:
+    """Unpickled, it creates the file."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+def test_the_intruder_would_do_harm(tmp_path):
+    pickle.loads(pickle.dumps(Intruder(tmp_path / "harm")))
+    assert (tmp_path / "harm").exists()
+
+
+def test_a_wrong_archive_is_refused_before_anything_is_unpickled(tmp_path, monkeypatch):
+    files = cifar10_files(pixels(6, 60, 3, 32, 32), [0] * 60, monkeypatch)
+    files["cifar-10-batches-py/data_batch_1"] = pickle.dumps(Intruder(tmp_path / "harm"))
+    right = official.CHECKSUMS["cifar-10-python.tar.gz"]
+    write_tar(tmp_path / "cifar-10-python.tar.gz", files, monkeypatch)
+    monkeypatch.setitem(official.CHECKSUMS, "cifar-10-python.tar.gz", right)
+    with pytest.raises(
+        DataError, match="not the official file .* delete it and run python -m bench data fetch cifar10"
+    ):
+        load("cifar10", root=tmp_path, heldout=1)
+    assert not (tmp_path / "harm").exists()
+
+
+def test_a_wrong_extracted_folder_is_refused_before_anything_is_unpickled(tmp_path, monkeypatch):
+    files = cifar10_files(pixels(7, 60, 3, 32, 32), [0] * 60, monkeypatch)
+    for wrong in ("data_batch_1", "batches.meta"):
+        for name, data in files.items():
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_bytes(data)
+        (tmp_path / "cifar-10-batches-py" / wrong).write_bytes(pickle.dumps(Intruder(tmp_path / "harm")))
+        with pytest.raises(DataError, match="not as published"):
+            load("cifar10", root=tmp_path, heldout=1)
+        assert not (tmp_path / "harm").exists()
+
+
+@pytest.mark.parametrize("name", ["svhn", "stl10"])
+def test_other_wrong_files_are_refused(name, tmp_path):
+    for file in official.URLS[name]:
+        (tmp_path / file).write_bytes(b"not this")
+    with pytest.raises(DataError, match=f"not the official file .* fetch {name}"):
+        load(name, root=tmp_path, heldout=1)
+
+
+def test_a_member_that_leads_out_of_the_folder_is_not_extracted(tmp_path, monkeypatch):
+    cifar10_files(pixels(8, 60, 3, 32, 32), [0] * 60, monkeypatch)
+    monkeypatch.setattr(CIFAR10, "train_list", [["../../../escaped", "0" * 32]])
+    write_tar(tmp_path / "cifar-10-python.tar.gz", {"cifar-10-batches-py/../../../escaped": b"out"}, monkeypatch)
+    with pytest.raises(DataError, match="not as published"):
+        load("cifar10", root=tmp_path, heldout=1)
+    assert not list(tmp_path.parent.rglob("escaped"))
+
+
+def test_an_archive_without_a_member_is_refused(tmp_path, monkeypatch):
+    files = cifar10_files(pixels(9, 60, 3, 32, 32), [0] * 60, monkeypatch)
+    del files["cifar-10-batches-py/test_batch"]
+    write_tar(tmp_path / "cifar-10-python.tar.gz", files, monkeypatch)
+    with pytest.raises(DataError, match="not as published"):
+        load("cifar10", root=tmp_path, heldout=1)
+    assert not list(tmp_path.rglob("*.scratch"))
+
+
+def _load_in_a_process(root, started, sums):
+    started.wait()
+    data = load("cifar10", root=root, heldout=10)
+    sums.put(int(data.train.images.sum()))
+
+
+def test_several_processes_may_load_at_the_same_moment(tmp_path, monkeypatch):
+    images = pixels(10, 600, 3, 32, 32)
+    cifar10(tmp_path, images, [0] * 600, monkeypatch)
+    context = multiprocessing.get_context("fork")  # so that the processes have the exchanged checksums
+    started, sums = context.Event(), context.Queue()
+    workers = [context.Process(target=_load_in_a_process, args=(tmp_path, started, sums)) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    started.set()
+    found = [sums.get(timeout=30) for _ in workers]
+    for worker in workers:
+        worker.join()
+    assert found == [int(images[:490].sum(dtype=np.int64))] * 4
+    assert len(list((tmp_path / "cache").glob("*.safetensors"))) == 1
+    assert not list((tmp_path / "cache").glob("*.scratch")) and not list((tmp_path / "cache").glob(".*.tmp"))
+
+
+def test_later_loads_need_the_archive_no_more_and_a_damaged_cache_is_named(tmp_path, monkeypatch):
+    cifar10(tmp_path, pixels(11, 60, 3, 32, 32), [0] * 60, monkeypatch)
+    first = load("cifar10", root=tmp_path, heldout=1)
+    (tmp_path / "cifar-10-python.tar.gz").unlink()
+    assert torch.equal(load("cifar10", root=tmp_path, heldout=1).train.images, first.train.images)
+    (cache,) = (tmp_path / "cache").glob("*.safetensors")
+    assert cache.stat().st_mode & 0o777 == cache.with_suffix(".lock").stat().st_mode & 0o777
+    cache.write_bytes(cache.read_bytes()[:1000])
+    with pytest.raises(DataError, match="is damaged .* delete it"):
+        load("cifar10", root=tmp_path, heldout=1)

@@ -1,0 +1,134 @@
+"""Writes runs directories in the exact contract format, with invented but plausible numbers."""
+
+import hashlib
+import json
+from pathlib import Path
+
+S1 = (0.0, 0.1, 0.2, 0.3, 0.4, 1.0)
+N = 450
+MEASUREMENT = {"attack": "pgd7", "epsilon": 0.3, "step": 0.075, "width": 1.0, "test_images": None, "seed": 0}
+MKEY = hashlib.sha256(b"pgd7, one lam").hexdigest()[:16]
+MKEY_S1 = hashlib.sha256(b"pgd7, S1").hexdigest()[:16]
+FRONTIER = {0.0: (97.0, 8.0), 0.1: (96.0, 40.0), 0.2: (95.3, 49.0), 0.3: (94.8, 54.0), 0.4: (94.3, 57.0), 1.0: (92, 62)}
+DUAL = {
+    0.0: (97.0, 37.3),
+    0.1: (96.4, 47.0),
+    0.2: (96.0, 51.5),
+    0.3: (95.6, 55.0),
+    0.4: (95.2, 58.0),
+    1.0: (94.4, 62.2),
+}
+NORMAL = {
+    0.0: (95.6, 52.0),
+    0.1: (93.7, 61.8),
+    0.2: (93.6, 62.1),
+    0.3: (93.5, 62.3),
+    0.4: (93.4, 62.4),
+    1.0: (93, 62.6),
+}
+
+
+def jitter(*words, spread: float) -> float:
+    """A number within ±spread that depends on nothing but the words."""
+    digest = hashlib.sha256(repr(words).encode()).digest()
+    return spread * (int.from_bytes(digest[:4], "big") / 2**31 - 1)
+
+
+def planned(label: str, lam: float | None, seed: int, dataset: str, arch: str, lr: float = 0.1) -> dict:
+    """A trial as a plan lists it."""
+    method = "pgd_at" if label == "PGD-AT" else "oat"
+    name = f"{label} λ={lam} · {dataset} · {arch} · lr {lr:g} · seed {seed}"
+    key = hashlib.sha256(name.encode()).hexdigest()[:16]
+    mkeys = [MKEY if lam is not None else MKEY_S1]
+    trial = {"key": key, "name": name, "label": label, "method": method, "lam": lam, "seed": seed, "lr": lr}
+    return trial | {"measurements": mkeys}
+
+
+def networks(dataset="digits", arch="wrn-10-1", seeds=(0, 1, 2), lrs=(0.1,), labels=("normal", "dual")) -> list[dict]:
+    """The eight networks of Figure 4, for each seed and learning rate."""
+    kinds = [("PGD-AT", lam) for lam in S1] + [(f"OAT ({norm} BN)", None) for norm in labels]
+    return [planned(label, lam, seed, dataset, arch, lr) for label, lam in kinds for seed in seeds for lr in lrs]
+
+
+def panel(trials: list[dict], dataset="digits", stands_for="svhn", arch="wrn-10-1", overrides=None) -> dict:
+    where = {"experiment": stands_for, "figures": ["fig4", "fig8"], "stands_for": stands_for, "dataset": dataset}
+    return where | {"arch": arch, "overrides": overrides or {}, "trials": trials}
+
+
+def write_plan(
+    runs: Path, panels: list[dict], scale="laptop", created="2026-11-20T10:00:00+00:00", dirty=False
+) -> dict:
+    plan = {"suite": "frontiers", "scale": scale, "command": "python -m bench run suites/frontiers.yaml"}
+    plan |= {"created": created, "git": {"commit": "0123456789abcdef0123456789abcdef01234567", "dirty": dirty}}
+    plan |= {"panels": panels}
+    name = hashlib.sha256(json.dumps(plan).encode()).hexdigest()[:12]
+    write(runs / "plans" / f"{name}.json", plan)
+    return plan
+
+
+def write(path: Path, content: dict) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content), "utf-8")
+
+
+def accuracy(trial: dict, dataset: str) -> dict[float, tuple[float, float]]:
+    """λ → SA and RA in percent of a trial, with a little noise of its seed."""
+    curve = {"PGD-AT": FRONTIER, "OAT (dual BN)": DUAL, "OAT (normal BN)": NORMAL}[trial["label"]]
+    down = {"cifar10": 3.5, "stl10": 14.0}.get(dataset, 0.0)
+    lambdas = S1 if trial["lam"] is None else (trial["lam"],)
+    noise = {lam: [jitter(trial["label"], trial["seed"], lam, i, spread=0.5 + i) for i in (0, 1)] for lam in lambdas}
+    return {lam: (curve[lam][0] - down + noise[lam][0], curve[lam][1] - down / 2 + noise[lam][1]) for lam in lambdas}
+
+
+def results(trial: dict, dataset="digits", n=N, score=0.7, counts: dict | None = None, epsilon=0.3) -> dict:
+    """results.json of a trial. counts: λ → (clean correct, robust correct), else invented ones."""
+    curve = accuracy(trial, dataset)
+    counts = counts or {lam: (round(sa * n / 100), round(max(ra, 0) * n / 100)) for lam, (sa, ra) in curve.items()}
+    rows = [
+        {"lam": lam, "width": 1.0, "attack": "pgd7", "n": n, "clean_correct": clean, "robust_correct": robust}
+        for lam, (clean, robust) in counts.items()
+    ]
+    mkey = trial["measurements"][0]
+    measured = MEASUREMENT | {"lambdas": list(counts), "epsilon": epsilon}
+    recipe = {name: trial[name] for name in ("method", "lam", "lr", "seed")} | {"dataset": dataset, "epochs": 15}
+    provenance = {"git_commit": "0123456789abcdef0123456789abcdef01234567", "git_dirty": False, "device": "cpu"}
+    provenance |= {"host_cpu": "AMD EPYC, 2 cores", "torch": "2.15.0", "python": "3.11.7"}
+    provenance |= {"started": "2026-11-20T10:00:05+00:00", "finished": "2026-11-20T10:00:40+00:00"}
+    return {
+        "key": trial["key"],
+        "recipe": recipe | {"train_images": None},
+        "heldout": {"score": score, "epoch": 12},
+        "measurements": {mkey: {"measurement": measured, "rows": rows}},
+        "seconds": {"train": 31.2, "measure": 2.0},
+        "provenance": provenance,
+    }
+
+
+def finish(runs: Path, trials: list[dict], **kwargs) -> None:
+    for trial in trials:
+        write(runs / "trials" / trial["key"] / "results.json", results(trial, **kwargs))
+        write(runs / "trials" / trial["key"] / "mlflow.json", {"experiment_id": "1", "run_id": trial["key"] * 2})
+
+
+def fail(runs: Path, trial: dict) -> None:
+    folder = runs / "trials" / trial["key"]
+    write(folder / "failure.json", {"reason": "loss is NaN <at epoch 3>\nTraceback ...", "log": "train.log"})
+    (folder / "train.log").write_text("loss is NaN\n", "utf-8")
+
+
+def laptop(runs: Path, seeds=(0, 1, 2)) -> list[dict]:
+    """All finished at laptop scale: three of the paper's data sets stood in for by digits."""
+    trials = networks(seeds=seeds)
+    write_plan(runs, [panel(trials, stands_for=name) for name in ("svhn", "cifar10", "stl10")])
+    finish(runs, trials)
+    return trials
+
+
+def paper(runs: Path, seeds=(0, 1, 2), n=10_000) -> dict[str, list[dict]]:
+    """All finished at the paper's scale: its three data sets, a panel each."""
+    archs = {"svhn": "wrn-16-8", "cifar10": "resnet34", "stl10": "wrn-40-2"}
+    trials = {name: networks(name, arch, seeds) for name, arch in archs.items()}
+    write_plan(runs, [panel(trials[name], name, name, archs[name]) for name in archs], scale="paper")
+    for name in archs:
+        finish(runs, trials[name], dataset=name, n=n, epsilon=8 / 255)
+    return trials
