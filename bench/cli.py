@@ -61,10 +61,10 @@ def run(
 
     Kill it at any time; the same command goes on from the last finished epoch of every network.
     """
-    from bench.session import Request, execute
+    from bench.session import execute
 
-    request = Request(tuple(suites), scale, tuple(only), tuple(dataset), seeds, tuple(set), runs, data)
-    raise typer.Exit(execute(request, cpus_per_trial, gpus_per_trial, address, console, command_line()))
+    asked = request(suites, scale, only, dataset, seeds, set, runs, data, cpus_per_trial, gpus_per_trial)
+    raise typer.Exit(execute(asked, address, console, command_line()))
 
 
 @app.command(epilog="Example: python -m bench plan suites/frontiers.yaml --scale paper --json")
@@ -83,10 +83,18 @@ def plan(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout and nothing else.")] = False,
 ) -> None:
     """What `run` with the same arguments would do, and what it would cost here. Starts nothing."""
-    from bench.session import Request, preview
+    from bench.job import preview
 
-    request = Request(tuple(suites), scale, tuple(only), tuple(dataset), seeds, tuple(set), runs, data)
-    preview(request, cpus_per_trial, gpus_per_trial, as_json, Console(highlight=False))
+    asked = request(suites, scale, only, dataset, seeds, set, runs, data, cpus_per_trial, gpus_per_trial)
+    preview(asked, as_json, Console(highlight=False))
+
+
+def request(suites, scale, only, dataset, seeds, set, runs, data, cpus_per_trial, gpus_per_trial):
+    """The arguments shared by `run` and `plan`; paths absolute, because workers run elsewhere."""
+    from bench.job import Request
+
+    options = tuple(only), tuple(dataset), seeds, tuple(set)
+    return Request(tuple(suites), scale, *options, runs.resolve(), data.resolve(), cpus_per_trial, gpus_per_trial)
 
 
 @app.command(epilog="Example: python -m bench status --runs runs")

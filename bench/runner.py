@@ -160,9 +160,8 @@ def execute(
     resources: Resources,
     slots: Slots,
     listeners: Sequence[Listener],
-) -> bool:
-    """Run these trials in their order. Returns whether an interrupt ended it before all had finished or failed; the
-    directories say which have."""
+) -> None:
+    """Run these trials in their order, until all have finished or failed, or an interrupt; the directories tell."""
     configs = [
         {
             "key": trial.key,
@@ -191,6 +190,5 @@ def execute(
             checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
         ),
     )
-    grid = tuner.fit()
+    tuner.fit()
     shutil.rmtree(storage, ignore_errors=True)
-    return any(not result.error and not (result.metrics or {}).get("done") for result in grid)

@@ -6,7 +6,7 @@ name of a λ set) stands for a network each: `{method: pgd_at, lam: S1}` is six 
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -95,13 +95,17 @@ class Plan:
 
     @property
     def trials(self) -> list[Trial]:
-        """Each network once, with all that any panel asks of it, in the order of first mention."""
-        merged: dict[str, Trial] = {}
-        for trial in (trial for panel in self.panels for trial in panel.trials):
-            have = merged.setdefault(trial.key, trial)
-            more = tuple(what for what in trial.measurements if what not in have.measurements)
-            merged[trial.key] = have.model_copy(update={"measurements": have.measurements + more})
-        return list(merged.values())
+        return merge(trial for panel in self.panels for trial in panel.trials)
+
+
+def merge(trials: Iterable[Trial]) -> list[Trial]:
+    """Each network once, with all that any of its trials asks of it, in the order of first mention."""
+    merged: dict[str, Trial] = {}
+    for trial in trials:
+        have = merged.setdefault(trial.key, trial)
+        more = tuple(what for what in trial.measurements if what not in have.measurements)
+        merged[trial.key] = have.model_copy(update={"measurements": have.measurements + more})
+    return list(merged.values())
 
 
 def plan(suite_path: Path, scale_name: str, options: Options) -> Plan:

@@ -14,11 +14,12 @@ from pathlib import Path
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # no network at run time
 os.environ.setdefault("DO_NOT_TRACK", "true")
 logging.getLogger("alembic").setLevel(logging.WARNING)
-logging.getLogger("mlflow").setLevel(logging.ERROR)
 
 from mlflow import MlflowClient  # noqa: E402, after the variables
 from mlflow.entities import Metric, Param, RunTag, ViewType  # noqa: E402
 from mlflow.exceptions import MlflowException  # noqa: E402
+
+logging.getLogger("mlflow").setLevel(logging.ERROR)  # its import has set INFO: a line per table made
 
 from bench.specs import Recipe, method_label  # noqa: E402
 from bench.stamp import STAMP, portable, store_uri  # noqa: E402

@@ -19,7 +19,7 @@ POINT_COLUMNS += ["clean_correct", "robust_correct", "sa", "ra", "key", "lr"]
 class Panel:
     """One data set of a figure.
 
-    trials: a row per planned network, finished or not: key, name, label, method, lam, seed, lr, status, note, drawn, ...
+    trials: a row per planned network: key, name, label, method, lam, seed, lr, status, note, drawn, …
     points: a row per network drawn (the winner of its learning-rate grid) and measured λ, columns POINT_COLUMNS.
     """
 

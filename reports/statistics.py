@@ -82,7 +82,7 @@ def gaps_by_seed(curves, frontiers) -> np.ndarray:
 
 
 def percent(counts) -> np.ndarray:
-    """counts: (..., points, 3), images, clean correct, robust correct. Returns (..., points, 2), SA and RA in percent."""
+    """counts: (..., points, 3): images, clean and robust correct. Returns (..., points, 2): SA and RA in percent."""
     counts = np.asarray(counts, float)
     return 100 * counts[..., 1:] / counts[..., :1]
 

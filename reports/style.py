@@ -68,7 +68,7 @@ def paper():
 
 
 def method(label: str, labels=()) -> dict:
-    """Colour, marker and z-order of a method; those the paper's Figure 4 does not know take turns, in `labels`' order."""
+    """Colour, marker and z-order of a method; those unknown to the paper's Figure 4 take turns, in `labels`' order."""
     if label in METHODS:
         return METHODS[label]
     unknown = [name for name in labels if name not in METHODS]

@@ -8,9 +8,9 @@ from reports.results import Panel, View
 
 TITLE = "Figure 4. Trade-off between standard and robust accuracy"
 CLAIM = (
-    "One OAT network with dual BN covers a wide range of trade-offs by its input λ alone, close to or above the frontier "
-    "of PGD-AT networks trained for one λ each, on all three data sets. On SVHN it goes from SA 94.43 / RA 62.16 to "
-    "SA 97.07 / RA 37.32. With normal BN it collapses: on SVHN, RA stays within 61.81–62.62 with SA below 94 for "
+    "One OAT network with dual BN covers a wide range of trade-offs by its input λ alone, close to or above the "
+    "frontier of PGD-AT networks trained for one λ each, on all three data sets. On SVHN it goes from SA 94.43 / "
+    "RA 62.16 to SA 97.07 / RA 37.32. With normal BN it collapses: on SVHN, RA stays within 61.81–62.62 with SA below 94 for "
     "λ from 1 to 0.1 (Sec. 4.2)."
 )
 KEEP = {"attack": ["pgd7"], "width": [1.0]}
@@ -123,7 +123,8 @@ def bars_of(ax, curve: pd.DataFrame) -> list[np.ndarray]:
 
 
 def caption(view: View) -> str:
-    order = "Points of a curve run from λ = 1 (top left) to λ = 0 (bottom right); labels give λ where there is room. Long bars are cut at the frame."
+    order = "Points of a curve run from λ = 1 (top left) to λ = 0 (bottom right); labels give λ where there is room."
+    order += " Long bars are cut at the frame."
     bridge = "Dots bridge a λ of which no network has finished." if captions.gaps(view) else ""
     cited = references.caption(view)
     parts = [order, captions.setting(view), captions.intervals(view), captions.gaps(view), bridge, cited]

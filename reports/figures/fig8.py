@@ -8,8 +8,8 @@ from reports.results import Panel, View
 
 TITLE = "Figure 8. Standard and robust accuracy by λ"
 CLAIM = (
-    "The results of Figure 4 in another form (App. B). One OAT network with dual BN is adjusted smoothly by λ from its most "
-    "robust state to its most accurate one; with normal BN, RA hardly moves for λ from 1 to 0.1 on SVHN (Sec. 4.2)."
+    "The results of Figure 4 in another form (App. B). One OAT network with dual BN is adjusted smoothly by λ from its "
+    "most robust state to its most accurate one; with normal BN, RA hardly moves for λ from 1 to 0.1 on SVHN (Sec. 4.2)."
 )
 KEEP = fig4.KEEP
 ROWS = {"sa": "SA (%)", "ra": "RA (%)"}
@@ -71,7 +71,8 @@ def draw_curve(ax, curve: pd.DataFrame, seeds: pd.DataFrame, metric: str, label:
 
 
 def caption(view: View) -> str:
-    order = "The networks of Figure 4. λ is evenly spaced, not to scale; methods stand side by side at each λ; long bars are cut at the frame."
+    order = "The networks of Figure 4. λ is evenly spaced, not to scale; methods stand side by side at each λ; "
+    order += "long bars are cut at the frame."
     floor = "A hollow marker on the axis: no network has finished at that λ." if captions.gaps(view) else ""
     cited = references.caption(view)
     parts = [order, captions.setting(view), captions.intervals(view), captions.gaps(view), floor, cited]
