@@ -73,7 +73,8 @@ def tags(runs: Path) -> dict[str, dict[str, str]]:
                 tag["suite"] = " ".join(sorted({*tag["suite"].split(), plan["suite"]}))
                 tag["figure"] = " ".join(sorted({*tag["figure"].split(), *panel["figures"]}, key=figure_order))
                 tag |= {"scale": plan["scale"], "protocol": panel["overrides"].get("protocol", "paper")}
-                tag |= {"mlflow.source.git.commit": plan["git"]["commit"], "mlflow.source.name": plan["command"]}
+                tag |= {"mlflow.source.git.commit": plan["git"]["commit"], "command": plan["command"]}
+                tag |= {"mlflow.source.name": f"suites/{plan['suite']}.yaml"}
     return found
 
 

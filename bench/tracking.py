@@ -21,10 +21,13 @@ from mlflow.exceptions import MlflowException  # noqa: E402
 
 logging.getLogger("mlflow").setLevel(logging.ERROR)  # its import has set INFO: a line per table made
 
+from bench import mlflow_view  # noqa: E402
 from bench.specs import Recipe, method_label  # noqa: E402
 from bench.stamp import STAMP, portable, store_uri  # noqa: E402
 from bench.trial import read_failure, read_progress, read_results, write_json  # noqa: E402
 
+RUNS = "bench.runs"  # tag: the runs directory that a run belongs to
+MEASURED = "bench.measurements"  # tag: the measurements that a run holds
 EPOCH_METRICS = ("loss", "lr", "train_sa", "train_ra", "heldout_sa", "heldout_ra", "score", "seconds")
 NAMES = {"train_sa": "train/SA", "train_ra": "train/RA", "heldout_sa": "heldout/SA", "heldout_ra": "heldout/RA"}
 NAMES |= {"loss": "train/loss", "lr": "train/lr", "score": "heldout/score", "seconds": "train/epoch_seconds"}
@@ -56,8 +59,9 @@ class Tracker:
         name = f"{dataset} · {scale}"
         if name not in self.experiments:
             location = f"mlflow-artifacts:/{dataset}-{scale}" if self.embedded else None
-            tags = {"mlflow.note.content": NOTE, "mlflow.experimentKind": "custom_model_development"}
-            self.experiments[name] = self.client.create_experiment(name, location, tags=tags)
+            tags = {mlflow_view.TAG: mlflow_view.state(), "mlflow.experimentKind": "custom_model_development"}
+            self.experiments[name] = made = self.client.create_experiment(name, location, tags=tags)
+            self.client.set_experiment_tag(made, "mlflow.note.content", NOTE.format(link=mlflow_view.link(made)))
         return self.experiments[name]
 
     def runs_in(self, experiment: str) -> dict:
@@ -65,7 +69,7 @@ class Tracker:
         if experiment not in self.known:
             found, token = {}, None
             while token != "":
-                page = self.client.search_runs([experiment], f"tags.runs = '{self.ours}'", page_token=token)
+                page = self.client.search_runs([experiment], f"tags.`{RUNS}` = '{self.ours}'", page_token=token)
                 found |= {run.data.tags["key"]: run for run in page if "key" in run.data.tags}
                 token = page.token or ""
             self.known[experiment] = found
@@ -87,8 +91,9 @@ class Tracker:
         """The id of the recipe's run, RUNNING: a new one, or the one that an earlier try left."""
         experiment = self.experiment(recipe.dataset, tags["scale"])
         run = self.runs_in(experiment).get(recipe.key)
-        tags = {**tags, "runs": self.ours, "key": recipe.key, "label": method_label(recipe.method, recipe.norm)}
-        tags |= {"method": recipe.method, "seed": str(recipe.seed), "norm": recipe.norm}
+        label = method_label(recipe.method, recipe.norm)
+        tags = {**tags, RUNS: self.ours, "key": recipe.key, "label": label, "method": recipe.method}
+        tags |= {"seed": str(recipe.seed), "mlflow.runColor": mlflow_view.COLOURS.get(label, "#949494")}
         if run is None:
             run = self.client.create_run(experiment, run_name=run_name(recipe), tags=tags)
             self.known[experiment][recipe.key] = run
@@ -123,7 +128,7 @@ class Tracker:
         run_id = self.open(recipe, tags)
         self.log_epochs(run_id, read_progress(directory))
         results, failure = read_results(directory), read_failure(directory)
-        have = set(self.client.get_run(run_id).data.tags.get("measurements", "").split())
+        have = set(self.client.get_run(run_id).data.tags.get(MEASURED, "").split())
         measurements = results.get("measurements", {})
         now, metrics = int(time.time() * 1000), []
         for key, measurement in measurements.items():
@@ -132,7 +137,7 @@ class Tracker:
         if metrics:
             headline = {**results["provenance"], "seconds_train": results["seconds"]["train"]}
             more = [RunTag(name, str(value)) for name, value in headline.items()]
-            more.append(RunTag("measurements", " ".join(measurements)))
+            more.append(RunTag(MEASURED, " ".join(measurements)))
             self.client.log_batch(run_id, metrics=metrics, tags=more)
             self.keep(run_id, [directory / "recipe.json", directory / "results.json", directory / "progress.jsonl"])
             self.keep(run_id, sorted(directory.glob("weights*.safetensors")))
@@ -164,17 +169,18 @@ class Tracker:
         experiment = self.experiment(dataset, scale)
         run = self.runs_in(experiment).get("report")
         if run is None:
-            tags = {"runs": self.ours, "key": "report", "method": "report", "scale": scale}
+            tags = {RUNS: self.ours, "key": "report", "method": "report", "scale": scale}
             run = self.client.create_run(experiment, run_name="figures", tags=tags)
             self.known[experiment]["report"] = run
         self.keep(run.info.run_id, paths, "figures")
         self.client.set_terminated(run.info.run_id, "FINISHED")
 
 
-NOTE = """One run per trained network. Choose **Group by → tag `label`** to put a figure's methods side by side.
+NOTE = """One run per trained network: **[the λ curves of all side by side]({link})**.
 
-`SA` and `RA.<attack>` are test accuracies in percent with *step* = 1000·λ: their charts are the λ curves of Fig. 8. The
-run **figures** holds the drawn figures. Tags say which figures use a run, and the commit and hardware it came from."""
+`SA` and `RA.<attack>` are test accuracies in percent with *step* = 1000·λ, so that their charts are the curves of
+Fig. 8. The run **figures** holds the drawn figures. Tags say which figures use a run, and the commit and hardware it
+came from."""
 
 
 class Progress:
@@ -208,14 +214,14 @@ def curves(rows: list[dict], now: int) -> list[Metric]:
     for row in rows:
         step, suffix = round(1000 * row["lam"]), "" if row["width"] == 1 else f".w{row['width']:g}"
         for name, hits in (("SA", "clean_correct"), (f"RA.{row['attack']}", "robust_correct")):
-            found.append(Metric(name + suffix, 100 * row[hits] / row["n"], now, step))
+            found.append(Metric(name + suffix, round(100 * row[hits] / row["n"], 2), now, step))
     return found
 
 
 def run_name(recipe: Recipe) -> str:
     """What tells runs of one experiment apart."""
     method = f"PGD-AT λ={recipe.lam:g}" if recipe.method == "pgd_at" else method_label(recipe.method, recipe.norm)
-    return f"{method} · lr {recipe.lr:g} · seed {recipe.seed}"
+    return f"{method} · s{recipe.seed} · lr {recipe.lr:g}"
 
 
 def flat(recipe: Recipe) -> dict[str, str]:

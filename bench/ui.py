@@ -27,7 +27,14 @@ def serve(runs: Path, port: int, console: Console) -> int:
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", port)) == 0:
             raise BadInput(f"port {port} is taken: choose another with --port")
-    console.print(f"MLflow at http://127.0.0.1:{port} (Ctrl-C ends it)")
+    from bench import mlflow_view
+    from bench.tracking import Tracker
+
+    base = f"http://127.0.0.1:{port}"
+    console.print(f"MLflow at {base} (Ctrl-C ends it)")
+    for name, experiment in Tracker(runs).experiments.items():
+        if name != "Default":
+            console.print(f"  {name}: {mlflow_view.link(experiment, base)}", soft_wrap=True)
     environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
     try:
         return subprocess.run(command(runs, port), env=environment, check=False).returncode

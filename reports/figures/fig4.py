@@ -10,8 +10,8 @@ TITLE = "Figure 4. Trade-off between standard and robust accuracy"
 CLAIM = (
     "One OAT network with dual BN covers a wide range of trade-offs by its input λ alone, close to or above the "
     "frontier of PGD-AT networks trained for one λ each, on all three data sets. On SVHN it goes from SA 94.43 / "
-    "RA 62.16 to SA 97.07 / RA 37.32. With normal BN it collapses: on SVHN, RA stays within 61.81–62.62 with SA below 94 for "
-    "λ from 1 to 0.1 (Sec. 4.2)."
+    "RA 62.16 to SA 97.07 / RA 37.32. With normal BN it collapses: on SVHN, RA stays within 61.81–62.62 with SA below "
+    "94 for λ from 1 to 0.1 (Sec. 4.2)."
 )
 KEEP = {"attack": ["pgd7"], "width": [1.0]}
 

@@ -9,7 +9,8 @@ from reports.results import Panel, View
 TITLE = "Figure 8. Standard and robust accuracy by λ"
 CLAIM = (
     "The results of Figure 4 in another form (App. B). One OAT network with dual BN is adjusted smoothly by λ from its "
-    "most robust state to its most accurate one; with normal BN, RA hardly moves for λ from 1 to 0.1 on SVHN (Sec. 4.2)."
+    "most robust state to its most accurate one; with normal BN, RA hardly moves for λ from 1 to 0.1 on SVHN "
+    "(Sec. 4.2)."
 )
 KEEP = fig4.KEEP
 ROWS = {"sa": "SA (%)", "ra": "RA (%)"}

@@ -1,0 +1,57 @@
+# Any target works on a fresh clone: `setup` is their prerequisite, done once.
+#   SCALE=laptop|workstation|short|paper   how big            ARGS="…"   further options of `python -m bench run`
+SHELL := /bin/bash
+PYTHON ?= python3
+SCALE ?= laptop
+ARGS ?=
+BENCH := .venv/bin/python -m bench
+READY := .venv/ready
+
+# Where this is set, every start would compile torch, Ray and MLflow again, which takes longer than a laptop trial.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help setup test lint browser ui report reproduce-fig4 reproduce-fig8 reproduce-all
+
+help:
+	@echo "make reproduce-fig4   train and measure what Figures 4 and 8 need, and draw them (SCALE=$(SCALE))"
+	@echo "make reproduce-all    every figure there is a suite for"
+	@echo "make ui | report      browse the runs in MLflow | draw the figures again from what has finished"
+	@echo "make test | lint      the test suite, on a machine with nothing installed | ruff"
+
+setup: $(READY)
+
+$(READY): requirements.lock requirements-setup.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "$(PYTHON) is older than Python 3.11: give a newer one, e.g. make setup PYTHON=python3.12" >&2; exit 2; }
+	@echo "installing what requirements.lock lists into .venv (about 6 GB with PyTorch's CUDA libraries; once)"
+	@$(PYTHON) -m venv --clear .venv
+	@.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-setup.lock
+	@.venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes -r requirements.lock
+	@touch $@
+
+reproduce-fig4 reproduce-fig8: setup
+	$(BENCH) run suites/frontiers.yaml --scale $(SCALE) $(ARGS)
+
+reproduce-all: setup
+	$(BENCH) run $(sort $(wildcard suites/*.yaml)) --scale $(SCALE) $(ARGS)
+
+report: setup
+	$(BENCH) report $(ARGS)
+
+ui: setup
+	$(BENCH) ui $(ARGS)
+
+lint: setup
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+
+test: lint browser
+	.venv/bin/python -m pytest $(ARGS)
+
+# Chromium for the test that looks at MLflow's pages; without it that test is skipped and says so.
+browser:
+	@command -v chromium >/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "installing chromium for the browser test"; \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
+	  else echo "no chromium here: the browser test will be skipped"; fi; }

@@ -1,0 +1,82 @@
+"""How MLflow's pages show an experiment at first sight: a saved view, kept as a tag of the experiment.
+
+MLflow's "share view" stores the state of its run page in the tag `mlflow.sharedViewState.<key>` and opens it with
+`?viewStateShareKey=<key>`; the same is written here, with SA and RA as columns and as charts against 1000·λ.
+"""
+
+import json
+
+KEY = "bench"
+TAG = f"mlflow.sharedViewState.{KEY}"
+COLOURS = {"PGD-AT": "#000000", "OAT (normal BN)": "#0173b2", "OAT (dual BN)": "#d55e00"}  # as in the figures
+COLUMNS = (
+    "metrics.`SA`",
+    "metrics.`RA.pgd7`",
+    "metrics.`heldout/score`",
+    "tags.`figure`",
+    "tags.`seed`",
+    "params.`lr`",
+)
+
+
+def link(experiment_id: str, base: str = "") -> str:
+    """The address of an experiment's λ curves, below an MLflow server's `base`."""
+    return f"{base}/#/experiments/{experiment_id}/runs?compareRunsMode=CHART&viewStateShareKey={KEY}"
+
+
+def state() -> str:
+    """The tag's value."""
+    section = {"uuid": "lam", "name": "Test accuracy (%) against 1000·λ", "display": True, "isGenerated": False}
+    return json.dumps(
+        {
+            "orderByKey": "attributes.run_name",
+            "orderByAsc": True,
+            "searchFilter": "tags.method != 'report'",
+            "startTime": "ALL",
+            "lifecycleFilter": "Active",
+            "modelVersionFilter": "All Runs",
+            "datasetsFilter": [],
+            "selectedColumns": COLUMNS,
+            "runsPinned": [],
+            "runsHidden": [],
+            "runsExpanded": {},
+            "runsHiddenMode": "SHOWALL",
+            "compareRunCharts": [chart("sa", "SA"), chart("ra", "RA.pgd7")],
+            "compareRunSections": [section | {"isReordered": True, "deleted": False}],
+            "isAccordionReordered": True,
+            "groupBy": None,
+            "groupsExpanded": {},
+            "autoRefreshEnabled": True,
+            "useGroupedValuesInCharts": True,
+            "hideEmptyCharts": True,
+            "globalLineChartConfig": {"xAxisKey": "step", "lineSmoothness": 0, "selectedXAxisMetricKey": ""},
+            "chartsSearchFilter": "",
+        },
+        ensure_ascii=False,
+    )
+
+
+def chart(uuid: str, metric: str) -> dict:
+    """A line chart of one metric over its steps."""
+    return {
+        "type": "LINE",
+        "uuid": uuid,
+        "metricSectionId": "lam",
+        "metricKey": metric,
+        "selectedMetricKeys": [metric],
+        "displayName": f"{metric} against 1000·λ",
+        "runsCountToCompare": 100,
+        "deleted": False,
+        "isGenerated": False,
+        "xAxisKey": "step",
+        "xAxisScaleType": "linear",
+        "scaleType": "linear",
+        "selectedXAxisMetricKey": "",
+        "useGlobalXaxisKey": False,
+        "useGlobalLineSmoothing": False,
+        "lineSmoothness": 0,
+        "displayPoints": True,
+        "yAxisKey": "metric",
+        "yAxisExpressions": [],
+        "ignoreOutliers": False,
+    }

@@ -1,0 +1,89 @@
+import json
+from collections import Counter
+
+import pytest
+
+from tests.command import FRONTIERS, bench
+
+VERBS = ("plan", "run", "status", "report", "ui", "trial", "ingest")
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_help_has_an_example(verb):
+    done = bench(verb, "--help")
+    assert done.returncode == 0
+    assert f"Example: python -m bench {verb}" in " ".join(done.stdout.split())
+
+
+def test_the_paper_is_24_networks_and_three_learning_rates(tmp_path):
+    done = bench("plan", FRONTIERS, "--scale", "paper", "--json", "--runs", tmp_path)
+    assert done.returncode == 0, done.stderr
+    plan = json.loads(done.stdout)  # one object and nothing else
+    trials = plan["trials"]
+    assert len({trial["key"] for trial in trials}) == len(trials) == 72
+    kinds = Counter((t["method"], t["norm"], t["lr"]) for t in trials)
+    for lr in (0.1, 0.05, 0.01):
+        assert kinds["pgd_at", "normal", lr] == 18
+        assert kinds["oat", "normal", lr] == kinds["oat", "dual", lr] == 3
+    assert {(t["dataset"], t["arch"]) for t in trials} == {
+        ("svhn", "wrn-16-8"),
+        ("cifar10", "resnet34"),
+        ("stl10", "wrn-40-2"),
+    }
+    assert plan["cost"]["wall_hours_left"] > 24  # this is no laptop's work
+    assert not any(trial["cached"] for trial in trials)
+    assert not (tmp_path / "trials").exists()  # nothing was started
+
+
+def test_the_paper_s_multiply_accumulates(tmp_path):
+    """facts.md, part 6: the paper's one seed and learning rate are about 1.6e19 FLOP; Fig. 4 is most of it."""
+    plan = json.loads(bench("plan", FRONTIERS, "--scale", "paper", "--json", "--runs", tmp_path).stdout)
+    flop = 2 * plan["cost"]["macs"] / 3
+    assert 0.4e19 < flop < 1.6e19
+
+
+BAD = {
+    "unknown experiment": ((FRONTIERS, "--only", "cifar"), "did you mean 'cifar10'"),
+    "unknown scale": ((FRONTIERS, "--scale", "labtop"), "did you mean 'laptop'"),
+    "unknown field": ((FRONTIERS, "--set", "epoch=3"), "did you mean 'epochs'"),
+    "wrong value": ((FRONTIERS, "--set", "epochs=many"), "epochs"),
+    "no value": ((FRONTIERS, "--set", "epochs"), "field=value"),
+    "unknown data set": ((FRONTIERS, "--dataset", "cifar=digits"), "did you mean 'cifar10'"),
+    "absent path": ((FRONTIERS, "--dataset", "cifar10=/nowhere"), "/nowhere"),
+    "absent suite": (("suites/frontier.yaml",), "suites/frontier.yaml"),
+    "absent archive": ((FRONTIERS, "--dataset", "cifar10", "--only", "cifar10"), "bench data fetch cifar10"),
+}
+
+
+@pytest.mark.parametrize("words,expected", BAD.values(), ids=BAD)
+def test_bad_input_is_one_line_and_exit_2(words, expected, tmp_path):
+    done = bench("run", *words, "--runs", tmp_path / "runs", "--data", tmp_path / "data")
+    assert done.returncode == 2
+    assert expected in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1 and "Traceback" not in done.stderr
+
+
+def test_a_suite_s_error_names_file_and_line(tmp_path):
+    suite = tmp_path / "mine.yaml"
+    text = "suite: mine\nabout: x\nexperiments:\n  a:\n    figures: [fig4]\n    dataset: cifar10\n    networks:\n"
+    suite.write_text(text + "      - {method: oat, nrm: dual}\n    measure: [{attack: pgd7}]\n")
+    done = bench("plan", suite)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"{suite}:8: unknown field 'nrm', did you mean 'norm'?")
+
+
+def test_status_and_report_and_ui_say_what_to_do_first(tmp_path):
+    for words in (("status",), ("report", "fig4"), ("ui",), ("ingest",)):
+        done = bench(*words, "--runs", tmp_path / "none")
+        assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1, (words, done.stderr)
+
+
+def test_data_list_names_the_remedy(tmp_path):
+    done = bench("data", "list", "--data", tmp_path)
+    assert done.returncode == 0
+    assert "python -m bench data fetch svhn" in done.stdout and "digits" in done.stdout
+
+
+def test_fetch_refuses_an_unknown_name(tmp_path):
+    done = bench("data", "fetch", "cifar", "--data", tmp_path)
+    assert done.returncode == 2 and "did you mean 'cifar10'" in done.stderr

@@ -1,0 +1,123 @@
+"""The whole house on digits: suite → Ray Tune → training and measuring → MLflow → figures, and again from the cache."""
+
+import json
+import shutil
+import time
+
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+
+from tests.command import FRONTIERS, bench
+
+SMALL = ("--seeds", 1, "--set", "epochs=2")
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """A finished run of all 8 networks, two epochs each."""
+    runs = tmp_path_factory.mktemp("whole") / "runs"
+    done = bench("run", FRONTIERS, *SMALL, "--runs", runs)
+    assert done.returncode == 0, done.stderr
+    assert "done 8/8" in done.stderr and "0 failed" in done.stderr
+    return runs
+
+
+def mlflow_runs(runs, experiment="digits · laptop"):
+    client = MlflowClient(f"sqlite:///{runs / 'mlflow.db'}")
+    found = client.get_experiment_by_name(experiment)
+    return client, {run.info.run_name: run for run in client.search_runs([found.experiment_id])}
+
+
+def test_each_network_is_a_finished_run_with_its_tags(runs):
+    _, found = mlflow_runs(runs)
+    assert len(found) == 9 and {run.info.status for run in found.values()} == {"FINISHED"}
+    tags = found["OAT (dual BN) · s0 · lr 0.1"].data.tags
+    expected = {"suite": "frontiers", "figure": "fig4 fig8", "method": "oat", "seed": "0", "scale": "laptop"}
+    assert expected.items() <= tags.items() and tags["protocol"] == "paper"
+    assert len(tags["mlflow.source.git.commit"]) in (40, 7) and (runs / "trials" / tags["key"]).is_dir()
+
+
+def test_mlflow_s_own_chart_is_the_curve_against_lambda(runs):
+    client, found = mlflow_runs(runs)
+    run = found["OAT (dual BN) · s0 · lr 0.1"]
+    sa = {m.step: m.value for m in client.get_metric_history(run.info.run_id, "SA")}
+    ra = {m.step: m.value for m in client.get_metric_history(run.info.run_id, "RA.pgd7")}
+    results = json.loads((runs / "trials" / run.data.tags["key"] / "results.json").read_text())
+    (measured,) = results["measurements"].values()
+    for row in measured["rows"]:
+        step = round(1000 * row["lam"])
+        assert sa[step] == pytest.approx(100 * row["clean_correct"] / row["n"], abs=0.005)
+        assert ra[step] == pytest.approx(100 * row["robust_correct"] / row["n"], abs=0.005)
+    assert set(sa) == set(ra) == {0, 100, 200, 300, 400, 1000}
+    assert [m.step for m in client.get_metric_history(run.info.run_id, "train/loss")] == [1, 2]
+
+
+def test_weights_results_and_figures_are_artifacts(runs):
+    _, found = mlflow_runs(runs)
+    base = runs / "artifacts"
+    network = base / found["PGD-AT λ=1 · s0 · lr 0.1"].info.artifact_uri.removeprefix("mlflow-artifacts:/")
+    assert {"weights.safetensors", "results.json"} <= {path.name for path in network.iterdir()}
+    figures = base / found["figures"].info.artifact_uri.removeprefix("mlflow-artifacts:/") / "figures"
+    assert {"fig4.png", "fig8.png"} <= {path.name for path in figures.iterdir()}
+
+
+def test_every_point_of_the_figure_is_in_its_csv(runs):
+    table = pd.read_csv(runs / "report" / "fig4.csv")
+    assert ",".join(table.columns) == "method,dataset,scale,seed,lambda,width,attack,sa,ra,n,key"
+    assert len(table) == 6 + 2 * 6 and set(table.n) == {450}
+    for suffix in ("png", "svg", "pdf"):
+        assert (runs / "report" / f"fig8.{suffix}").stat().st_size > 5000
+    assert "fig4.svg" in (runs / "report" / "index.html").read_text()
+
+
+def test_the_same_command_again_trains_nothing(runs):
+    before = {path: path.stat().st_mtime_ns for path in (runs / "trials").rglob("*")}
+    began = time.monotonic()
+    done = bench("run", FRONTIERS, *SMALL, "--runs", runs)
+    assert done.returncode == 0 and "8 cached" in done.stderr and "nothing left to do" in done.stderr
+    assert time.monotonic() - began < 40  # 20 s on an idle machine
+    after = {path: path.stat().st_mtime_ns for path in (runs / "trials").rglob("*")}
+    assert after == before
+
+
+def test_plan_and_status_know_what_is_cached(runs):
+    plan = json.loads(bench("plan", FRONTIERS, *SMALL, "--runs", runs, "--json").stdout)
+    assert all(t["cached"] for t in plan["trials"]) and plan["cost"]["wall_hours_left"] == 0
+    assert "8 finished" in bench("status", "--runs", runs).stdout
+
+
+def test_a_copied_directory_is_a_whole_world(runs, tmp_path):
+    """Also its index can be lost: ingest rebuilds it from the trials' directories."""
+    copy = tmp_path / "elsewhere"
+    shutil.copytree(runs, copy)
+    done = bench("run", FRONTIERS, *SMALL, "--runs", copy)
+    assert done.returncode == 0 and "8 cached" in done.stderr
+    (copy / "mlflow.db").unlink()
+    shutil.rmtree(copy / "artifacts")
+    done = bench("ingest", "--runs", copy)
+    assert done.returncode == 0 and done.stdout.startswith("8 runs"), done.stderr
+    client, found = mlflow_runs(copy)
+    _, original = mlflow_runs(runs)
+    for name, run in found.items():
+        assert run.info.status == "FINISHED"
+        assert run.data.metrics == original[name].data.metrics
+        assert run.data.params == original[name].data.params
+
+
+def test_a_failed_network_is_reported_and_the_others_finish(tmp_path):
+    """A learning rate that makes the loss NaN, beside one that trains."""
+    suite = tmp_path / "two.yaml"
+    suite.write_text(
+        "suite: two\nabout: one of two networks cannot be trained\nexperiments:\n  pair:\n    figures: [fig4]\n"
+        "    dataset: cifar10\n    networks:\n      - {method: pgd_at, lam: 0, lr: [0.1, 1.0e+30]}\n"
+        "    measure: [{attack: pgd7}]\n"
+    )
+    done = bench("run", suite, *SMALL, "--runs", tmp_path / "runs")
+    assert done.returncode == 1
+    assert "1 networks trained or measured, 0 cached, 1 failed" in done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("failed: ")]
+    assert "the loss became" in line and "lr 1e+30" in line and "log: " in line and "Traceback" not in done.stderr
+    _, found = mlflow_runs(tmp_path / "runs")
+    assert {run.info.status for name, run in found.items() if "1e+30" in name} == {"FAILED"}
+    assert {run.info.status for name, run in found.items() if "1e+30" not in name} == {"FINISHED"}
