@@ -7,20 +7,25 @@ import pydantic
 import torch
 
 from bench import data, provenance
+from bench.attacks import STEPS
 from bench.errors import BadInput, unknown
 from bench.specs import LAMBDA_SETS, Measurement, Recipe, Trial
-from bench.trial import run
+from bench.trial import check, run
 from bench.yamlfile import explain
 
 
 def read_recipe(path: Path) -> Recipe:
     """A recipe from its JSON file. Raises BadInput."""
     try:
-        return Recipe.model_validate_json(path.read_text())
+        recipe = Recipe.model_validate_json(path.read_text())
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{path}: cannot be read: {getattr(error, 'strerror', error)}") from None
     except pydantic.ValidationError as error:
         raise BadInput(f"{path}:1: {explain(error.errors()[0], Recipe)}") from None
+    wrong = check(recipe)
+    if wrong:
+        raise BadInput(f"{path}:1: {wrong[1]}")
+    return recipe
 
 
 def run_one(path: Path, directory: Path, source: str, lambdas: str, data_root: Path, threads: int) -> int:
@@ -38,7 +43,7 @@ def run_one(path: Path, directory: Path, source: str, lambdas: str, data_root: P
         raise BadInput(f"--source {source}: is not the data of {path}, whose content hash is {recipe.data_hash[:12]}…")
     data.require(source, data_root)
     grid = (recipe.lam,) if recipe.method == "pgd_at" else LAMBDA_SETS.get(lambdas, recipe.lambdas)
-    what = Measurement(epsilon=recipe.epsilon, step=recipe.attack_step(), lambdas=grid)
+    what = Measurement(epsilon=recipe.epsilon, step=recipe.attack_step(steps=STEPS["pgd7"]), lambdas=grid)
     torch.set_num_threads(threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     trial, failed = Trial(recipe=recipe, measurements=(what,), source=source), False

@@ -66,7 +66,9 @@ class Protocol(Frozen):
         "skip", description="row 13: λ=0 samples have weight 0 on the adversarial term, so no attack is made for them"
     )
     encoding_seed: int = Field(0, description="row 14: seed of the random orthogonal matrix, stored with the network")
-    dct: Literal["orthonormal", "unnormalised"] = Field("orthonormal", description="row 15: columns of the DCT code")
+    dct: Literal["orthonormal", "unnormalised"] = Field(
+        "orthonormal", description="row 15: columns of the orthonormal DCT matrix, or rows of the un-normalised one"
+    )
     film_init: Literal["one", "zero"] = Field(
         "one", description="row 16: γ starts around 1, as in the FiLM paper that Sec. 3.1 adopts; or around 0"
     )
@@ -98,7 +100,7 @@ class Recipe(Frozen):
     augment: Literal["none", "crop-flip"] = Field(description="row 11: pad 4, random crop, random flip; or nothing")
     # network
     arch: str = Field(description="resnet34, or wrn-<depth>-<width>, e.g. wrn-16-8")
-    method: Literal["pgd_at", "oat"]
+    method: str = Field(description="pgd_at, oat, or another name in bench.training.objectives.OBJECTIVES")
     lam: float | None = Field(None, ge=0, le=1, description="the fixed λ of PGD-AT")
     lambdas: tuple[float, ...] = Field((), description="the λ set an OAT network is trained on")
     norm: Literal["normal", "dual"] = "normal"
@@ -123,8 +125,8 @@ class Recipe(Frozen):
     def _fits_together(self):
         if self.method == "pgd_at" and (self.lam is None or self.lambdas or self.norm == "dual"):
             raise ValueError("pgd_at takes one fixed lam, no lambdas, and norm: normal")
-        if self.method == "oat" and (self.lam is not None or not self.lambdas):
-            raise ValueError("oat takes lambdas (a set), not lam")
+        if self.method != "pgd_at" and (self.lam is not None or not self.lambdas):
+            raise ValueError(f"{self.method} takes lambdas (a set), not lam")
         if any(not 0 <= lam <= 1 for lam in self.lambdas) or list(self.lambdas) != sorted(set(self.lambdas)):
             raise ValueError("lambdas must be distinct, in [0,1], and ascending")
         return self
@@ -137,7 +139,7 @@ class Recipe(Frozen):
     @property
     def name(self) -> str:
         """A short name a person can tell apart in a list, e.g. `oat-dual digits wrn-10-1 s0`."""
-        method = f"pgd-at λ={self.lam:g}" if self.method == "pgd_at" else f"oat-{self.norm}"
+        method = f"pgd-at λ={self.lam:g}" if self.method == "pgd_at" else f"{self.method}-{self.norm}"
         return f"{method} · {self.dataset} · {self.arch} · lr {self.lr:g} · seed {self.seed}"
 
     def attack_step(self, epsilon: float | None = None, steps: int | None = None) -> float:
@@ -146,7 +148,7 @@ class Recipe(Frozen):
 
 
 def method_label(method: str, norm: str) -> str:
-    return "PGD-AT" if method == "pgd_at" else f"OAT ({norm} BN)"
+    return "PGD-AT" if method == "pgd_at" else f"{method.upper().replace('_', ' ')} ({norm} BN)"
 
 
 def step_size(rule: str, epsilon: float, steps: int) -> float:

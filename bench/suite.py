@@ -6,25 +6,28 @@ name of a λ set) stands for a network each: `{method: pgd_at, lam: S1}` is six 
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, NoReturn
 
 import pydantic
 
 from bench import data
-from bench.attacks import ATTACKS
+from bench.attacks import ATTACKS, STEPS
 from bench.errors import BadInput, unknown
-from bench.models.build import parse_arch
-from bench.models.encoding import code_dim
 from bench.provenance import ROOT
 from bench.specs import AUTHORS_BATCH_PGD_AT, LAMBDA_SETS, PROTOCOLS, Measurement, Protocol, Recipe, Trial
+from bench.trial import check
 from bench.yamlfile import Document, explain, read
 
 SCALES = ROOT / "suites" / "scales"
 MANY = {"lambdas"}  # the recipe's fields that are sets themselves
 PLANNED = {"dataset", "data_hash", "train_images", "seed"}  # fields that the scale and the command line decide
+
+
+Blame = Callable[[tuple, str], NoReturn]  # raises BadInput at the place that gave the field at a location
 
 
 class Strict(pydantic.BaseModel):
@@ -33,7 +36,7 @@ class Strict(pydantic.BaseModel):
 
 class Measure(Strict):
     attack: str = "pgd7"
-    lambdas: str | list[float] = "S1"
+    lambdas: str | Annotated[list[Annotated[float, pydantic.Field(ge=0, le=1)]], pydantic.Field(min_length=1)] = "S1"
 
 
 class Experiment(Strict):
@@ -144,7 +147,8 @@ def check_names(suite: Suite, scale: Scale, document: Document, scale_document: 
         for i, measure in enumerate(experiment.measure):
             if measure.attack not in ATTACKS:
                 document.fail((*at, "measure", i, "attack"), unknown("attack", measure.attack, ATTACKS))
-            lambda_set(measure.lambdas, document, (*at, "measure", i, "lambdas"))
+            if isinstance(measure.lambdas, str) and measure.lambdas not in LAMBDA_SETS:
+                document.fail((*at, "measure", i, "lambdas"), unknown("λ set", measure.lambdas, LAMBDA_SETS))
         for i, network in enumerate(experiment.networks):
             check_fields(network, document, (*at, "networks", i))
     check_fields(scale.recipe, scale_document, ("recipe",))
@@ -161,7 +165,10 @@ def check_fields(fields: dict, document: Document, at: tuple, extra: frozenset |
 
 def panel(name: str, experiment: Experiment, scale: Scale, document, scale_document, options: Options) -> Panel:
     role = dict(scale.datasets[experiment.dataset])
-    source = options.datasets.get(experiment.dataset, role.pop("source", experiment.dataset))
+    source = role.pop("source", experiment.dataset)
+    if not isinstance(source, str):
+        scale_document.fail(("datasets", experiment.dataset, "source"), f"source: a name or path, not {source!r}")
+    source = options.datasets.get(experiment.dataset, source)
     info = data.describe(source, options.root)
     common = {"augment": info.augment, "heldout": info.heldout, "lr": scale.lr, "precision": "auto"}
     common |= scale.recipe | role
@@ -170,13 +177,17 @@ def panel(name: str, experiment: Experiment, scale: Scale, document, scale_docum
     trials: dict[str, Trial] = {}
     for i, network in enumerate(experiment.networks):
         at = ("experiments", name, "networks", i)
-        for fields in combinations(common | network | settings, document, at):
+        given = [(document, at, network), (scale_document, ("datasets", experiment.dataset), role)]
+        given += [(scale_document, ("recipe",), scale.recipe), (scale_document, (), {"lr": scale.lr})]
+        blame = partial(blamed, given, options.settings)
+        fixed_batch = "batch" in network or "batch" in settings
+        for fields in combinations(common | network | settings, blame):
             for seed in seeds:
                 planned = {"dataset": info.name, "data_hash": info.fingerprint, "seed": seed}
                 planned |= (
                     {"train_images": scale.train_images} if (scale.train_images or info.train) < info.train else {}
                 )
-                recipe = recipe_of(fields | planned, options, document, at)
+                recipe = recipe_of(fields | planned, options.precision, fixed_batch, blame)
                 measurements = tuple(measurement(m, recipe, scale) for m in experiment.measure)
                 trials.setdefault(recipe.key, Trial(recipe=recipe, measurements=measurements, source=source))
     arch = next(iter(trials.values())).recipe.arch
@@ -184,44 +195,56 @@ def panel(name: str, experiment: Experiment, scale: Scale, document, scale_docum
     return Panel(name, tuple(experiment.figures), experiment.dataset, info, arch, overrides, tuple(trials.values()))
 
 
-def combinations(fields: dict, document: Document, at: tuple) -> Iterator[dict]:
+def blamed(given: list[tuple], settings: tuple[str, ...], loc: tuple, message: str) -> NoReturn:
+    """Raise BadInput where the field that `loc` leads to was given: by --set, in the suite, or in the scale."""
+    for text in settings:
+        if text.partition("=")[0].removeprefix("protocol.") in loc:
+            raise BadInput(f"--set {text}: {message}")
+    for document, at, fields in given:
+        if loc and loc[0] in fields:
+            document.fail(at + loc, message)
+    document, at, _ = given[0]
+    document.fail(at, message)
+
+
+def combinations(fields: dict, blame: Blame) -> Iterator[dict]:
     """One dict for each combination of the fields that were given several values."""
     values = {}
     for name, value in fields.items():
         if name in ("lam", "lambdas") and isinstance(value, str):
-            value = list(lambda_set(value, document, (*at, name)))
+            if value not in LAMBDA_SETS:
+                blame((name,), unknown("λ set", value, LAMBDA_SETS))
+            value = list(LAMBDA_SETS[value])
+        if value == [] and name not in MANY:
+            blame((name,), f"{name}: at least one value is expected")
         values[name] = value if isinstance(value, list) and name not in MANY else [value]
     for choice in itertools.product(*values.values()):
         yield dict(zip(values, choice, strict=True))
 
 
-def lambda_set(value: str | list, document: Document, at: tuple) -> tuple[float, ...]:
-    if isinstance(value, str) and value not in LAMBDA_SETS:
-        document.fail(at, unknown("λ set", value, LAMBDA_SETS))
-    return LAMBDA_SETS[value] if isinstance(value, str) else tuple(value)
+def recipe_of(fields: dict, precision: str, fixed_batch: bool, blame: Blame) -> Recipe:
+    """The recipe of plain fields: fractions read, `auto` and named protocols resolved, everything checked.
 
-
-def recipe_of(fields: dict, options: Options, document: Document, at: tuple) -> Recipe:
-    """The recipe of plain fields: fractions read, `auto` and named protocols resolved, everything checked."""
+    `fixed_batch`: the batch was asked for, and not only the scale's; ledger row 9 then leaves it as it is.
+    """
+    row_9 = fields.get("protocol") == "authors-code" and fields.get("method") == "pgd_at" and not fixed_batch
     fields = {name: fraction(value) for name, value in fields.items()}
     fields = {name: value for name, value in fields.items() if name in Recipe.model_fields} | {
-        "protocol": protocol(fields)
+        "protocol": protocol(fields, blame)
     }
     if fields["precision"] == "auto":
-        fields["precision"] = options.precision
-    if fields["protocol"] == PROTOCOLS["authors-code"] and fields["method"] == "pgd_at":
+        fields["precision"] = precision
+    if row_9:
         fields["batch"] = AUTHORS_BATCH_PGD_AT
     try:
         recipe = Recipe.model_validate(fields)
-        parse_arch(recipe.arch)
-        if recipe.method == "oat":
-            code_dim(recipe.encoding, len(recipe.lambdas))
-        return recipe
     except pydantic.ValidationError as error:
         first = error.errors()[0]
-        document.fail(at + first["loc"], explain(first, Recipe))
-    except ValueError as error:
-        document.fail(at, str(error))
+        blame(first["loc"], explain(first, Recipe))
+    wrong = check(recipe)
+    if wrong:
+        blame((wrong[0],), wrong[1])
+    return recipe
 
 
 def fraction(value: Any) -> Any:
@@ -230,15 +253,17 @@ def fraction(value: Any) -> Any:
     return float(match[1]) / float(match[2]) if match and float(match[2]) else value
 
 
-def protocol(fields: dict) -> Protocol | dict:
+def protocol(fields: dict, blame: Blame) -> Protocol | dict:
     """A named protocol, a mapping of rows, or rows given on their own beside either."""
     base = fields.get("protocol", "paper")
     rows = {name: value for name, value in fields.items() if name in Protocol.model_fields}
     if isinstance(base, str):
         if base not in PROTOCOLS:
-            raise BadInput(f"protocol: {unknown('protocol', base, PROTOCOLS)}")
+            blame(("protocol",), unknown("protocol", base, PROTOCOLS))
         base = PROTOCOLS[base].model_dump()
-    merged = {**(base.model_dump() if isinstance(base, Protocol) else base), **rows}
+    if not isinstance(base, dict):
+        blame(("protocol",), f"protocol: {' or '.join(PROTOCOLS)} or rows of the ledger, not {base!r}")
+    merged = base | rows
     try:
         return Protocol.model_validate(merged)
     except pydantic.ValidationError:
@@ -271,7 +296,7 @@ def measurement(measure: Measure, recipe: Recipe, scale: Scale) -> Measurement:
     return Measurement(
         attack=measure.attack,
         epsilon=recipe.epsilon,
-        step=recipe.attack_step(),
+        step=recipe.attack_step(steps=STEPS[measure.attack]),
         lambdas=(recipe.lam,) if recipe.method == "pgd_at" else lambdas,
         test_images=scale.test_images,
     )

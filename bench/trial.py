@@ -21,10 +21,28 @@ import torch
 
 from bench import provenance
 from bench.data import DataError, Dataset, load
+from bench.errors import unknown
 from bench.measures.accuracy import accuracy
-from bench.models import build
+from bench.models import build, parse_arch
+from bench.models.encoding import code_dim
 from bench.specs import Measurement, Recipe, Trial
 from bench.training import TrainingFailed, selection, train
+from bench.training.objectives import OBJECTIVES
+
+
+def check(recipe: Recipe) -> tuple[str, str] | None:
+    """(field, what is wrong) when a name in the recipe is none that this program knows."""
+    if recipe.method not in OBJECTIVES:
+        return "method", unknown("method", recipe.method, OBJECTIVES)
+    field = "arch"
+    try:
+        parse_arch(recipe.arch)
+        field = "encoding"
+        if recipe.method != "pgd_at":
+            code_dim(recipe.encoding, len(recipe.lambdas))
+    except ValueError as error:
+        return field, str(error)
+    return None
 
 
 def run(trial: Trial, directory: Path, data_root: Path, device: torch.device, extra: dict) -> Iterator[dict]:
@@ -58,6 +76,7 @@ def trained(recipe: Recipe, data: Dataset, directory: Path, device: torch.device
     if not (directory / "weights.safetensors").exists():
         path, rows = directory / "progress.jsonl", read_progress(directory)
         for row in train(recipe, data, directory, device):
+            row["time"] = provenance.now()
             rows = [old for old in rows if old["epoch"] < row["epoch"]] + [row]
             write_text(path, "".join(json.dumps(r) + "\n" for r in rows))
             yield row
@@ -70,13 +89,12 @@ def measured(trial: Trial, data: Dataset, directory: Path, device: torch.device,
     net = build(recipe, data.train.images.shape[1], data.classes).to(device)
     data = data.to(device)
     rows = read_progress(directory)
-    scored = [row for row in rows if "score" in row]
-    best = max(scored, key=lambda row: row["score"]) if recipe.protocol.selection != "last" else scored[-1]
     results |= {"key": trial.key, "recipe": recipe.model_dump(mode="json")}
-    results["heldout"] = {"score": best["score"], "epoch": best["epoch"]}
+    results["heldout"] = selection.selected(directory) or results.get("heldout")
     seconds = results.setdefault("seconds", {"measure": 0.0})
     seconds["train"] = round(sum(row["seconds"] for row in rows), 3)
-    results["provenance"] = {"finished": provenance.now()} | provenance.hardware(device) | extra
+    started = {"started": rows[0]["time"]} if rows and "time" in rows[0] else {}
+    results["provenance"] = started | {"finished": provenance.now()} | provenance.hardware(device) | extra
     for what in missing(trial, directory):
         part, started = data.test.slice(0, what.test_images), time.perf_counter()
         found = []
@@ -110,10 +128,7 @@ def unfinished(trial: Trial, directory: Path) -> bool:
 
 def read_failure(directory: Path) -> str | None:
     """Why the trial failed, if it did."""
-    try:
-        return json.loads((directory / "failure.json").read_text())["reason"]
-    except (OSError, json.JSONDecodeError, KeyError):
-        return None
+    return read_object(directory / "failure.json").get("reason")
 
 
 def write_failure(directory: Path, reason: str, log: str) -> None:
@@ -124,17 +139,28 @@ def write_failure(directory: Path, reason: str, log: str) -> None:
 
 def read_results(directory: Path) -> dict:
     """results.json, or {} when it is absent or was damaged by hand (it is replaced atomically)."""
-    try:
-        return json.loads((directory / "results.json").read_text())
-    except (OSError, json.JSONDecodeError):
-        return {}
+    return read_object(directory / "results.json")
 
 
 def read_progress(directory: Path) -> list[dict]:
+    """The rows of progress.jsonl up to the first damaged one."""
+    rows = []
     try:
-        return [json.loads(line) for line in (directory / "progress.jsonl").read_text().splitlines()]
-    except (OSError, json.JSONDecodeError):
-        return []
+        for line in (directory / "progress.jsonl").read_text().splitlines():
+            row = json.loads(line)
+            rows.append({"epoch": row["epoch"], **row})
+    except (OSError, ValueError, TypeError, KeyError):
+        pass
+    return rows
+
+
+def read_object(path: Path) -> dict:
+    """A JSON object, or {} when there is none to be read."""
+    try:
+        value = json.loads(path.read_text())
+    except (OSError, ValueError):  # ValueError: no JSON, or no UTF-8
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def write_json(path: Path, value: dict) -> None:

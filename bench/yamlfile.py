@@ -81,8 +81,11 @@ def read(path: Path) -> Document:
         mark = error.problem_mark or error.context_mark
         line = f":{mark.line + 1}" if mark else ""
         raise BadInput(f"{shown(path)}{line}: {error.problem or error.context}") from None
-    except yaml.YAMLError as error:
-        raise BadInput(f"{shown(path)}: {str(error).splitlines()[0]}") from None
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise BadInput(f"{shown(path)}:{line}: {error.reason}: {chr(error.character)!r}") from None
+    except RecursionError:
+        raise BadInput(f"{shown(path)}:1: is nested too deeply, or an anchor contains itself") from None
     if not isinstance(document.data, dict):
         raise BadInput(f"{shown(path)}:1: a mapping is expected, such as `suite: name`")
     return document
@@ -97,12 +100,14 @@ def build(node: yaml.Node, at: Location, document: Document) -> Any:
         result, merged = {}, {}
         for key_node, value_node in node.value:
             if key_node.tag == "tag:yaml.org,2002:merge":  # `<<: *anchor`, overridden by the keys beside it
+                if not isinstance(value_node, yaml.MappingNode):
+                    document.fail(at, "`<<` takes one mapping, such as `<<: *anchor`")
                 merged |= build(value_node, at, document)
                 continue
-            key = key_node.value
-            document.lines[(*at, key)] = key_node.start_mark.line + 1
             if not isinstance(key_node, yaml.ScalarNode):
                 document.fail(at, "a key must be a plain word")
+            key = key_node.value
+            document.lines[(*at, key)] = key_node.start_mark.line + 1
             if key in result:
                 document.fail((*at, key), f"{key!r} is given twice")
             result[key] = build(value_node, (*at, key), document)
@@ -110,8 +115,8 @@ def build(node: yaml.Node, at: Location, document: Document) -> Any:
     loader = yaml.SafeLoader("")
     try:
         return loader.construct_object(node)
-    except ValueError as error:
-        document.fail(at, f"{node.value!r}: {error}")
+    except (ValueError, KeyError, AttributeError):  # what PyYAML raises for a tag that does not fit: `!!bool maybe`
+        document.fail(at, f"{node.value!r} cannot be read as {node.tag.rpartition(':')[2]}")
 
 
 def shown(path: Path) -> str:

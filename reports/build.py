@@ -20,7 +20,7 @@ class ReportError(Exception):
 
 
 def build(figures: list[str] | None, runs: Path, out: Path, scale: str | None = None) -> list[Path]:
-    """Write the figures (None: all known ones that a plan mentions) and index.html. Returns all files written.
+    """Write the figures (None: all known ones that a plan mentions), index.html and README.md. Returns all files.
 
     scale None: that of the newest plan that mentions the figure. The same runs give the same bytes.
     """
@@ -41,7 +41,7 @@ def build(figures: list[str] | None, runs: Path, out: Path, scale: str | None = 
         view = results.view(plans, runs, name, chosen, FIGURES[name].KEEP)
         view.notes.extend(notes)
         written += write_figure(view, out)
-    return [*written, html.write_index(out)]
+    return [*written, *html.write_pages(out)]
 
 
 def check_known(name: str) -> str:
@@ -78,7 +78,7 @@ def write_figure(view: View, out: Path) -> list[Path]:
             figure.savefig(path, format=kind, metadata=style.NO_DATES[kind])
     csv_table(view.points).to_csv(out / f"{name}.csv", index=False, lineterminator="\n")
     page = {"figure": name, "title": module.TITLE, "claim": module.CLAIM, "caption": module.caption(view)}
-    page |= {"summary": module.summary(view)} | provenance.describe(view, out)
+    page |= {"summary": module.summary(view), "curves": curves_table(view.points)} | provenance.describe(view, out)
     (out / f"{name}.json").write_text(json.dumps(page, ensure_ascii=False, indent=1) + "\n", "utf-8")
     return paths
 
@@ -88,3 +88,23 @@ def csv_table(points: pd.DataFrame) -> pd.DataFrame:
     table = points.drop(columns="method").rename(columns={"label": "method", "lam": "lambda"})[CSV_COLUMNS]
     table = table.drop_duplicates().sort_values(CSV_COLUMNS, ignore_index=True)
     return table.round({"sa": 4, "ra": 4})
+
+
+def curves_table(points: pd.DataFrame) -> list[dict]:
+    """What the curves go through, as text: a table per data set, a row per method, "SA / RA" per λ (seeds' mean)."""
+    tables = []
+    for dataset, part in points.groupby("dataset", sort=False):
+        lambdas = sorted(part["lam"].unique())
+        means = part.groupby(["label", "lam"])[["sa", "ra"]].mean()
+        rows = [
+            {"method": label, "cells": [cell(means, label, lam) for lam in lambdas]} for label in part["label"].unique()
+        ]
+        tables.append({"dataset": dataset, "lambdas": [f"{lam:g}" for lam in lambdas], "rows": rows})
+    return tables
+
+
+def cell(means: pd.DataFrame, label: str, lam: float) -> str:
+    if (label, lam) not in means.index:
+        return "–"
+    sa, ra = means.loc[(label, lam)]
+    return f"{sa:.1f} / {ra:.1f}"

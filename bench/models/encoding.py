@@ -24,14 +24,16 @@ def code_dim(encoding: str, n_lambdas: int) -> int:
 
 
 def codebook(encoding: str, lambdas: tuple[float, ...], seed: int = 0, dct_kind: str = "orthonormal") -> Tensor:
-    """(|S|, d) codes, row n for the n-th λ: λ itself, one-hot, or a column of a DCT-II or random orthogonal matrix."""
+    """(|S|, d) codes, row n for the n-th λ: λ itself, one-hot, or the n-th column of a DCT-II or random orthogonal
+    matrix. Of the un-normalised DCT-II matrix it is the n-th row, as in the authors' code (ledger row 15)."""
     d = code_dim(encoding, len(lambdas))
     if encoding == "none":
         rows = np.array(lambdas)[:, None]
     elif encoding == "onehot":
         rows = np.eye(d)
     elif encoding.startswith("dct"):
-        rows = dct(np.eye(d), axis=0, norm="ortho" if dct_kind == "orthonormal" else None).T[: len(lambdas)]
+        matrix = dct(np.eye(d), axis=0, norm="ortho").T if dct_kind == "orthonormal" else dct(np.eye(d), axis=0)
+        rows = matrix[: len(lambdas)]
     else:
         rows = np.linalg.qr(np.random.default_rng(seed).standard_normal((d, d)))[0].T[: len(lambdas)]
     return torch.tensor(rows, dtype=torch.float32)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from bench.attacks import STEPS
 from bench.data import Dataset, augment
 from bench.measures.accuracy import accuracy
 from bench.models import build
@@ -87,7 +88,8 @@ def share(pairs: list[tuple[torch.Tensor, int]]) -> float | None:
 
 
 def heldout_rows(net: ConditionalNetwork, recipe: Recipe, data: Dataset) -> list[dict]:
-    """SA and RA on the held-out images at every trained λ, under the training attack, in the training precision."""
+    """SA and RA on the held-out images at every trained λ, under PGD-7, in the training precision."""
     lams = recipe.lambdas or (recipe.lam,)
-    what = Measurement(attack="pgd7", epsilon=recipe.epsilon, step=recipe.attack_step(), lambdas=lams)
+    step = recipe.attack_step(steps=STEPS["pgd7"])
+    what = Measurement(attack="pgd7", epsilon=recipe.epsilon, step=step, lambdas=lams)
     return [accuracy(net, data.heldout, what, lam, recipe.precision) for lam in lams]

@@ -64,13 +64,17 @@ OBJECTIVES = {"oat": oat, "pgd_at": pgd_at}
 
 
 def cross_entropy(net, recipe: Recipe, batch: Batch, x: Tensor, zeros: int, metric: str, part: slice) -> Tensor:
-    """(n,) loss of a training-mode pass over x, which stands for `part` of the batch and has `zeros` leading zeros."""
-    y, lam = batch.y[part], batch.lam[part]
+    """(n,) loss of a training-mode pass over x, see `logits`; its hits count as training accuracy `metric`."""
+    y, outputs = batch.y[part], logits(net, recipe, batch, x, zeros, part)
+    batch.correct[metric].append(((outputs.detach().argmax(1) == y).sum(), len(y)))
+    return F.cross_entropy(outputs, y, reduction="none")
+
+
+def logits(net, recipe: Recipe, batch: Batch, x: Tensor, zeros: int, part: slice) -> Tensor:
+    """(n, classes) fp32 logits of a pass over x, which stands for `part` of the batch; its first `zeros` images go
+    through BN_c."""
     with autocast(recipe.precision, x.device):
-        logits = net(x, net.condition(lam, zeros))
-    logits = logits.float()
-    batch.correct[metric].append(((logits.detach().argmax(1) == y).sum(), len(y)))
-    return F.cross_entropy(logits, y, reduction="none")
+        return net(x, net.condition(batch.lam[part], zeros)).float()
 
 
 def craft(net: ConditionalNetwork, recipe: Recipe, batch: Batch, part: slice) -> Tensor:
@@ -79,10 +83,10 @@ def craft(net: ConditionalNetwork, recipe: Recipe, batch: Batch, part: slice) ->
     net.train(recipe.protocol.attack_bn == "train")
     cond = net.condition(lam)
 
-    def logits(images: Tensor) -> Tensor:
+    def conditioned(images: Tensor) -> Tensor:
         with autocast(recipe.precision, images.device):
             return net(images, cond)
 
-    adv = pgd(logits, x, y, recipe.epsilon, recipe.attack_step(), recipe.attack_steps, batch.rng)
+    adv = pgd(conditioned, x, y, recipe.epsilon, recipe.attack_step(), recipe.attack_steps, batch.rng)
     net.train()
     return adv.detach()

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import torch
+from safetensors import safe_open
 
 from bench.models.conditional import ConditionalNetwork
 from bench.specs import Recipe
@@ -36,9 +37,17 @@ def tag(metric: str, lam: float) -> str:
 
 def write(state: State, net: ConditionalNetwork, recipe: Recipe, directory: Path) -> None:
     """`weights.safetensors` for the one selected network; `weights-SA@0.1.safetensors` … where each metric has one."""
-    for name, weights in state.weights.items():
-        suffix = "" if name == ONE else f"-{name}"
-        write_tensors(directory / f"weights{suffix}.safetensors", weights, {"recipe": recipe.model_dump_json()})
+    for name in sorted(state.weights, key=lambda name: name == ONE):  # ONE last: it says that training is complete
+        suffix, best = "" if name == ONE else f"-{name}", state.best[name]
+        metadata = {"recipe": recipe.model_dump_json(), "score": repr(best["score"]), "epoch": str(best["epoch"])}
+        write_tensors(directory / f"weights{suffix}.safetensors", state.weights[name], metadata)
+
+
+def selected(directory: Path) -> dict:
+    """Held-out {"score", "epoch"} of the one selected network."""
+    with safe_open(directory / "weights.safetensors", "pt") as file:
+        metadata = file.metadata()
+    return {"score": float(metadata["score"]), "epoch": int(metadata["epoch"])} if "score" in metadata else {}
 
 
 def load(net: ConditionalNetwork, directory: Path, name: str = ONE) -> None:

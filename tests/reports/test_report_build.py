@@ -63,7 +63,7 @@ def svg_only(monkeypatch):
 def test_files_and_page(gappy):
     runs, trials, written = gappy
     kinds = ("png", "svg", "pdf", "csv", "json")
-    expected = {f"{figure}.{kind}" for figure in ("fig4", "fig8") for kind in kinds} | {"index.html"}
+    expected = {f"{figure}.{kind}" for figure in ("fig4", "fig8") for kind in kinds} | {"index.html", "README.md"}
     assert {path.name for path in written} == expected and all(path.stat().st_size for path in written)
     page = Page(runs / "report" / "index.html")
     page.check_links(runs / "report")
@@ -159,4 +159,15 @@ def test_errors_are_one_line_with_a_remedy(tmp_path, svg_only):
     with pytest.raises(ReportError, match="there are laptop"):
         build(None, tmp_path, tmp_path / "out", "paper")
     assert not (tmp_path / "out").exists()
-    assert {path.stem for path in build(None, tmp_path, tmp_path / "out")} == {"fig4", "index"}
+    assert {path.stem for path in build(None, tmp_path, tmp_path / "out")} == {"fig4", "index", "README"}
+
+
+def test_the_markdown_page_says_what_the_csv_says(gappy):
+    runs, _, _ = gappy
+    text = (runs / "report" / "README.md").read_text("utf-8")
+    table = pd.read_csv(runs / "report" / "fig4.csv")
+    dual = table[(table.method == "OAT (dual BN)") & (table["lambda"] == 1)].groupby("dataset")[["sa", "ra"]].mean()
+    for sa, ra in dual.itertuples(index=False):
+        assert f"{sa:.1f} / {ra:.1f}" in text
+    assert "](fig4.png)" in text and "2 of 32 networks are missing" in text
+    assert "\n\n\n" not in text

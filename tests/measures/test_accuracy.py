@@ -1,0 +1,78 @@
+"""SA and RA against a plain loop over images."""
+
+import pytest
+import torch
+
+from bench.attacks import pgd
+from bench.data import Images
+from bench.measures import accuracy as module
+from bench.measures.accuracy import accuracy
+from bench.specs import S1, Measurement
+from tests.recipes import images, lively, oat
+
+NET = lively(oat())
+X, Y = images(50)
+PART = Images((X * 255).to(torch.uint8), Y)
+WHAT = Measurement(epsilon=0.1, step=0.025, lambdas=S1)
+
+
+def labels_of(net, lam) -> torch.Tensor:
+    """Labels that make about two thirds of the images correct."""
+    with torch.no_grad():
+        guess = net.eval()(PART.images.float() / 255, torch.full((50,), lam)).argmax(1)
+    return torch.where(torch.arange(50) % 3 == 0, (guess + 1) % 10, guess)
+
+
+@pytest.mark.parametrize("lam", [0.0, 0.2, 0.35])
+def test_counts_equal_a_plain_loop(lam):
+    part = Images(PART.images, labels_of(NET, lam))
+    found = accuracy(NET, part, WHAT, lam)
+    x, cond = part.images.float() / 255, torch.full((50,), lam)
+    adv = pgd(lambda z: NET(z, cond), x, part.labels, 0.1, 0.025, 7, torch.Generator().manual_seed(WHAT.seed))
+    clean = robust = 0
+    with torch.no_grad():
+        for i in range(50):
+            clean += int(NET(x[i : i + 1], cond[:1]).argmax() == part.labels[i])
+            robust += int(NET(adv[i : i + 1], cond[:1]).argmax() == part.labels[i])
+    assert clean == 33
+    assert found == {
+        "lam": lam,
+        "width": 1.0,
+        "attack": "pgd7",
+        "n": 50,
+        "clean_correct": clean,
+        "robust_correct": robust,
+    }
+    assert robust < clean
+
+
+def test_it_is_deterministic_and_leaves_the_network_in_eval_mode():
+    NET.train()
+    first = accuracy(NET, PART, WHAT, 0.2)
+    assert not NET.training
+    torch.manual_seed(5)
+    assert accuracy(NET, PART, WHAT, 0.2) == first
+
+
+def test_batches_change_no_count(monkeypatch):
+    part = Images(PART.images, labels_of(NET, 0.2))
+    whole = accuracy(NET, part, WHAT, 0.2)
+    monkeypatch.setattr(module, "BATCH", 16)
+    assert accuracy(NET, part, WHAT, 0.2)["clean_correct"] == whole["clean_correct"]
+    assert accuracy(NET, part, WHAT, 0.2)["n"] == 50
+
+
+@pytest.mark.parametrize(("asked", "seen"), [({}, torch.float32), ({"precision": "bf16"}, torch.bfloat16)])
+def test_it_computes_in_fp32_whatever_the_recipe_was_trained_in(asked, seen):
+    net, types = lively(oat(precision="bf16")), set()
+    net.blocks[0].conv2.register_forward_hook(lambda module, inputs, output: types.add(output.dtype))
+    accuracy(net, PART.slice(0, 4), WHAT, 0.2, **asked)
+    assert types == {seen}
+
+
+def test_every_network_and_lambda_is_attacked_from_the_same_start(monkeypatch):
+    starts = []
+    monkeypatch.setitem(module.ATTACKS, "pgd7", lambda f, x, y, e, s, rng: starts.append(rng.get_state()) or x)
+    accuracy(NET, PART, WHAT, 0.0)
+    accuracy(lively(oat(seed=2)), PART, WHAT, 0.4)
+    assert torch.equal(*starts)

@@ -1,0 +1,54 @@
+"""Small recipes and networks for tests."""
+
+from pathlib import Path
+
+import torch
+
+from bench.data import Dataset, load
+from bench.models import build
+from bench.specs import S1, Recipe
+
+torch.set_num_threads(1)
+
+COMMON = {"dataset": "digits", "data_hash": "0" * 64, "heldout": 40, "augment": "none", "arch": "wrn-10-1"}
+COMMON |= {"epsilon": 0.1, "lr": 0.1, "epochs": 2, "batch": 64, "train_images": 128, "attack_steps": 2}
+
+
+def pgd_at(lam: float = 0.5, **fields) -> Recipe:
+    return Recipe(**(COMMON | {"method": "pgd_at", "lam": lam} | fields))
+
+
+def oat(norm: str = "dual", **fields) -> Recipe:
+    return Recipe(**(COMMON | {"method": "oat", "lambdas": S1, "norm": norm, "encoding": "ro-16"} | fields))
+
+
+def lively(recipe: Recipe, channels: int = 1, classes: int = 10):
+    """Its network with no BN weight, bias or running statistic at a neutral value, the branches of a dual BN unlike,
+    and guesses that differ from image to image."""
+    net, rng = build(recipe, channels, classes), torch.Generator().manual_seed(7)
+    norms = [module for module in net.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    x = images(32, (channels, 16, 16))[0]
+    with torch.no_grad():
+        for norm in norms:
+            norm.weight.uniform_(0.5, 1.5, generator=rng)
+            norm.bias.normal_(0, 0.3, generator=rng)
+            norm.momentum = 1.0  # the running statistics become those of the next batch
+        for lam in (0.0, 0.3):
+            net(x, torch.full((32,), lam))
+        for norm in norms:
+            norm.running_var *= torch.empty_like(norm.running_var).uniform_(0.7, 1.4, generator=rng)
+            norm.momentum = 0.1
+        net.head.weight *= 5
+        net.head.bias -= net.eval()(x, torch.full((32,), 0.3)).mean(0)
+    return net.train()
+
+
+def images(n: int, shape: tuple[int, int, int] = (1, 8, 8), seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Random images in [0,1] and labels."""
+    rng = torch.Generator().manual_seed(seed)
+    return torch.rand(n, *shape, generator=rng), torch.randint(10, (n,), generator=rng)
+
+
+def digits(recipe: Recipe, test_images: int = 40) -> Dataset:
+    data = load("digits", root=Path(), heldout=recipe.heldout, train_images=recipe.train_images)
+    return Dataset("digits", 10, data.train, data.heldout, data.test.slice(0, test_images))

@@ -1,0 +1,109 @@
+"""What a plan costs, by hand."""
+
+import json
+
+import pytest
+import torch
+
+from bench import estimate
+from bench.data import describe
+from bench.estimate import STEP_OVERHEAD, Estimator, wall_seconds
+from bench.measures.cost import cost
+from bench.specs import Measurement, Trial
+from bench.training.budget import measuring_passes, training_passes
+from tests.recipes import oat, pgd_at
+
+INFO = describe("digits", None)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "slots", "wall"),
+    [
+        ([], 2, 0),
+        ([5], 4, 5),
+        ([1, 2, 3], 1, 6),
+        ([3, 1, 2], 2, 3),
+        ([4, 4, 4], 2, 8),
+        ([5, 4, 3, 3], 2, 8),
+        ([1, 1, 1, 1], 0, 4),
+    ],
+)
+def test_wall_time_by_hand(seconds, slots, wall):
+    assert wall_seconds(seconds, slots) == wall
+
+
+def test_training_passes_of_oat_by_hand():
+    """128 images, 2 epochs that are both or the last one candidates: epochs 1 (of 2) is 0.75·2=1.5 → epoch 2 only."""
+    recipe = oat(epochs=2, attack_steps=7, batch=60)
+    clean = 120 * 3  # two batches of 60: forward, backward to weights, backward to inputs
+    adversarial = 120 * 5 / 6 * (7 * 2 + 3)  # λ≠0 only: 7 forwards and backwards to the image, then a training pass
+    candidates = 1 * 40 * 6 * (7 * 2 + 2)  # held-out images at six λ: the attack, and a forward for SA and for RA
+    assert training_passes(recipe, 1347) == pytest.approx(2 * (clean + adversarial) + candidates)
+
+
+@pytest.mark.parametrize(("lam", "per_image"), [(0.0, 3), (0.5, 3 + 2 * 7 + 3)])
+def test_training_passes_of_pgd_at_by_hand(lam, per_image):
+    recipe = pgd_at(lam, epochs=1, attack_steps=7, batch=64)
+    assert training_passes(recipe, 1347) == 128 * per_image + 40 * 1 * 16
+
+
+def test_training_uses_no_more_images_than_there_are():
+    recipe = pgd_at(0.0, epochs=1, train_images=5000, batch=10)
+    assert training_passes(recipe, 1347) == 1300 * 3 + 40 * 16  # 1347 - 40 held out, in whole batches of 10
+
+
+def test_measuring_passes_by_hand():
+    assert measuring_passes(6, 7, 100) == 6 * 100 * 16
+
+
+@pytest.fixture
+def timed(monkeypatch, tmp_path):
+    """An estimator to which a pass takes 1 ms, and the recipes it timed."""
+    calls = []
+    monkeypatch.setattr(estimate, "time_pass", lambda recipe, *rest: calls.append(recipe.arch) or 1e-3)
+    return Estimator(tmp_path, torch.device("cpu")), calls
+
+
+def trial_of(recipe) -> Trial:
+    what = Measurement(epsilon=0.1, step=0.025, lambdas=recipe.lambdas, test_images=100)
+    return Trial(recipe=recipe, measurements=(what,), source="digits")
+
+
+def test_a_trial_s_seconds_and_macs_are_passes_times_their_cost(timed):
+    recipe = oat()
+    found, passes = timed[0].trial(trial_of(recipe), INFO), training_passes(recipe, INFO.train)
+    seconds = (passes * STEP_OVERHEAD + 6 * 100 * 16) * 1e-3
+    assert found["seconds"] == pytest.approx(seconds) and found["seconds_left"] == pytest.approx(seconds)
+    assert found["macs"] == cost(recipe, INFO.shape, 10).macs * (passes + 6 * 100 * 16)
+
+
+def test_only_what_the_directory_lacks_is_left(timed, tmp_path):
+    trial = trial_of(oat(epochs=4))
+    directory = tmp_path / "trials" / trial.key
+    directory.mkdir(parents=True)
+    (directory / "progress.jsonl").write_text('{"epoch": 1}\n')
+    whole = timed[0].trial(trial, INFO)
+    measuring = 6 * 100 * 16 * 1e-3
+    assert whole["seconds_left"] == pytest.approx(0.75 * (whole["seconds"] - measuring) + measuring)
+    (directory / "weights.safetensors").touch()
+    assert timed[0].trial(trial, INFO)["seconds_left"] == pytest.approx(measuring)
+    (directory / "results.json").write_text(json.dumps({"measurements": {trial.measurements[0].key: {}}}))
+    assert timed[0].trial(trial, INFO)["seconds_left"] == 0
+
+
+def test_a_network_is_timed_once_and_the_timing_kept(timed, tmp_path):
+    estimator, calls = timed
+    for seed in (0, 1):
+        estimator.trial(trial_of(oat(seed=seed)), INFO)
+    Estimator(tmp_path, torch.device("cpu")).trial(trial_of(oat(norm="normal")), INFO)
+    assert calls == ["wrn-10-1"]
+    (tmp_path / "machine.json").write_text("{damaged")
+    Estimator(tmp_path, torch.device("cpu")).trial(trial_of(oat()), INFO)
+    assert calls == ["wrn-10-1"] * 2
+
+
+def test_a_timing_is_a_plausible_number(monkeypatch):
+    monkeypatch.setattr(estimate, "LEAST_SECONDS", 0.01)
+    threads = torch.get_num_threads()
+    seconds = estimate.time_pass(oat(), INFO, "fp32", torch.device("cpu"))
+    assert 1e-7 < seconds < 0.1 and torch.get_num_threads() == threads

@@ -1,0 +1,166 @@
+"""The losses and their gradients against Eq. (1) and (3) written out in fp64, with the adversarial images fixed."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from bench.specs import Protocol
+from bench.training import objectives
+from bench.training.objectives import OBJECTIVES, Batch
+from tests.recipes import images, lively, oat, pgd_at
+
+LAM = torch.tensor([0.0, 0.0, 0.1, 0.3, 0.4, 1.0])
+X, Y = images(6)
+ADV = images(6, seed=1)[0]
+
+
+def double(recipe):
+    """The network in fp64 without dropout."""
+    return lively(recipe.model_copy(update={"dropout": 0.0})).double().train()
+
+
+def batch_of(lam=LAM, x=X) -> Batch:
+    return Batch(x.double(), Y, lam.double(), int((lam == 0).sum()), torch.Generator().manual_seed(0))
+
+
+@pytest.fixture
+def fixed(monkeypatch):
+    """Crafting returns ADV for the part that is asked for; the parts are recorded."""
+    asked = []
+
+    def craft(net, recipe, batch, part):
+        asked.append((part.start or 0, net.training))
+        return ADV.double()[part]
+
+    monkeypatch.setattr(objectives, "craft", craft)
+    return asked
+
+
+def backward(terms) -> float:
+    total = 0.0
+    for term in terms:
+        term.backward()
+        total += term.item()
+    return total
+
+
+def gradients(net):
+    return {n: torch.zeros_like(p) if p.grad is None else p.grad for n, p in net.named_parameters()}
+
+
+def assert_same(net, loss, reference, expected):
+    """Loss and gradients as far as fp32 logits allow, and running statistics in fp64."""
+    assert loss == pytest.approx(expected, rel=1e-6)
+    found, wanted = gradients(net), gradients(reference)
+    for name in wanted:
+        assert (found[name] - wanted[name]).norm() <= 1e-6 * wanted[name].norm(), name
+    found, wanted = net.state_dict(), reference.state_dict()
+    for name in wanted:
+        torch.testing.assert_close(found[name], wanted[name], rtol=1e-10, atol=1e-12, msg=name)
+
+
+@pytest.mark.parametrize("norm", ["dual", "normal"])
+def test_oat_is_equation_3_with_lambda_per_sample(norm, fixed):
+    net, reference = double(oat(norm)), double(oat(norm))
+    batch = batch_of()
+    loss = backward(OBJECTIVES["oat"](net, oat(norm), batch))
+
+    clean = F.cross_entropy(reference(X.double(), LAM.double()), Y, reduction="none")
+    adversarial = F.cross_entropy(reference(ADV.double()[2:], LAM.double()[2:]), Y[2:], reduction="none")
+    expected = sum((1 - LAM[i].double()) * clean[i] for i in range(6))
+    expected = (expected + sum(LAM[2 + i].double() * adversarial[i] for i in range(4))) / 6
+    expected.backward()
+    assert_same(net, loss, reference, expected.item())
+    assert fixed == [(2, True)]  # λ=0 samples are not attacked
+    assert [n for _, n in batch.correct["sa"]] == [6] and [n for _, n in batch.correct["ra"]] == [4]
+
+
+def test_oat_gives_every_parameter_a_gradient():
+    net = lively(oat())
+    backward(OBJECTIVES["oat"](net, oat(), Batch(X, Y, LAM, 2, torch.Generator())))
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in net.parameters())
+
+
+def test_a_batch_of_zeros_makes_no_attack(fixed):
+    net = double(oat())
+    lam = torch.zeros(6)
+    loss = backward(OBJECTIVES["oat"](net, oat(), batch_of(lam)))
+    assert fixed == []
+    assert loss == pytest.approx(F.cross_entropy(double(oat())(X.double(), lam.double()), Y).item())
+
+
+@pytest.mark.parametrize("lam", [0.0, 0.4, 1.0])
+def test_pgd_at_is_equation_1_with_one_lambda(lam, fixed):
+    recipe = pgd_at(lam)
+    net, reference = double(recipe), double(recipe)
+    loss = backward(OBJECTIVES["pgd_at"](net, recipe, batch_of(torch.full((6,), lam))))
+
+    expected = 0.0
+    if lam > 0:
+        expected = lam * F.cross_entropy(reference(ADV.double(), LAM), Y)
+    expected = expected + (1 - lam) * F.cross_entropy(reference(X.double(), LAM), Y)
+    expected.backward()
+    assert_same(net, loss, reference, expected.item())
+    assert fixed == ([(0, True)] if lam > 0 else [])
+
+
+def test_clean_images_go_by_lambda_or_always_through_bn_c(fixed):
+    for kind, zeros in (("by-lambda", 2), ("always-c", 6)):
+        recipe = oat(protocol=Protocol(clean_branch=kind))
+        net = double(recipe)
+        first = net.norms[0]
+        before, h = first.bn_c.running_mean.clone(), net.stem(X.double())
+        next(OBJECTIVES["oat"](net, recipe, batch_of()))  # the clean pass alone
+        expected = 0.9 * before + 0.1 * h[:zeros].mean(dim=(0, 2, 3))
+        torch.testing.assert_close(first.bn_c.running_mean, expected)
+
+
+def test_attacks_for_lambda_0_cost_the_loss_nothing(fixed):
+    """Ledger row 13: with `make` all images are attacked, and the loss stays what it is."""
+    losses = {}
+    for kind in ("skip", "make"):
+        recipe = oat(protocol=Protocol(attack_lam0=kind))
+        losses[kind] = backward(OBJECTIVES["oat"](double(recipe), recipe, batch_of()))
+    assert [start for start, _ in fixed] == [2, 0]
+    assert losses["make"] == pytest.approx(losses["skip"], rel=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["eval", "train"])
+def test_crafting_uses_the_bn_mode_of_the_protocol(kind):
+    recipe = oat(protocol=Protocol(attack_bn=kind))
+    net = lively(recipe)
+    modes, before = [], {n: b.clone() for n, b in net.named_buffers()}
+    net.stem.register_forward_hook(lambda module, *_: modes.append(module.training))
+    objectives.craft(net, recipe, Batch(X, Y, LAM, 2, torch.Generator()), slice(2, None))
+    assert modes == [kind == "train"] * recipe.attack_steps
+    assert net.training  # as it was found
+    assert all(torch.equal(b, before[n]) for n, b in net.named_buffers()) == (kind == "eval")
+    assert all(p.grad is None for p in net.parameters())
+
+
+def test_crafting_attacks_each_image_at_its_own_lambda(monkeypatch):
+    """In eval mode the network that is attacked is f(·, λ_i) of each sample i."""
+    net, seen = lively(oat()), []
+    monkeypatch.setattr(objectives, "pgd", lambda logits, x, *rest: seen.append(logits(x)) or x)
+    objectives.craft(net, oat(), Batch(X, Y, LAM, 2, torch.Generator()), slice(2, None))
+    with torch.no_grad():
+        net.eval()
+        expected = torch.cat([net(X[i : i + 1], LAM[i : i + 1]) for i in range(2, 6)])
+    torch.testing.assert_close(seen[0], expected, atol=1e-4, rtol=1e-4)
+
+
+def test_crafting_takes_the_recipe_s_radius_step_and_steps(monkeypatch):
+    taken = []
+    monkeypatch.setattr(objectives, "pgd", lambda logits, x, y, *rest: taken.append(rest[:3]) or x)
+    recipe = oat(epsilon=0.2, attack_steps=5, protocol=Protocol(step_rule="authors"))
+    objectives.craft(lively(recipe), recipe, Batch(X, Y, LAM, 2, torch.Generator()), slice(2, None))
+    assert taken == [(0.2, pytest.approx((0.2 + 4 / 255) / 5), 5)]
+
+
+def test_bf16_keeps_images_and_loss_in_fp32():
+    recipe = oat(precision="bf16")
+    net, types = lively(recipe), set()
+    net.stem.register_forward_hook(lambda module, inputs, output: types.add((inputs[0].dtype, output.dtype)))
+    terms = list(OBJECTIVES["oat"](net, recipe, Batch(X, Y, LAM, 2, torch.Generator())))
+    assert types == {(torch.float32, torch.bfloat16)}
+    assert {term.dtype for term in terms} == {torch.float32}
