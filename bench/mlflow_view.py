@@ -26,10 +26,10 @@ def link(experiment_id: str, base: str = "") -> str:
 
 def state() -> str:
     """The tag's value."""
-    section = {"uuid": "lam", "name": "Test accuracy (%) against 1000·λ", "display": True, "isGenerated": False}
+    section = {"uuid": "lam", "name": "Test accuracy (%) by 1000·λ", "display": True, "isGenerated": False}
     return json.dumps(
         {
-            "orderByKey": "attributes.run_name",
+            "orderByKey": "tags.`mlflow.runName`",
             "orderByAsc": True,
             "searchFilter": "tags.method != 'report'",
             "startTime": "ALL",

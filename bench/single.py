@@ -11,7 +11,7 @@ from bench.attacks import STEPS
 from bench.errors import BadInput, unknown
 from bench.specs import LAMBDA_SETS, Measurement, Recipe, Trial
 from bench.trial import check, run
-from bench.yamlfile import explain
+from bench.yamlfile import explain, first_error
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -21,7 +21,7 @@ def read_recipe(path: Path) -> Recipe:
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{path}: cannot be read: {getattr(error, 'strerror', error)}") from None
     except pydantic.ValidationError as error:
-        raise BadInput(f"{path}:1: {explain(error.errors()[0], Recipe)}") from None
+        raise BadInput(f"{path}:1: {explain(first_error(error), Recipe)}") from None
     wrong = check(recipe)
     if wrong:
         raise BadInput(f"{path}:1: {wrong[1]}")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Any, NoReturn
 
 import pydantic
 
@@ -20,7 +20,7 @@ from bench.errors import BadInput, unknown
 from bench.provenance import ROOT
 from bench.specs import AUTHORS_BATCH_PGD_AT, LAMBDA_SETS, PROTOCOLS, Measurement, Protocol, Recipe, Trial
 from bench.trial import check
-from bench.yamlfile import Document, explain, read
+from bench.yamlfile import Document, explain, first_error, read
 
 SCALES = ROOT / "suites" / "scales"
 MANY = {"lambdas"}  # the recipe's fields that are sets themselves
@@ -36,7 +36,14 @@ class Strict(pydantic.BaseModel):
 
 class Measure(Strict):
     attack: str = "pgd7"
-    lambdas: str | Annotated[list[Annotated[float, pydantic.Field(ge=0, le=1)]], pydantic.Field(min_length=1)] = "S1"
+    lambdas: str | list[float] = "S1"
+
+    @pydantic.field_validator("lambdas")
+    @classmethod
+    def _grid(cls, value):
+        if isinstance(value, list) and (not value or any(not 0 <= lam <= 1 for lam in value)):
+            raise ValueError("the name of a λ set, or a list of values in [0,1]")
+        return value
 
 
 class Experiment(Strict):
@@ -239,7 +246,7 @@ def recipe_of(fields: dict, precision: str, fixed_batch: bool, blame: Blame) -> 
     try:
         recipe = Recipe.model_validate(fields)
     except pydantic.ValidationError as error:
-        first = error.errors()[0]
+        first = first_error(error)
         blame(first["loc"], explain(first, Recipe))
     wrong = check(recipe)
     if wrong:
@@ -285,7 +292,7 @@ def parse_settings(texts: tuple[str, ...]) -> dict[str, Any]:
             raise BadInput(f"--set {text}: {unknown('field', name, allowed)}")
         try:
             settings[name] = yaml.safe_load(value)
-        except yaml.YAMLError:
+        except (yaml.YAMLError, ValueError, KeyError, AttributeError):  # ValueError: 2020-13-45 is no date
             raise BadInput(f"--set {text}: {value!r} cannot be read as a value") from None
     return settings
 

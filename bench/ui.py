@@ -1,6 +1,7 @@
 """The `ui` verb: MLflow's server on the runs directory, reachable from this machine only."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -36,7 +37,11 @@ def serve(runs: Path, port: int, console: Console) -> int:
         if name != "Default":
             console.print(f"  {name}: {mlflow_view.link(experiment, base)}", soft_wrap=True)
     environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+    server = subprocess.Popen(command(runs, port), env=environment, start_new_session=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        return subprocess.run(command(runs, port), env=environment, check=False).returncode
+        return server.wait()
     except KeyboardInterrupt:
+        os.killpg(server.pid, signal.SIGTERM)  # the server's own workers with it
+        server.wait()
         return 0

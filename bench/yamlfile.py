@@ -36,8 +36,13 @@ class Document:
         try:
             return model.model_validate(data)
         except pydantic.ValidationError as error:
-            first = error.errors()[0]
+            first = first_error(error)
             self.fail(location + first["loc"], explain(first, model))
+
+
+def first_error(error: pydantic.ValidationError) -> dict:
+    """The one to tell of: a field that is unknown before a missing one, which it may have been meant to be."""
+    return min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
 
 
 def explain(error: dict, model: type[pydantic.BaseModel]) -> str:
@@ -55,15 +60,14 @@ def explain(error: dict, model: type[pydantic.BaseModel]) -> str:
 
 
 def fields_at(model: Any, loc: Location) -> list[str]:
-    """Names of the fields of the (possibly nested) model that `loc` leads to."""
+    """Names of the fields of the nested model that `loc` leads to."""
     for step in loc:
-        options = [model] if not hasattr(model, "model_fields") else [model.model_fields[str(step)].annotation]
-        while options and not hasattr(options[0], "model_fields"):
-            options = [o for option in options for o in getattr(option, "__args__", ())]
-            options.sort(key=lambda o: not hasattr(o, "model_fields"))
-        if not options:
+        if not hasattr(model, "model_fields"):  # list[Item] or dict[str, Item]
+            model = getattr(model, "__args__", (None,))[-1]
+        elif step in model.model_fields:
+            model = model.model_fields[step].annotation
+        else:
             return []
-        model = options[0]
     return list(getattr(model, "model_fields", {}))
 
 

@@ -51,14 +51,15 @@ def test_a_finished_trial_s_directory(tmp_path):
     assert results["key"] == trial.key and results["provenance"]["git_commit"] == "abc"
     assert results["measurements"].keys() == {trial.measurements[0].key}
     assert results["measurements"][trial.measurements[0].key]["rows"] == found[2:]
-    best = max(found[:2], key=lambda row: row["score"])
+    best = max((row for row in found[:2] if "score" in row), key=lambda row: row["score"])
     assert results["heldout"] == {"score": best["score"], "epoch": best["epoch"]}
     assert not unfinished(trial, tmp_path)
 
 
-def test_a_finished_trial_yields_nothing_and_writes_no_result(tmp_path):
+def test_a_finished_trial_reads_yields_and_writes_nothing(tmp_path, monkeypatch):
     trial = asked(oat(**QUICK))
     rows(trial, tmp_path)
+    monkeypatch.setattr(module, "load", None)
     before = (tmp_path / "results.json").read_bytes(), (tmp_path / "weights.safetensors").stat().st_mtime_ns
     assert rows(trial, tmp_path) == []
     assert before == ((tmp_path / "results.json").read_bytes(), (tmp_path / "weights.safetensors").stat().st_mtime_ns)
@@ -172,6 +173,30 @@ def test_a_repaired_failure_is_forgotten(finished, tmp_path):
 def test_absent_data_is_a_failure(tmp_path):
     trial = asked(oat(**QUICK)).model_copy(update={"source": str(tmp_path / "gone")})
     assert "gone" in rows(trial, tmp_path / "trial")[0]["failed"]
+
+
+def test_sa_and_ra_come_from_their_own_weights(tmp_path, monkeypatch):
+    counts = {"SA@1": (20, 1), "RA@1": (10, 9)}
+    loaded = []
+    monkeypatch.setattr(selection, "load", lambda net, directory, tag: loaded.append(tag))
+    words = ("clean_correct", "robust_correct")
+    monkeypatch.setattr(module, "accuracy", lambda *_: dict(zip(words, counts[loaded[-1]], strict=True)))
+    recipe = oat(protocol=Protocol(selection="each"))
+    row = module.at_selected_weights(None, recipe, tmp_path, None, None, 0.9)
+    assert row == {"clean_correct": 20, "robust_correct": 9}
+
+
+def test_a_network_trained_in_bf16_is_reported_in_fp32(tmp_path, monkeypatch):
+    types = set()
+    real = module.accuracy
+
+    def spied(net, *rest):
+        net.head.register_forward_hook(lambda layer, inputs, output: types.add(output.dtype))
+        return real(net, *rest)
+
+    monkeypatch.setattr(module, "accuracy", spied)
+    rows(asked(oat(**QUICK | {"epochs": 1, "precision": "bf16"})), tmp_path)
+    assert types == {torch.float32}
 
 
 def test_each_metric_is_measured_on_its_own_weights(tmp_path):

@@ -49,10 +49,11 @@ def test_the_lambda_curves_are_seen(server):
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = browser.new_page(viewport={"width": 1500, "height": 900})
         page.goto(link)
-        page.get_by_text("Test accuracy (%) against 1000·λ").wait_for(timeout=60_000)
+        page.get_by_text("Test accuracy (%) by 1000·λ").wait_for(timeout=60_000)
         page.get_by_text("OAT (dual BN) · s0 · lr 0.1").first.wait_for()
-        page.get_by_text("SA against 1000·λ").first.wait_for()
-        page.get_by_text("RA.pgd7 against 1000·λ").first.wait_for()
+        page.get_by_text("RA.pgd7").first.wait_for()
+        curve = page.locator(".js-plotly-plot .trace path.js-line")
+        curve.nth(1).wait_for(state="attached", timeout=60_000)  # both charts have drawn their line
         browser.close()
 
 

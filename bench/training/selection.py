@@ -1,5 +1,6 @@
 """Which epoch's network is reported (ledger row 5). Chosen on held-out training images, never on the test set."""
 
+import json
 from pathlib import Path
 
 import torch
@@ -39,15 +40,16 @@ def write(state: State, net: ConditionalNetwork, recipe: Recipe, directory: Path
     """`weights.safetensors` for the one selected network; `weights-SA@0.1.safetensors` … where each metric has one."""
     for name in sorted(state.weights, key=lambda name: name == ONE):  # ONE last: it says that training is complete
         suffix, best = "" if name == ONE else f"-{name}", state.best[name]
-        metadata = {"recipe": recipe.model_dump_json(), "score": repr(best["score"]), "epoch": str(best["epoch"])}
+        about = {"recipe": recipe.model_dump(mode="json"), "heldout": best}
+        # in one entry: several would be written in an order that changes from run to run
+        metadata = {"about": json.dumps(about, sort_keys=True)}
         write_tensors(directory / f"weights{suffix}.safetensors", state.weights[name], metadata)
 
 
 def selected(directory: Path) -> dict:
     """Held-out {"score", "epoch"} of the one selected network."""
     with safe_open(directory / "weights.safetensors", "pt") as file:
-        metadata = file.metadata()
-    return {"score": float(metadata["score"]), "epoch": int(metadata["epoch"])} if "score" in metadata else {}
+        return json.loads(file.metadata().get("about", "{}")).get("heldout", {})
 
 
 def load(net: ConditionalNetwork, directory: Path, name: str = ONE) -> None:

@@ -70,6 +70,13 @@ def test_it_computes_in_fp32_whatever_the_recipe_was_trained_in(asked, seen):
     assert types == {seen}
 
 
+def test_the_attack_is_the_measurement_s(monkeypatch):
+    asked = []
+    monkeypatch.setitem(module.ATTACKS, "pgd7", lambda f, x, y, *rest: asked.append(rest[:2]) or x)
+    accuracy(NET, PART, Measurement(epsilon=0.2, step=0.07, lambdas=S1), 0.0)
+    assert asked == [(0.2, 0.07)]
+
+
 def test_every_network_and_lambda_is_attacked_from_the_same_start(monkeypatch):
     starts = []
     monkeypatch.setitem(module.ATTACKS, "pgd7", lambda f, x, y, e, s, rng: starts.append(rng.get_state()) or x)

@@ -165,13 +165,58 @@ def test_film_macs_by_hand():
     assert found.film_macs == sum(2 * (16 * c + c * c) for c in channels)
 
 
-def test_resnet34_has_torchvision_s_layers_but_for_the_stem():
-    """Same convolutions in the same order as torchvision's ResNet-34, whose stem is 7×7 and whose head has 1000."""
+def transplant(source: nn.Module, target: nn.Module) -> None:
+    """Parameters and running statistics, which come in the same order."""
+    for kind in ("named_parameters", "named_buffers"):
+        pairs = zip(getattr(source, kind)(), getattr(target, kind)(), strict=True)
+        for (_, ours), (_, theirs) in pairs:
+            assert ours.shape == theirs.shape
+            theirs.data.copy_(ours)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_resnet34_is_torchvision_s_with_a_stem_for_small_images(training):
     torchvision = pytest.importorskip("torchvision")
-    with torch.device("meta"):
-        theirs = [p.shape for n, p in torchvision.models.resnet34().named_parameters() if p.dim() == 4][1:]
-        ours = [p.shape for n, p in build(pgd_at(arch="resnet34"), 3, 10).named_parameters() if p.dim() == 4][1:]
-    assert ours == theirs
+    ours, theirs = lively(pgd_at(arch="resnet34"), 3), torchvision.models.resnet34(num_classes=10)
+    theirs.conv1, theirs.maxpool = nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.Identity()
+    transplant(ours, theirs)
+    x, _ = images(4, (3, 16, 16))
+    found, expected = ours.train(training)(x, torch.ones(4)), theirs.train(training)(x)
+    torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-4)
+
+
+def plain_wrn(net, x: torch.Tensor, widths: list[int]) -> torch.Tensor:
+    """Zagoruyko and Komodakis, Sec. 2 and 3, in eval mode: pre-activation blocks, the shortcut of a block that changes
+    the number of channels is a 1×1 convolution of the activated input; average pooling, one linear layer."""
+    parameters = iter([p for _, p in net.named_parameters()])
+    statistics = iter([b for n, b in net.named_buffers() if "running" in n])
+
+    def bn(h):
+        weight, bias, mean, var = next(parameters), next(parameters), next(statistics), next(statistics)
+        return F.relu(F.batch_norm(h, mean, var, weight, bias))
+
+    h, inputs = F.conv2d(x, next(parameters), padding=1), 16
+    for stage, width in enumerate(widths):
+        for block in range(2):
+            stride = 2 if stage > 0 and block == 0 else 1
+            activated = bn(h)
+            out = F.conv2d(activated, next(parameters), stride=stride, padding=1)
+            out = F.conv2d(bn(out), next(parameters), padding=1)
+            h = out + (h if width == inputs else F.conv2d(activated, next(parameters), stride=stride))
+            inputs = width
+    return F.linear(bn(h).mean(dim=(2, 3)), next(parameters), next(parameters))
+
+
+def test_a_wrn_is_the_paper_s():
+    net, (x, _) = lively(pgd_at(arch="wrn-16-2"), 3).eval(), images(4, (3, 16, 16))
+    torch.testing.assert_close(net(x, torch.ones(4)), plain_wrn(net, x, [32, 64, 128]), atol=1e-4, rtol=1e-4)
+
+
+def test_dropout_belongs_to_training_alone():
+    net, (x, _) = lively(pgd_at(dropout=0.3)), images(4)
+    lam = torch.ones(4)
+    assert not torch.equal(net(x, lam), net(x, lam))
+    assert torch.equal(net.eval()(x, lam), net(x, lam))
 
 
 @pytest.mark.parametrize("arch", ["wrn-11-1", "wrn-4-2", "wrn-16", "resnet18", "wrn-10-0", "WRN-10-1", ""])
