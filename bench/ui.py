@@ -17,6 +17,7 @@ def command(runs: Path, port: int) -> list[str]:
     return [
         *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)),
         *("--backend-store-uri", f"sqlite:///{runs / 'mlflow.db'}", "--workers", "1"),
+        *("--uvicorn-opts", "--log-level warning"),
         *("--serve-artifacts", "--artifacts-destination", str(runs / "artifacts")),
     ]
 
@@ -37,11 +38,15 @@ def serve(runs: Path, port: int, console: Console) -> int:
         if name != "Default":
             console.print(f"  {name}: {mlflow_view.link(experiment, base)}", soft_wrap=True)
     environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+    environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # pages only: no job workers beside the trials
     server = subprocess.Popen(command(runs, port), env=environment, start_new_session=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return server.wait()
     except KeyboardInterrupt:
         os.killpg(server.pid, signal.SIGTERM)  # the server's own workers with it
-        server.wait()
+        try:
+            server.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            os.killpg(server.pid, signal.SIGKILL)
         return 0
