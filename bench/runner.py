@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import shutil
+import socket
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -136,7 +137,9 @@ def start(resources: Resources) -> Slots:
     for name in ("ray", "ray.tune", "ray.data", "ray.train"):
         logging.getLogger(name).setLevel(logging.CRITICAL)  # failures are reported by name at the end
     options = {"log_to_driver": False, "logging_level": logging.CRITICAL}
-    if resources.address:  # its workers get the code from here; the runs directory must be one they see too
+    if resources.address:
+        reach(resources.address)
+        # its workers get the code from here; the runs directory must be one they see too
         options |= {"address": resources.address, "runtime_env": {"py_modules": [str(ROOT / "bench")]}}
     else:
         paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
@@ -150,6 +153,19 @@ def start(resources: Resources) -> Slots:
         gpus = 1.0 if cluster.get("GPU", 0) else 0.0
     slots = int(cluster.get("CPU", 1) // resources.cpus_per_trial)
     return Slots(min(slots, int(cluster.get("GPU", 0) // gpus)) if gpus else slots, gpus)
+
+
+def reach(address: str, seconds: float = 5) -> None:
+    """Raises ConnectionError when nothing listens at `host:port`; Ray itself would try for minutes."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon or not port.isdigit():
+        if address == "auto":
+            return
+        raise ConnectionError("auto, host:port, or ray://host:port is expected")
+    try:
+        socket.create_connection((host, int(port)), timeout=seconds).close()
+    except OSError as error:
+        raise ConnectionError(f"no Ray cluster answers there ({error.strerror or error})") from None
 
 
 def execute(

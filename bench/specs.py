@@ -20,7 +20,7 @@ LAMBDA_SETS = {"S1": S1, "S2": S2, "S3": S3, "S4": S4, "S2+S3": tuple(sorted(S2 
 
 
 class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     def canonical(self) -> str:
         """JSON with sorted keys and without the fields that stand at their default.
@@ -65,7 +65,9 @@ class Protocol(Frozen):
     attack_lam0: Literal["skip", "make"] = Field(
         "skip", description="row 13: λ=0 samples have weight 0 on the adversarial term, so no attack is made for them"
     )
-    encoding_seed: int = Field(0, description="row 14: seed of the random orthogonal matrix, stored with the network")
+    encoding_seed: int = Field(
+        0, ge=0, description="row 14: seed of the random orthogonal matrix, stored with the network"
+    )
     dct: Literal["orthonormal", "unnormalised"] = Field(
         "orthonormal", description="row 15: columns of the orthonormal DCT matrix, or rows of the un-normalised one"
     )

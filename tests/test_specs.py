@@ -125,6 +125,8 @@ def test_a_later_field_that_is_neutral_by_default_renames_nothing():
         {"epsilon": 0},
         {"lr": -0.1},
         {"lr": float("nan")},
+        {"lr": float("inf")},
+        {"protocol": {"encoding_seed": -1}},
         {"epochs": 0},
         {"batch": 1},
         {"dropout": 1},
