@@ -76,6 +76,19 @@ class Protocol(Frozen):
     )
 
 
+# What only a conditional network has: for PGD-AT these fields stand at their default, or else the same network would
+# have several keys, and `--set film=authors` would train every PGD-AT network again.
+CONDITIONAL_ROWS = {
+    "lam_sampling",
+    "film",
+    "clean_branch",
+    "unseen",
+    "attack_lam0",
+    "encoding_seed",
+    "dct",
+    "film_init",
+}
+
 # Rows 6, 8, 10, 11 and 9 are the recipe's own fields (held-out count, learning rate, dropout, augmentation, batch).
 PROTOCOLS = {
     "paper": Protocol(),
@@ -129,6 +142,8 @@ class Recipe(Frozen):
             raise ValueError("pgd_at takes one fixed lam, no lambdas, and norm: normal")
         if self.method != "pgd_at" and (self.lam is not None or not self.lambdas):
             raise ValueError(f"{self.method} takes lambdas (a set), not lam")
+        if self.norm == "dual" and (self.lambdas[0] != 0 or len(self.lambdas) < 2):
+            raise ValueError("norm: dual needs 0 and another λ in lambdas, or one of its two BNs is never trained")
         if any(not 0 <= lam <= 1 for lam in self.lambdas) or list(self.lambdas) != sorted(set(self.lambdas)):
             raise ValueError("lambdas must be distinct, in [0,1], and ascending")
         return self
@@ -143,6 +158,16 @@ class Recipe(Frozen):
         """A short name a person can tell apart in a list, e.g. `oat-dual digits wrn-10-1 s0`."""
         method = f"pgd-at λ={self.lam:g}" if self.method == "pgd_at" else f"{self.method}-{self.norm}"
         return f"{method} · {self.dataset} · {self.arch} · lr {self.lr:g} · seed {self.seed}"
+
+    def essential(self) -> "Recipe":
+        """The same network's recipe with every field that cannot matter at its default, so that it has one key."""
+        changes: dict = {}
+        if self.method == "pgd_at":
+            rows = {name: value for name, value in self.protocol if name not in CONDITIONAL_ROWS}
+            changes |= {"encoding": "none", "protocol": Protocol(**rows)}
+        if not self.arch.startswith("wrn"):
+            changes["dropout"] = Recipe.model_fields["dropout"].default
+        return self.model_copy(update=changes)
 
     def attack_step(self, epsilon: float | None = None, steps: int | None = None) -> float:
         """The PGD step size of ledger row 1, in image units."""

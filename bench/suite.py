@@ -251,7 +251,7 @@ def recipe_of(fields: dict, precision: str, fixed_batch: bool, blame: Blame) -> 
     wrong = check(recipe)
     if wrong:
         blame((wrong[0],), wrong[1])
-    return recipe
+    return recipe.essential()
 
 
 def fraction(value: Any) -> Any:

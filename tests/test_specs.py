@@ -170,3 +170,9 @@ def test_the_attack_step_of_the_paper_is_2_of_255():
 def test_a_name_tells_networks_apart():
     assert oat("dual").name != oat("normal").name and pgd_at(0.1).name != pgd_at(0.2).name
     assert (pgd_at().label, oat("normal").label, oat().label) == ("PGD-AT", "OAT (normal BN)", "OAT (dual BN)")
+
+
+def test_dual_bn_needs_both_kinds_of_lambda():
+    for lambdas in (S4, (0.0,)):
+        with pytest.raises(ValueError, match="norm: dual needs 0"):
+            oat("dual", lambdas=lambdas)

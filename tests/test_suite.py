@@ -129,7 +129,10 @@ def test_the_authors_protocol_trains_pgd_at_with_256_images():
     found = plan(FRONTIERS, "paper", Options(settings=("protocol=authors-code",)))
     batches = Counter((t.recipe.method, t.recipe.batch) for t in found.trials)
     assert batches == {("pgd_at", 256): 54, ("oat", 128): 18}
-    assert {t.recipe.protocol for t in found.trials} == {PROTOCOLS["authors-code"]}
+    assert {t.recipe.protocol for t in found.trials if t.recipe.method == "oat"} == {PROTOCOLS["authors-code"]}
+    assert {t.recipe.protocol for t in found.trials if t.recipe.method == "pgd_at"} == {
+        Protocol(step_rule="authors", selection="each")  # the other rows say nothing of a plain network
+    }
     assert {t.measurements[0].step for t in found.trials} == {10 / 255 / 7}
 
 
@@ -140,7 +143,9 @@ def test_a_batch_that_was_asked_for_stays():
 
 def test_the_authors_protocol_but_for_one_row():
     found = {t.recipe for t in laptop("protocol=authors-code", "film=paper").trials}
-    assert {r.protocol for r in found} == {PROTOCOLS["authors-code"].model_copy(update={"film": "paper"})}
+    assert {r.protocol for r in found if r.method == "oat"} == {
+        PROTOCOLS["authors-code"].model_copy(update={"film": "paper"})
+    }
     assert {r.batch for r in found if r.method == "pgd_at"} == {256}
 
 
@@ -163,7 +168,8 @@ def test_each_row_of_the_ledger_is_set_by_its_own_name():
     assert ROWS.keys() == Protocol.model_fields.keys()
     for name, value in ROWS.items():
         for prefix in ("", "protocol."):
-            (protocol,) = {t.recipe.protocol for t in laptop(f"{prefix}{name}={value}", seeds=1).trials}
+            trials = laptop(f"{prefix}{name}={value}", seeds=1).trials
+            (protocol,) = {t.recipe.protocol for t in trials if t.recipe.method == "oat"}
             assert protocol == Protocol(**{name: value})
 
 
@@ -396,3 +402,20 @@ def test_no_suite_whatever_raises_anything_else(text, written):
         assert "\n" not in str(error)
     except DataError:
         pass
+
+
+def keys(**options) -> dict[str, set[str]]:
+    """The keys of each method's networks on cifar10 at laptop scale."""
+    made = plan(FRONTIERS, "laptop", Options(only=("cifar10",), **options))
+    return {method: {t.key for t in made.trials if t.recipe.method == method} for method in ("pgd_at", "oat")}
+
+
+@pytest.mark.parametrize("setting", ["film=authors", "film_init=zero", "encoding=ro-16", "lam_sampling=fixed-zeros"])
+def test_what_only_oat_has_leaves_pgd_at_as_it_is(setting):
+    plain, changed = keys(), keys(settings=(setting,))
+    assert changed["pgd_at"] == plain["pgd_at"] and not changed["oat"] & plain["oat"]
+
+
+def test_dropout_is_no_part_of_a_resnet():
+    assert keys(settings=("arch=resnet34", "dropout=0.1")) == keys(settings=("arch=resnet34",))
+    assert keys(settings=("dropout=0.1",)) != keys()

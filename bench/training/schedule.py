@@ -26,5 +26,5 @@ def anneal(start: float, end: float, progress: float) -> float:
 
 def selects(epoch: int, epochs: int) -> bool:
     """Whether the network after this epoch (from 0) is a candidate for selection: every tenth epoch, each of the last
-    quarter, as in the authors' code, and the last. A candidate costs an attack on all held-out images at every λ."""
+    quarter, and the last (ledger row 19). A candidate costs an attack on all held-out images at every λ."""
     return (epoch + 1) % 10 == 0 or epoch >= 0.75 * epochs or epoch + 1 == epochs

@@ -27,7 +27,7 @@ def counts(batches, lambdas):
 
 @pytest.mark.parametrize("lambdas", [S1, S4])
 def test_iid_is_uniform_over_the_set(lambdas):
-    assert chisquare(counts(drawn(oat(lambdas=lambdas)), lambdas)).pvalue > 1e-3
+    assert chisquare(counts(drawn(oat("normal", lambdas=lambdas)), lambdas)).pvalue > 1e-3
 
 
 def test_iid_zeros_are_binomial():
@@ -40,7 +40,7 @@ def test_iid_zeros_are_binomial():
 @pytest.mark.parametrize("protocol", [Protocol(), FIXED])
 @pytest.mark.parametrize("lambdas", [S1, S4])
 def test_zeros_come_first_and_are_counted(protocol, lambdas):
-    for lam, zeros in drawn(oat(lambdas=lambdas, protocol=protocol), batches=20):
+    for lam, zeros in drawn(oat("normal", lambdas=lambdas, protocol=protocol), batches=20):
         assert lam.shape == (128,) and (lam[:zeros] == 0).all() and (lam[zeros:] != 0).all()
 
 
@@ -54,7 +54,7 @@ def test_fixed_zeros_leave_the_rest_uniform():
 
 
 def test_fixed_zeros_without_a_zero_in_the_set_is_uniform():
-    assert chisquare(counts(drawn(oat(lambdas=S4, protocol=FIXED)), S4)).pvalue > 1e-3
+    assert chisquare(counts(drawn(oat("normal", lambdas=S4, protocol=FIXED)), S4)).pvalue > 1e-3
 
 
 @pytest.mark.parametrize(("lam", "zeros"), [(0.0, 8), (0.3, 0), (1.0, 0)])
