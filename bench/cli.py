@@ -35,10 +35,14 @@ DatasetOption = Annotated[
 Seeds = Annotated[int | None, typer.Option(min=1, help="Seeds 0 to N-1 of every network, instead of the scale's.")]
 Set = Annotated[list[str], typer.Option(help="field=value of every recipe, e.g. epochs=3 or protocol=authors-code.")]
 Runs = Annotated[Path, typer.Option(envvar="BENCH_RUNS", help="Where everything is written.")]
-Data = Annotated[Path, typer.Option(envvar="BENCH_DATA", help="Where the official archives lie.")]
+Data = Annotated[
+    Path,
+    typer.Option(envvar="BENCH_DATA", help="Where the official archives lie (default: data/ of this checkout).",
+    show_default=False),
+]  # fmt: skip
 CpusPerTrial = Annotated[int, typer.Option(min=1, help="CPU threads of a trial.")]
 GpusPerTrial = Annotated[
-    float | None, typer.Option(min=0, help="GPUs of a trial, e.g. 0.5 for two on one. [default: 1 where there are any]")
+    float | None, typer.Option(min=0, help="GPUs of a trial, e.g. 0.5 for two on one. (default: 1 where there are any)")
 ]
 Address = Annotated[str | None, typer.Option(help="A running Ray cluster, e.g. ray://head:10001 or auto.")]
 
@@ -111,8 +115,8 @@ def report(
         list[str], typer.Argument(help="Figures to draw, e.g. fig4; all that were planned if none.")
     ] = [],
     runs: Runs = Path("runs"),
-    out: Annotated[Path | None, typer.Option(help="Where to. [default: report/ in the runs directory]")] = None,
-    scale: Annotated[str | None, typer.Option(help="Of which scale. [default: the newest plan's]")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where to. (default: report/ in the runs directory)")] = None,
+    scale: Annotated[str | None, typer.Option(help="Of which scale. (default: the newest plan's)")] = None,
 ) -> None:
     """Draw figures from what has finished, as PNG, SVG, PDF, and CSV, with an index.html. Gaps are marked."""
     from reports.build import ReportError, build
@@ -140,8 +144,8 @@ def ui(
 def trial(
     recipe: Annotated[Path, typer.Argument(help="A recipe.json, e.g. of a trial's directory.", show_default=False)],
     directory: Annotated[Path, typer.Option(help="The trial's directory: made, or gone on with.")],
-    source: Annotated[str, typer.Option(help="A data set's name or a path. [default: the recipe's]")] = "",
-    lambdas: Annotated[str, typer.Option(help="Measured λ: a set's name. [default: the recipe's own]")] = "",
+    source: Annotated[str, typer.Option(help="A data set's name or a path. (default: the recipe's)")] = "",
+    lambdas: Annotated[str, typer.Option(help="Measured λ: a set's name. (default: the recipe's own)")] = "",
     data: Data = ROOT / "data",
     cpus_per_trial: CpusPerTrial = 1,
 ) -> None:

@@ -41,8 +41,8 @@ def _cost(recipe: Recipe, shape: tuple[int, int, int], classes: int) -> Cost:
         if isinstance(module, nn.Conv2d | nn.Linear):
             kind = "film" if module in film else "all"
             module.register_forward_hook(lambda m, i, o, kind=kind: count(m, i, o, kind))
-    net.train()
+    net.eval()
     with torch.no_grad(), torch.device("meta"):
-        net(torch.empty(2, *shape), net.condition(torch.full((2,), 1.0), zeros=0))
+        net(torch.empty(1, *shape), torch.ones(1))
     parameters = sum(p.numel() for p in net.parameters())
     return Cost(counted["all"] + counted["film"], counted["film"], parameters)
