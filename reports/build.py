@@ -78,7 +78,7 @@ def write_figure(view: View, out: Path) -> list[Path]:
             figure.savefig(path, format=kind, metadata=style.NO_DATES[kind])
     csv_table(view.points).to_csv(out / f"{name}.csv", index=False, lineterminator="\n")
     page = {"figure": name, "title": module.TITLE, "claim": module.CLAIM, "caption": module.caption(view)}
-    page |= {"summary": module.summary(view), "curves": curves_table(view.points)} | provenance.describe(view, out)
+    page |= {"summary": module.summary(view), "curves": curves_table(view)} | provenance.describe(view, out)
     (out / f"{name}.json").write_text(json.dumps(page, ensure_ascii=False, indent=1) + "\n", "utf-8")
     return paths
 
@@ -90,16 +90,16 @@ def csv_table(points: pd.DataFrame) -> pd.DataFrame:
     return table.round({"sa": 4, "ra": 4})
 
 
-def curves_table(points: pd.DataFrame) -> list[dict]:
-    """What the curves go through, as text: a table per data set, a row per method, "SA / RA" per λ (seeds' mean)."""
+def curves_table(view: View) -> list[dict]:
+    """What the curves go through, as text: a table per panel, a row per method, "SA / RA" per λ (mean over seeds)."""
     tables = []
-    for dataset, part in points.groupby("dataset", sort=False):
-        lambdas = sorted(part["lam"].unique())
-        means = part.groupby(["label", "lam"])[["sa", "ra"]].mean()
-        rows = [
-            {"method": label, "cells": [cell(means, label, lam) for lam in lambdas]} for label in part["label"].unique()
-        ]
-        tables.append({"dataset": dataset, "lambdas": [f"{lam:g}" for lam in lambdas], "rows": rows})
+    for panel in view.panels:
+        points = panel.points
+        lambdas, labels = sorted(points["lam"].unique()), points["label"].unique()
+        means = points.groupby(["label", "lam"])[["sa", "ra"]].mean()
+        rows = [{"method": label, "cells": [cell(means, label, lam) for lam in lambdas]} for label in labels]
+        head = {"heading": panel.title, "below": panel.subtitle, "lambdas": [f"{lam:g}" for lam in lambdas]}
+        tables.append(head | {"rows": rows})
     return tables
 
 

@@ -171,3 +171,20 @@ def test_the_markdown_page_says_what_the_csv_says(gappy):
         assert f"{sa:.1f} / {ra:.1f}" in text
     assert "](fig4.png)" in text and "2 of 32 networks are missing" in text
     assert "\n\n\n" not in text
+
+
+def test_panels_of_one_data_set_are_not_averaged(tmp_path, svg_only):
+    """The same experiment under two protocols is two panels and two tables."""
+    plain, changed = synthetic.networks(seeds=(0,)), synthetic.networks(seeds=(0,), arch="wrn-16-2")
+    panels = [synthetic.panel(plain), synthetic.panel(changed, overrides={"film_init": "zero"})]
+    synthetic.write_plan(tmp_path, panels)
+    synthetic.finish(tmp_path, plain)
+    build(["fig4"], tmp_path, tmp_path / "alone")
+    synthetic.finish(tmp_path, changed, dataset="cifar10")
+    build(["fig4"], tmp_path, tmp_path / "both")
+    one, two = (tables((tmp_path / out / "README.md").read_text("utf-8")) for out in ("alone", "both"))
+    assert len(two) == 2 and two[0] == one[0] and two[1] != two[0]
+
+
+def tables(text: str) -> list[str]:
+    return [block for block in text.split("\n\n") if block.startswith("| method |")]
