@@ -146,6 +146,7 @@ def trial(
     directory: Annotated[Path, typer.Option(help="The trial's directory: made, or gone on with.")],
     source: Annotated[str, typer.Option(help="A data set's name or a path. (default: the recipe's)")] = "",
     lambdas: Annotated[str, typer.Option(help="Measured λ: a set's name. (default: the recipe's own)")] = "",
+    test_images: Annotated[int | None, typer.Option(min=1, help="Only the first so many.")] = None,
     data: Data = ROOT / "data",
     cpus_per_trial: CpusPerTrial = 1,
 ) -> None:
@@ -155,7 +156,7 @@ def trial(
     """
     from bench.single import run_one
 
-    raise typer.Exit(run_one(recipe, directory, source, lambdas, data, cpus_per_trial))
+    raise typer.Exit(run_one(recipe, directory, source, lambdas, test_images, data, cpus_per_trial))
 
 
 @app.command(epilog="Example: python -m bench ingest --runs copied-runs")
@@ -205,13 +206,18 @@ def main() -> None:
     except (BadInput, DataError) as error:
         console.print(str(error), markup=False, style="red", soft_wrap=True)
         code = 2
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = 0
+        else:
+            where = f"{error.filename}: " if error.filename else ""
+            console.print(f"{where}{error.strerror or error}", markup=False, style="red", soft_wrap=True)
+            code = 2
     except typer.Exit as error:
         code = error.exit_code
     except KeyboardInterrupt:
         code = 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
     except Exception as error:  # click's own: usage errors know how to show themselves
         if not hasattr(error, "show"):
             raise

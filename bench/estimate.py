@@ -4,6 +4,7 @@ A pass is a forward or a backward of one image through the network. Its time is 
 and precision on one trial's share of the machine, and kept in `runs/machine.json`.
 """
 
+import contextlib
 import json
 import time
 from pathlib import Path
@@ -41,8 +42,9 @@ class Estimator:
         key = f"{name} · {recipe.arch} · {shape} · batch {recipe.batch} · {precision}"
         if key not in self.timings:
             self.timings[key] = time_pass(recipe, info, precision, self.device)
-            self.runs.mkdir(parents=True, exist_ok=True)
-            write_json(self.path, self.timings)
+            with contextlib.suppress(OSError):  # a plan may be asked for where nothing can be written
+                self.runs.mkdir(parents=True, exist_ok=True)
+                write_json(self.path, self.timings)
         return self.timings[key]
 
     def trial(self, trial: Trial, info: Info) -> dict:
@@ -89,6 +91,11 @@ def time_pass(recipe: Recipe, info: Info, precision: str, device: torch.device) 
         count += 1
     torch.set_num_threads(threads)
     return (time.perf_counter() - started) / (2 * count * batch)
+
+
+def trials_on(gpus: float, share: float) -> int:
+    """Trials at once on so many GPUs. Ray packs fractions within one GPU: at 0.3, three fit on each."""
+    return int(gpus) * int(1 / share + 1e-9) if share < 1 else int(gpus / share)
 
 
 def wall_seconds(seconds: list[float], slots: int) -> float:

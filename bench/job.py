@@ -1,7 +1,6 @@
 """What a command asks for: suites, scale and options → each network once, its data, and what it will cost."""
 
 import json
-import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +12,7 @@ from rich.table import Table
 from bench import data, provenance
 from bench.display import duration
 from bench.errors import BadInput
-from bench.estimate import Estimator, wall_seconds
+from bench.estimate import Estimator, trials_on, wall_seconds
 from bench.models.precision import best_precision
 from bench.specs import Trial
 from bench.suite import Options, Plan, merge, plan
@@ -42,7 +41,7 @@ class Request:
             name, equals, path = text.partition("=")
             if equals and not path:
                 raise BadInput(f"--dataset {text}: a path is expected after `=`")
-            sources[name] = path if path in data.NAMES else str(Path(path).resolve()) if path else name
+            sources[name] = path or name
         precision = best_precision(torch.cuda.is_available())
         options = Options(self.only, sources, self.seeds, self.settings, precision, self.data_root)
         return [plan(path, self.scale, options) for path in self.suites]
@@ -50,9 +49,9 @@ class Request:
     @property
     def slots(self) -> int:
         """Trials at once on this machine, without asking Ray."""
-        cpus, gpus = len(os.sched_getaffinity(0)) // self.cpus_per_trial, torch.cuda.device_count()
+        cpus, gpus = provenance.cpu_count() // self.cpus_per_trial, torch.cuda.device_count()
         share = self.gpus_per_trial if self.gpus_per_trial is not None else (1.0 if gpus else 0.0)
-        return max(1, min(cpus, int(gpus / share)) if share else cpus)
+        return max(1, min(cpus, trials_on(gpus, share)) if share else cpus)
 
 
 @dataclass(frozen=True)

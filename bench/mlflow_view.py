@@ -8,7 +8,7 @@ import json
 
 KEY = "bench"
 TAG = f"mlflow.sharedViewState.{KEY}"
-COLOURS = {"PGD-AT": "#000000", "OAT (normal BN)": "#0173b2", "OAT (dual BN)": "#d55e00"}  # as in the figures
+COLOURS = {"PGD-AT": "#000000", "OAT (normal BN)": "#0072B2", "OAT (dual BN)": "#d55e00"}  # as in the figures
 COLUMNS = (
     "metrics.`SA`",
     "metrics.`RA.pgd7`",

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from bench import provenance
-from bench.specs import Trial
+from bench.specs import Recipe, Trial
 from bench.suite import Panel, Plan
 from bench.trial import write_json
 
@@ -17,7 +17,7 @@ UNPLANNED = {"suite": "", "figure": "", "scale": "unplanned", "protocol": "paper
 def write(plan: Plan, runs: Path, command: str) -> Path:
     """One file per suite, scale and choice of panels; the same command replaces its own."""
     panels = [describe(panel) for panel in plan.panels]
-    identity = [[p["experiment"], p["dataset"], p["overrides"]] for p in panels]
+    identity = [[p["experiment"], p["dataset"], p["data_hash"], p["overrides"]] for p in panels]
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]
     path = runs / "plans" / f"{plan.suite}-{plan.scale}-{digest}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -32,18 +32,45 @@ def describe(panel: Panel) -> dict:
         "figures": list(panel.figures),
         "stands_for": panel.stands_for,
         "dataset": panel.info.name,
+        "data_hash": panel.info.fingerprint,
         "arch": panel.arch,
         "overrides": panel.overrides,
-        "trials": [network(trial) for trial in panel.trials],
+        "trials": [network(trial, label) for trial, label in zip(panel.trials, labels(panel.trials), strict=True)],
     }
 
 
-def network(trial: Trial) -> dict:
+def labels(trials: tuple[Trial, ...]) -> list[str]:
+    """The curve that each network belongs to: its method, and whatever else tells it from a network of the same method,
+    λ, learning rate and seed, or else two encodings, say, would be drawn as two seeds of one curve."""
+    fields = [flat(trial.recipe) for trial in trials]
+    for one in fields:
+        for own in ("lam", "lr", "seed", "method", "norm"):
+            one.pop(own)
+    groups: dict[tuple, list[int]] = {}
+    for i, trial in enumerate(trials):
+        recipe = trial.recipe
+        groups.setdefault((recipe.label, recipe.lam, recipe.lr, recipe.seed), []).append(i)
+    found = [trial.recipe.label for trial in trials]
+    for alike in groups.values():
+        differing = [name for name in fields[alike[0]] if len({fields[i][name] for i in alike}) > 1]
+        for i in alike:
+            found[i] = ", ".join([found[i], *(f"{name}={fields[i][name]}" for name in differing)])
+    return found
+
+
+def flat(recipe: Recipe) -> dict[str, str]:
+    """The recipe's fields as text, ledger rows as `protocol.<row>`."""
+    fields = recipe.model_dump(mode="json")
+    rows = {f"protocol.{name}": value for name, value in fields.pop("protocol").items()}
+    return {name: "–" if value is None else str(value) for name, value in (fields | rows).items()}
+
+
+def network(trial: Trial, label: str) -> dict:
     recipe = trial.recipe
     return {
         "key": trial.key,
         "name": recipe.name,
-        "label": recipe.label,
+        "label": label,
         "method": recipe.method,
         "lam": recipe.lam,
         "seed": recipe.seed,
@@ -57,8 +84,9 @@ def read_all(runs: Path) -> list[dict]:
     plans = []
     for path in (runs / "plans").glob("*.json"):
         try:
-            plans.append(json.loads(path.read_text()))
-        except (OSError, json.JSONDecodeError):
+            plan = json.loads(path.read_text())
+            plans += [plan] if {"created", "panels"} <= plan.keys() else []
+        except (OSError, ValueError, AttributeError):
             continue
     return sorted(plans, key=lambda plan: plan["created"])
 

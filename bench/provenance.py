@@ -33,12 +33,17 @@ def hardware(device) -> dict:
 
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
     return {
-        "host_cpu": f"{cpu_name()}, {len(os.sched_getaffinity(0))} cores",
+        "host_cpu": f"{cpu_name()}, {cpu_count()} cores",
         "device": name,
         "threads": torch.get_num_threads(),
         "torch": version("torch"),
         "python": platform.python_version(),
     }
+
+
+def cpu_count() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def cpu_name() -> str:

@@ -30,7 +30,8 @@ os.environ.update({name: os.environ.get(name, value) for name, value in QUIET.it
 import ray  # noqa: E402, the variables above are read on import
 from ray import tune  # noqa: E402
 
-from bench.provenance import ROOT  # noqa: E402
+from bench.estimate import trials_on  # noqa: E402
+from bench.provenance import ROOT, cpu_count  # noqa: E402
 from bench.specs import Trial  # noqa: E402
 from bench.trial import read_failure, run, write_failure  # noqa: E402
 
@@ -115,6 +116,7 @@ class Relay(tune.Callback):
 
     def on_trial_error(self, iteration, trials, trial, **info):
         directory = self.runs / "trials" / trial.config["task"]["key"]
+        directory.mkdir(parents=True, exist_ok=True)
         text = Path(trial.error_file).read_text() if trial.error_file else "the worker died"
         (directory / "error.log").write_text(text)
         write_failure(directory, last_line(text), "error.log")
@@ -144,15 +146,20 @@ def start(resources: Resources) -> Slots:
     else:
         paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
         os.environ["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
-        cpus = len(os.sched_getaffinity(0))
-        options |= {"num_cpus": cpus, "include_dashboard": False, "object_store_memory": 100 * 2**20}
+        cpus = cpu_count()
+        options |= {
+            "address": "local",
+            "num_cpus": cpus,
+            "include_dashboard": False,
+            "object_store_memory": 100 * 2**20,
+        }
     ray.init(**options)
     cluster = ray.cluster_resources()
     gpus = resources.gpus_per_trial
     if gpus is None:
         gpus = 1.0 if cluster.get("GPU", 0) else 0.0
     slots = int(cluster.get("CPU", 1) // resources.cpus_per_trial)
-    return Slots(min(slots, int(cluster.get("GPU", 0) // gpus)) if gpus else slots, gpus)
+    return Slots(min(slots, trials_on(cluster.get("GPU", 0), gpus)) if gpus else slots, gpus)
 
 
 def reach(address: str, seconds: float = 5) -> None:

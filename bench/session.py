@@ -56,12 +56,14 @@ def execute(request: Request, address: str | None, console: Console, command: st
 
 def stale(job: Job) -> list[Trial]:
     """Finished trials that MLflow's index does not hold completely."""
-    runs = job.request.runs
-    return [t for t in job.trials if not unfinished(t, job.directory(t)) and not is_indexed(runs, t.key)]
+    runs, tags = job.request.runs, plans.tags(job.request.runs)
+    finished = [trial for trial in job.trials if not unfinished(trial, job.directory(trial))]
+    return [trial for trial in finished if not is_indexed(runs, trial.key, tags[trial.key])]
 
 
 def open_index(job: Job, console: Console):
     """MLflow's index with nothing left open by a killed driver, and every finished trial in it."""
+    waiting = stale(job)  # asked before the store is made, which a lost one is
     from bench.tracking import Tracker  # MLflow takes seconds to import, so only when something is to be written
 
     try:
@@ -71,10 +73,21 @@ def open_index(job: Job, console: Console):
     closed = tracker.reconcile()
     if closed:
         console.print(f"{closed} runs that an earlier command left open were closed")
-    tags = plans.tags(job.request.runs)
-    for trial in stale(job):
-        tracker.index(trial.recipe, tags[trial.key])
+    index(waiting, job, tracker, console)
     return tracker
+
+
+def index(trials: list[Trial], job: Job, tracker, console: Console) -> None:
+    """Bring these trials' runs up to their directories. A store that fails costs a warning and no result."""
+    from bench.tracking import Progress
+
+    progress = Progress(tracker, {t.key: t.recipe for t in trials}, plans.tags(job.request.runs), warning(console))
+    for trial in trials:
+        progress.finished(trial.key, None)
+
+
+def warning(console: Console):
+    return lambda text: console.print(Text(text, style="yellow"), soft_wrap=True)
 
 
 def work(job: Job, tracker, address: str | None, console: Console) -> None:
@@ -91,6 +104,8 @@ def work(job: Job, tracker, address: str | None, console: Console) -> None:
     if slots.count < 1:
         asked = f"{request.cpus_per_trial} CPUs and {slots.gpus_per_trial:g} GPUs"
         raise BadInput(f"a trial asks for {asked}, more than there are")
+    for trial in job.left:  # what failed before is tried again, and is no failure of this command until it fails again
+        (job.directory(trial) / "failure.json").unlink(missing_ok=True)
     recipes = {trial.key: trial.recipe for trial in job.trials}
     seconds = {key: cost["seconds_left"] for key, cost in job.costs.items()}
     commit = {f"git_{name}": value for name, value in provenance.git().items()}
@@ -98,21 +113,32 @@ def work(job: Job, tracker, address: str | None, console: Console) -> None:
         progress = Progress(tracker, recipes, plans.tags(request.runs), lambda text: display.say(text, "yellow"))
         listeners = (display, progress)
         runner.execute(job.left, request.runs, request.data_root, commit, resources, slots, listeners)
+    index(stale(job), job, tracker, console)  # what the listeners were not told of, as under a Ray Client
+    progress.safely(tracker.reconcile)  # what an interrupt left open
 
 
 def draw(job: Job, tracker, console: Console) -> list[Path]:
     """The figures of this job, from all that has finished; into MLflow too when it is open."""
     from reports.build import ReportError, build
+    from reports.figures import FIGURES
 
-    figures = sorted({f for plan in job.plans for panel in plan.panels for f in panel.figures}, key=plans.figure_order)
+    wanted = sorted({f for plan in job.plans for panel in plan.panels for f in panel.figures}, key=plans.figure_order)
+    for name in wanted:
+        if name not in FIGURES:
+            warning(console)(f"no figure is called {name}: known are {', '.join(FIGURES)}")
     try:
-        pages = build(figures, job.request.runs, job.request.runs / "report", job.plans[0].scale)
+        figures = [name for name in wanted if name in FIGURES]
+        pages = build(figures, job.request.runs, job.request.runs / "report", job.plans[0].scale) if figures else []
     except ReportError as error:
-        console.print(Text(f"no report: {error}", style="yellow"))
+        warning(console)(f"no report: {error}")
         return []
     if tracker:
+        from bench.tracking import Progress
+
+        shown = [page for page in pages if page.suffix in (".png", ".csv")]
+        progress = Progress(tracker, {}, {}, warning(console))
         for name in {info.name for info in job.infos.values()}:
-            tracker.log_report(name, job.plans[0].scale, [p for p in pages if p.suffix in (".png", ".csv")])
+            progress.safely(lambda name=name: tracker.log_report(name, job.plans[0].scale, shown))
     return pages
 
 
@@ -148,6 +174,9 @@ def ingest(runs: Path, console: Console) -> int:
                 recipe = Recipe.model_validate_json((directory / "recipe.json").read_text())
             except (OSError, ValueError):
                 console.print(f"{directory.name}: no readable recipe.json, left out", style="yellow")
+                continue
+            if directory.name != recipe.key:
+                console.print(f"{directory.name}: is not named by its key {recipe.key}, left out", style="yellow")
                 continue
             tracker.index(recipe, tags.get(recipe.key, plans.UNPLANNED))
             count += 1

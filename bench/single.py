@@ -28,7 +28,9 @@ def read_recipe(path: Path) -> Recipe:
     return recipe
 
 
-def run_one(path: Path, directory: Path, source: str, lambdas: str, data_root: Path, threads: int) -> int:
+def run_one(
+    path: Path, directory: Path, source: str, lambdas: str, test_images: int | None, data_root: Path, threads: int
+) -> int:
     """Train and measure, a JSON row per epoch and λ on stdout. Returns the exit code.
 
     Raises BadInput when the data is not what the recipe was made for: its content hash decides.
@@ -43,7 +45,8 @@ def run_one(path: Path, directory: Path, source: str, lambdas: str, data_root: P
         raise BadInput(f"--source {source}: is not the data of {path}, whose content hash is {recipe.data_hash[:12]}…")
     data.require(source, data_root)
     grid = (recipe.lam,) if recipe.method == "pgd_at" else LAMBDA_SETS.get(lambdas, recipe.lambdas)
-    what = Measurement(epsilon=recipe.epsilon, step=recipe.attack_step(steps=STEPS["pgd7"]), lambdas=grid)
+    step = recipe.attack_step(steps=STEPS["pgd7"])
+    what = Measurement(epsilon=recipe.epsilon, step=step, lambdas=grid, test_images=test_images)
     torch.set_num_threads(threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     trial, failed = Trial(recipe=recipe, measurements=(what,), source=source), False

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bench.trial import read_results
 
+EMBEDDED = "sqlite:///RUNS/mlflow.db"
 STAMP = "mlflow.json"  # in a trial's directory: where its run is, and which measurements that holds
 
 
@@ -14,15 +15,17 @@ def store_uri(runs: Path) -> str:
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{runs / 'mlflow.db'}"
 
 
-def is_indexed(runs: Path, key: str) -> bool:
-    """Whether MLflow already holds all that the trial's directory has. Needs no MLflow, so a cached rerun is quick."""
+def is_indexed(runs: Path, key: str, tags: dict[str, str]) -> bool:
+    """Whether MLflow already holds all that the trial's directory has, and says the same of its figures and suites.
+    Needs no MLflow, so a cached rerun is quick."""
     directory, uri = runs / "trials" / key, store_uri(runs)
-    if uri.startswith("sqlite") and not (runs / "mlflow.db").exists():
+    if portable(uri, runs) == EMBEDDED and not (runs / "mlflow.db").exists():
         return False
-    stamp = read_stamp(directory)
-    return stamp.get("uri") == portable(uri, runs) and set(stamp["measurements"]) >= set(
-        read_results(directory).get("measurements", {})
-    )
+    stamp, changing = read_stamp(directory), {"command", "mlflow.source.git.commit"}
+    same = {k: v for k, v in tags.items() if k not in changing}
+    held = {k: v for k, v in stamp.get("tags", {}).items() if k not in changing}
+    measured = set(read_results(directory).get("measurements", {}))
+    return stamp.get("uri") == portable(uri, runs) and held == same and measured <= set(stamp["measurements"])
 
 
 def portable(uri: str, runs: Path) -> str:

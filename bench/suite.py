@@ -169,6 +169,8 @@ def panel(name: str, experiment: Experiment, scale: Scale, document, scale_docum
     if not isinstance(source, str):
         scale_document.fail(("datasets", experiment.dataset, "source"), f"source: a name or path, not {source!r}")
     source = options.datasets.get(experiment.dataset, source)
+    if source not in data.NAMES:
+        source = str(Path(source).expanduser().resolve())  # workers run elsewhere
     info = data.describe(source, options.root)
     common = {"augment": info.augment, "heldout": info.heldout, "lr": scale.lr, "precision": "auto"}
     common |= scale.recipe | role
@@ -188,6 +190,11 @@ def panel(name: str, experiment: Experiment, scale: Scale, document, scale_docum
                     {"train_images": scale.train_images} if (scale.train_images or info.train) < info.train else {}
                 )
                 recipe = recipe_of(fields | planned, options.precision, fixed_batch, blame)
+                if recipe.heldout + recipe.batch > info.train:
+                    why = (
+                        f"{recipe.heldout} held-out images and a batch of {recipe.batch} are more than the {info.train}"
+                    )
+                    blame(("heldout",), f"{why} training images of {info.name}")
                 measurements = tuple(measurement(m, recipe, scale) for m in experiment.measure)
                 trials.setdefault(recipe.key, Trial(recipe=recipe, measurements=measurements, source=source))
     arch = next(iter(trials.values())).recipe.arch

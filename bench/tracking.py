@@ -22,8 +22,9 @@ from mlflow.exceptions import MlflowException  # noqa: E402
 logging.getLogger("mlflow").setLevel(logging.ERROR)  # its import has set INFO: a line per table made
 
 from bench import mlflow_view  # noqa: E402
+from bench.plans import UNPLANNED, flat  # noqa: E402
 from bench.specs import Recipe, method_label  # noqa: E402
-from bench.stamp import STAMP, portable, store_uri  # noqa: E402
+from bench.stamp import STAMP, portable, read_stamp, store_uri  # noqa: E402
 from bench.trial import read_failure, read_progress, read_results, write_json  # noqa: E402
 
 RUNS = "bench.runs"  # tag: the runs directory that a run belongs to
@@ -43,7 +44,11 @@ class Tracker:
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
         try:
             self.client = MlflowClient(self.uri)
-            self.experiments = {e.name: e.experiment_id for e in self.client.search_experiments(ViewType.ALL)}
+            found = self.client.search_experiments(ViewType.ALL)
+            for experiment in found:
+                if experiment.lifecycle_stage == "deleted":  # in MLflow's pages: the directories still have its trials
+                    self.client.restore_experiment(experiment.experiment_id)
+            self.experiments = {experiment.name: experiment.experiment_id for experiment in found}
         except Exception as error:  # whatever a store's driver raises, there is no tracking without it
             raise ConnectionError(f"MLflow's store {self.uri} cannot be used: {first_line(error)}") from None
         self.ours = runs_id(runs)
@@ -81,16 +86,15 @@ class Tracker:
         for experiment in self.experiments.values():
             for key, run in self.runs_in(experiment).items():
                 if run.info.status == "RUNNING":
-                    failure = read_failure(self.runs / "trials" / key)
-                    self.client.set_terminated(run.info.run_id, "FAILED" if failure else "KILLED")
+                    failed = read_failure(self.runs / "trials" / key)
+                    self.client.set_terminated(run.info.run_id, "FAILED" if failed else "KILLED")
                     closed += 1
             self.known.pop(experiment)
         return closed
 
     def open(self, recipe: Recipe, tags: dict[str, str]) -> str:
         """The id of the recipe's run, RUNNING: a new one, or the one that an earlier try left."""
-        experiment = self.experiment(recipe.dataset, tags["scale"])
-        run = self.runs_in(experiment).get(recipe.key)
+        experiment, run = self.place(recipe, tags)
         label = method_label(recipe.method, recipe.norm)
         tags = {**tags, RUNS: self.ours, "key": recipe.key, "label": label, "method": recipe.method}
         tags |= {"seed": str(recipe.seed), "mlflow.runColor": mlflow_view.COLOURS.get(label, "#949494")}
@@ -105,12 +109,33 @@ class Tracker:
             self.client.update_run(run.info.run_id, "RUNNING")
         return run.info.run_id
 
-    def log_epochs(self, run_id: str, rows: list[dict]) -> None:
-        """Per-epoch metrics, each epoch once, however often a trial was killed and resumed."""
+    def place(self, recipe: Recipe, tags: dict[str, str]):
+        """(experiment id, the recipe's run in it or None). A run elsewhere, from before its suite was run, is deleted;
+        so is one that speaks of another training than the directory, because that was deleted and made again."""
+        directory = self.runs / "trials" / recipe.key
+        where = [e for e in self.experiments.values() if recipe.key in self.runs_in(e)]
+        if where and tags == UNPLANNED:
+            return where[0], self.runs_in(where[0])[recipe.key]
+        experiment = self.experiment(recipe.dataset, tags["scale"])
+        for other in where:
+            run = self.runs_in(other)[recipe.key]
+            measured = run.data.tags.get(MEASURED) and read_stamp(directory).get("run_id") != run.info.run_id
+            ahead = self.last_epoch(run.info.run_id) > len(read_progress(directory))
+            if other != experiment or measured or ahead:
+                self.client.delete_run(run.info.run_id)
+                self.runs_in(other).pop(recipe.key)
+        return experiment, self.runs_in(experiment).get(recipe.key)
+
+    def last_epoch(self, run_id: str) -> int:
+        """The last epoch whose metrics the run holds."""
         if run_id not in self.logged:
             history = self.client.get_metric_history(run_id, NAMES["loss"])
             self.logged[run_id] = max((metric.step for metric in history), default=0)
-        new = [row for row in rows if row["epoch"] > self.logged[run_id]]
+        return self.logged[run_id]
+
+    def log_epochs(self, run_id: str, rows: list[dict]) -> None:
+        """Per-epoch metrics, each epoch once, however often a trial was killed and resumed."""
+        new = [row for row in rows if row["epoch"] > self.last_epoch(run_id)]
         now = int(time.time() * 1000)
         metrics = [
             Metric(NAMES[name], row[name], now, row["epoch"])
@@ -139,18 +164,20 @@ class Tracker:
             more = [RunTag(name, str(value)) for name, value in headline.items()]
             more.append(RunTag(MEASURED, " ".join(measurements)))
             self.client.log_batch(run_id, metrics=metrics, tags=more)
-            self.keep(run_id, [directory / "recipe.json", directory / "results.json", directory / "progress.jsonl"])
-            self.keep(run_id, sorted(directory.glob("weights*.safetensors")))
+        files = [directory / name for name in ("recipe.json", "results.json", "progress.jsonl")]
+        self.keep(run_id, [path for path in (*files, *sorted(directory.glob("weights*.safetensors"))) if path.exists()])
         if failure:
             self.client.set_tag(run_id, "failure", failure[:500])
+        elif "failure" in self.client.get_run(run_id).data.tags:
+            self.client.delete_tag(run_id, "failure")
         self.client.set_terminated(run_id, "FAILED" if failure else "FINISHED" if measurements else "KILLED")
-        experiment = self.experiment(recipe.dataset, tags["scale"])
+        experiment = self.client.get_run(run_id).info.experiment_id
         stamp = {"uri": portable(self.uri, self.runs), "experiment_id": experiment, "run_id": run_id}
-        write_json(directory / STAMP, stamp | {"measurements": list(measurements)})
+        write_json(directory / STAMP, stamp | {"measurements": list(measurements), "tags": tags})
 
-    def keep(self, run_id: str, paths: list[Path], folder: str = "") -> None:
+    def keep(self, run_id: str, paths: list[Path], folder: str = "", link: bool = True) -> None:
         """Artifacts of a run. The embedded store's are hard links where the file system has them, so weights take no
-        second place on the disk."""
+        second place on the disk; not so (`link`) what is rewritten in place, as figures are."""
         uri = self.client.get_run(run_id).info.artifact_uri
         for path in paths:
             if not self.embedded:
@@ -160,7 +187,7 @@ class Tracker:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.unlink(missing_ok=True)
             try:
-                os.link(path, target)
+                os.link(path, target) if link else shutil.copyfile(path, target)
             except OSError:
                 shutil.copyfile(path, target)
 
@@ -172,7 +199,7 @@ class Tracker:
             tags = {RUNS: self.ours, "key": "report", "method": "report", "scale": scale}
             run = self.client.create_run(experiment, run_name="figures", tags=tags)
             self.known[experiment]["report"] = run
-        self.keep(run.info.run_id, paths, "figures")
+        self.keep(run.info.run_id, paths, "figures", link=False)
         self.client.set_terminated(run.info.run_id, "FINISHED")
 
 
@@ -192,16 +219,17 @@ class Progress:
         self.open: dict[str, str] = {}
 
     def started(self, key: str) -> None:
-        self._try(lambda: self.open.__setitem__(key, self.tracker.open(self.recipes[key], self.tags[key])))
+        self.safely(lambda: self.open.__setitem__(key, self.tracker.open(self.recipes[key], self.tags[key])))
 
     def row(self, key: str, row: dict) -> None:
         if "epoch" in row and key in self.open:
-            self._try(lambda: self.tracker.log_epochs(self.open[key], [row]))
+            self.safely(lambda: self.tracker.log_epochs(self.open[key], [row]))
 
     def finished(self, key: str, failure: str | None) -> None:
-        self._try(lambda: self.tracker.index(self.recipes[key], self.tags[key]))
+        self.safely(lambda: self.tracker.index(self.recipes[key], self.tags[key]))
 
-    def _try(self, action) -> None:
+    def safely(self, action) -> None:
+        """Call it; an error of the store becomes a warning."""
         try:
             action()
         except (MlflowException, OSError) as error:
@@ -222,13 +250,6 @@ def run_name(recipe: Recipe) -> str:
     """What tells runs of one experiment apart."""
     method = f"PGD-AT λ={recipe.lam:g}" if recipe.method == "pgd_at" else method_label(recipe.method, recipe.norm)
     return f"{method} · s{recipe.seed} · lr {recipe.lr:g}"
-
-
-def flat(recipe: Recipe) -> dict[str, str]:
-    """The recipe as MLflow parameters; ledger rows as `protocol.<row>`."""
-    fields = recipe.model_dump(mode="json")
-    rows = {f"protocol.{name}": value for name, value in fields.pop("protocol").items()}
-    return {name: "–" if value is None else str(value) for name, value in (fields | rows).items()}
 
 
 def runs_id(runs: Path) -> str:

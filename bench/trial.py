@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 
 from bench import provenance
-from bench.data import DataError, Dataset, load
+from bench.data import DataError, Dataset, describe, load
 from bench.errors import unknown
 from bench.measures.accuracy import accuracy
 from bench.models import build, parse_arch
@@ -55,12 +55,17 @@ def run(trial: Trial, directory: Path, data_root: Path, device: torch.device, ex
     directory.mkdir(parents=True, exist_ok=True)
     with open(directory / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # a worker that outlived its killed driver finishes its epoch first
-        write_json(directory / "recipe.json", trial.recipe.model_dump(mode="json"))
+        recipe = trial.recipe
+        there = read_object(directory / "recipe.json")
+        if there and Recipe.model_validate(there).key != recipe.key:
+            raise DataError(f"{directory} holds another network than this recipe's: choose another directory")
+        write_json(directory / "recipe.json", recipe.model_dump(mode="json"))
         (directory / "failure.json").unlink(missing_ok=True)
         if not missing(trial, directory):
             return
-        recipe = trial.recipe
         try:
+            if describe(trial.source, data_root).fingerprint != recipe.data_hash:
+                raise DataError(f"{trial.source} is no longer the data that was planned for: run the command again")
             data = load(trial.source, root=data_root, heldout=recipe.heldout, train_images=recipe.train_images)
             yield from trained(recipe, data, directory, device)
         except (TrainingFailed, DataError) as error:

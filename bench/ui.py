@@ -24,6 +24,8 @@ def command(runs: Path, port: int) -> list[str]:
 
 def serve(runs: Path, port: int, console: Console) -> int:
     """Serve until interrupted. Raises BadInput when there is nothing to show or the port is taken."""
+    if os.environ.get("MLFLOW_TRACKING_URI"):
+        raise BadInput(f"MLFLOW_TRACKING_URI is set: the runs are at {os.environ['MLFLOW_TRACKING_URI']}")
     if not (runs / "mlflow.db").exists():
         raise BadInput(f"{runs / 'mlflow.db'} is not there: run a suite first, or rebuild it: python -m bench ingest")
     with socket.socket() as probe:

@@ -108,7 +108,12 @@ def current_panels(plans: list[dict], figure: str) -> tuple[list[dict], list[dic
         for panel in plan["panels"]:
             if draws(panel, figure):
                 changed = panel.get("overrides") or {}
-                identity = (panel["experiment"], panel["dataset"], json.dumps(changed, sort_keys=True))
+                identity = (
+                    panel["experiment"],
+                    panel["dataset"],
+                    panel.get("data_hash"),
+                    json.dumps(changed, sort_keys=True),
+                )
                 newest[identity], origin[identity] = panel, plan
     merged: dict[frozenset, dict] = {}
     for panel in newest.values():

@@ -4,13 +4,14 @@ from pathlib import Path
 
 import torch
 
-from bench.data import Dataset, load
+from bench.data import Dataset, describe, load
 from bench.models import build
 from bench.specs import S1, Recipe
 
 torch.set_num_threads(1)
 
-COMMON = {"dataset": "digits", "data_hash": "0" * 64, "heldout": 40, "augment": "none", "arch": "wrn-10-1"}
+DIGITS = describe("digits", Path("data")).fingerprint
+COMMON = {"dataset": "digits", "data_hash": DIGITS, "heldout": 40, "augment": "none", "arch": "wrn-10-1"}
 COMMON |= {"epsilon": 0.1, "lr": 0.1, "epochs": 2, "batch": 64, "train_images": 128, "attack_steps": 2}
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from bench.specs import LAMBDA_SETS, PROTOCOLS, S1, S2, S3, S4, Frozen, Measurement, Protocol, Recipe, Trial
 from tests.recipes import oat, pgd_at
 
-OAT = oat(encoding="ro-128")
+OAT = oat(encoding="ro-128", data_hash="0" * 64)
 OTHER = {  # another valid value for each field of OAT; method and lam are PGD-AT's, below
     "dataset": "svhn",
     "data_hash": "1" * 64,

@@ -9,6 +9,7 @@ import torch
 
 from bench import trial as module
 from bench.attacks import pgd
+from bench.data import DataError
 from bench.specs import Measurement, Protocol, Recipe, Trial
 from bench.training import selection
 from bench.trial import read_failure, read_progress, read_results, run, unfinished
@@ -227,3 +228,24 @@ def test_results_are_of_the_first_test_images_under_the_selected_weights(finishe
         with torch.no_grad():
             guess = net(data.test.images[:30].float() / 255, torch.full((30,), row["lam"])).argmax(1)
         assert row["n"] == 30 and row["clean_correct"] == int((guess == data.test.labels[:30]).sum())
+
+
+def test_a_directory_of_another_network_is_refused(tmp_path):
+    """Or `bench trial b.json --directory out` after a.json would report a's numbers as b's."""
+    first, second = pgd_at(0.0, epochs=1), pgd_at(0.0, epochs=1, seed=1)
+    for recipe in (first, second):
+        measured = Measurement(epsilon=0.1, step=0.025, lambdas=(0.0,), test_images=16)
+        trial = Trial(recipe=recipe, measurements=(measured,), source="digits")
+        rows = run(trial, tmp_path / "out", tmp_path, torch.device("cpu"), {})
+        if recipe is first:
+            assert len(list(rows)) == 2
+    with pytest.raises(DataError, match="holds another network"):
+        list(run(trial, tmp_path / "out", tmp_path, torch.device("cpu"), {}))
+
+
+def test_data_that_changed_since_the_plan_is_refused(tmp_path):
+    recipe = pgd_at(0.0, epochs=1, data_hash="0" * 64)
+    measured = Measurement(epsilon=0.1, step=0.025, lambdas=(0.0,))
+    trial = Trial(recipe=recipe, measurements=(measured,), source="digits")
+    (row,) = run(trial, tmp_path / "out", tmp_path, torch.device("cpu"), {})
+    assert "no longer the data that was planned for" in row["failed"]

@@ -23,7 +23,7 @@ def describe(source: str, root: Path) -> Info:
         close = difflib.get_close_matches(source, NAMES, 1)
         guess = f" (did you mean {close[0]}?)" if close else ""
         raise DataError(f"no data {source!r}{guess}: give {', '.join(NAMES)}, or a path to Parquet or image files")
-    return paths.describe(source, Path(root))
+    return paths.describe(source, Path(root), NAMES)
 
 
 def require(source: str, root: Path) -> None:

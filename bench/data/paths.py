@@ -21,7 +21,7 @@ TEST_SHARE = 5  # of a Parquet file without a test part, the last fifth of the r
 Files = dict[str, list[Path]]  # the files of the parts `train` and `test`, or of `all`
 
 
-def describe(source: str, root: Path) -> Info:
+def describe(source: str, root: Path, names: tuple[str, ...]) -> Info:
     """What is known of the data at this path. Its first call reads all bytes for the fingerprint, later ones none."""
     path, reader, files = _find(source)
     facts = _facts(reader, files, root)
@@ -29,6 +29,8 @@ def describe(source: str, root: Path) -> Info:
     augment = "crop-flip" if min(shape[1:]) >= 32 else "none"
     heldout = max(1, min(5000, facts["train"] // 10))
     name = path.stem if path.is_file() else path.name
+    if name in names:  # or figures would show it as the official data
+        name = f"{name} (own)"
     counts = facts["classes"], facts["train"], facts["test"], heldout
     return Info(name, shape, *counts, augment, facts["fingerprint"])
 
