@@ -7,7 +7,9 @@ ATTACKS = {"fgsm": "FGSM", "mifgsm": "MI-FGSM", "mi-fgsm": "MI-FGSM", "autoattac
 
 
 def dataset(name: str) -> str:
-    return DATASETS.get(name, name)
+    """cifar10 → CIFAR-10, and a variant of one, cifar10_jpeg → CIFAR-10-JPEG: never the plain name for other pixels."""
+    base, _, variant = name.partition("_")
+    return f"{DATASETS[base]}-{variant.upper()}" if base in DATASETS and variant else DATASETS.get(name, name)
 
 
 def arch(name: str) -> str:
