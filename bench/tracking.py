@@ -83,13 +83,14 @@ class Tracker:
     def reconcile(self) -> int:
         """Close the runs that a killed driver left RUNNING. Call while no trial runs. Returns their number."""
         closed = 0
+        self.known.clear()  # states as they are now, not as they were when first read
         for experiment in self.experiments.values():
             for key, run in self.runs_in(experiment).items():
                 if run.info.status == "RUNNING":
                     failed = read_failure(self.runs / "trials" / key)
                     self.client.set_terminated(run.info.run_id, "FAILED" if failed else "KILLED")
                     closed += 1
-            self.known.pop(experiment)
+        self.known.clear()
         return closed
 
     def open(self, recipe: Recipe, tags: dict[str, str]) -> str:
