@@ -72,6 +72,27 @@ def test_a_suite_s_error_names_file_and_line(tmp_path):
     assert done.stderr.startswith(f"{suite}:8: unknown field 'nrm', did you mean 'norm'?")
 
 
+def test_too_few_images_are_said_before_anything_is_trained(tmp_path):
+    done = bench("plan", FRONTIERS, "--set", "heldout=5000", "--runs", tmp_path)
+    assert done.returncode == 2 and "--set heldout=5000: 5000 held-out images" in done.stderr
+
+
+def test_what_the_system_refuses_is_one_line(tmp_path):
+    (tmp_path / "file").touch()
+    done = bench("run", FRONTIERS, "--runs", tmp_path / "file")
+    assert done.returncode == 2 and "Traceback" not in done.stderr and str(tmp_path / "file") in done.stderr
+
+
+def test_ui_leads_to_the_tracking_server_that_is_set(tmp_path):
+    done = bench("ui", "--runs", tmp_path, MLFLOW_TRACKING_URI="http://tracking:5000")
+    assert done.returncode == 2 and "the runs are at http://tracking:5000" in done.stderr
+
+
+def test_no_cluster_at_an_address_is_one_line(tmp_path):
+    done = bench("run", FRONTIERS, "--seeds", 1, "--runs", tmp_path, "--address", "127.0.0.1:9")
+    assert done.returncode == 2 and "no Ray cluster answers there" in done.stderr.splitlines()[-1]
+
+
 def test_status_and_report_and_ui_say_what_to_do_first(tmp_path):
     for words in (("status",), ("report", "fig4"), ("ui",), ("ingest",)):
         done = bench(*words, "--runs", tmp_path / "none")

@@ -1,0 +1,125 @@
+"""MLflow's index of trials' directories, on a real store; the directories are written by hand."""
+
+import json
+
+import pytest
+
+from bench.plans import UNPLANNED
+from bench.stamp import is_indexed
+from bench.trial import write_json
+from tests.recipes import pgd_at
+
+TAGS = {"suite": "frontiers", "figure": "fig4", "scale": "laptop", "protocol": "paper", "mlflow.source.name": "x"}
+RECIPE = pgd_at(0.4)
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch):
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    finish(tmp_path / "runs", correct=40)
+    return tmp_path / "runs"
+
+
+def finish(runs, correct: int, epochs: int = 2) -> None:
+    """The directory of a finished trial that measured `correct` of 100 under attack."""
+    directory = runs / "trials" / RECIPE.key
+    directory.mkdir(parents=True)
+    write_json(directory / "recipe.json", RECIPE.model_dump(mode="json"))
+    rows = [{"epoch": e + 1, "epochs": epochs, "loss": 1.0, "lr": 0.1, "seconds": 1.0} for e in range(epochs)]
+    (directory / "progress.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    row = {"lam": 0.4, "width": 1.0, "attack": "pgd7", "n": 100, "clean_correct": 90, "robust_correct": correct}
+    write_json(
+        directory / "results.json",
+        {"measurements": {"m1": {"rows": [row]}}, "provenance": {}, "seconds": {"train": 2.0}, "heldout": {}},
+    )
+
+
+def tracker(runs):
+    from bench.tracking import Tracker
+
+    return Tracker(runs)
+
+
+def found(runs) -> list:
+    client = tracker(runs).client
+    return client.search_runs([e.experiment_id for e in client.search_experiments()])
+
+
+def test_indexing_twice_changes_nothing(runs):
+    assert not is_indexed(runs, RECIPE.key, TAGS)
+    for _ in range(2):
+        tracker(runs).index(RECIPE, TAGS)
+    (run,) = found(runs)
+    client = tracker(runs).client
+    assert run.info.status == "FINISHED" and is_indexed(runs, RECIPE.key, TAGS)
+    assert [(m.step, m.value) for m in client.get_metric_history(run.info.run_id, "RA.pgd7")] == [(400, 40)]
+    assert [m.step for m in client.get_metric_history(run.info.run_id, "train/loss")] == [1, 2]
+
+
+def test_a_network_that_was_trained_again_is_not_shown_with_its_old_numbers(runs):
+    import shutil
+
+    tracker(runs).index(RECIPE, TAGS)
+    shutil.rmtree(runs / "trials")
+    finish(runs, correct=55)
+    assert not is_indexed(runs, RECIPE.key, TAGS)
+    tracker(runs).index(RECIPE, TAGS)
+    (run,) = found(runs)
+    assert run.data.metrics["RA.pgd7"] == 55
+
+
+def test_another_figure_that_uses_a_cached_network_is_in_its_tags(runs):
+    tracker(runs).index(RECIPE, TAGS)
+    more = TAGS | {"figure": "fig4 fig7", "suite": "attacks frontiers"}
+    assert not is_indexed(runs, RECIPE.key, more)
+    tracker(runs).index(RECIPE, more)
+    (run,) = found(runs)
+    assert run.data.tags["figure"] == "fig4 fig7" and is_indexed(runs, RECIPE.key, more)
+
+
+def test_a_trial_that_came_before_its_suite_moves_to_the_suite_s_experiment(runs):
+    tracker(runs).index(RECIPE, UNPLANNED)
+    tracker(runs).index(RECIPE, TAGS)
+    (run,) = found(runs)
+    assert tracker(runs).client.get_experiment(run.info.experiment_id).name == "digits · laptop"
+    tracker(runs).index(RECIPE, UNPLANNED)  # and stays there when no plan names it any longer
+    assert len(found(runs)) == 1 and found(runs)[0].info.experiment_id == run.info.experiment_id
+
+
+def test_an_experiment_deleted_in_the_pages_comes_back(runs):
+    tracker(runs).index(RECIPE, TAGS)
+    (run,) = found(runs)
+    tracker(runs).client.delete_experiment(run.info.experiment_id)
+    tracker(runs).index(RECIPE, TAGS)
+    assert len(found(runs)) == 1
+
+
+def test_a_figure_drawn_anew_does_not_change_the_logged_one(runs, tmp_path):
+    figure = tmp_path / "fig4.png"
+    figure.write_bytes(b"laptop's")
+    tracker(runs).log_report("digits", "laptop", [figure])
+    figure.write_bytes(b"workstation's")
+    (logged,) = (runs / "artifacts").rglob("fig4.png")
+    assert logged.read_bytes() == b"laptop's"
+
+
+def test_reconcile_closes_what_a_killed_driver_left(runs):
+    tracker(runs).open(RECIPE, TAGS)
+    assert [run.info.status for run in found(runs)] == ["RUNNING"]
+    assert tracker(runs).reconcile() == 1
+    assert [run.info.status for run in found(runs)] == ["KILLED"]
+
+
+def test_reconcile_leaves_what_has_finished_since_it_was_read(runs):
+    one = tracker(runs)
+    one.open(RECIPE, TAGS)
+    tracker(runs).index(RECIPE, TAGS)
+    assert one.reconcile() == 0
+
+
+def test_a_store_that_cannot_be_reached_is_one_line(runs, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(ConnectionError, match="cannot be used") as error:
+        tracker(runs)
+    assert "\n" not in str(error.value)
