@@ -67,7 +67,7 @@ def run(trial: Trial, directory: Path, data_root: Path, device: torch.device, ex
             if describe(trial.source, data_root).fingerprint != recipe.data_hash:
                 raise DataError(f"{trial.source} is no longer the data that was planned for: run the command again")
             data = load(trial.source, root=data_root, heldout=recipe.heldout, train_images=recipe.train_images)
-            yield from trained(recipe, data, directory, device)
+            yield from trained(recipe, data, directory, device, extra)
         except (TrainingFailed, DataError) as error:
             write_failure(directory, str(error), "progress.jsonl")
             yield {"failed": str(error)}
@@ -75,13 +75,13 @@ def run(trial: Trial, directory: Path, data_root: Path, device: torch.device, ex
         yield from measured(trial, data, directory, device, extra)
 
 
-def trained(recipe: Recipe, data: Dataset, directory: Path, device: torch.device) -> Iterator[dict]:
-    """Train unless the weights are there. progress.jsonl then holds each epoch once, in order."""
+def trained(recipe: Recipe, data: Dataset, directory: Path, device: torch.device, extra: dict) -> Iterator[dict]:
+    """Train unless the weights are there. progress.jsonl then holds each epoch once, in order, and its commit."""
     checkpoint = directory / "checkpoint"
     if not (directory / "weights.safetensors").exists():
         path, rows = directory / "progress.jsonl", read_progress(directory)
         for row in train(recipe, data, directory, device):
-            row["time"] = provenance.now()
+            row |= {"time": provenance.now(), "commit": committed(extra)}
             rows = [old for old in rows if old["epoch"] < row["epoch"]] + [row]
             write_text(path, "".join(json.dumps(r) + "\n" for r in rows))
             yield row
@@ -99,6 +99,10 @@ def measured(trial: Trial, data: Dataset, directory: Path, device: torch.device,
     seconds = results.setdefault("seconds", {"measure": 0.0})
     seconds["train"] = round(sum(row["seconds"] for row in rows), 3)
     started = {"started": rows[0]["time"]} if rows and "time" in rows[0] else {}
+    if any(
+        "commit" in row for row in rows
+    ):  # a network may have been trained under one commit and measured under another
+        started["trained_at"] = list(dict.fromkeys(row.get("commit", "unknown") for row in rows))
     results["provenance"] = started | {"finished": provenance.now()} | provenance.hardware(device) | extra
     for what in missing(trial, directory):
         part, started = data.test.slice(0, what.test_images), time.perf_counter()
@@ -109,6 +113,11 @@ def measured(trial: Trial, data: Dataset, directory: Path, device: torch.device,
         seconds["measure"] = round(seconds["measure"] + time.perf_counter() - started, 3)
         results.setdefault("measurements", {})[what.key] = {"measurement": what.model_dump(mode="json"), "rows": found}
         write_json(directory / "results.json", results)
+
+
+def committed(extra: dict) -> str:
+    """The commit of the checkout that a trial was started from, marked where that had changes of its own."""
+    return extra.get("git_commit", "unknown") + ("-dirty" if extra.get("git_dirty") else "")
 
 
 def at_selected_weights(net, recipe: Recipe, directory: Path, part, what: Measurement, lam: float) -> dict:

@@ -18,7 +18,8 @@ def describe(view: View, out: Path) -> dict:
         "seeds": sorted(int(seed) for seed in trials.seed.unique()),
         "commands": list(dict.fromkeys(plan.get("command", "") for plan in view.plans)),
         "planned_at": [commit(plan.get("git") or {}) for plan in view.plans],
-        "trained_at": tally(
+        "trained_at": tally(shortened(name) for t in done.itertuples() for name in commits(t.trained_at)),
+        "measured_at": tally(
             commit({"commit": t.git_commit, "dirty": t.git_dirty == 1}) for t in known(done, "git_commit")
         ),
         "hardware": tally(f"{t.device}; {t.host_cpu}" for t in known(done, "host_cpu")),
@@ -39,6 +40,16 @@ def describe(view: View, out: Path) -> dict:
 
 def commit(git: dict) -> str:
     return f"{(git.get('commit') or 'unknown')[:12]}{' (dirty)' if git.get('dirty') else ''}"
+
+
+def commits(found) -> list[str]:
+    """Those a network was trained under; a mark where its directory does not say, a cell that pandas fills with NaN."""
+    return found if isinstance(found, list) else ["not recorded"]
+
+
+def shortened(name: str) -> str:
+    """A commit as a trial's directory keeps it, `<hash>` or `<hash>-dirty`."""
+    return commit({"commit": name.removesuffix("-dirty"), "dirty": name.endswith("-dirty")})
 
 
 def known(trials: pd.DataFrame, column: str) -> list:

@@ -181,7 +181,7 @@ def parse_results(results: dict, wanted: list[str]) -> tuple[dict, list[dict]]:
         "train_seconds": float(seconds["train"]),
         "measure_seconds": float(seconds["measure"]),
     }
-    names = ("git_commit", "git_dirty", "host_cpu", "device", "torch", "python", "started", "finished")
+    names = ("git_commit", "git_dirty", "host_cpu", "device", "torch", "python", "started", "finished", "trained_at")
     return facts | {name: origin.get(name) for name in names}, rows
 
 

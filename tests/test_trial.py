@@ -249,3 +249,15 @@ def test_data_that_changed_since_the_plan_is_refused(tmp_path):
     trial = Trial(recipe=recipe, measurements=(measured,), source="digits")
     (row,) = run(trial, tmp_path / "out", tmp_path, torch.device("cpu"), {})
     assert "no longer the data that was planned for" in row["failed"]
+
+
+def test_the_commits_that_trained_it_stand_beside_the_one_that_measured_it(tmp_path):
+    measured = Measurement(epsilon=0.1, step=0.025, lambdas=(0.0,), test_images=16)
+    trial = Trial(recipe=pgd_at(0.0, epochs=2), measurements=(measured,), source="digits")
+    here = (tmp_path / "out", tmp_path, torch.device("cpu"))
+    stopped = run(trial, *here, {"git_commit": "aaa", "git_dirty": True})
+    next(stopped)
+    stopped.close()
+    list(run(trial, *here, {"git_commit": "bbb", "git_dirty": False}))
+    provenance = read_results(tmp_path / "out")["provenance"]
+    assert provenance["trained_at"] == ["aaa-dirty", "bbb"] and provenance["git_commit"] == "bbb"
