@@ -22,7 +22,7 @@ def show(runs: Path, out: Console) -> None:
         raise BadInput(f"{runs}: nothing was run here yet; begin with: python -m bench run suites/frontiers.yaml")
     table, counts = Table(box=None, header_style="dim", padding=(0, 2, 0, 0)), {}
     for column in ("key", "network", "scale", "state", "epoch"):
-        table.add_column(column, no_wrap=True)
+        table.add_column(column, no_wrap=column != "network")
     for key, (plan, _, trial) in networks.items():
         state, epoch = state_of(runs / "trials" / key, trial["measurements"])
         counts[state.split(":")[0]] = counts.get(state.split(":")[0], 0) + 1
@@ -32,7 +32,7 @@ def show(runs: Path, out: Console) -> None:
 
 
 def state_of(directory: Path, measurements: list[str]) -> tuple[str, str]:
-    """(finished, measuring, training, waiting, or failed: why; the last finished epoch)."""
+    """(finished, measuring, begun, waiting, or failed: why; the last finished epoch)."""
     rows, results = read_progress(directory), read_results(directory)
     epoch = f"{rows[-1]['epoch']}/{rows[-1]['epochs']}" if rows else ""
     failure = read_failure(directory)
@@ -42,4 +42,4 @@ def state_of(directory: Path, measurements: list[str]) -> tuple[str, str]:
         return "finished", epoch
     if (directory / "weights.safetensors").exists():
         return "measuring", epoch
-    return ("training" if rows else "waiting"), epoch
+    return ("begun" if rows else "waiting"), epoch

@@ -78,7 +78,9 @@ def write_figure(view: View, out: Path) -> list[Path]:
             figure.savefig(path, format=kind, metadata=style.NO_DATES[kind])
     csv_table(view.points).to_csv(out / f"{name}.csv", index=False, lineterminator="\n")
     page = {"figure": name, "title": module.TITLE, "claim": module.CLAIM, "caption": module.caption(view)}
-    page |= {"summary": module.summary(view), "curves": curves_table(view)} | provenance.describe(view, out)
+    tables = {"summary": module.summary(view), "curves": curves_table(view)}
+    page |= {name: [table for table in found if table["rows"]] for name, found in tables.items()}
+    page |= provenance.describe(view, out)
     (out / f"{name}.json").write_text(json.dumps(page, ensure_ascii=False, indent=1) + "\n", "utf-8")
     return paths
 

@@ -43,7 +43,9 @@ def curves(panel: Panel) -> pd.DataFrame:
             values = interval(found, metric) if len(found) else (np.nan,) * 3
             row |= dict(zip((metric, f"{metric}_low", f"{metric}_high"), values, strict=True))
         rows.append(row)
-    table = pd.DataFrame(rows).sort_values("lam", ascending=False)
+    bounds = [f"{metric}{end}" for metric in METRICS for end in ("", "_low", "_high")]
+    table = pd.DataFrame(rows, columns=["label", "lam", "planned", "seeds", "interval", *bounds])
+    table = table.sort_values("lam", ascending=False)
     order = {label: place for place, label in enumerate(method_order(table.label.unique()))}
     return table.sort_values("label", key=lambda labels: labels.map(order), kind="stable", ignore_index=True)
 

@@ -188,3 +188,11 @@ def test_panels_of_one_data_set_are_not_averaged(tmp_path, svg_only):
 
 def tables(text: str) -> list[str]:
     return [block for block in text.split("\n\n") if block.startswith("| method |")]
+
+
+def test_a_plan_of_oat_alone_of_which_nothing_has_finished_is_drawn_as_a_gap(tmp_path, svg_only):
+    """No λ is known of a network that no file speaks of: interrupted early, or measured with another attack only."""
+    oat = [trial for trial in synthetic.networks(seeds=(0,)) if trial["method"] == "oat"]
+    synthetic.write_plan(tmp_path, [synthetic.panel(oat)])
+    build(None, tmp_path, tmp_path / "out")
+    assert "2 of 2 networks are missing" in (tmp_path / "out" / "README.md").read_text("utf-8")
