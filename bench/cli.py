@@ -26,7 +26,7 @@ console = Console(stderr=True, highlight=False)
 
 Suites = Annotated[list[Path], typer.Argument(help="Suite files, e.g. suites/frontiers.yaml", show_default=False)]
 Scale = Annotated[str, typer.Option(help="How big: laptop, workstation, short, paper, or a file.")]
-Only = Annotated[list[str], typer.Option(help="Only this experiment of the suite; may be given again.")]
+Only = Annotated[list[str], typer.Option(help="Only this experiment of the suites; may be given again.")]
 DatasetOption = Annotated[
     list[str],
     typer.Option(help="NAME=PATH reads the suite's data set NAME from a Parquet file or image folder; NAME alone "

@@ -12,13 +12,13 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from bench.attacks import STEPS
+from bench.attacks import effort
 from bench.data import Info
 from bench.measures.cost import cost
 from bench.models import build
 from bench.models.precision import autocast
 from bench.provenance import cpu_name
-from bench.specs import Recipe, Trial
+from bench.specs import Measurement, Recipe, Trial
 from bench.training.budget import measuring_passes, training_passes
 from bench.trial import missing, read_progress, write_json
 
@@ -50,25 +50,40 @@ class Estimator:
     def trial(self, trial: Trial, info: Info) -> dict:
         """{"macs", "seconds", "seconds_left"}: of the whole trial, and of what its directory lacks."""
         recipe, directory = trial.recipe, self.runs / "trials" / trial.key
-        passes = training_passes(recipe, info.train)
+        passes = training_passes(recipe, info.train) * slimming(recipe, info)
         train = passes * self.pass_seconds(recipe, info, recipe.precision) * STEP_OVERHEAD
         fp32 = self.pass_seconds(recipe, info, "fp32")
-        measure = {what.key: self._passes(what, info) for what in trial.measurements}
+        measure = {what.key: self._passes(recipe, what, info) for what in trial.measurements}
         done = 1.0 if (directory / "weights.safetensors").exists() else len(read_progress(directory)) / recipe.epochs
         left = train * (1 - min(done, 1)) + fp32 * sum(measure[what.key] for what in missing(trial, directory))
-        macs = cost(recipe, info.shape, info.classes).macs * (passes + sum(measure.values()))
-        return {"macs": macs, "seconds": train + fp32 * sum(measure.values()), "seconds_left": left}
+        total = macs(recipe, info) * (passes + sum(measure.values()))
+        return {"macs": total, "seconds": train + fp32 * sum(measure.values()), "seconds_left": left}
 
     @staticmethod
-    def _passes(what, info: Info) -> float:
-        return measuring_passes(len(what.lambdas), STEPS[what.attack], min(what.test_images or info.test, info.test))
+    def _passes(recipe: Recipe, what: Measurement, info: Info) -> float:
+        """Passes of the whole network that a measurement is worth."""
+        images = min(what.test_images or info.test, info.test)
+        if what.probe == "saliency":
+            return 2 * len(what.lambdas) * images
+        if what.probe != "accuracy":
+            return 0
+        share = macs(recipe, info, what.width) / macs(recipe, info)
+        return share * measuring_passes(len(what.lambdas), effort(what, info.classes), images)
+
+
+def slimming(recipe: Recipe, info: Info) -> float:
+    """What all widths of a network cost together, its full width counted 1."""
+    return sum(macs(recipe, info, width) for width in recipe.widths or (1.0,)) / macs(recipe, info)
+
+
+def macs(recipe: Recipe, info: Info, width: float = 1.0) -> int:
+    return cost(recipe, info.shape, info.classes, width).macs
 
 
 def time_pass(recipe: Recipe, info: Info, precision: str, device: torch.device) -> float:
     """Seconds of one image's forward or input-backward pass, in batches as training has them (smaller where a batch of
     a large network would take a CPU seconds)."""
-    macs = cost(recipe, info.shape, info.classes).macs
-    batch = recipe.batch if device.type == "cuda" else int(max(2, min(recipe.batch, 10e9 / macs)))
+    batch = recipe.batch if device.type == "cuda" else int(max(2, min(recipe.batch, 10e9 / macs(recipe, info))))
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     net = build(recipe, info.shape[0], info.classes).to(device).eval()

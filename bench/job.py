@@ -11,11 +11,11 @@ from rich.table import Table
 
 from bench import data, provenance
 from bench.display import duration
-from bench.errors import BadInput
+from bench.errors import BadInput, unknown
 from bench.estimate import Estimator, trials_on, wall_seconds
 from bench.models.precision import best_precision
 from bench.specs import Trial
-from bench.suite import Options, Plan, merge, plan
+from bench.suite import Options, Plan, experiments, merge, plan
 from bench.trial import read_failure, unfinished
 
 
@@ -43,8 +43,23 @@ class Request:
                 raise BadInput(f"--dataset {text}: a path is expected after `=`")
             sources[name] = path or name
         precision = best_precision(torch.cuda.is_available())
-        options = Options(self.only, sources, self.seeds, self.settings, precision, self.data_root)
-        return [plan(path, self.scale, options) for path in self.suites]
+        plans = []
+        for path, only in self.chosen():
+            options = Options(only, sources, self.seeds, self.settings, precision, self.data_root)
+            plans.append(plan(path, self.scale, options))
+        return plans
+
+    def chosen(self) -> list[tuple[Path, tuple[str, ...]]]:
+        """The suites with the experiments that --only leaves of each; one that it leaves nothing of is left out."""
+        if not self.only:
+            return [(path, ()) for path in self.suites]
+        known = {path: experiments(path) for path in self.suites}
+        everywhere = [name for names in known.values() for name in names]
+        for name in self.only:
+            if name not in everywhere:
+                raise BadInput(f"--only: {unknown('experiment', name, dict.fromkeys(everywhere))}")
+        chosen = [(path, tuple(name for name in self.only if name in names)) for path, names in known.items()]
+        return [(path, only) for path, only in chosen if only]
 
     @property
     def slots(self) -> int:

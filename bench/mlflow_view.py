@@ -9,6 +9,7 @@ import json
 KEY = "bench"
 TAG = f"mlflow.sharedViewState.{KEY}"
 COLOURS = {"PGD-AT": "#000000", "OAT (normal BN)": "#0072B2", "OAT (dual BN)": "#d55e00"}  # as in the figures
+COLOURS |= {"PGD-ATS": "#000000", "OATS (normal BN)": "#0072B2", "OATS (dual BN)": "#d55e00"}
 COLUMNS = (
     "metrics.`SA`",
     "metrics.`RA.pgd7`",

@@ -35,22 +35,24 @@ def describe(panel: Panel) -> dict:
         "data_hash": panel.info.fingerprint,
         "arch": panel.arch,
         "overrides": panel.overrides,
-        "trials": [network(trial, label) for trial, label in zip(panel.trials, labels(panel.trials), strict=True)],
+        "trials": [network(trial, label) for trial, label in zip(panel.trials, labels(panel), strict=True)],
     }
 
 
-def labels(trials: tuple[Trial, ...]) -> list[str]:
-    """The curve that each network belongs to: its method, and whatever else tells it from a network of the same method,
-    λ, learning rate and seed, or else two encodings, say, would be drawn as two seeds of one curve."""
+def labels(panel: Panel) -> list[str]:
+    """The curve that each network belongs to: the suite's label, or its method, and whatever else tells it from a
+    network of the same label, λ, learning rate and seed, or else two encodings, say, would be drawn as two seeds of
+    one curve."""
+    trials = panel.trials
     fields = [flat(trial.recipe) for trial in trials]
     for one in fields:
         for own in ("lam", "lr", "seed", "method", "norm"):
             one.pop(own)
+    found = [panel.labels.get(trial.key, trial.recipe.label) for trial in trials]
     groups: dict[tuple, list[int]] = {}
     for i, trial in enumerate(trials):
         recipe = trial.recipe
-        groups.setdefault((recipe.label, recipe.lam, recipe.lr, recipe.seed), []).append(i)
-    found = [trial.recipe.label for trial in trials]
+        groups.setdefault((found[i], recipe.lam, recipe.lr, recipe.seed), []).append(i)
     for alike in groups.values():
         differing = [name for name in fields[alike[0]] if len({fields[i][name] for i in alike}) > 1]
         for i in alike:
@@ -72,10 +74,13 @@ def network(trial: Trial, label: str) -> dict:
         "name": recipe.name,
         "label": label,
         "method": recipe.method,
+        "norm": recipe.norm,
+        "slimmable": bool(recipe.widths),
         "lam": recipe.lam,
         "seed": recipe.seed,
         "lr": recipe.lr,
         "measurements": [what.key for what in trial.measurements],
+        "recipe": recipe.model_dump(mode="json"),
     }
 
 

@@ -9,11 +9,11 @@ import pydantic
 import yaml
 
 from bench.errors import BadInput, unknown
-from bench.specs import AUTHORS_BATCH_PGD_AT, LAMBDA_SETS, PROTOCOLS, Protocol, Recipe
+from bench.specs import AUTHORS_BATCH_PGD_AT, PROTOCOLS, Protocol, Recipe, lambda_set
 from bench.trial import check
 from bench.yamlfile import explain, first_error
 
-MANY = {"lambdas"}  # the recipe's fields that are sets themselves
+MANY = {"lambdas", "widths"}  # the recipe's fields that are sets themselves
 PLANNED = {"dataset", "data_hash", "train_images", "seed"}  # fields that the scale and the command line decide
 
 Blame = Callable[[tuple, str], NoReturn]  # raises BadInput at the place that gave the field at a location
@@ -24,9 +24,10 @@ def combinations(fields: dict, blame: Blame) -> Iterator[dict]:
     values = {}
     for name, value in fields.items():
         if name in ("lam", "lambdas") and isinstance(value, str):
-            if value not in LAMBDA_SETS:
-                blame((name,), unknown("λ set", value, LAMBDA_SETS))
-            value = list(LAMBDA_SETS[value])
+            try:
+                value = list(lambda_set(value))
+            except ValueError as error:
+                blame((name,), str(error))
         if value == [] and name not in MANY:
             blame((name,), f"{name}: at least one value is expected")
         values[name] = value if isinstance(value, list) and name not in MANY else [value]

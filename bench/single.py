@@ -7,9 +7,9 @@ import pydantic
 import torch
 
 from bench import data, provenance
-from bench.attacks import STEPS
-from bench.errors import BadInput, unknown
-from bench.specs import LAMBDA_SETS, Measurement, Recipe, Trial
+from bench.attacks import ATTACKS
+from bench.errors import BadInput
+from bench.specs import Measurement, Recipe, Trial, lambda_set
 from bench.trial import check, run
 from bench.yamlfile import explain, first_error
 
@@ -36,20 +36,23 @@ def run_one(
     Raises BadInput when the data is not what the recipe was made for: its content hash decides.
     """
     recipe = read_recipe(path)
-    if lambdas and lambdas not in LAMBDA_SETS:
-        raise BadInput(f"--lambdas: {unknown('λ set', lambdas, LAMBDA_SETS)}")
+    try:
+        grid = lambda_set(lambdas) if lambdas else recipe.lambdas
+    except ValueError as error:
+        raise BadInput(f"--lambdas: {error}") from None
     source = source or recipe.dataset
     source = source if source in data.NAMES else str(Path(source).resolve())
     info = data.describe(source, data_root)
     if info.fingerprint != recipe.data_hash:
         raise BadInput(f"--source {source}: is not the data of {path}, whose content hash is {recipe.data_hash[:12]}…")
     data.require(source, data_root)
-    grid = (recipe.lam,) if recipe.method == "pgd_at" else LAMBDA_SETS.get(lambdas, recipe.lambdas)
-    step = recipe.attack_step(steps=STEPS["pgd7"])
-    what = Measurement(epsilon=recipe.epsilon, step=step, lambdas=grid, test_images=test_images)
+    grid = (recipe.lam,) if recipe.method == "pgd_at" else grid
+    asked = {"epsilon": recipe.epsilon, "step": recipe.attack_step(steps=ATTACKS["pgd7"].steps), "lambdas": grid}
+    widths = recipe.widths or (1.0,)
+    what = tuple(Measurement(**asked, test_images=test_images, width=width) for width in widths)
     torch.set_num_threads(threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    trial, failed = Trial(recipe=recipe, measurements=(what,), source=source), False
+    trial, failed = Trial(recipe=recipe, measurements=what, source=source), False
     extra = {f"git_{name}": value for name, value in provenance.git().items()}
     for row in run(trial, directory, data_root, device, extra):
         print(json.dumps(row), flush=True)

@@ -6,9 +6,12 @@ hash to a content key, so that two figures that need the same network share it, 
 
 import hashlib
 import json
+import re
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from bench.errors import unknown
 
 RECIPE_VERSION = 1  # raise it whenever the same recipe would train another network than before
 
@@ -16,7 +19,19 @@ S1 = (0.0, 0.1, 0.2, 0.3, 0.4, 1.0)  # the paper's λ sets, Sec. 4.1, Sec. 4.4, 
 S2 = (0.0, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)
 S3 = (0.15, 0.25, 0.35, 0.5, 0.7, 0.9)
 S4 = (0.1, 0.2, 0.3, 0.4, 1.0)
-LAMBDA_SETS = {"S1": S1, "S2": S2, "S3": S3, "S4": S4, "S2+S3": tuple(sorted(S2 + S3))}
+LAMBDA_SETS = {"S1": S1, "S2": S2, "S3": S3, "S4": S4}
+
+
+def lambda_set(name: str) -> tuple[float, ...]:
+    """A named set, or unions and differences of them from left to right: `S2+S3-S1`. Ascending. Raises ValueError."""
+    words = re.split(r"\s*([+-])\s*", name.strip())
+    for word in words[::2]:
+        if word not in LAMBDA_SETS:
+            raise ValueError(unknown("λ set", word, LAMBDA_SETS))
+    found = set(LAMBDA_SETS[words[0]])
+    for sign, word in zip(words[1::2], words[2::2], strict=True):
+        found = found | set(LAMBDA_SETS[word]) if sign == "+" else found - set(LAMBDA_SETS[word])
+    return tuple(sorted(found))
 
 
 class Frozen(BaseModel):
@@ -118,9 +133,14 @@ class Recipe(Frozen):
     method: str = Field(description="pgd_at, oat, or another name in bench.training.objectives.OBJECTIVES")
     lam: float | None = Field(None, ge=0, le=1, description="the fixed λ of PGD-AT")
     lambdas: tuple[float, ...] = Field((), description="the λ set an OAT network is trained on")
+    lam_density: Literal["set", "continuous", "continuous-low"] = Field(
+        "set",
+        description="P_λ: uniform over the set; or over [0,1], uniform or denser for small λ (App. C; row 20)",
+    )
     norm: Literal["normal", "dual"] = "normal"
     encoding: str = Field("none", description="of λ: none, onehot, dct-<d>, ro-<d>")
     dropout: float = Field(0.3, ge=0, lt=1, description="in the blocks of a WRN (row 10)")
+    widths: tuple[float, ...] = Field((), description="width factors of a slimmable network (Sec. 3.3), ascending to 1")
     # attack in training
     epsilon: float = Field(gt=0, le=1, description="L∞ radius, images in [0,1]")
     attack_steps: int = Field(7, ge=1)
@@ -146,17 +166,24 @@ class Recipe(Frozen):
             raise ValueError("norm: dual needs 0 and another λ in lambdas, or one of its two BNs is never trained")
         if any(not 0 <= lam <= 1 for lam in self.lambdas) or list(self.lambdas) != sorted(set(self.lambdas)):
             raise ValueError("lambdas must be distinct, in [0,1], and ascending")
+        if self.widths and (
+            self.widths[0] <= 0 or self.widths[-1] != 1 or list(self.widths) != sorted(set(self.widths))
+        ):
+            raise ValueError("widths must be distinct, in (0,1], ascending, and end with 1")
+        if self.lam_density != "set" and self.method == "pgd_at":
+            raise ValueError("lam_density belongs to a method that samples λ, and pgd_at has one λ")
         return self
 
     @property
     def label(self) -> str:
         """The network as a figure's legend names it."""
-        return method_label(self.method, self.norm)
+        return method_label(self.method, self.norm, bool(self.widths))
 
     @property
     def name(self) -> str:
         """A short name a person can tell apart in a list, e.g. `oat-dual digits wrn-10-1 s0`."""
-        method = f"pgd-at λ={self.lam:g}" if self.method == "pgd_at" else f"{self.method}-{self.norm}"
+        slim = "s" if self.widths else ""
+        method = f"pgd-at{slim} λ={self.lam:g}" if self.method == "pgd_at" else f"{self.method}{slim}-{self.norm}"
         return f"{method} · {self.dataset} · {self.arch} · lr {self.lr:g} · seed {self.seed}"
 
     def essential(self) -> "Recipe":
@@ -174,8 +201,9 @@ class Recipe(Frozen):
         return step_size(self.protocol.step_rule, epsilon or self.epsilon, steps or self.attack_steps)
 
 
-def method_label(method: str, norm: str) -> str:
-    return "PGD-AT" if method == "pgd_at" else f"{method.upper().replace('_', ' ')} ({norm} BN)"
+def method_label(method: str, norm: str, slimmable: bool = False) -> str:
+    slim = "S" if slimmable else ""
+    return f"PGD-AT{slim}" if method == "pgd_at" else f"{method.upper().replace('_', ' ')}{slim} ({norm} BN)"
 
 
 def step_size(rule: str, epsilon: float, steps: int) -> float:
@@ -184,15 +212,39 @@ def step_size(rule: str, epsilon: float, steps: int) -> float:
 
 
 class Measurement(Frozen):
-    """SA and RA of a trained network for each λ of a grid, under one attack."""
+    """What is asked of a trained network, at one width. `probe` says what; the attack's fields belong to `accuracy`.
 
+    Fields of the attack that are None stand at the attack's own (bench.attacks.ATTACKS).
+    """
+
+    probe: Literal["accuracy", "bn_statistics", "saliency", "cost"] = Field(
+        "accuracy", description="a name in bench.measures.PROBES: SA and RA, Fig. 2, Fig. 10–12, or Sec. 4.3"
+    )
     attack: str = Field("pgd7", description="a name in bench.attacks.ATTACKS")
-    epsilon: float = Field(gt=0, le=1)
-    step: float = Field(gt=0, description="step size of an iterated attack, image units")
-    lambdas: tuple[float, ...] = Field(min_length=1, description="for PGD-AT its one λ")
+    epsilon: float = Field(0.0, ge=0, le=1)
+    step: float = Field(0.0, ge=0, description="step size of an iterated attack, image units")
+    steps: int | None = Field(None, ge=1)
+    start: Literal["uniform", "image"] | None = Field(None, description="in the ε-ball at random, or the image itself")
+    restarts: int = Field(1, ge=1, description="an image counts as robust when it withstands all of them")
+    targeted: bool = Field(False, description="towards each wrong class in turn, the likeliest first")
+    lambdas: tuple[float, ...] = Field((), description="for PGD-AT its one λ; none where a probe asks for no λ")
     width: float = Field(1.0, gt=0, le=1)
     test_images: int | None = Field(None, ge=1, description="the first so many test images; none for all")
+    images: tuple[int, ...] = Field((), description="test images, by index, whose saliency maps are kept")
     seed: int = Field(0, ge=0, description="of the attack's random start")
+
+    @model_validator(mode="after")
+    def _fits_together(self):
+        if self.probe == "accuracy" and not (self.epsilon > 0 and self.step > 0 and self.lambdas):
+            raise ValueError("accuracy takes epsilon and step above 0, and at least one λ")
+        return self
+
+    @property
+    def attack_label(self) -> str:
+        """The attack with what was changed in it, as MLflow's metrics and the CSV files name it: pgd7, pgd50-r10."""
+        parts = [self.attack, *([f"{self.steps}steps"] if self.steps else []), *([self.start] if self.start else [])]
+        parts += [f"r{self.restarts}"] * (self.restarts > 1) + ["targeted"] * self.targeted
+        return "-".join(parts)
 
 
 class Trial(Frozen):

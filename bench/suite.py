@@ -4,23 +4,26 @@ A network entry of a suite gives fields of Recipe. A field that holds one value 
 name of a λ set) stands for a network each: `{method: pgd_at, lam: S1}` is six networks.
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import pydantic
 
 from bench import data
-from bench.attacks import ATTACKS, STEPS
+from bench.attacks import ATTACKS
 from bench.errors import BadInput, unknown
+from bench.measures import PROBES
 from bench.provenance import ROOT
-from bench.recipes import PLANNED, combinations, parse_settings, recipe_of
-from bench.specs import LAMBDA_SETS, Measurement, Recipe, Trial
+from bench.recipes import PLANNED, combinations, fraction, parse_settings, recipe_of
+from bench.specs import Measurement, Recipe, Trial, lambda_set
 from bench.yamlfile import Document, read
 
 SCALES = ROOT / "suites" / "scales"
+LABEL = "label"  # of a network entry: what its curve is called, where the method's own name does not tell it apart
 
 
 class Strict(pydantic.BaseModel):
@@ -28,13 +31,25 @@ class Strict(pydantic.BaseModel):
 
 
 class Measure(Strict):
+    """What is asked of every network of an experiment, for each of its `widths`. Further fields are Measurement's."""
+
+    probe: str = "accuracy"
     attack: str = "pgd7"
     lambdas: str | list[float] = "S1"
+    widths: list[float] = pydantic.Field([1.0], min_length=1)
+    epsilon: float | str | None = None  # None: the recipe's
+    steps: int | None = pydantic.Field(None, ge=1)
+    start: Literal["uniform", "image"] | None = None
+    restarts: int = pydantic.Field(1, ge=1)
+    targeted: bool = False
+    images: list[int] = []
 
     @pydantic.field_validator("lambdas")
     @classmethod
     def _grid(cls, value):
-        if isinstance(value, list) and (not value or any(not 0 <= lam <= 1 for lam in value)):
+        if isinstance(value, str):
+            lambda_set(value)
+        elif not value or any(not 0 <= lam <= 1 for lam in value):
             raise ValueError("the name of a λ set, or a list of values in [0,1]")
         return value
 
@@ -88,6 +103,7 @@ class Panel:
     arch: str
     overrides: dict[str, str]
     trials: tuple[Trial, ...]
+    labels: dict[str, str] = field(default_factory=dict)  # trial key → the label that the suite gives it
 
 
 @dataclass(frozen=True)
@@ -123,6 +139,11 @@ def plan(suite_path: Path, scale_name: str, options: Options) -> Plan:
     return Plan(suite.suite, scale.scale, panels)
 
 
+def experiments(suite_path: Path) -> tuple[str, ...]:
+    """The names in a suite file. Raises BadInput."""
+    return tuple(read(suite_path).validate(Suite).experiments)
+
+
 def scale_path(name: str) -> Path:
     """A scale's file: by its name in suites/scales, or any path that ends in .yaml."""
     if name.endswith((".yaml", ".yml")):
@@ -147,10 +168,12 @@ def check_names(suite: Suite, scale: Scale, document: Document, scale_document: 
         for i, measure in enumerate(experiment.measure):
             if measure.attack not in ATTACKS:
                 document.fail((*at, "measure", i, "attack"), unknown("attack", measure.attack, ATTACKS))
-            if isinstance(measure.lambdas, str) and measure.lambdas not in LAMBDA_SETS:
-                document.fail((*at, "measure", i, "lambdas"), unknown("λ set", measure.lambdas, LAMBDA_SETS))
+            if measure.probe not in ("accuracy", *PROBES):
+                document.fail((*at, "measure", i, "probe"), unknown("probe", measure.probe, ["accuracy", *PROBES]))
+            if not isinstance(fraction(measure.epsilon), float | None):
+                document.fail((*at, "measure", i, "epsilon"), f"epsilon: a number or 8/255, not {measure.epsilon!r}")
         for i, network in enumerate(experiment.networks):
-            check_fields(network, document, (*at, "networks", i))
+            check_fields(network, document, (*at, "networks", i), extra={LABEL})
     check_fields(scale.recipe, scale_document, ("recipe",))
     for name, fields in scale.datasets.items():
         check_fields(fields, scale_document, ("datasets", name), extra={"source"})
@@ -177,12 +200,16 @@ def panel(name: str, experiment: Experiment, scale: Scale, document, scale_docum
     settings = parse_settings(options.settings)
     seeds = range(options.seeds or scale.seeds)
     trials: dict[str, Trial] = {}
+    labels: dict[str, str] = {}
     for i, network in enumerate(experiment.networks):
+        network = dict(network)
+        label = network.pop(LABEL, None)
         at = ("experiments", name, "networks", i)
         given = [(document, at, network), (scale_document, ("datasets", experiment.dataset), role)]
         given += [(scale_document, ("recipe",), scale.recipe), (scale_document, (), {"lr": scale.lr})]
         blame = partial(blamed, given, options.settings)
         fixed_batch = "batch" in network or "batch" in settings
+        network = relative(network, common | settings, blame)
         for fields in combinations(common | network | settings, blame):
             for seed in seeds:
                 planned = {"dataset": info.name, "data_hash": info.fingerprint, "seed": seed}
@@ -195,11 +222,15 @@ def panel(name: str, experiment: Experiment, scale: Scale, document, scale_docum
                         f"{recipe.heldout} held-out images and a batch of {recipe.batch} are more than the {info.train}"
                     )
                     blame(("heldout",), f"{why} training images of {info.name}")
-                measurements = tuple(measurement(m, recipe, scale) for m in experiment.measure)
-                trials.setdefault(recipe.key, Trial(recipe=recipe, measurements=measurements, source=source))
+                asked = [what for m in experiment.measure for what in measurements(m, recipe, scale, blame)]
+                trial = Trial(recipe=recipe, measurements=tuple(dict.fromkeys(asked)), source=source)
+                trials.setdefault(recipe.key, trial)
+                if label is not None:
+                    labels.setdefault(recipe.key, str(label))
     arch = next(iter(trials.values())).recipe.arch
     overrides = dict(text.split("=", 1) for text in options.settings)
-    return Panel(name, tuple(experiment.figures), experiment.dataset, info, arch, overrides, tuple(trials.values()))
+    where = (name, tuple(experiment.figures), experiment.dataset, info, arch, overrides)
+    return Panel(*where, tuple(trials.values()), labels)
 
 
 def blamed(given: list[tuple], settings: tuple[str, ...], loc: tuple, message: str) -> NoReturn:
@@ -214,13 +245,33 @@ def blamed(given: list[tuple], settings: tuple[str, ...], loc: tuple, message: s
     document.fail(at, message)
 
 
-def measurement(measure: Measure, recipe: Recipe, scale: Scale) -> Measurement:
-    """What a suite asks of every network, for this one: PGD-AT is measured at its own λ only."""
-    lambdas = LAMBDA_SETS[measure.lambdas] if isinstance(measure.lambdas, str) else tuple(measure.lambdas)
-    return Measurement(
-        attack=measure.attack,
-        epsilon=recipe.epsilon,
-        step=recipe.attack_step(steps=STEPS[measure.attack]),
-        lambdas=(recipe.lam,) if recipe.method == "pgd_at" else lambdas,
-        test_images=scale.test_images,
-    )
+def relative(network: dict, base: dict, blame) -> dict:
+    """A network's `epochs: +10%` in numbers, of the scale's or of --set epochs."""
+    match = re.fullmatch(r"\+\s*(\d+)\s*%", str(network.get("epochs")))
+    if not match:
+        return network
+    epochs = base.get("epochs")
+    if not isinstance(epochs, int):
+        blame(("epochs",), f"epochs: {network['epochs']} needs a number of epochs in the scale, not {epochs!r}")
+    return network | {"epochs": max(epochs + 1, round(epochs * (1 + int(match[1]) / 100)))}
+
+
+def measurements(measure: Measure, recipe: Recipe, scale: Scale, blame) -> Iterator[Measurement]:
+    """What a suite asks of every network, for this one: PGD-AT is measured at its own λ only, and for a width each."""
+    named = isinstance(measure.lambdas, str)
+    grid = lambda_set(measure.lambdas) if named else tuple(measure.lambdas)
+    if recipe.method == "pgd_at":
+        grid = (recipe.lam,)
+    for width in measure.widths:
+        if width not in (recipe.widths or (1.0,)):
+            blame(("widths",), f"a width of {width:g} is measured, but the network has {list(recipe.widths) or [1.0]}")
+        if measure.probe == "accuracy":
+            epsilon = fraction(measure.epsilon) or recipe.epsilon
+            step = recipe.attack_step(epsilon, measure.steps or ATTACKS[measure.attack].steps)
+            asked = {name: getattr(measure, name) for name in ("attack", "steps", "start", "restarts", "targeted")}
+            asked |= {"epsilon": epsilon, "step": step, "lambdas": grid, "test_images": scale.test_images}
+        elif measure.probe == "saliency":
+            asked = {"lambdas": grid, "images": tuple(measure.images), "test_images": scale.test_images}
+        else:
+            asked = {}
+        yield Measurement(probe=measure.probe, width=width, **asked)

@@ -23,7 +23,7 @@ logging.getLogger("mlflow").setLevel(logging.ERROR)  # its import has set INFO: 
 
 from bench import mlflow_view  # noqa: E402
 from bench.plans import UNPLANNED, flat  # noqa: E402
-from bench.specs import Recipe, method_label  # noqa: E402
+from bench.specs import Recipe  # noqa: E402
 from bench.stamp import STAMP, portable, read_stamp, store_uri  # noqa: E402
 from bench.trial import read_failure, read_progress, read_results, write_json  # noqa: E402
 
@@ -96,7 +96,7 @@ class Tracker:
     def open(self, recipe: Recipe, tags: dict[str, str]) -> str:
         """The id of the recipe's run, RUNNING: a new one, or the one that an earlier try left."""
         experiment, run = self.place(recipe, tags)
-        label = method_label(recipe.method, recipe.norm)
+        label = recipe.label
         tags = {**tags, RUNS: self.ours, "key": recipe.key, "label": label, "method": recipe.method}
         tags |= {"seed": str(recipe.seed), "mlflow.runColor": mlflow_view.COLOURS.get(label, "#949494")}
         if run is None:
@@ -156,17 +156,15 @@ class Tracker:
         results, failure = read_results(directory), read_failure(directory)
         have = set(self.client.get_run(run_id).data.tags.get(MEASURED, "").split())
         measurements = results.get("measurements", {})
-        now, metrics = int(time.time() * 1000), []
-        for key, measurement in measurements.items():
-            if key not in have:
-                metrics += curves(measurement["rows"], now)
-        if metrics:
+        now, new = int(time.time() * 1000), [key for key in measurements if key not in have]
+        if new:
+            metrics = [metric for key in new for metric in of_probe(measurements[key], now)]
             headline = {**results["provenance"], "seconds_train": results["seconds"]["train"]}
             more = [RunTag(name, str(value)) for name, value in headline.items()]
             more.append(RunTag(MEASURED, " ".join(measurements)))
             self.client.log_batch(run_id, metrics=metrics, tags=more)
         files = [directory / name for name in ("recipe.json", "results.json", "progress.jsonl")]
-        self.keep(run_id, [path for path in (*files, *sorted(directory.glob("weights*.safetensors"))) if path.exists()])
+        self.keep(run_id, [path for path in (*files, *sorted(directory.glob("*.safetensors"))) if path.exists()])
         if failure:
             self.client.set_tag(run_id, "failure", failure[:500])
         elif "failure" in self.client.get_run(run_id).data.tags:
@@ -237,11 +235,28 @@ class Progress:
             self.warn(f"MLflow: {first_line(error)} (the results are safe; `python -m bench ingest` adds them later)")
 
 
+def of_probe(measurement: dict, now: int) -> list[Metric]:
+    """The metrics of a measurement: curves of SA and RA or of alignment, and a network's cost."""
+    probe, rows = measurement["measurement"].get("probe", "accuracy"), measurement["rows"]
+    if probe == "accuracy":
+        return curves(rows, now)
+    if probe == "saliency":
+        return [Metric(f"alignment{of_width(row)}", row["alignment"], now, round(1000 * row["lam"])) for row in rows]
+    if probe == "cost":
+        names = ("macs", "parameters", "milliseconds")
+        return [Metric(f"cost/{name}{of_width(row)}", row[name], now, 0) for row in rows for name in names]
+    return []  # statistics of BN are an artifact, in results.json
+
+
+def of_width(row: dict) -> str:
+    return "" if row["width"] == 1 else f".w{row['width']:g}"
+
+
 def curves(rows: list[dict], now: int) -> list[Metric]:
     """SA and RA in percent, at step 1000·λ, so that MLflow's own chart draws the curve against λ."""
     found = []
     for row in rows:
-        step, suffix = round(1000 * row["lam"]), "" if row["width"] == 1 else f".w{row['width']:g}"
+        step, suffix = round(1000 * row["lam"]), of_width(row)
         for name, hits in (("SA", "clean_correct"), (f"RA.{row['attack']}", "robust_correct")):
             found.append(Metric(name + suffix, round(100 * row[hits] / row["n"], 2), now, step))
     return found
@@ -249,7 +264,7 @@ def curves(rows: list[dict], now: int) -> list[Metric]:
 
 def run_name(recipe: Recipe) -> str:
     """What tells runs of one experiment apart."""
-    method = f"PGD-AT λ={recipe.lam:g}" if recipe.method == "pgd_at" else method_label(recipe.method, recipe.norm)
+    method = recipe.label + (f" λ={recipe.lam:g}" if recipe.method == "pgd_at" else "")
     return f"{method} · s{recipe.seed} · lr {recipe.lr:g}"
 
 

@@ -5,7 +5,8 @@ The directory is the truth about the trial:
   progress.jsonl       a row per finished epoch
   checkpoint/          the state after the last finished epoch, while training
   weights.safetensors  the selected network
-  results.json         counts per λ and measurement, held-out score, times, provenance
+  saliency-….safetensors  maps and alignments of a saliency measurement
+  results.json         counts per λ (or a probe's rows) of each measurement, held-out score, times, provenance
   failure.json         why it failed, if it did
 """
 
@@ -22,6 +23,7 @@ import torch
 from bench import provenance
 from bench.data import DataError, Dataset, describe, load
 from bench.errors import unknown
+from bench.measures import PROBES
 from bench.measures.accuracy import accuracy
 from bench.models import build, parse_arch
 from bench.models.encoding import code_dim
@@ -107,9 +109,9 @@ def measured(trial: Trial, data: Dataset, directory: Path, device: torch.device,
     for what in missing(trial, directory):
         part, started = data.test.slice(0, what.test_images), time.perf_counter()
         found = []
-        for lam in what.lambdas:
-            found.append(at_selected_weights(net, recipe, directory, part, what, lam))
-            yield found[-1]
+        for row in asked(net, recipe, directory, part, what):
+            found.append(row)
+            yield row
         seconds["measure"] = round(seconds["measure"] + time.perf_counter() - started, 3)
         results.setdefault("measurements", {})[what.key] = {"measurement": what.model_dump(mode="json"), "rows": found}
         write_json(directory / "results.json", results)
@@ -120,13 +122,23 @@ def committed(extra: dict) -> str:
     return extra.get("git_commit", "unknown") + ("-dirty" if extra.get("git_dirty") else "")
 
 
+def asked(net, recipe: Recipe, directory: Path, part, what: Measurement) -> Iterator[dict]:
+    """The rows of one measurement."""
+    if what.probe == "accuracy":
+        for lam in what.lambdas:
+            yield at_selected_weights(net, recipe, directory, part, what, lam)
+    else:
+        selection.load(net, directory)
+        yield from PROBES[what.probe](net, part, what, directory)
+
+
 def at_selected_weights(net, recipe: Recipe, directory: Path, part, what: Measurement, lam: float) -> dict:
     """One row of `accuracy`; SA and RA come from different weights where ledger row 5 is `each`."""
     rows = {}
-    for tag in {selection.nearest_tag(metric, lam, recipe) for metric in ("SA", "RA")}:
+    for tag in {selection.nearest_tag(metric, lam, recipe, what.width) for metric in ("SA", "RA")}:
         selection.load(net, directory, tag)
         rows[tag] = accuracy(net, part, what, lam)
-    sa, ra = (rows[selection.nearest_tag(metric, lam, recipe)] for metric in ("SA", "RA"))
+    sa, ra = (rows[selection.nearest_tag(metric, lam, recipe, what.width)] for metric in ("SA", "RA"))
     return sa | {"robust_correct": ra["robust_correct"]}
 
 

@@ -1,5 +1,6 @@
 """Attacks on a conditioned network. A new one is a function and a line in ATTACKS (docs/extending.md)."""
 
-from bench.attacks.gradient import ATTACKS, STEPS, Logits, pgd
+from bench.attacks.gradient import Logits, pgd
+from bench.attacks.named import ATTACKS, Attack, attack_of, effort
 
-__all__ = ["ATTACKS", "STEPS", "Logits", "pgd"]
+__all__ = ["ATTACKS", "Attack", "Logits", "attack_of", "effort", "pgd"]

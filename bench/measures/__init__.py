@@ -1,1 +1,13 @@
-"""What is asked of a trained network. Every reported number is computed in fp32."""
+"""What is asked of a trained network. Every reported number is computed in fp32.
+
+SA and RA are in `accuracy`; PROBES holds the others. A probe is a function (net, test images, measurement, directory) →
+rows for results.json, with the selected weights in `net`; a new one is a function and a line here.
+"""
+
+from bench.measures.bn_statistics import bn_statistics
+from bench.measures.cost import forward_cost
+from bench.measures.saliency import saliency
+
+PROBES = {"bn_statistics": bn_statistics, "saliency": saliency, "cost": forward_cost}
+
+__all__ = ["PROBES"]

@@ -2,7 +2,7 @@
 
 import torch
 
-from bench.attacks import ATTACKS
+from bench.attacks import attack_of
 from bench.data import Images
 from bench.models.conditional import ConditionalNetwork
 from bench.models.precision import autocast
@@ -12,16 +12,16 @@ BATCH = 256  # images attacked at once: enough to fill a CPU or GPU, little enou
 
 
 def accuracy(net: ConditionalNetwork, part: Images, what: Measurement, lam: float, precision: str = "fp32") -> dict:
-    """Clean and attacked accuracy of `net` at one λ on `part` (already on the network's device).
+    """Clean and attacked accuracy of `net` at one λ and width on `part` (already on the network's device).
 
     Returns {"lam", "width", "attack", "n", "clean_correct", "robust_correct"}. The attack's random start depends
     on the measurement's seed and the image alone, so that every network and λ is attacked from the same points.
     """
     net.eval()
     device = part.images.device
-    attack, rng = ATTACKS[what.attack], torch.Generator(device).manual_seed(what.seed)
+    attack, rng = attack_of(what), torch.Generator(device).manual_seed(what.seed)
     clean = robust = torch.zeros((), dtype=torch.int64, device=device)
-    cond = net.condition(torch.full((1,), lam, device=device))  # one row, broadcast over each batch
+    cond = net.condition(torch.full((1,), lam, device=device), width=what.width)  # one row, broadcast over each batch
 
     def logits(images: torch.Tensor) -> torch.Tensor:
         with autocast(precision, device):
@@ -29,14 +29,14 @@ def accuracy(net: ConditionalNetwork, part: Images, what: Measurement, lam: floa
 
     for x, y in zip(part.images.split(BATCH), part.labels.split(BATCH), strict=True):
         x = x.to(torch.float32).div(255).contiguous(memory_format=torch.channels_last)
-        adv = attack(logits, x, y, what.epsilon, what.step, rng)
+        adv = attack(logits, x, y, rng)
         with torch.no_grad():
             clean = clean + (logits(x).argmax(1) == y).sum()
             robust = robust + (logits(adv).argmax(1) == y).sum()
     return {
         "lam": lam,
         "width": what.width,
-        "attack": what.attack,
+        "attack": what.attack_label,
         "n": len(part.labels),
         "clean_correct": int(clean),
         "robust_correct": int(robust),

@@ -28,7 +28,7 @@ class ConditionalNetwork(nn.Module):
         protocol, film = self.recipe.protocol, None
         if self.conditional and (protocol.film == "paper" or authors_film):
             film = FiLM(self.codebook.shape[1], channels, protocol.film, protocol.film_init)
-        return ConditionalNorm(channels, dual=self.recipe.norm == "dual", film=film)
+        return ConditionalNorm(channels, self.recipe.norm == "dual", film, self.recipe.widths)
 
     def number_norms(self) -> None:
         """To be called once, at the end of a subclass's constructor."""
@@ -36,20 +36,20 @@ class ConditionalNetwork(nn.Module):
         for index, norm in enumerate(self.norms):
             norm.index = index
 
-    def condition(self, lam: Tensor, zeros: int | None = None) -> Condition:
-        """(N,) λ → Condition, for as many forward passes as wanted while the weights stay.
+    def condition(self, lam: Tensor, zeros: int | None = None, width: float = 1.0) -> Condition:
+        """(N,) λ and a width factor → Condition, for as many forward passes as wanted while the weights stay.
 
         In training mode the λ=0 samples must come first; `zeros`, their number, spares a look at the device.
         """
         code = encode(lam, self.lambdas, self.codebook, self.recipe.protocol.unseen) if self.conditional else None
         if not self.training:
             with torch.no_grad():
-                return Condition(code, 0, [norm.fold(code, lam == 0) for norm in self.norms])
+                return Condition(code, 0, [norm.fold(code, lam == 0, width) for norm in self.norms], width)
         if zeros is None:
             zeros = int((lam == 0).sum())
             if bool((lam[:zeros] != 0).any()):
                 raise ValueError("in training mode the λ=0 samples must come first in the batch")
-        return Condition(code, zeros)
+        return Condition(code, zeros, None, width)
 
     def forward(self, x: Tensor, lam: Tensor | Condition) -> Tensor:
         """(N, C, H, W) images in [0,1] and (N,) λ, or a Condition made for them → (N, classes) logits."""

@@ -3,6 +3,8 @@
 In training mode a batch is sorted so that its λ=0 samples come first: they go through BN_c, the rest through BN_a.
 In eval mode BN followed by FiLM is one scale and shift per sample and channel, in any order of samples. It does not
 depend on the image, so `Condition` holds it, worked out once for all steps of an attack.
+
+A slimmable network's layers use the first fraction α of their channels (Sec. 3.3; bench/models/slimming.py).
 """
 
 from dataclasses import dataclass
@@ -11,52 +13,67 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from bench.models.slimming import SlimLinear, at_width, batch_norm, slim
+
 
 @dataclass
 class Condition:
     """What a batch is conditioned on. `code` (N, d) or None without FiLM; `zeros` the number of leading λ=0 samples
-    (training mode); `affine` one (scale, shift) per norm layer, each (N or 1, C, 1, 1) (eval mode)."""
+    (training mode); `affine` one (scale, shift) per norm layer, each (N or 1, C, 1, 1) (eval mode); `width` the width
+    factor α of the sub-network."""
 
     code: Tensor | None
     zeros: int
     affine: list[tuple[Tensor, Tensor]] | None = None
+    width: float = 1.0
 
 
 class FiLM(nn.Module):
-    """γ and β of (N, C) from a code of (N, d): two MLPs of two C-dimensional layers with a Leaky ReLU (Sec. 3.1).
+    """γ and β of (N, αC) from a code of (N, d): two MLPs of two C-dimensional layers with a Leaky ReLU (Sec. 3.1).
 
-    `authors`: one MLP of hidden width 2C for both, with a Leaky ReLU on γ and β too (ledger row 3).
+    `authors`: one MLP of hidden width 2C for both, with a Leaky ReLU on γ and β too (ledger row 3). At width α both
+    layers are the first α of their units, as in the authors' slimmable FiLM.
     """
 
     def __init__(self, dim: int, channels: int, kind: str = "paper", init: str = "one"):
         super().__init__()
         self.channels, self.kind = channels, kind
         if kind == "authors":
-            self.both = mlp(dim, 2 * channels, 2 * channels)
+            self.both = MLP(dim, 2 * channels, 2 * channels)
         else:
-            self.gamma, self.beta = mlp(dim, channels, channels), mlp(dim, channels, channels)
+            self.gamma, self.beta = MLP(dim, channels, channels), MLP(dim, channels, channels)
         if init == "one":  # Perez et al., AAAI 2018, predict γ - 1: a γ around 0 would start by erasing the features
             last = self.both[2] if kind == "authors" else self.gamma[2]
             with torch.no_grad():
                 last.bias[:channels] += 1
 
-    def forward(self, code: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, code: Tensor, width: float = 1.0) -> tuple[Tensor, Tensor]:
         if self.kind == "authors":
-            return F.leaky_relu(self.both(code)).split(self.channels, dim=1)
-        return self.gamma(code), self.beta(code)
+            return F.leaky_relu(self.both(code, width)).split(slim(self.channels, width), dim=1)
+        return self.gamma(code, width), self.beta(code, width)
 
 
-def mlp(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(nn.Linear(inputs, hidden), nn.LeakyReLU(), nn.Linear(hidden, outputs))
+class MLP(nn.Sequential):
+    """Linear, Leaky ReLU, linear; at width α the first α of the hidden and output units."""
+
+    def __init__(self, inputs: int, hidden: int, outputs: int):
+        super().__init__(SlimLinear(inputs, hidden), nn.LeakyReLU(), SlimLinear(hidden, outputs))
+
+    def forward(self, x: Tensor, width: float = 1.0) -> Tensor:
+        first, activation, second = self
+        return second(activation(first(x, width)), width)
 
 
 class ConditionalNorm(nn.Module):
-    """BN, or a pair (BN_c, BN_a), then FiLM where `film` is given. Called with (N, C, H, W) and a Condition."""
+    """BN, or a pair (BN_c, BN_a), then FiLM where `film` is given. Called with (N, αC, H, W) and a Condition.
 
-    def __init__(self, channels: int, dual: bool = False, film: FiLM | None = None):
+    In a slimmable network each BN is switchable: one per width.
+    """
+
+    def __init__(self, channels: int, dual: bool = False, film: FiLM | None = None, widths: tuple[float, ...] = ()):
         super().__init__()
-        self.bn_a = nn.BatchNorm2d(channels)
-        self.bn_c = nn.BatchNorm2d(channels) if dual else None
+        self.bn_a = batch_norm(channels, widths)
+        self.bn_c = batch_norm(channels, widths) if dual else None
         self.film = film
         self.index = -1  # position in Condition.affine, set by the network
 
@@ -64,29 +81,30 @@ class ConditionalNorm(nn.Module):
         if not self.training:
             scale, shift = cond.affine[self.index]
             return torch.addcmul(shift.to(x.dtype), x, scale.to(x.dtype))
-        x = self._normalise(x, cond.zeros)
+        x = self._normalise(x, cond.zeros, cond.width)
         if self.film is None:
             return x
-        gamma, beta = self.film(cond.code)
+        gamma, beta = self.film(cond.code, cond.width)
         return torch.addcmul(beta[:, :, None, None].to(x.dtype), x, gamma[:, :, None, None].to(x.dtype))
 
-    def _normalise(self, x: Tensor, zeros: int) -> Tensor:
+    def _normalise(self, x: Tensor, zeros: int, width: float) -> Tensor:
         """Batch statistics per branch. A branch without samples is not called: its running statistics stay."""
-        if self.bn_c is None or zeros == 0:
-            return self.bn_a(x)
+        bn_a, bn_c = at_width(self.bn_a, width), at_width(self.bn_c, width)
+        if bn_c is None or zeros == 0:
+            return bn_a(x)
         if zeros == len(x):
-            return self.bn_c(x)
-        return torch.cat([self.bn_c(x[:zeros]), self.bn_a(x[zeros:])])
+            return bn_c(x)
+        return torch.cat([bn_c(x[:zeros]), bn_a(x[zeros:])])
 
-    def fold(self, code: Tensor | None, is_zero: Tensor) -> tuple[Tensor, Tensor]:
-        """Eval mode: (scale, shift), each (N or 1, C, 1, 1), of BN and FiLM together. `is_zero` is (N,) bool."""
-        scale, shift = running_affine(self.bn_a)
+    def fold(self, code: Tensor | None, is_zero: Tensor, width: float = 1.0) -> tuple[Tensor, Tensor]:
+        """Eval mode: (scale, shift), each (N or 1, αC, 1, 1), of BN and FiLM together. `is_zero` is (N,) bool."""
+        scale, shift = running_affine(at_width(self.bn_a, width))
         if self.bn_c is not None:
-            scale_c, shift_c = running_affine(self.bn_c)
+            scale_c, shift_c = running_affine(at_width(self.bn_c, width))
             scale = torch.where(is_zero[:, None], scale_c, scale)
             shift = torch.where(is_zero[:, None], shift_c, shift)
         if self.film is not None:
-            gamma, beta = self.film(code)
+            gamma, beta = self.film(code, width)
             scale, shift = gamma * scale, gamma * shift + beta
         scale, shift = torch.atleast_2d(scale), torch.atleast_2d(shift)
         return scale[:, :, None, None], shift[:, :, None, None]

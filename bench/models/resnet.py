@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from bench.models.conditional import ConditionalNetwork
 from bench.models.layers import Condition
+from bench.models.slimming import SlimConv2d, SlimLinear
 from bench.specs import Recipe
 
 STAGES = ((64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2))  # channels, blocks, stride of the first block
@@ -13,26 +14,26 @@ STAGES = ((64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2))  # channels, blocks
 class BasicBlock(nn.Module):
     def __init__(self, net: ConditionalNetwork, inputs: int, outputs: int, stride: int):
         super().__init__()
-        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+        self.conv1 = SlimConv2d(inputs, outputs, 3, stride, 1, bias=False)
         self.norm1 = net.norm(outputs)
-        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
+        self.conv2 = SlimConv2d(outputs, outputs, 3, 1, 1, bias=False)
         self.norm2 = net.norm(outputs)
         self.shortcut = None
         if stride != 1 or inputs != outputs:
-            self.shortcut = nn.Conv2d(inputs, outputs, 1, stride, bias=False)
+            self.shortcut = SlimConv2d(inputs, outputs, 1, stride, bias=False)
             self.norm_shortcut = net.norm(outputs, authors_film=False)
 
     def forward(self, x: Tensor, cond: Condition) -> Tensor:
-        h = F.relu(self.norm1(self.conv1(x), cond), inplace=True)
-        h = self.norm2(self.conv2(h), cond)
-        h = h + (x if self.shortcut is None else self.norm_shortcut(self.shortcut(x), cond))
+        h = F.relu(self.norm1(self.conv1(x, cond.width), cond), inplace=True)
+        h = self.norm2(self.conv2(h, cond.width), cond)
+        h = h + (x if self.shortcut is None else self.norm_shortcut(self.shortcut(x, cond.width), cond))
         return F.relu(h, inplace=True)
 
 
 class ResNet34(ConditionalNetwork):
     def __init__(self, recipe: Recipe, in_channels: int, classes: int):
         super().__init__(recipe)
-        self.stem = nn.Conv2d(in_channels, 64, 3, 1, 1, bias=False)
+        self.stem = SlimConv2d(in_channels, 64, 3, 1, 1, bias=False)
         self.norm_stem = self.norm(64)
         blocks, inputs = [], 64
         for channels, count, stride in STAGES:
@@ -40,11 +41,11 @@ class ResNet34(ConditionalNetwork):
                 blocks.append(BasicBlock(self, inputs, channels, stride if i == 0 else 1))
                 inputs = channels
         self.blocks = nn.ModuleList(blocks)
-        self.head = nn.Linear(inputs, classes)
+        self.head = SlimLinear(inputs, classes)
         self.number_norms()
 
     def features(self, x: Tensor, cond: Condition) -> Tensor:
-        h = F.relu(self.norm_stem(self.stem(x), cond), inplace=True)
+        h = F.relu(self.norm_stem(self.stem(x, cond.width), cond), inplace=True)
         for block in self.blocks:
             h = block(h, cond)
         return self.head(h.mean(dim=(2, 3)))

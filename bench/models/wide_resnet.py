@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from bench.models.conditional import ConditionalNetwork
 from bench.models.layers import Condition
+from bench.models.slimming import SlimConv2d, SlimLinear
 from bench.specs import Recipe
 
 
@@ -12,18 +13,18 @@ class WideBlock(nn.Module):
     def __init__(self, net: ConditionalNetwork, inputs: int, outputs: int, stride: int, dropout: float):
         super().__init__()
         self.norm1 = net.norm(inputs)
-        self.conv1 = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+        self.conv1 = SlimConv2d(inputs, outputs, 3, stride, 1, bias=False)
         self.norm2 = net.norm(outputs)
-        self.conv2 = nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False)
-        self.shortcut = nn.Conv2d(inputs, outputs, 1, stride, bias=False) if inputs != outputs else None
+        self.conv2 = SlimConv2d(outputs, outputs, 3, 1, 1, bias=False)
+        self.shortcut = SlimConv2d(inputs, outputs, 1, stride, bias=False) if inputs != outputs else None
         self.dropout = dropout
 
     def forward(self, x: Tensor, cond: Condition) -> Tensor:
         h = F.relu(self.norm1(x, cond), inplace=True)
-        shortcut = x if self.shortcut is None else self.shortcut(h)
-        h = F.relu(self.norm2(self.conv1(h), cond), inplace=True)
+        shortcut = x if self.shortcut is None else self.shortcut(h, cond.width)
+        h = F.relu(self.norm2(self.conv1(h, cond.width), cond), inplace=True)
         h = F.dropout(h, self.dropout, self.training)
-        return self.conv2(h) + shortcut
+        return self.conv2(h, cond.width) + shortcut
 
 
 class WideResNet(ConditionalNetwork):
@@ -33,7 +34,7 @@ class WideResNet(ConditionalNetwork):
         super().__init__(recipe)
         if depth < 10 or (depth - 4) % 6:
             raise ValueError(f"a WRN's depth is 6n + 4 (10, 16, 22, 28, 34, 40, …), not {depth}")
-        self.stem = nn.Conv2d(in_channels, 16, 3, 1, 1, bias=False)
+        self.stem = SlimConv2d(in_channels, 16, 3, 1, 1, bias=False)
         blocks, inputs = [], 16
         for stage, stride in enumerate((1, 2, 2)):
             channels = 16 * width * 2**stage
@@ -42,11 +43,11 @@ class WideResNet(ConditionalNetwork):
                 inputs = channels
         self.blocks = nn.ModuleList(blocks)
         self.norm_last = self.norm(inputs, authors_film=False)
-        self.head = nn.Linear(inputs, classes)
+        self.head = SlimLinear(inputs, classes)
         self.number_norms()
 
     def features(self, x: Tensor, cond: Condition) -> Tensor:
-        h = self.stem(x)
+        h = self.stem(x, cond.width)
         for block in self.blocks:
             h = block(h, cond)
         h = F.relu(self.norm_last(h, cond), inplace=True)

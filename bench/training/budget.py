@@ -7,7 +7,8 @@ from bench.training.schedule import selects
 def training_passes(recipe: Recipe, train: int) -> float:
     """Image passes through the network in training, a forward counted 1, a backward to the input 1, to the weights 1.
 
-    `train` images per epoch; held-out candidates for selection included.
+    `train` images per epoch; held-out candidates for selection included. Of one width: a slimmable network makes as
+    many for each of its widths.
     """
     images = min(recipe.train_images or train, train - recipe.heldout)
     images -= images % recipe.batch

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from bench.attacks import STEPS
+from bench.attacks import ATTACKS
 from bench.data import Dataset, augment
 from bench.measures.accuracy import accuracy
 from bench.models import build
@@ -51,7 +51,7 @@ def train(recipe: Recipe, data: Dataset, directory: Path, device: torch.device) 
 
 def train_epoch(net: ConditionalNetwork, optimiser, recipe: Recipe, data: Dataset, epoch: int) -> dict:
     """One pass over the training images, in whole batches. All randomness comes from (recipe.seed, epoch)."""
-    device, objective = data.train.images.device, OBJECTIVES[recipe.method]
+    device, objective, widths = data.train.images.device, OBJECTIVES[recipe.method], recipe.widths or (1.0,)
     seeds = np.random.SeedSequence([recipe.seed, epoch]).generate_state(3).tolist()
     torch.manual_seed(seeds[0])  # dropout draws from the global generator
     rng = torch.Generator(device).manual_seed(seeds[1])
@@ -68,15 +68,17 @@ def train_epoch(net: ConditionalNetwork, optimiser, recipe: Recipe, data: Datase
         x = augment(data.train.images[chosen], recipe.augment, rng).to(torch.float32).div_(255)
         lam, zeros = lambdas.sample(recipe, len(chosen), cpu_rng)
         x = x.contiguous(memory_format=torch.channels_last)
-        batch = Batch(x, data.train.labels[chosen], lam.to(device), zeros, rng)
+        y, lam = data.train.labels[chosen], lam.to(device)
         optimiser.zero_grad(set_to_none=True)
-        for term in objective(net, recipe, batch):
-            term.backward()
-            total += term.detach()
+        for width in widths:
+            batch = Batch(x, y, lam, zeros, rng, width)
+            for term in objective(net, recipe, batch):
+                term.backward()
+                total += term.detach()
+            for metric, pairs in batch.correct.items():
+                hits[metric] += pairs
         optimiser.step()
-        for metric, pairs in batch.correct.items():
-            hits[metric] += pairs
-    loss = total.item() / steps
+    loss = total.item() / steps / len(widths)
     if not math.isfinite(loss):
         raise TrainingFailed(f"the loss became {loss} in epoch {epoch + 1} of {recipe.epochs} (lr {recipe.lr:g})")
     return {"loss": loss, "lr": lr} | {f"train_{metric}": share(pairs) for metric, pairs in hits.items()}
@@ -88,8 +90,10 @@ def share(pairs: list[tuple[torch.Tensor, int]]) -> float | None:
 
 
 def heldout_rows(net: ConditionalNetwork, recipe: Recipe, data: Dataset) -> list[dict]:
-    """SA and RA on the held-out images at every trained λ, under PGD-7, in the training precision."""
-    lams = recipe.lambdas or (recipe.lam,)
-    step = recipe.attack_step(steps=STEPS["pgd7"])
-    what = Measurement(attack="pgd7", epsilon=recipe.epsilon, step=step, lambdas=lams)
-    return [accuracy(net, data.heldout, what, lam, recipe.precision) for lam in lams]
+    """SA and RA on the held-out images at every trained λ and width, under PGD-7, in the training precision."""
+    lams, rows = recipe.lambdas or (recipe.lam,), []
+    step = recipe.attack_step(steps=ATTACKS["pgd7"].steps)
+    for width in recipe.widths or (1.0,):
+        what = Measurement(attack="pgd7", epsilon=recipe.epsilon, step=step, lambdas=lams, width=width)
+        rows += [accuracy(net, data.heldout, what, lam, recipe.precision) for lam in lams]
+    return rows

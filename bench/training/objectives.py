@@ -1,5 +1,6 @@
 """The training losses. An objective yields the terms of (1-λ)·L_c + λ·L_a one by one; the loop calls backward on each,
-so that the graph of the clean pass is freed before the attack begins.
+so that the graph of the clean pass is freed before the attack begins. For a slimmable network the loop asks for the
+terms of every width in turn, which is Algorithm 2: gradients add up, and each width is attacked by itself.
 
 A new method is a function here and its name in OBJECTIVES (docs/extending.md).
 """
@@ -20,13 +21,15 @@ from bench.specs import Recipe
 @dataclass
 class Batch:
     """x (B, C, H, W) fp32 in [0,1], y (B,), lam (B,) with its `zeros` zeros first, all on the network's device; rng of
-    that device; `correct` collects the training accuracy as (hits, images) for `sa` and `ra`."""
+    that device; `width` the sub-network's; `correct` collects the training accuracy as (hits, images) for `sa` and
+    `ra`."""
 
     x: Tensor
     y: Tensor
     lam: Tensor
     zeros: int
     rng: torch.Generator
+    width: float = 1.0
     correct: dict[str, list[tuple[Tensor, int]]] = field(default_factory=lambda: {"sa": [], "ra": []})
 
 
@@ -74,14 +77,14 @@ def logits(net, recipe: Recipe, batch: Batch, x: Tensor, zeros: int, part: slice
     """(n, classes) fp32 logits of a pass over x, which stands for `part` of the batch; its first `zeros` images go
     through BN_c."""
     with autocast(recipe.precision, x.device):
-        return net(x, net.condition(batch.lam[part], zeros)).float()
+        return net(x, net.condition(batch.lam[part], zeros, batch.width)).float()
 
 
 def craft(net: ConditionalNetwork, recipe: Recipe, batch: Batch, part: slice) -> Tensor:
     """Adversarial images for `part` of the batch; BN in eval mode unless ledger row 12 says otherwise."""
     x, y, lam = batch.x[part], batch.y[part], batch.lam[part]
     net.train(recipe.protocol.attack_bn == "train")
-    cond = net.condition(lam)
+    cond = net.condition(lam, width=batch.width)
 
     def conditioned(images: Tensor) -> Tensor:
         with autocast(recipe.precision, images.device):

@@ -10,7 +10,7 @@ from bench.models.conditional import ConditionalNetwork
 from bench.specs import Recipe
 from bench.training.checkpoint import State, snapshot, write_tensors
 
-ONE = "one"  # the tag of the network chosen by the mean over λ of (SA + RA)/2
+ONE = "one"  # the tag of the network chosen by the mean over λ (and widths) of (SA + RA)/2
 
 
 def consider(state: State, net: ConditionalNetwork, recipe: Recipe, rows: list[dict], epoch: int) -> dict:
@@ -22,7 +22,7 @@ def consider(state: State, net: ConditionalNetwork, recipe: Recipe, rows: list[d
     scores = {ONE: score}
     if recipe.protocol.selection == "each":
         for row, a, r in zip(rows, sa, ra, strict=True):
-            scores |= {tag("SA", row["lam"]): a, tag("RA", row["lam"]): r}
+            scores |= {tag("SA", row["lam"], row["width"]): a, tag("RA", row["lam"], row["width"]): r}
     now = None
     for name, value in scores.items():
         last_epoch_wins = recipe.protocol.selection == "last"
@@ -32,8 +32,8 @@ def consider(state: State, net: ConditionalNetwork, recipe: Recipe, rows: list[d
     return {"heldout_sa": mean_sa, "heldout_ra": mean_ra, "score": score}
 
 
-def tag(metric: str, lam: float) -> str:
-    return f"{metric}@{lam:g}"
+def tag(metric: str, lam: float, width: float = 1.0) -> str:
+    return f"{metric}@{lam:g}" + ("" if width == 1 else f"w{width:g}")
 
 
 def write(state: State, net: ConditionalNetwork, recipe: Recipe, directory: Path) -> None:
@@ -61,9 +61,9 @@ def load(net: ConditionalNetwork, directory: Path, name: str = ONE) -> None:
     net.eval()
 
 
-def nearest_tag(metric: str, lam: float, recipe: Recipe) -> str:
+def nearest_tag(metric: str, lam: float, recipe: Recipe, width: float = 1.0) -> str:
     """The tag whose weights report `metric` at λ: the nearest trained λ's under `each`, the one network's otherwise."""
     if recipe.protocol.selection != "each":
         return ONE
     trained = torch.tensor(recipe.lambdas or (recipe.lam,))
-    return tag(metric, float(trained[(trained - lam).abs().argmin()]))
+    return tag(metric, float(trained[(trained - lam).abs().argmin()]), width)

@@ -1,0 +1,54 @@
+"""Slimmable layers (Yu et al., ICLR 2019; the paper's Sec. 3.3): at width α a layer is the first α of its channels.
+
+What a layer gets is already slimmed, so only its outputs need the width: the inputs are as many as arrive. At width 1
+these are torch's own layers, with the same names in the weights file.
+"""
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def slim(channels: int, width: float) -> int:
+    """How many of the channels a sub-network of this width has, at least one."""
+    return max(1, int(channels * width + 1e-9))
+
+
+class SlimConv2d(nn.Conv2d):
+    def forward(self, x: Tensor, width: float = 1.0) -> Tensor:
+        if width == 1:
+            return super().forward(x)
+        weight = self.weight[: slim(self.out_channels, width), : x.shape[1]]
+        return F.conv2d(x, weight, None, self.stride, self.padding)
+
+
+class SlimLinear(nn.Linear):
+    """`width` slims the outputs; a classifier's stay whole."""
+
+    def forward(self, x: Tensor, width: float = 1.0) -> Tensor:
+        if width == 1 and x.shape[1] == self.in_features:
+            return super().forward(x)
+        outputs = slim(self.out_features, width)
+        return F.linear(x, self.weight[:outputs, : x.shape[1]], self.bias[:outputs])
+
+
+class SwitchableBN(nn.ModuleList):
+    """One BN per width, each with statistics and parameters of its own: shared ones do not work (Yu et al.)."""
+
+    def __init__(self, channels: int, widths: tuple[float, ...]):
+        super().__init__(nn.BatchNorm2d(slim(channels, width)) for width in widths)
+        self.widths = widths
+
+
+def batch_norm(channels: int, widths: tuple[float, ...]) -> nn.BatchNorm2d | SwitchableBN:
+    return SwitchableBN(channels, widths) if widths else nn.BatchNorm2d(channels)
+
+
+def at_width(bn: nn.Module | None, width: float) -> nn.BatchNorm2d | None:
+    """The BN of a width. Raises ValueError where the network has none of it."""
+    if not isinstance(bn, SwitchableBN):
+        if width != 1:
+            raise ValueError(f"the network is not slimmable, so it has no width {width:g}")
+        return bn
+    if width not in bn.widths:
+        raise ValueError(f"the network has the widths {', '.join(f'{w:g}' for w in bn.widths)}, not {width:g}")
+    return bn[bn.widths.index(width)]
