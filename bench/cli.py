@@ -1,4 +1,4 @@
-"""The verbs: plan, run, status, report, data, ui, trial, ingest."""
+"""The verbs: plan, run, status, show, report, data, ui, trial, ingest."""
 
 import os
 import shlex
@@ -107,6 +107,17 @@ def status(runs: Runs = Path("runs")) -> None:
     from bench.status import show
 
     show(runs.resolve(), Console(highlight=False))
+
+
+@app.command(epilog="Example: python -m bench show a632 --runs runs")
+def show(
+    key: Annotated[str, typer.Argument(help="A network's key, or its first digits; figures' CSVs hold it.")],
+    runs: Runs = Path("runs"),
+) -> None:
+    """How one network, a point of a figure, came to be: recipe, commit, hardware, time, selection, counts, commands."""
+    from bench.show import show as print_all
+
+    print_all(key, runs.resolve(), Console(highlight=False))
 
 
 @app.command(epilog="Example: python -m bench report fig4 --out docs/results")

@@ -241,7 +241,7 @@ class Measurement(Frozen):
 
     @property
     def attack_label(self) -> str:
-        """The attack with what was changed in it, as MLflow's metrics and the CSV files name it: pgd7, pgd50-r10."""
+        """The attack with what was changed in it, as MLflow's metrics and the CSV files name it: pgd7-50steps-r10."""
         parts = [self.attack, *([f"{self.steps}steps"] if self.steps else []), *([self.start] if self.start else [])]
         parts += [f"r{self.restarts}"] * (self.restarts > 1) + ["targeted"] * self.targeted
         return "-".join(parts)

@@ -42,13 +42,14 @@ class Measure(Strict):
     start: Literal["uniform", "image"] | None = None
     restarts: int = pydantic.Field(1, ge=1)
     targeted: bool = False
-    images: list[int] = []
+    images: list[pydantic.NonNegativeInt] = []
 
     @pydantic.field_validator("lambdas")
     @classmethod
     def _grid(cls, value):
         if isinstance(value, str):
-            lambda_set(value)
+            if not lambda_set(value):
+                raise ValueError(f"no λ is left of {value}")
         elif not value or any(not 0 <= lam <= 1 for lam in value):
             raise ValueError("the name of a λ set, or a list of values in [0,1]")
         return value
@@ -170,8 +171,10 @@ def check_names(suite: Suite, scale: Scale, document: Document, scale_document: 
                 document.fail((*at, "measure", i, "attack"), unknown("attack", measure.attack, ATTACKS))
             if measure.probe not in ("accuracy", *PROBES):
                 document.fail((*at, "measure", i, "probe"), unknown("probe", measure.probe, ["accuracy", *PROBES]))
-            if not isinstance(fraction(measure.epsilon), float | None):
-                document.fail((*at, "measure", i, "epsilon"), f"epsilon: a number or 8/255, not {measure.epsilon!r}")
+            epsilon = fraction(measure.epsilon)
+            if not (epsilon is None or isinstance(epsilon, float) and 0 < epsilon <= 1):
+                why = f"epsilon: a number in (0,1] or 8/255, not {measure.epsilon!r}"
+                document.fail((*at, "measure", i, "epsilon"), why)
         for i, network in enumerate(experiment.networks):
             check_fields(network, document, (*at, "networks", i), extra={LABEL})
     check_fields(scale.recipe, scale_document, ("recipe",))
@@ -209,8 +212,8 @@ def panel(name: str, experiment: Experiment, scale: Scale, document, scale_docum
         given += [(scale_document, ("recipe",), scale.recipe), (scale_document, (), {"lr": scale.lr})]
         blame = partial(blamed, given, options.settings)
         fixed_batch = "batch" in network or "batch" in settings
-        network = relative(network, common | settings, blame)
-        for fields in combinations(common | network | settings, blame):
+        longer = relative(network, common | settings, blame)
+        for fields in combinations(common | network | settings | longer, blame):
             for seed in seeds:
                 planned = {"dataset": info.name, "data_hash": info.fingerprint, "seed": seed}
                 planned |= (
@@ -246,14 +249,14 @@ def blamed(given: list[tuple], settings: tuple[str, ...], loc: tuple, message: s
 
 
 def relative(network: dict, base: dict, blame) -> dict:
-    """A network's `epochs: +10%` in numbers, of the scale's or of --set epochs."""
+    """A network's `epochs: +10%` in numbers, of the scale's or of --set epochs, which it outlasts; or {}."""
     match = re.fullmatch(r"\+\s*(\d+)\s*%", str(network.get("epochs")))
     if not match:
-        return network
+        return {}
     epochs = base.get("epochs")
     if not isinstance(epochs, int):
         blame(("epochs",), f"epochs: {network['epochs']} needs a number of epochs in the scale, not {epochs!r}")
-    return network | {"epochs": max(epochs + 1, round(epochs * (1 + int(match[1]) / 100)))}
+    return {"epochs": max(epochs + 1, round(epochs * (1 + int(match[1]) / 100)))}
 
 
 def measurements(measure: Measure, recipe: Recipe, scale: Scale, blame) -> Iterator[Measurement]:

@@ -41,10 +41,16 @@ def attack_of(what: Measurement) -> Callable[[Logits, Tensor, Tensor, torch.Gene
             yield attack.run(logits, x, target, rng=rng, loss=away_from, **budget)
 
     def run(logits: Logits, x: Tensor, y: Tensor, rng: torch.Generator) -> Tensor:
-        tries = (adv for _ in range(what.restarts) for adv in once(logits, x, y, rng))
+        tries = (adv for i in range(what.restarts) for adv in once(logits, x, y, restarted(rng, i)))
         return next(tries) if what.restarts == 1 and not what.targeted else first_to_fool(logits, x, y, tries)
 
     return run
+
+
+def restarted(rng: torch.Generator, restart: int) -> torch.Generator:
+    """Restarts draw from generators of their own: the first start of every batch is then the same however many there
+    are, and more of them never find less."""
+    return torch.Generator(rng.device).manual_seed(rng.initial_seed() + restart) if restart else rng
 
 
 def away_from(outputs: Tensor, target: Tensor) -> Tensor:
@@ -59,7 +65,6 @@ def wrong_classes(logits: Logits, x: Tensor, y: Tensor) -> Tensor:
     return outputs.argsort(dim=1, descending=True)[:, 1:].T
 
 
-@torch.no_grad()
 def first_to_fool(logits: Logits, x: Tensor, y: Tensor, tries: Iterable[Tensor]) -> Tensor:
     """For each image the first try that the network gets wrong, or else the first try of all.
 
@@ -67,7 +72,8 @@ def first_to_fool(logits: Logits, x: Tensor, y: Tensor, tries: Iterable[Tensor])
     """
     found, fooled = None, torch.zeros_like(y, dtype=torch.bool)
     for adv in tries:
-        wrong = logits(adv).argmax(1) != y
+        with torch.no_grad():  # around this alone: the next try, which needs gradients, is made within the loop
+            wrong = logits(adv).argmax(1) != y
         new = wrong & ~fooled
         found = adv if found is None else torch.where(new[:, None, None, None], adv, found)
         fooled |= wrong

@@ -49,7 +49,8 @@ class FiLM(nn.Module):
 
     def forward(self, code: Tensor, width: float = 1.0) -> tuple[Tensor, Tensor]:
         if self.kind == "authors":
-            return F.leaky_relu(self.both(code, width)).split(slim(self.channels, width), dim=1)
+            both, channels = F.leaky_relu(self.both(code, width)), slim(self.channels, width)
+            return both[:, :channels], both[:, channels : 2 * channels]  # at some widths the MLP has a unit more
         return self.gamma(code, width), self.beta(code, width)
 
 

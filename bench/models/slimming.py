@@ -44,9 +44,9 @@ def batch_norm(channels: int, widths: tuple[float, ...]) -> nn.BatchNorm2d | Swi
 
 
 def at_width(bn: nn.Module | None, width: float) -> nn.BatchNorm2d | None:
-    """The BN of a width. Raises ValueError where the network has none of it."""
+    """The BN of a width, None where there is no BN. Raises ValueError where the network has not that width."""
     if not isinstance(bn, SwitchableBN):
-        if width != 1:
+        if width != 1 and bn is not None:
             raise ValueError(f"the network is not slimmable, so it has no width {width:g}")
         return bn
     if width not in bn.widths:
