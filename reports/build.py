@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from reports import html, provenance, results, style
-from reports.figures import FIGURES
+from reports import claims, drawn, html, provenance, results, style
+from reports.figures import FIGURES, SUITES
 from reports.results import View
 
 FORMATS = ("png", "svg", "pdf")
 CSV_COLUMNS = ["method", "dataset", "scale", "seed", "lambda", "width", "attack", "sa", "ra", "n", "key"]
-REMEDY = "run `python -m bench run suites/frontiers.yaml` first, or name another directory with --runs"
 
 
 class ReportError(Exception):
@@ -28,10 +27,10 @@ def build(figures: list[str] | None, runs: Path, out: Path, scale: str | None = 
     names = [check_known(name) for name in figures] if figures else list(FIGURES)
     plans, notes = results.read_plans(runs)
     if not plans:
-        raise ReportError(f"no plan under {runs / 'plans'}: {REMEDY}")
+        raise ReportError(f"no plan under {runs / 'plans'}: {remedy(names[0] if figures else 'fig4')}")
     names = [name for name in names if figures or results.mentions(plans, name)]
     if not names:
-        raise ReportError(f"no plan under {runs / 'plans'} mentions {' or '.join(FIGURES)}: {REMEDY}")
+        raise ReportError(f"no plan under {runs / 'plans'} mentions {' or '.join(FIGURES)}: {remedy('fig4')}")
     scales = {name: choose_scale(plans, name, scale) for name in names if figures or has_scale(plans, name, scale)}
     if not scales:
         raise ReportError(f"no plan at scale {scale}; there are {', '.join(sorted({p['scale'] for p in plans}))}")
@@ -41,7 +40,7 @@ def build(figures: list[str] | None, runs: Path, out: Path, scale: str | None = 
         view = results.view(plans, runs, name, chosen, FIGURES[name].KEEP)
         view.notes.extend(notes)
         written += write_figure(view, out)
-    return [*written, *html.write_pages(out)]
+    return [*written, *claims.write(plans, runs, out, scales), *html.write_pages(out)]
 
 
 def check_known(name: str) -> str:
@@ -52,6 +51,11 @@ def check_known(name: str) -> str:
     raise ReportError(f"unknown figure {name}: known are {', '.join(FIGURES)}{hint}")
 
 
+def remedy(name: str) -> str:
+    suite = SUITES.get(name, "frontiers")
+    return f"run `python -m bench run suites/{suite}.yaml` first, or name another directory with --runs"
+
+
 def has_scale(plans: list[dict], name: str, scale: str | None) -> bool:
     return scale is None or any(plan["scale"] == scale for plan in results.mentions(plans, name))
 
@@ -59,7 +63,7 @@ def has_scale(plans: list[dict], name: str, scale: str | None) -> bool:
 def choose_scale(plans: list[dict], name: str, scale: str | None) -> str:
     found = results.mentions(plans, name)
     if not found:
-        raise ReportError(f"no plan mentions {name}: {REMEDY}")
+        raise ReportError(f"no plan mentions {name}: {remedy(name)}")
     if not has_scale(plans, name, scale):
         there = ", ".join(sorted({plan["scale"] for plan in found}))
         raise ReportError(
@@ -69,20 +73,49 @@ def choose_scale(plans: list[dict], name: str, scale: str | None) -> str:
 
 
 def write_figure(view: View, out: Path) -> list[Path]:
-    """The figure in three formats, its points as CSV, and the JSON from which the page is made again."""
+    """The figure in three formats, its points as CSV, and the JSON from which the page is made again. Images that
+    were drawn from the same numbers stay."""
     name, module = view.figure, FIGURES[view.figure]
     paths = [out / f"{name}.{kind}" for kind in (*FORMATS, "csv", "json")]
-    with style.paper():
-        figure = module.draw(view)
-        for path, kind in zip(paths, FORMATS, strict=False):
-            figure.savefig(path, format=kind, metadata=style.NO_DATES[kind])
-    csv_table(view.points).to_csv(out / f"{name}.csv", index=False, lineterminator="\n")
+    drawn_from = drawn.digest(view)
+    known = drawn.unchanged(out / f"{name}.json", paths[: len(FORMATS)], drawn_from)
+    wide = known.get("wide", False) if known else draw(view, paths)
+    table(view).to_csv(out / f"{name}.csv", index=False, lineterminator="\n")
     page = {"figure": name, "title": module.TITLE, "claim": module.CLAIM, "caption": module.caption(view)}
-    tables = {"summary": module.summary(view), "curves": curves_table(view)}
+    tables = {"summary": module.summary(view), "curves": curves(view)}
     page |= {name: [table for table in found if table["rows"]] for name, found in tables.items()}
     page |= provenance.describe(view, out)
+    page |= {"wide": True} if wide else {}
+    page["drawn_from"] = drawn_from
     (out / f"{name}.json").write_text(json.dumps(page, ensure_ascii=False, indent=1) + "\n", "utf-8")
     return paths
+
+
+def draw(view: View, paths: list[Path]) -> bool:
+    """Draw into `paths`, in the order of FORMATS. Whether one panel is wider than a column."""
+    with style.paper():
+        figure = FIGURES[view.figure].draw(view)
+        for path, kind in zip(paths, FORMATS, strict=False):
+            figure.savefig(path, format=kind, metadata=style.NO_DATES[kind])
+    return len(view.panels) == 1 and figure.get_figwidth() > style.SINGLE_WIDTH
+
+
+def hook(view: View, name: str):
+    """A figure module's own function of that name, if it has one; what it imports under that name is a module."""
+    own = getattr(FIGURES[view.figure], name, None)
+    return own if callable(own) else None
+
+
+def table(view: View) -> pd.DataFrame:
+    """The figure's CSV: its own, or every plotted point of an SA–RA figure."""
+    own = hook(view, "table")
+    return own(view) if own else csv_table(view.points)
+
+
+def curves(view: View) -> list[dict]:
+    """What the figure's curves go through, as tables for the page: its own, or SA / RA."""
+    own = hook(view, "curves")
+    return own(view) if own else curves_table(view)
 
 
 def csv_table(points: pd.DataFrame) -> pd.DataFrame:

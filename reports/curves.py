@@ -1,21 +1,28 @@
 """SA–RA curves with their intervals, and the table that sums them up."""
 
+import re
+
 import numpy as np
 import pandas as pd
 
-from reports import statistics
+from reports import lambdas, statistics
 from reports.results import Panel
 
-FRONTIER = "PGD-AT"
+FRONTIER = "PGD-AT"  # Sec. 4.1: networks trained for one λ each; of slimmable networks PGD-ATS (Sec. 4.3)
+FRONTIERS = (FRONTIER, "PGD-ATS")
+ORDER = (*FRONTIERS, "OAT (normal BN)", "OAT (normal BN, S4)", "OAT (dual BN)", "OATS (normal BN)", "OATS (dual BN)")
 METRICS = {"sa": "clean_correct", "ra": "robust_correct"}
+GAP = "Mean gap to frontier, pp of RA"
 
 
 def planned_seeds(panel: Panel) -> dict[tuple[str, float], int]:
-    """(label, λ) → seeds planned there. A PGD-AT network owns one λ; an OAT network is measured at all of them."""
-    lambdas = sorted(set(panel.points.lam) | set(panel.trials.lam.dropna()))
+    """(label, λ) → seeds planned there. A PGD-AT network owns one λ; a conditional one is measured at several, which
+    its own results tell, or else the other networks'."""
+    others = set(panel.points.lam) | set(panel.trials.lam.dropna())
     planned = {}
     for (label, own), trials in panel.trials.groupby(["label", "lam"], dropna=False):
-        for lam in lambdas if np.isnan(own) else [own]:
+        measured = set(panel.points.lam[panel.points.label == label]) or others
+        for lam in sorted(measured) if np.isnan(own) else [own]:
             planned[label, lam] = trials.seed.nunique()
     return planned
 
@@ -32,27 +39,49 @@ def interval(rows: pd.DataFrame, metric: str) -> tuple[float, float, float]:
 def curves(panel: Panel) -> pd.DataFrame:
     """A row per method and planned λ, from λ=1 down to 0 within a method; NaN where no network has finished.
 
-    Columns: label, lam, planned, seeds, interval (t, wilson, or none), and sa, sa_low, sa_high, ra, ra_low, ra_high.
+    Columns: label, lam, unseen (in training), planned, seeds, interval (t, wilson, or none), and sa, sa_low, sa_high,
+    ra, ra_low, ra_high. The panel's points are of one width and one attack.
     """
-    rows = []
+    met, rows = trained_on(panel.trials), []
     for (label, lam), planned in planned_seeds(panel).items():
         found = panel.points[(panel.points.label == label) & (panel.points.lam == lam)]
         kind = "t" if len(found) > 1 else "wilson" if len(found) else "none"
-        row = {"label": label, "lam": lam, "planned": planned, "seeds": len(found), "interval": kind}
+        row = {"label": label, "lam": lam, "unseen": lambdas.unseen(lam, met[label])}
+        row |= {"planned": planned, "seeds": len(found), "interval": kind}
         for metric in METRICS:
             values = interval(found, metric) if len(found) else (np.nan,) * 3
             row |= dict(zip((metric, f"{metric}_low", f"{metric}_high"), values, strict=True))
         rows.append(row)
     bounds = [f"{metric}{end}" for metric in METRICS for end in ("", "_low", "_high")]
-    table = pd.DataFrame(rows, columns=["label", "lam", "planned", "seeds", "interval", *bounds])
-    table = table.sort_values("lam", ascending=False)
+    table = pd.DataFrame(rows, columns=["label", "lam", "unseen", "planned", "seeds", "interval", *bounds])
+    table = table.astype({"unseen": bool}).sort_values("lam", ascending=False)
     order = {label: place for place, label in enumerate(method_order(table.label.unique()))}
     return table.sort_values("label", key=lambda labels: labels.map(order), kind="stable", ignore_index=True)
 
 
+def trained_on(trials: pd.DataFrame) -> dict[str, frozenset[float] | None]:
+    """Label → the λ that its conditional networks met in training; None for PGD-AT, measured at its own λ only."""
+    found = {}
+    for label, own in trials.groupby("label"):
+        recipe = own.recipe.iloc[0] if "recipe" in own else {}
+        found[label] = lambdas.trained_on(label, recipe) if own.lam.isna().all() else None
+    return found
+
+
 def method_order(labels) -> list[str]:
-    """The frontier first, then the others by name in reverse, so that normal BN precedes dual BN as in the paper."""
-    return sorted(labels, key=lambda label: (label == FRONTIER, label), reverse=True)
+    """The frontier first, then as the paper's legends have them, then all others by name: DCT-16 before DCT-128."""
+
+    def place(label: str) -> tuple:
+        words = [(1, int(word), "") if word.isdigit() else (0, 0, word) for word in re.findall(r"\d+|\D+", label)]
+        return ORDER.index(label) if label in ORDER else len(ORDER), not label.startswith("none"), words
+
+    return sorted(labels, key=place)
+
+
+def frontier_of(label: str, labels) -> str | None:
+    """The frontier that a method is held against: PGD-ATS for slimmable networks, else PGD-AT; None if not there."""
+    own = FRONTIERS[label.startswith(("OATS", "PGD-ATS"))]
+    return own if own in set(labels) else None
 
 
 def seed_curves(points: pd.DataFrame, label: str) -> dict[int, pd.DataFrame]:
@@ -68,23 +97,52 @@ def pooled_counts(points: pd.DataFrame, label: str) -> np.ndarray:
     return own.to_numpy()
 
 
-def gap(points: pd.DataFrame, label: str) -> dict | None:
+def gap(points: pd.DataFrame, label: str, frontier: str = FRONTIER) -> dict | None:
     """Mean gap of a method to the frontier, percentage points of RA, with its interval and the interval's kind.
 
-    Over seeds where two or more are whole for both; else a bootstrap over the test images of what there is.
+    Over seeds where two or more are whole for both; else a bootstrap over the test images of what there is. `doubt`
+    says why the gap cannot be judged, and is empty where it can. None where the two share no SA at all.
     """
-    own, frontier = seed_curves(points, label), seed_curves(points, FRONTIER)
-    both = sorted(set(own) & set(frontier))
-    gaps = statistics.gaps_by_seed(*([c[s][["sa", "ra"]].to_numpy() for s in both] for c in (own, frontier)))
-    counts, frontier_counts = pooled_counts(points, label), pooled_counts(points, FRONTIER)
+    own, other = seed_curves(points, label), seed_curves(points, frontier)
+    both = sorted(set(own) & set(other))
+    gaps = statistics.gaps_by_seed(*([c[s][["sa", "ra"]].to_numpy() for s in both] for c in (own, other)))
+    counts, frontier_counts = pooled_counts(points, label), pooled_counts(points, frontier)
     if len(gaps) > 1:
-        found, kind = statistics.t_interval(gaps), f"t, {len(gaps)} seeds"
+        some = f" of {len(both)}" if len(gaps) < len(both) else ""
+        found, kind = statistics.t_interval(gaps), f"t, {len(gaps)}{some} seeds"
     else:
         found, kind = statistics.gap_bootstrap(counts, frontier_counts), "bootstrap over test images"
     shared = statistics.common_range(statistics.percent(counts), statistics.percent(frontier_counts))
     if found is None or shared is None:
         return None
-    return {"gap": found[0], "low": found[1], "high": found[2], "kind": kind, "sa_range": shared}
+    result = {"gap": found[0], "low": found[1], "high": found[2], "kind": kind, "sa_range": shared}
+    return result | {"doubt": doubt(result, points, (label, frontier))}
+
+
+def doubt(found: dict, points: pd.DataFrame, labels: tuple[str, str]) -> str:
+    """Why a gap says nothing. It compares RA at equal SA, so SA must be known better than the range it is taken over,
+    and its interval must be narrower than all the RA there is to gain or lose."""
+    two = points[points.label.isin(labels)]
+    uncertain = float(np.median([sa_error(rows) for _, rows in two.groupby(["label", "lam"])]))
+    low, high = found["sa_range"]
+    if high - low < uncertain:
+        return (
+            f"the curves share only {high - low:.2f} pp of SA ({low:.2f}–{high:.2f}), "
+            f"and SA itself is known to ±{uncertain:.1f} pp"
+        )
+    means = two.groupby(["label", "lam"]).ra.mean()
+    if found["high"] - found["low"] > means.max() - means.min():
+        width, reach = found["high"] - found["low"], means.max() - means.min()
+        return f"its interval is {width:.0f} pp wide, and both curves together span {reach:.0f} pp of RA"
+    return ""
+
+
+def sa_error(rows: pd.DataFrame) -> float:
+    """How far SA is uncertain at a point, pp: half its interval, and no less than half that of all seeds' counts in
+    one, for a few seeds may agree by chance. rows: one per seed."""
+    _, low, high = interval(rows, "sa")
+    pooled = statistics.wilson(rows.clean_correct.sum(), rows.n.sum())
+    return max(high - low, 100 * float(pooled[1] - pooled[0])) / 2
 
 
 def monotone(curve: pd.DataFrame, metric: str, rising: bool) -> str:
@@ -99,37 +157,35 @@ def monotone(curve: pd.DataFrame, metric: str, rising: bool) -> str:
 
 
 def summary(panel: Panel) -> list[dict]:
-    """The generated table: a row of finished text per method."""
+    """The generated table: a row of finished text per method; the gap only where there is a frontier."""
     table, rows = curves(panel), []
-    for label in method_order(table.label.unique()):
+    labels = method_order(table.label.unique())
+    for label in labels:
         curve = table[table.label == label]
-        text, over = gap_text(panel.points, table, label)
-        rows.append(
-            {
-                "Method": label,
-                "SA, %": span(curve.sa),
-                "RA, %": span(curve.ra),
-                "SA falls with λ": monotone(curve, "sa", rising=False),
-                "RA rises with λ": monotone(curve, "ra", rising=True),
-                "Mean gap to frontier, pp of RA": text,
-                "over SA, %": over,
-            }
-        )
+        row = {"Method": label, "SA, %": span(curve.sa), "RA, %": span(curve.ra)}
+        row |= {"SA falls with λ": monotone(curve, "sa", rising=False)}
+        row |= {"RA rises with λ": monotone(curve, "ra", rising=True)}
+        frontier = frontier_of(label, labels)
+        if frontier:
+            row[GAP], row["over SA, %"] = gap_text(panel.points, table, label, frontier)
+        rows.append(row)
     return rows
 
 
-def gap_text(points: pd.DataFrame, table: pd.DataFrame, label: str) -> tuple[str, str]:
+def gap_text(points: pd.DataFrame, table: pd.DataFrame, label: str, frontier: str) -> tuple[str, str]:
     """The gap with its interval, and the SA range that it is a mean over; or why there is none."""
-    frontier, own = (table.sa[table.label == name] for name in (FRONTIER, label))
-    if label == FRONTIER:
+    if label == frontier:
         return "is the frontier", "–"
-    if not frontier.notna().any() or not own.notna().any():
+    theirs, own = (table.sa[table.label == name] for name in (frontier, label))
+    if not theirs.notna().any() or not own.notna().any():
         return "–", "–"
-    found = gap(points, label)
+    found = gap(points, label, frontier)
     if not found:
         return "no SA in common", "–"
-    partial = "; frontier incomplete" if frontier.isna().any() else ""
+    partial = "; frontier incomplete" if theirs.isna().any() else ""
     text = f"{found['gap']:+.1f} [{found['low']:+.1f}, {found['high']:+.1f}] ({found['kind']}{partial})"
+    if found["doubt"]:
+        text = f"cannot be judged: {found['doubt']}{partial}"
     return text, span(pd.Series(found["sa_range"]))
 
 

@@ -1,4 +1,4 @@
-"""The page, for a browser and for a repository: every figure of a directory, with where it came from."""
+"""The page, for a browser and for a repository: the claims, then every figure of a directory and where it came from."""
 
 import json
 import re
@@ -6,7 +6,9 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from reports.claims_text import UNPLANNED
 from reports.figures import FIGURES
+from reports.verdicts.decide import VERDICTS
 
 TEMPLATES = Path(__file__).with_name("templates")
 
@@ -25,7 +27,30 @@ def write_pages(out: Path) -> list[Path]:
             lstrip_blocks=True,
             keep_trailing_newline=True,
         )
-        text = environment.get_template(f"{name}.j2").render(figures=pages)
+        environment.filters |= {"cell": cell, "short": short}
+        about = {"claims": claims(out), "verdicts": VERDICTS, "unplanned": UNPLANNED}
+        text = environment.get_template(f"{name}.j2").render(figures=pages, **about)
         written.append(out / name)
         written[-1].write_text(re.sub("\n{3,}", "\n\n", text).rstrip() + "\n", "utf-8")
     return written
+
+
+def short(title: str) -> str:
+    """Figure 4. Trade-off between … → Figure 4."""
+    name = re.match(r"(Figure \d+|App\. [A-Z]|Section [\d.]*\d)\b|[^:]+", title)
+    return name[0] if name else title
+
+
+def claims(out: Path) -> dict | None:
+    """claims.json, with how many claims have each verdict; none where no claim was judged yet."""
+    path = out / "claims.json"
+    if not path.exists():
+        return None
+    page = json.loads(path.read_text("utf-8"))
+    found = [claim["verdict"] for claim in page["claims"]]
+    return page | {"counts": {verdict: found.count(verdict) for verdict in VERDICTS if verdict in found}}
+
+
+def cell(text: str) -> str:
+    """Text for a cell of a Markdown table, in which a bar or a line's end would begin another."""
+    return str(text).replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")

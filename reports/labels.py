@@ -5,6 +5,8 @@ import itertools
 import numpy as np
 
 DIRECTIONS = np.array([(np.cos(angle), np.sin(angle)) for angle in np.linspace(0, 2 * np.pi, 16, endpoint=False)])
+RINGS = {1.0: 0.0, 1.7: 2.0, 3.2: 7.0, 4.8: 10.0, 6.6: 13.0}  # clearance in multiples of `reach` → what it costs
+NEAR = 1.7  # up to here a label is seen to belong to its point
 
 
 def overlap(boxes, others) -> np.ndarray:
@@ -30,31 +32,50 @@ def along(curve, step: float = 2.0) -> np.ndarray:
     return np.vstack(pieces)
 
 
-def place(anchors, sizes, markers, lines, bounds, reach: float = 4.0) -> list[np.ndarray | None]:
+def place(anchors, sizes, markers, lines, bounds, reach: float = 4.0, far=None, covered=()) -> list:
     """A centre for each label, in order of priority; None where every place would cover something.
 
     anchors: (n, 2) points to be labelled. sizes: (n, 2) widths and heights. markers: (m, 2) points not to be covered.
     lines: (l, 2) points of lines, to be avoided where possible. bounds: (4,) the panel. All in pixels; `reach` is the
-    clearance from the point.
+    clearance from the point. far: (n,) which labels may stand farther off, joined to their point by a `leader` that
+    crosses no marker and no other label; none if not given. covered: (c, 4) boxes where nothing can stand.
     """
-    taken, places = around(markers, reach * 0.8), []
+    taken, places = np.vstack([around(markers, reach * 0.8), *np.asarray(covered, float).reshape(-1, 1, 4)]), []
     lines = around(lines, 0.5)
-    for anchor, size in zip(np.asarray(anchors, float), np.asarray(sizes, float), strict=True):
+    far = [False] * len(anchors) if far is None else far
+    for anchor, size, distant in zip(np.asarray(anchors, float), np.asarray(sizes, float), far, strict=True):
         half = size / 2
-        rings = [anchor + DIRECTIONS * (half + reach * ring) for ring in (1.0, 1.7)]
-        centres = np.vstack(rings)
+        rings = {ring: cost for ring, cost in RINGS.items() if ring <= NEAR or distant}
+        centres = np.vstack([anchor + DIRECTIONS * (half + reach * ring) for ring in rings])
         boxes = around(centres, half)
         inside = (boxes[:, :2] >= bounds[:2]).all(axis=1) & (boxes[:, 2:] <= bounds[2:]).all(axis=1)
         crossed = (overlap(boxes, lines) > 0).sum(axis=1)
-        cost = crossed + np.repeat([0.0, 2.0], len(DIRECTIONS))
+        cost = crossed + np.repeat(list(rings.values()), len(DIRECTIONS))
         cost[~inside | (overlap(boxes, taken).sum(axis=1) > 0)] = np.inf
-        best = int(np.argmin(cost))
-        if np.isinf(cost[best]):
-            places.append(None)
-            continue
-        places.append(centres[best])
-        taken = np.vstack([taken, around(centres[best], half + [reach / 2, 0])])  # or 1 beside 1 would read as 11
+        for best in np.argsort(cost, kind="stable"):
+            if np.isinf(cost[best]):
+                places.append(None)
+                break
+            joint = leader(anchor, centres[best], size, reach)
+            dots = np.empty((0, 2)) if joint is None else along(joint)
+            dots = around(dots[(np.abs(dots - anchor) > 0.9 * reach).any(axis=1)], 0.5)  # beyond the point's own marker
+            if not (overlap(dots, taken) > 0).any():
+                places.append(centres[best])
+                beside = around(centres[best], half + [reach / 2, 0])  # or 1 beside 1 would read as 11
+                taken = np.vstack([taken, beside, dots])
+                break
     return places
+
+
+def leader(anchor, centre, size, reach: float) -> np.ndarray | None:
+    """(2, 2): a line from a point's marker to the edge of its label; None where the label stands close enough."""
+    anchor, centre, half = (np.asarray(part, float) for part in (anchor, centre, np.asarray(size, float) / 2))
+    away = centre - anchor
+    if (np.abs(away) <= half + reach * NEAR * 1.01).all():
+        return None
+    edge = min(h / abs(d) for h, d in zip(half + 0.15 * reach, away, strict=True) if abs(d) > 1e-9)
+    start = 0.7 * reach / np.hypot(*away)
+    return np.array([anchor + start * away, centre - edge * away])
 
 
 def grouped(anchors, texts: list[str], near: float) -> list[tuple[int, str]]:

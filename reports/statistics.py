@@ -23,8 +23,13 @@ def t_interval(values, confidence: float = CONFIDENCE) -> tuple[float, float, fl
     values = np.asarray(values, float)
     if len(values) < 2:
         raise ValueError("a t interval needs at least two seeds; take wilson for one")
-    half = stdtrit(len(values) - 1, 0.5 + confidence / 2) * values.std(ddof=1) / np.sqrt(len(values))
+    half = t_half_width(values.std(ddof=1), len(values), confidence)
     return float(values.mean()), float(values.mean() - half), float(values.mean() + half)
+
+
+def t_half_width(sd: float, n: int, confidence: float = CONFIDENCE) -> float:
+    """Half the width of Student's interval for a mean of n values with sample standard deviation sd; NaN for one."""
+    return float(stdtrit(n - 1, 0.5 + confidence / 2) * sd / np.sqrt(n)) if n > 1 else float("nan")
 
 
 def monotone_within_intervals(lows, highs, rising: bool = True) -> bool:

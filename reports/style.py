@@ -1,6 +1,7 @@
 """The look of all figures: size, type, colours, markers. Colours are Okabe and Ito's, safe for the colour-blind."""
 
 import itertools
+import textwrap
 from contextlib import contextmanager
 
 import matplotlib
@@ -9,19 +10,35 @@ from matplotlib.figure import Figure
 from matplotlib.patheffects import Normal, Stroke
 
 TEXT_WIDTH = 5.5  # inches, a NeurIPS page; a figure is drawn at the size it is printed
-COLUMN_WIDTH = 3.4
+SINGLE_WIDTH = 4.2  # of a figure with one column
 SMALL = 5.8  # points: λ labels, subtitles, notes
 
-METHODS = {
-    "PGD-AT": {"color": "#000000", "marker": "s", "zorder": 3},
-    "OAT (normal BN)": {"color": "#0072B2", "marker": "^", "zorder": 4},
-    "OAT (dual BN)": {"color": "#D55E00", "marker": "o", "zorder": 5},
-}
-LEGEND = {"PGD-AT": "PGD-AT (frontier)"}
+FRONTIER = {"color": "#000000", "marker": "s", "zorder": 3}
+NORMAL = {"color": "#0072B2", "marker": "^", "zorder": 4}
+DUAL = {"color": "#D55E00", "marker": "o", "zorder": 5}
 OTHERS = [
     {"color": color, "marker": marker, "zorder": 4}
     for color, marker in zip(["#009E73", "#CC79A7", "#56B4E9", "#E69F00"], "DvPX", strict=True)
 ]
+METHODS = {
+    "PGD-AT": FRONTIER,
+    "PGD-ATS": FRONTIER,
+    "OAT (normal BN)": NORMAL,
+    "OATS (normal BN)": NORMAL,
+    "OAT (normal BN, S4)": OTHERS[0],
+    "OAT (dual BN)": DUAL,
+    "OATS (dual BN)": DUAL,
+    "OAT on S1": DUAL,  # the same network as OAT (dual BN); circles, because stars are its unseen λ
+    "OAT on S2": {"color": "#009E73", "marker": "o", "zorder": 4},
+    "OAT, λ ~ U[0,1]": OTHERS[1],
+    "none (scalar λ)": {"color": "#7a7a7a", "marker": "s", "zorder": 3},
+    "DCT-16": {"color": "#56B4E9", "marker": "v", "zorder": 4},
+    "DCT-128": {"color": "#0072B2", "marker": "^", "zorder": 4},
+    "RO-16": {"color": "#E69F00", "marker": "D", "zorder": 4},
+    "RO-128": DUAL,
+}
+LEGEND = {"PGD-AT": "PGD-AT (frontier)", "PGD-ATS": "PGD-ATS (frontier)"}
+STAR = {"marker": "*", "ms": 6.5}
 
 RC = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so every machine draws the same bytes
@@ -68,7 +85,7 @@ def paper():
 
 
 def method(label: str, labels=()) -> dict:
-    """Colour, marker and z-order of a method; those unknown to the paper's Figure 4 take turns, in `labels`' order."""
+    """Colour, marker and z-order of a method; those that the paper does not have take turns, in `labels`' order."""
     if label in METHODS:
         return METHODS[label]
     unknown = [name for name in labels if name not in METHODS]
@@ -78,19 +95,45 @@ def method(label: str, labels=()) -> dict:
 
 def panels(columns: int, rows: int = 1, height: float | None = None, **kwargs):
     """A figure at its printed size and its axes (rows, columns): a text width for two or three columns."""
-    width = TEXT_WIDTH * max(columns / 3, 1) if columns > 1 else COLUMN_WIDTH
-    tallest = {1: 2.7, 2: 2.4}.get(columns, 2.15)
+    width = TEXT_WIDTH * max(columns / 3, 1) if columns > 1 else SINGLE_WIDTH
+    tallest = {1: 3.1, 2: 2.4}.get(columns, 2.15)
     figure = Figure(figsize=(width, height or tallest * (1 if rows == 1 else 0.7 * rows)), layout="constrained")
     FigureCanvasAgg(figure)
     figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03)
     return figure, figure.subplots(rows, columns, squeeze=False, **kwargs)
 
 
-def title(ax, heading: str, below: str = "") -> None:
-    """A panel's heading, and what it stands in for in a smaller line beneath."""
-    ax.set_title(heading, pad=3 + (SMALL + 2.5) * bool(below))
-    if below:
-        ax.annotate(below, (0.5, 1), (0, 3), "axes fraction", textcoords="offset points", ha="center", fontsize=SMALL)
+def title(ax, heading: str, below: str = "", align: str = "center", room: int = 40) -> None:
+    """Heading of a set of axes, and what it stands in for in smaller lines beneath, of `room` characters each."""
+    parts = [below] if len(below) <= room else below.split("; ")
+    lines = [line for part in parts for line in textwrap.wrap(part, room, break_on_hyphens=False)]
+    ax.set_title(heading, pad=3 + (SMALL + 2.5) * bool(lines) + (SMALL + 1.2) * max(len(lines) - 1, 0), loc=align)
+    if lines:
+        where = {"left": 0.0, "center": 0.5}[align]
+        text = {"ha": align, "fontsize": SMALL, "linespacing": 1.05}
+        ax.annotate("\n".join(lines), (where, 1), (0, 3), "axes fraction", textcoords="offset points", **text)
+
+
+def room(figure, columns: int) -> int:
+    """Characters of small type that fit over one of so many columns."""
+    return int(0.93 * figure.get_figwidth() / columns * 72 / (0.55 * SMALL))
+
+
+def legend(figure, axes, names: dict = LEGEND, last: str = "") -> None:
+    """One legend for all axes, above them; `names`: what to call a method there; `last`: what comes last."""
+    handles = {}
+    for ax in axes:
+        for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
+            handles.setdefault(label, handle)
+    if last in handles:
+        handles[last] = handles.pop(last)
+    if not handles:
+        return
+    texts = [names.get(label, label) for label in handles]
+    inches = sum(0.36 + 0.047 * len(text) for text in texts)
+    lines = -(-inches // figure.get_figwidth())
+    where = {"loc": "outside upper center", "ncols": -(-len(texts) // int(lines)), "columnspacing": 1.2}
+    figure.legend(list(handles.values()), texts, **where, handlelength=1.8)
 
 
 def note(ax, text: str, xy=(0.03, 0.03), ha: str = "left") -> None:
@@ -106,9 +149,9 @@ def tag(ax, xy, text: str, color: str) -> None:
     ax.text(*xy, text, color=color, fontsize=SMALL, ha="center", va="center_baseline", zorder=6, path_effects=halo)
 
 
-def empty(ax) -> None:
-    """A panel of which nothing has finished."""
-    ax.text(0.5, 0.5, "no network has finished", transform=ax.transAxes, ha="center", va="center", fontsize=SMALL)
+def empty(ax, text: str = "no network has finished") -> None:
+    """Axes that nothing can be drawn on."""
+    ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", fontsize=SMALL)
     ax.set(xticks=[], yticks=[])
 
 
@@ -116,7 +159,8 @@ def hollow(ax, rows, x: str, y: str, look: dict, **kwargs) -> None:
     """Hollow markers over the points of a frame that rest on fewer networks than planned."""
     if len(rows):
         shape = {"marker": look["marker"], "mec": look["color"], "mfc": "white", "mew": 0.9}
-        ax.plot(rows[x], rows[y], ls="", **shape, zorder=look["zorder"] + 0.5, label="_hollow", **kwargs)
+        shape |= {"ls": "", "zorder": look["zorder"] + 0.5, "label": "_hollow"}
+        ax.plot(rows[x], rows[y], **(shape | kwargs))
 
 
 def limits(values, bars=(), pad: float = 0.09, least: float = 2.0) -> tuple[float, float]:

@@ -47,6 +47,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def missing(gone: int, planned: int) -> str:
+    """3 of 24 networks missing; empty where none is."""
+    return f"{gone} of {counted(planned, 'network')} missing" if gone else ""
+
+
 def overrides(changed: dict) -> str:
     """{"protocol": "authors-code"} → protocol=authors-code."""
     shown = (value if isinstance(value, str) else json.dumps(value) for value in changed.values())

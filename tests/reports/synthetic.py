@@ -36,7 +36,7 @@ def jitter(*words, spread: float) -> float:
 
 def planned(label: str, lam: float | None, seed: int, dataset: str, arch: str, lr: float = 0.1) -> dict:
     """A trial as a plan lists it."""
-    method = "pgd_at" if label == "PGD-AT" else "oat"
+    method = "pgd_at" if label.startswith("PGD-AT") else "oat"
     name = f"{label} λ={lam} · {dataset} · {arch} · lr {lr:g} · seed {seed}"
     key = hashlib.sha256(name.encode()).hexdigest()[:16]
     mkeys = [MKEY if lam is not None else MKEY_S1]

@@ -64,6 +64,7 @@ def test_files_and_page(gappy):
     runs, trials, written = gappy
     kinds = ("png", "svg", "pdf", "csv", "json")
     expected = {f"{figure}.{kind}" for figure in ("fig4", "fig8") for kind in kinds} | {"index.html", "README.md"}
+    expected |= {"claims.json", "claims.csv"}
     assert {path.name for path in written} == expected and all(path.stat().st_size for path in written)
     page = Page(runs / "report" / "index.html")
     page.check_links(runs / "report")
@@ -116,7 +117,7 @@ def test_page_keeps_figures_built_earlier(tmp_path):
     build(["fig8"], tmp_path, tmp_path / "out")
     build(["fig4"], tmp_path, tmp_path / "out")
     page = Page(tmp_path / "out" / "index.html")
-    assert page.ids == ["fig4", "fig8"]
+    assert [name for name in page.ids if not name.startswith("claim")] == ["fig4", "fig8"]
     page.check_links(tmp_path / "out")
 
 
@@ -149,7 +150,7 @@ def test_a_log_is_not_linked_from_a_page_elsewhere(tmp_path, svg_only):
 def test_errors_are_one_line_with_a_remedy(tmp_path, svg_only):
     with pytest.raises(ReportError, match="no plan under .*bench run suites/frontiers.yaml"):
         build(None, tmp_path, tmp_path / "out")
-    synthetic.write_plan(tmp_path, [synthetic.panel(synthetic.networks(seeds=(0,))) | {"figures": ["fig4", "fig5"]}])
+    synthetic.write_plan(tmp_path, [synthetic.panel(synthetic.networks(seeds=(0,))) | {"figures": ["fig4", "fig99"]}])
     with pytest.raises(ReportError, match="unknown figure fgi4: .*did you mean fig4"):
         build(["fgi4"], tmp_path, tmp_path / "out")
     with pytest.raises(ReportError, match="no plan mentions fig8"):
@@ -159,7 +160,7 @@ def test_errors_are_one_line_with_a_remedy(tmp_path, svg_only):
     with pytest.raises(ReportError, match="there are laptop"):
         build(None, tmp_path, tmp_path / "out", "paper")
     assert not (tmp_path / "out").exists()
-    assert {path.stem for path in build(None, tmp_path, tmp_path / "out")} == {"fig4", "index", "README"}
+    assert {path.stem for path in build(None, tmp_path, tmp_path / "out")} == {"fig4", "claims", "index", "README"}
 
 
 def test_the_markdown_page_says_what_the_csv_says(gappy):

@@ -1,0 +1,151 @@
+"""Predicates on a curve in the plane of SA and RA against another: the mean gap, and single points above it.
+
+Neither is linear in the accuracies. Over seeds they are computed within each seed; for one seed, on other test images
+(a parametric bootstrap).
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pydantic
+from scipy.stats import binom
+
+from reports import statistics, words
+from reports.results import Panel
+from reports.verdicts import contrasts, estimates
+from reports.verdicts.arguments import Arguments, Lambdas
+from reports.verdicts.contrasts import METRICS, Cell
+from reports.verdicts.decide import Condition
+from reports.verdicts.estimates import Estimate
+
+DRAWS = 2000
+FEW = 0.02  # the part of draws that may share no SA range before a number on them is not to be told
+
+
+class Curves(Arguments):
+    label: str
+    frontier: str = "PGD-AT"
+    lambdas: Lambdas = pydantic.Field(min_length=2)
+    width: float = pydantic.Field(1.0, gt=0, le=1)
+    attack: str = "pgd7"
+
+
+class Gap(Curves):
+    tolerance: float = pydantic.Field(ge=0, description="how far below still counts as close, percentage points of RA")
+    least_range: float = pydantic.Field(gt=0, description="of SA that both curves must cover, percentage points")
+
+
+class Above(Curves):
+    at: Lambdas = pydantic.Field(description="the λ of the points that are asked")
+    least: float = 0.0
+
+    @pydantic.model_validator(mode="after")
+    def _measured(self):
+        if not set(self.at) <= set(self.lambdas):
+            raise ValueError("`at` must be among `lambdas`")
+        return self
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A curve and the frontier, λ in the order given.
+
+    seeds: per seed common to all their networks, both as percent, (points, 2) each. counts: of one seed, (points, 3)
+    each: images, clean and robust correct. names: of that seed, each point's network.
+    """
+
+    seeds: list[tuple[np.ndarray, np.ndarray]]
+    counts: tuple[np.ndarray, np.ndarray]
+    names: tuple[list[str], list[str]]
+    keys: frozenset[str] = frozenset()
+
+
+def read(panel: Panel, given: Curves) -> Pair:
+    """Raises Absent where a λ of either has no network."""
+    found = contrasts.cells(panel)
+    table = [
+        [[Cell(label, metric, lam, given.width, given.attack) for metric in METRICS] for lam in given.lambdas]
+        for label in (given.label, given.frontier)
+    ]
+    every = [cell for curve in table for point in curve for cell in point]
+    contrasts.require(found, every)
+    seeds = contrasts.common_seeds(found, every)
+
+    def percent(curve, seed: int) -> np.ndarray:
+        return np.array([[100 * found[c][seed].correct / found[c][seed].n for c in point] for point in curve])
+
+    first = dict(zip(every, contrasts.one_each(found, every), strict=True))
+    counts = tuple(np.array([[first[sa].n, first[sa].correct, first[ra].correct] for sa, ra in c]) for c in table)
+    names = tuple([first[sa].key for sa, _ in curve] for curve in table)
+    used = (found[cell][seed] for cell in every for seed in seeds) if len(seeds) > 1 else first.values()
+    pairs = [tuple(percent(curve, seed) for curve in table) for seed in seeds]
+    return Pair(pairs, counts, names, frozenset(count.key for count in used))
+
+
+def redrawn(counts: np.ndarray, names: list[str], draws: int, rng: np.random.Generator) -> np.ndarray:
+    """The curve on other test images, percent (draws, points, 2). counts: (points, 3).
+
+    An image counted robust is counted clean too, so robust is drawn within clean. One network's points are of the same
+    images; how strongly they move together is not known from counts, so they are drawn at one level of their binomials,
+    as if wholly dependent. Different networks are drawn apart: what all networks have in common cancels in the gap
+    between two curves. So the interval errs towards a wider one, and is wider than that of statistics.gap_bootstrap.
+    """
+    n, clean, robust = counts.T
+    places = np.unique(names, return_inverse=True)[1]
+    levels = rng.uniform(size=(draws, places.max() + 1, 2))[:, places]
+    new_clean = binom.ppf(levels[..., 0], n, clean / n)
+    new_robust = binom.ppf(levels[..., 1], new_clean, np.minimum(robust / np.maximum(clean, 1), 1))
+    return 100 * np.stack([new_clean, new_robust], axis=-1) / n[:, None]
+
+
+def judged(pair: Pair, statistic, draws: int = DRAWS) -> Estimate | None:
+    """The estimate of statistic(curve (points, 2), frontier (points, 2)), NaN where it has no value; None if there are
+    seeds, or more than a few draws, without one."""
+    if len(pair.seeds) > 1:
+        values = np.array([statistic(*both) for both in pair.seeds])
+        return None if np.isnan(values).any() else replace(estimates.over_seeds(values), keys=pair.keys)
+    value, rng = statistic(*map(statistics.percent, pair.counts)), np.random.default_rng(0)
+    curves, frontiers = (redrawn(*one, draws, rng) for one in zip(pair.counts, pair.names, strict=True))
+    values = np.array([statistic(*both) for both in zip(curves, frontiers, strict=True)])
+    if np.isnan(value) or np.isnan(values).mean() > FEW:
+        return None
+    return replace(estimates.of_draws(value, values[~np.isnan(values)]), keys=pair.keys)
+
+
+def gap(panel: Panel, given: Gap) -> list[Condition]:
+    """A curve is close to or above the frontier: the mean gap in RA over the SA that both cover is at least −tolerance.
+
+    Where they have little SA in common the frontier is a cliff there and the gap says nothing: it cannot be told.
+    """
+    pair = read(panel, given)
+    under = f" under {words.attack(given.attack)}" if given.attack != "pgd7" else ""
+    what = f"{given.label} − {given.frontier}, mean RA at the same SA{under}"
+    asked = {"low": -given.tolerance, "leads": True}
+    curves = pair.seeds or [map(statistics.percent, pair.counts)]
+    shared = [statistics.common_range(*both) or (0.0, 0.0) for both in curves]
+    width = min(high - low for low, high in shared)
+    if width < given.least_range:
+        least = f"of one seed the curves share {width:.2f} pp of SA" if width else "of one seed the curves share no SA"
+        return [Condition(what, None, **asked, reason=f"{least}, and {given.least_range:g} pp are needed")]
+    estimate = judged(pair, statistics.distance_to_frontier)
+    reason = "" if estimate else "on other test images the curves may share no SA"
+    return [Condition(what, estimate, **asked, reason=reason)]
+
+
+def above(panel: Panel, given: Above) -> list[Condition]:
+    """The curve's points at these λ lie above the frontier: RA minus the frontier's at the same SA, straight between
+    two of its networks. Of a point with a higher or lower SA than all of them it cannot be told."""
+    pair, found = read(panel, given), []
+    for lam in given.at:
+        place = given.lambdas.index(lam)
+        estimate = judged(pair, lambda curve, frontier, place=place: height(curve[place], frontier))
+        reason = "" if estimate else f"its SA may be beyond what {given.frontier} covers"
+        what = f"{given.label} − {given.frontier}, RA(λ={lam:g}) at the same SA"
+        found.append(Condition(what, estimate, low=given.least, leads=True, reason=reason))
+    return found
+
+
+def height(point: np.ndarray, frontier: np.ndarray) -> float:
+    """RA of a point (2,) minus the frontier's (points, 2) at its SA; NaN beyond the frontier's ends."""
+    sa, ra = statistics.as_function(frontier)
+    return float(point[1] - np.interp(point[0], sa, ra, left=np.nan, right=np.nan))

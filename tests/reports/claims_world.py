@@ -1,0 +1,136 @@
+"""Invented runs whose truth is known: panels for single predicates, and runs directories as the suites plan them."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from safetensors.numpy import save_file
+
+from bench import plans
+from bench.suite import SCALES, Options, plan
+from reports.results import POINT_COLUMNS, Panel
+
+S1 = (0.0, 0.1, 0.2, 0.3, 0.4, 1.0)
+SUITES = SCALES.parent
+
+
+def panel(curves: dict, seeds: int = 3, n: int = 10_000, spread: float = 0.0, rng=None, **fields) -> Panel:
+    """A panel of methods: {label: {λ: (sa, ra)}} in percent, or with more of a point's columns as a dict behind them.
+
+    spread: standard deviation of a training's SA and RA, percentage points, drawn from rng.
+    """
+    rng = rng or np.random.default_rng(0)
+    points, trials = [], []
+    for label, curve in curves.items():
+        for seed in range(seeds):
+            for lam, (sa, ra, *more) in curve.items():
+                sa, ra = (accuracy + spread * rng.standard_normal() for accuracy in (sa, ra))
+                clean, robust = (int(np.clip(round(n * accuracy / 100), 0, n)) for accuracy in (sa, ra))
+                own = label.startswith("PGD-AT")
+                key = f"{label}-{seed}" + (f"-{lam:g}" if own else "")
+                row = {"label": label, "seed": seed, "lam": lam, "width": 1.0, "attack": "pgd7", "n": n, "key": key}
+                row |= {"clean_correct": clean, "robust_correct": robust, "sa": 100 * clean / n, "ra": 100 * robust / n}
+                points.append(row | (more[0] if more else {}))
+                trials.append({"key": key, "name": key, "label": label, "lam": lam if own else np.nan, "seed": seed})
+    frame = pd.DataFrame(trials).drop_duplicates("key").assign(status="done", url="")
+    where = {"dataset": "digits", "arch": "wrn-10-1", "stands_for": ("svhn",), "overrides": {}} | fields
+    return Panel(**where, trials=frame, points=pd.DataFrame(points, columns=POINT_COLUMNS))
+
+
+def probed(rows: list[dict]) -> Panel:
+    """A panel of probe rows; each is given width 1 and a key where it has none."""
+    rows = [{"width": 1.0, "key": f"{row['label']}-{row['seed']}-{row.get('lam')}"} | row for row in rows]
+    frame = pd.DataFrame(rows)[["key", "label", "seed"]].drop_duplicates().assign(status="done", url="", name="")
+    empty = pd.DataFrame(columns=POINT_COLUMNS)
+    return Panel("digits", "wrn-10-1", ("svhn",), {}, trials=frame, points=empty, probes=rows)
+
+
+# ---- whole runs directories
+
+
+def truth(label: str, recipe, lam: float, width: float, attack: str) -> tuple[float, float]:
+    """SA and RA, percent, in a world where every claim's shape is true and pronounced."""
+    sa, ra = 95.0 - 12 * lam**0.8, 10 + 50 * lam**0.5
+    if label.startswith("OAT") or recipe.method == "oat":
+        sa, ra = sa + 1.5, ra + 4.0
+    if "normal BN" in label and "S4" not in label:
+        sa, ra = 80.0 + 3 * (lam == 0), 55.0 - 2 * (lam == 0)
+    if "S4" in label:
+        sa, ra = 95.0 - 12 * lam**0.8, 10 + 50 * lam**0.5
+    if label == "OATS (normal BN)":
+        sa, ra = 60.0, 20.0
+    sa, ra = sa + 0.5 * (label == "OAT on S1"), ra + 1.0 * (label == "OAT on S2")
+    sa, ra = (value - 2 * (label.startswith("none")) for value in (sa, ra))
+    drop = 4 * (1 - width)
+    return sa - drop, ra - drop - {"pgd20": 1.0, "fgsm": -8.0}.get(attack, 0.0)
+
+
+def suites(runs: Path, names=None, n: int = 1000, spread: float = 0.05, **options) -> None:
+    """Plan suites at laptop scale exactly as the command does, and finish every network as `truth` has it."""
+    rng = np.random.default_rng(1)
+    for path in sorted(SUITES.glob("*.yaml")):
+        if names is None or path.stem in names:
+            planned = plan(path, "laptop", Options(**options))
+            plans.write(planned, runs, f"python -m bench run suites/{path.name}")
+            for one in planned.panels:
+                for trial, label in zip(one.trials, plans.labels(one), strict=True):
+                    finish(runs, trial, label, n, spread, rng)
+
+
+def finish(runs: Path, trial, label: str, n: int, spread: float, rng) -> None:
+    """results.json with the rows of every measurement asked for, beside those that are there."""
+    folder = runs / "trials" / trial.key
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "results.json"
+    found = json.loads(path.read_text())["measurements"] if path.exists() else {}
+    for what in trial.measurements:
+        if what.key not in found:
+            rows = MEASURES[what.probe](trial.recipe, label, what, folder, n, spread, rng)
+            found[what.key] = {"measurement": what.model_dump(mode="json"), "rows": rows}
+    content = {"key": trial.key, "recipe": trial.recipe.model_dump(mode="json"), "measurements": found}
+    content |= {"heldout": {"score": 0.7, "epoch": 3}, "seconds": {"train": 10.0, "measure": 1.0}}
+    content |= {"provenance": {"device": "cpu", "git_commit": "0" * 40}}
+    path.write_text(json.dumps(content))
+
+
+def accuracy(recipe, label, what, folder, n, spread, rng) -> list[dict]:
+    rows = []
+    for lam in what.lambdas:
+        sa, ra = (
+            value + spread * rng.standard_normal() for value in truth(label, recipe, lam, what.width, what.attack)
+        )
+        clean, robust = (int(np.clip(round(n * value / 100), 0, n)) for value in (sa, ra))
+        row = {"lam": lam, "width": what.width, "attack": what.attack_label, "n": n}
+        rows.append(row | {"clean_correct": clean, "robust_correct": min(robust, clean)})
+    return rows
+
+
+def bn_statistics(recipe, label, what, folder, n, spread, rng) -> list[dict]:
+    lam, branch = recipe.lam, "a"
+    mean = rng.normal(3.0 * (lam == 0) + 0.2 * lam, 1.0, 128)
+    var = rng.gamma(9.0, 0.1, 128) + 2.0 * (lam == 0)
+    row = {"lam": lam, "branch": branch, "width": what.width, "layer": "blocks.2.norm2"}
+    return [row | {"mean": mean.tolist(), "var": var.tolist()}]
+
+
+def saliency(recipe, label, what, folder, n, spread, rng) -> list[dict]:
+    name, rows, tensors = f"saliency-{what.key}.safetensors", [], {}
+    tensors["images"] = rng.integers(0, 255, (2, 1, 8, 8)).astype(np.uint8)
+    tensors |= {"labels": np.array([0, 1]), "index": np.array([0, 1])}
+    for lam in what.lambdas:
+        scores = rng.gamma(9.0, (0.1 + 0.1 * lam) * (1.1 if recipe.method == "oat" else 1.0), 300).astype(np.float32)
+        tensors |= {f"alignment/{lam:g}": scores, f"map/{lam:g}": rng.normal(size=(2, 1, 8, 8)).astype(np.float32)}
+        row = {"lam": lam, "width": what.width, "n": len(scores), "file": name}
+        rows.append(row | {"alignment": float(scores.mean()), "alignment_sd": float(scores.std(ddof=1))})
+    save_file(tensors, folder / name)
+    return rows
+
+
+def cost(recipe, label, what, folder, n, spread, rng) -> list[dict]:
+    film = 20_000_000 if recipe.method == "oat" else 0
+    row = {"width": what.width, "macs": 1_160_000_000 + film, "film_macs": film, "batch": 64, "threads": 1}
+    return [row | {"parameters": 21_300_000 + film, "milliseconds": 5.0, "device": "cpu"}]
+
+
+MEASURES = {"accuracy": accuracy, "bn_statistics": bn_statistics, "saliency": saliency, "cost": cost}
