@@ -59,7 +59,15 @@ def draw_axes(ax, table: pd.DataFrame) -> None:
     ax.tick_params(axis="y", length=0)
     ax.grid(axis="y", visible=False)
     ax.axvline(0, color="#555555", lw=0.7, zorder=1)
-    ax.set_xlim(limits(table))
+    low, high = limits(table)
+    near = linear_to(table)
+    if near:
+        ax.set_xscale("symlog", linthresh=near, linscale=2)
+        ticks = [sign * size for size in (near / 2, near, 5 * near, 25 * near) for sign in (-1, 1)]
+        ax.set_xticks(sorted({t for t in [0, *ticks] if low <= t <= high}), minor=False)
+        ax.xaxis.set_major_formatter("{x:g}")
+        ax.minorticks_off()
+    ax.set_xlim(low, high)
     for line, name in enumerate(names):
         if line % 2:
             ax.axhspan(line - 0.5, line + 0.5, color="#f5f5f5", lw=0, zorder=0)
@@ -106,6 +114,7 @@ def caption(view: View) -> str:
         "Networks with one thing changed minus their baseline at equal λ, in percentage points: right of 0 is more "
         "accurate. The baseline is the default unless it is named.",
         bars(known),
+        scale_text(places),
         multiplicity(known),
         captions.setting(view),
         f"{captions.missing(view)}; the rows rest on the seeds there are." if captions.missing(view) else "",
@@ -126,6 +135,25 @@ def bars(known: pd.DataFrame) -> str:
     }
     there = [text for kind, text in texts.items() if any(found.startswith(kind) for found in known.kind)]
     return f"Bars: 95 % intervals, {'; '.join(there)}. Long bars are cut at the frame." if there else ""
+
+
+def linear_to(table: pd.DataFrame) -> int | None:
+    """How far from 0, in pp, an axis is linear and then logarithmic; None where it is linear throughout. A row that
+    ruins the network would press all others onto 0, so the middle belongs to what most intervals reach."""
+    known = table.dropna(subset="difference")
+    if not len(known):
+        return None
+    reach = known[["low", "high"]].abs().max(axis=1)
+    near = next(size for size in (2, 5, 10, 20, 50, 100) if size >= min(2 * reach.median(), 100))
+    return near if known.difference.abs().max() > 2 * near else None
+
+
+def scale_text(places: list[Cell]) -> str:
+    """Which axes are not linear throughout."""
+    table = pd.concat([ledger.comparisons(cell.panel) for cell in places])
+    near = {METRICS[metric]: linear_to(table[table.metric == metric]) for metric in METRICS}
+    said = [f"Δ{name} beyond ±{size} pp" for name, size in near.items() if size]
+    return f"Logarithmic: {words.listing(said)}." if said else ""
 
 
 def multiplicity(known: pd.DataFrame) -> str:

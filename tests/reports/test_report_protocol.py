@@ -179,3 +179,13 @@ def test_csv_holds_every_difference_and_what_it_comes_from(tmp_path, monkeypatch
     values, others = ([float(v) for v in row[name].split()] for name in ("values", "baseline_values"))
     assert len(values) == 3 and np.mean(values) - np.mean(others) == pytest.approx(row.difference, abs=1e-3)
     assert row.baseline == "DCT-128" and row.changed == "protocol.dct" and len(table) == 46
+
+
+def test_an_axis_is_logarithmic_only_where_one_row_would_press_the_others_onto_zero():
+    def table(differences):
+        return pd.DataFrame([{"difference": d, "low": d - 0.5, "high": d + 0.5} for d in differences])
+
+    assert protocol.linear_to(table([0.1, -0.3, 0.2, 0.4])) is None
+    assert protocol.linear_to(table([0.1, -0.3, 0.2, 0.4, -80])) == 2
+    assert protocol.linear_to(table([10, -12, 15, -30])) is None  # all of one order: a linear axis shows them all
+    assert protocol.linear_to(table([float("nan")])) is None
