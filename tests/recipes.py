@@ -29,13 +29,15 @@ def lively(recipe: Recipe, channels: int = 1, classes: int = 10):
     net, rng = build(recipe, channels, classes), torch.Generator().manual_seed(7)
     norms = [module for module in net.modules() if isinstance(module, torch.nn.BatchNorm2d)]
     x = images(32, (channels, 16, 16))[0]
-    with torch.no_grad():
+    with torch.no_grad(), torch.random.fork_rng():
+        torch.manual_seed(7)  # dropout draws from the global generator
         for norm in norms:
             norm.weight.uniform_(0.5, 1.5, generator=rng)
             norm.bias.normal_(0, 0.3, generator=rng)
             norm.momentum = 1.0  # the running statistics become those of the next batch
         for lam in (0.0, 0.3):
-            net(x, torch.full((32,), lam))
+            for width in recipe.widths or (1.0,):
+                net(x, net.condition(torch.full((32,), lam), width=width))
         for norm in norms:
             norm.running_var *= torch.empty_like(norm.running_var).uniform_(0.7, 1.4, generator=rng)
             norm.momentum = 0.1

@@ -56,6 +56,12 @@ def test_measuring_passes_by_hand():
     assert measuring_passes(6, 7, 100) == 6 * 100 * 16
 
 
+@pytest.mark.parametrize("density", ["continuous", "continuous-low"])
+def test_continuous_lambda_trains_on_as_many_images(density):
+    """The share of λ=0, which is not attacked, stays that of the set."""
+    assert training_passes(oat(lam_density=density), 1347) == training_passes(oat(), 1347)
+
+
 @pytest.fixture
 def timed(monkeypatch, tmp_path):
     """An estimator to which a pass takes 1 ms, and the recipes it timed."""
@@ -75,6 +81,43 @@ def test_a_trial_s_seconds_and_macs_are_passes_times_their_cost(timed):
     seconds = (passes * STEP_OVERHEAD + 6 * 100 * 16) * 1e-3
     assert found["seconds"] == pytest.approx(seconds) and found["seconds_left"] == pytest.approx(seconds)
     assert found["macs"] == cost(recipe, INFO.shape, 10).macs * (passes + 6 * 100 * 16)
+
+
+WIDTHS = (0.5, 0.75, 1.0)
+
+
+def test_a_slimmable_trial_trains_and_measures_each_width_at_its_own_cost(timed):
+    recipe = oat(widths=WIDTHS)
+    at = {width: cost(recipe, INFO.shape, 10, width).macs for width in WIDTHS}
+    assert at[0.5] < at[0.75] < at[1.0]
+    grid = {"epsilon": 0.1, "step": 0.025, "lambdas": recipe.lambdas, "test_images": 100}
+    what = tuple(Measurement(**grid, width=width) for width in WIDTHS)
+    found = timed[0].trial(Trial(recipe=recipe, measurements=what, source="digits"), INFO)
+    passes = training_passes(recipe, INFO.train)
+    macs = sum(at.values()) * (passes + 6 * 100 * 16)
+    assert found["macs"] == pytest.approx(macs)
+    share = sum(at.values()) / at[1.0]
+    assert found["seconds"] == pytest.approx(share * (passes * STEP_OVERHEAD + 6 * 100 * 16) * 1e-3)
+
+
+@pytest.mark.parametrize(
+    ("fields", "passes"),
+    [
+        ({"attack": "pgd20"}, 2 * 20 + 2),
+        ({"attack": "fgsm"}, 2 * 1 + 2),
+        ({"attack": "pgd7", "steps": 50, "restarts": 2}, 2 * 100 + 2),
+        ({"attack": "mifgsm", "targeted": True}, 2 * 10 * 9 + 2),
+        ({"probe": "saliency"}, 2),
+        ({"probe": "bn_statistics"}, 0),
+        ({"probe": "cost"}, 0),
+    ],
+)
+def test_a_measurement_is_worth_the_steps_of_its_attack(timed, fields, passes):
+    recipe = oat()
+    what = Measurement(epsilon=0.1, step=0.025, lambdas=recipe.lambdas, test_images=100, **fields)
+    found = timed[0].trial(Trial(recipe=recipe, measurements=(what,), source="digits"), INFO)
+    training = training_passes(recipe, INFO.train)
+    assert found["seconds"] == pytest.approx((training * STEP_OVERHEAD + 6 * 100 * passes) * 1e-3)
 
 
 def test_only_what_the_directory_lacks_is_left(timed, tmp_path):

@@ -5,14 +5,16 @@ import re
 import pytest
 import torch
 
-from bench.attacks import gradient
+from bench.attacks import ATTACKS, attack_of, named
 from bench.data import load
 from bench.models import build
-from bench.specs import S1, Recipe
+from bench.specs import S1, Measurement, Recipe
+from bench.suite import Options, plan
 from bench.training import objectives
 from tests.command import ROOT
 
-EXAMPLES = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "extending.md").read_text(), re.DOTALL)
+EXTENDING = (ROOT / "docs" / "extending.md").read_text()
+EXAMPLES = re.findall(r"```python\n(.*?)```", EXTENDING, re.DOTALL)
 
 
 @pytest.fixture
@@ -34,14 +36,40 @@ def test_the_method_example_trains(digits, monkeypatch):
     assert len(terms) == 2 and all(p.grad is not None for p in net.parameters())
 
 
-def test_the_attack_example_attacks(digits, monkeypatch):
-    monkeypatch.setattr(gradient, "ATTACKS", dict(gradient.ATTACKS))
-    space = vars(gradient) | {"ATTACKS": {}, "STEPS": {}}
-    exec(EXAMPLES[1], space)
+@pytest.fixture
+def signs(monkeypatch):
+    """The attack of the example, among ATTACKS for the time of a test."""
+    monkeypatch.setitem(ATTACKS, "signs", None)
+    exec(EXAMPLES[1], dict(vars(named)))
+    return ATTACKS["signs"]
+
+
+def test_the_attack_example_attacks(digits, signs):
     x, y = digits.images / 255, digits.labels
     torch.manual_seed(0)
     linear = torch.nn.Linear(64, 10)
-    adv = space["ATTACKS"]["fgsm"](lambda images: linear(images.flatten(1)), x, y, 0.1, 0.1, None)
-    assert (adv - x).abs().max() <= 0.1 + 1e-6 and adv.min() >= 0 and adv.max() <= 1
-    gain = [torch.nn.functional.cross_entropy(linear(images.flatten(1)), y) for images in (adv, x)]
-    assert gain[0] > gain[1]
+
+    def logits(images):
+        return linear(images.flatten(1))
+
+    def loss(attack):
+        what, rng = (
+            Measurement(attack=attack, epsilon=0.1, step=0.025, lambdas=(0.4,)),
+            torch.Generator().manual_seed(0),
+        )
+        adv = attack_of(what)(logits, x, y, rng)
+        assert (adv - x).abs().max() <= 0.1 + 1e-6 and adv.min() >= 0 and adv.max() <= 1
+        assert (adv != x).float().mean() > 0.5
+        return torch.nn.functional.cross_entropy(logits(adv), y).item()
+
+    losses = {name: loss(name) for name in ATTACKS}
+    assert min(losses, key=losses.get) == "signs"  # as its docstring says
+
+
+def test_the_suite_example_is_planned(tmp_path, signs):
+    (text,) = re.findall(r"```yaml\n(.*?)```", EXTENDING, re.DOTALL)
+    path = tmp_path / "mine.yaml"
+    path.write_text(text)
+    made = plan(path, "laptop", Options(seeds=1))
+    labels = {what.attack_label for trial in made.trials for what in trial.measurements}
+    assert labels == {"signs", "signs-r10"} and len(made.trials) == 7

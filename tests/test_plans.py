@@ -1,23 +1,41 @@
+"""Plans as files: labels of curves, tags, and what a damaged one does."""
+
 from bench import plans
+from bench.data import describe
 from bench.specs import Trial
-from bench.suite import ROOT, Options, plan
+from bench.suite import ROOT, Options, Panel, plan
 from tests.recipes import oat, pgd_at
 
 
-def trials(*recipes) -> tuple[Trial, ...]:
-    return tuple(Trial(recipe=recipe, measurements=(), source="digits") for recipe in recipes)
+def panel(*recipes, labels=()) -> Panel:
+    """A panel of these networks, the first ones with these labels."""
+    trials = tuple(Trial(recipe=recipe, measurements=(), source="digits") for recipe in recipes)
+    named = {trial.key: label for trial, label in zip(trials, labels, strict=False)}
+    return Panel("one", ("fig4",), "svhn", describe("digits", None), "wrn-10-1", {}, trials, named)
 
 
 def test_networks_are_labelled_by_their_method():
-    assert plans.labels(trials(pgd_at(0.1), pgd_at(0.4), oat(), oat(seed=1), oat(lr=0.05))) == [
+    assert plans.labels(panel(pgd_at(0.1), pgd_at(0.4), oat(), oat(seed=1), oat(lr=0.05))) == [
         *["PGD-AT"] * 2,
         *["OAT (dual BN)"] * 3,
     ]
 
 
 def test_two_encodings_are_two_curves_and_not_two_seeds():
-    made = plans.labels(trials(oat(encoding="ro-16"), oat(encoding="dct-16"), pgd_at(0.1)))
+    made = plans.labels(panel(oat(encoding="ro-16"), oat(encoding="dct-16"), pgd_at(0.1)))
     assert made == ["OAT (dual BN), encoding=ro-16", "OAT (dual BN), encoding=dct-16", "PGD-AT"]
+
+
+def test_a_slimmable_network_has_a_label_of_its_own():
+    widths = (0.5, 1.0)
+    found = plans.labels(panel(pgd_at(widths=widths), oat(widths=widths), oat("normal", widths=widths), oat()))
+    assert found == ["PGD-ATS", "OATS (dual BN)", "OATS (normal BN)", "OAT (dual BN)"]
+
+
+def test_the_suite_s_label_stands_where_it_gives_one():
+    assert plans.labels(panel(oat(), pgd_at(), labels=["RO-16"])) == ["RO-16", "PGD-AT"]
+    two = panel(oat(), oat(encoding="dct-16"), labels=["OAT", "OAT"])  # one label for two networks: still two curves
+    assert plans.labels(two) == ["OAT, encoding=ro-16", "OAT, encoding=dct-16"]
 
 
 def test_a_plan_gives_its_networks_the_tags_of_all_that_use_them(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.specs import LAMBDA_SETS, PROTOCOLS, S1, S2, S3, S4, Frozen, Measurement, Protocol, Recipe, Trial
+from bench.specs import PROTOCOLS, S1, S2, S3, S4, Frozen, Measurement, Protocol, Recipe, Trial, lambda_set
 from tests.recipes import oat, pgd_at
 
 OAT = oat(encoding="ro-128", data_hash="0" * 64)
@@ -19,9 +19,11 @@ OTHER = {  # another valid value for each field of OAT; method and lam are PGD-A
     "augment": "crop-flip",
     "arch": "wrn-16-1",
     "lambdas": S2,
+    "lam_density": "continuous",
     "norm": "normal",
     "encoding": "dct-128",
     "dropout": 0.2,
+    "widths": (0.5, 1.0),
     "epsilon": 0.2,
     "attack_steps": 3,
     "lr": 0.05,
@@ -88,11 +90,10 @@ def test_any_changed_field_changes_the_key():
 def test_any_changed_field_of_a_measurement_changes_its_key():
     base = {"epsilon": 0.1, "step": 0.025, "lambdas": S1}
     other = {"attack": "fgsm", "epsilon": 0.2, "step": 0.1, "lambdas": S2, "width": 0.5, "test_images": 10, "seed": 1}
+    other |= {"probe": "saliency", "steps": 3, "start": "image", "restarts": 2, "targeted": True, "images": (1,)}
     assert other.keys() == Measurement.model_fields.keys()
-    assert (
-        len({Measurement(**(base | {name: value})).key for name, value in other.items()} | {Measurement(**base).key})
-        == 8
-    )
+    measurements = [Measurement(**base), *(Measurement(**(base | {name: value})) for name, value in other.items())]
+    assert len({what.key for what in measurements}) == len(other) + 1
 
 
 def test_defaults_do_not_enter_the_key():
@@ -136,6 +137,14 @@ def test_a_later_field_that_is_neutral_by_default_renames_nothing():
         {"epoch": 3},
         {"protocol": {"flim": "paper"}},
         {"protocol": {"film": "ours"}},
+        {"widths": (0.5,)},
+        {"widths": (0.5, 0.75)},
+        {"widths": (0.0, 1.0)},
+        {"widths": (0.75, 0.5, 1.0)},
+        {"widths": (0.5, 0.5, 1.0)},
+        {"widths": (0.5, 1.0, 1.5)},
+        {"lam_density": "log"},
+        {"method": "pgd_at", "lam": 0.5, "lambdas": (), "norm": "normal", "lam_density": "continuous"},
     ],
     ids=str,
 )
@@ -153,7 +162,37 @@ def test_words_are_frozen():
 def test_the_lambda_sets_are_the_paper_s():
     assert S1 == (0, 0.1, 0.2, 0.3, 0.4, 1) and S2 == (0, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1)
     assert S3 == (0.15, 0.25, 0.35, 0.5, 0.7, 0.9) and S1[1:] == S4
-    assert set(LAMBDA_SETS["S2+S3"]) == {*S2, *S3} and not {*S2} & {*S3}
+    assert set(lambda_set("S2+S3")) == {*S2, *S3} and not {*S2} & {*S3}
+
+
+NAMES = {"S1": S1, "S2": S2, "S3": S3, "S4": S4}
+NAME = st.sampled_from(sorted(NAMES))
+
+
+@given(NAME, st.lists(st.tuples(st.sampled_from("+-"), NAME, st.sampled_from(["", " ", "  "])), max_size=5))
+def test_a_lambda_set_is_built_from_left_to_right(first, more):
+    text, expected = first, set(NAMES[first])
+    for sign, name, space in more:
+        text += space + sign + space + name
+        expected = expected.union(NAMES[name]) if sign == "+" else expected.difference(NAMES[name])
+    assert lambda_set(text) == tuple(sorted(expected))
+
+
+@given(NAME, NAME)
+def test_a_union_has_no_order_and_a_difference_takes_away_what_it_added(one, two):
+    assert lambda_set(f"{one}+{two}") == lambda_set(f"{two}+{one}")
+    assert not set(lambda_set(f"{one}+{two}-{two}")) & set(NAMES[two])
+    assert lambda_set(f"{one}-{one}") == ()
+
+
+@given(st.text(alphabet="S1234+- sx", max_size=8))
+def test_any_other_text_is_no_lambda_set(text):
+    words = text.replace("-", "+").split("+")
+    if all(word.strip() in NAMES for word in words):
+        assert set(lambda_set(text)) <= {*S1, *S2, *S3, *S4}
+    else:
+        with pytest.raises(ValueError, match="unknown λ set"):
+            lambda_set(text)
 
 
 def test_the_authors_protocol_is_the_ledger_s_right_column():
@@ -170,6 +209,37 @@ def test_the_attack_step_of_the_paper_is_2_of_255():
 def test_a_name_tells_networks_apart():
     assert oat("dual").name != oat("normal").name and pgd_at(0.1).name != pgd_at(0.2).name
     assert (pgd_at().label, oat("normal").label, oat().label) == ("PGD-AT", "OAT (normal BN)", "OAT (dual BN)")
+
+
+def test_a_slimmable_network_is_named_and_labelled_as_such():
+    widths = (0.5, 1.0)
+    slim = [pgd_at(widths=widths), oat("normal", widths=widths), oat(widths=widths)]
+    assert [recipe.label for recipe in slim] == ["PGD-ATS", "OATS (normal BN)", "OATS (dual BN)"]
+    assert slim[0].name.startswith("pgd-ats λ=0.5 ") and slim[2].name.startswith("oats-dual ")
+
+
+@pytest.mark.parametrize(
+    ("fields", "label"),
+    [
+        ({}, "pgd7"),
+        ({"attack": "fgsm"}, "fgsm"),
+        ({"steps": 50, "restarts": 10}, "pgd7-50steps-r10"),
+        ({"start": "image"}, "pgd7-image"),
+        ({"attack": "pgd20", "targeted": True}, "pgd20-targeted"),
+        ({"seed": 3, "width": 0.5}, "pgd7"),
+    ],
+)
+def test_an_attack_is_labelled_by_what_was_changed_in_it(fields, label):
+    assert Measurement(epsilon=0.1, step=0.025, lambdas=S1, **fields).attack_label == label
+
+
+@pytest.mark.parametrize("lacking", ["epsilon", "step", "lambdas"])
+def test_accuracy_needs_an_attack_and_a_lambda(lacking):
+    fields = {"epsilon": 0.1, "step": 0.025, "lambdas": S1}
+    fields.pop(lacking)
+    with pytest.raises(pydantic.ValidationError, match="accuracy takes"):
+        Measurement(**fields)
+    Measurement(probe="bn_statistics", **fields)  # the others do not
 
 
 def test_dual_bn_needs_both_kinds_of_lambda():

@@ -248,7 +248,11 @@ WRONG = {  # what is replaced in SUITE, by what, and what is said
     "planned field": ("encoding: ro-16}\n    m", "seed: 3}\n    m", "suite.yaml:8: unknown field 'seed'"),
     "data set": ("dataset: svhn\n", "dataset: shvn\n", "suite.yaml:6: unknown data set 'shvn', did you mean 'svhn'?"),
     "attack": ("attack: pgd7", "attack: pdg7", "suite.yaml:10: unknown attack 'pdg7', did you mean 'pgd7'?"),
-    "measured set": ("lambdas: S1}\n  two", "lambdas: SS1}\n  two", "suite.yaml:10: unknown λ set 'SS1', did you"),
+    "measured set": (
+        "lambdas: S1}\n  two",
+        "lambdas: SS1}\n  two",
+        "suite.yaml:10: experiments.one.measure.0.lambdas: unknown λ set 'SS1', did you",
+    ),
     "trained set": ("oat, lambdas: S1", "oat, lambdas: S11", "suite.yaml:8: unknown λ set 'S11', did you mean 'S1'?"),
     "method": ("method: oat", "method: oats", "suite.yaml:8: unknown method 'oats', did you mean 'oat'?"),
     "value": (

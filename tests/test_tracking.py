@@ -30,7 +30,12 @@ def finish(runs, correct: int, epochs: int = 2) -> None:
     row = {"lam": 0.4, "width": 1.0, "attack": "pgd7", "n": 100, "clean_correct": 90, "robust_correct": correct}
     write_json(
         directory / "results.json",
-        {"measurements": {"m1": {"rows": [row]}}, "provenance": {}, "seconds": {"train": 2.0}, "heldout": {}},
+        {
+            "measurements": {"m1": {"measurement": {}, "rows": [row]}},
+            "provenance": {},
+            "seconds": {"train": 2.0},
+            "heldout": {},
+        },
     )
 
 
@@ -54,6 +59,57 @@ def test_indexing_twice_changes_nothing(runs):
     assert run.info.status == "FINISHED" and is_indexed(runs, RECIPE.key, TAGS)
     assert [(m.step, m.value) for m in client.get_metric_history(run.info.run_id, "RA.pgd7")] == [(400, 40)]
     assert [m.step for m in client.get_metric_history(run.info.run_id, "train/loss")] == [1, 2]
+
+
+def add(runs, key: str, measurement: dict, *rows: dict) -> None:
+    """One more measurement of the network, in its results.json."""
+    path = runs / "trials" / RECIPE.key / "results.json"
+    results = json.loads(path.read_text())
+    results["measurements"][key] = {"measurement": measurement, "rows": list(rows)}
+    write_json(path, results)
+
+
+def metrics(runs) -> dict[str, list[tuple[int, float]]]:
+    """{metric: its (step, value) pairs} of the one run."""
+    client, (run,) = tracker(runs).client, found(runs)
+    return {
+        name: [(m.step, m.value) for m in client.get_metric_history(run.info.run_id, name)] for name in run.data.metrics
+    }
+
+
+def test_each_attack_and_width_is_a_metric_of_its_own(runs):
+    """SA, which every attack counts again, stays one curve."""
+    row = {"lam": 0.4, "width": 1.0, "attack": "pgd20", "n": 100, "clean_correct": 90, "robust_correct": 30}
+    add(runs, "m2", {"probe": "accuracy"}, row)
+    add(runs, "m3", {"probe": "accuracy"}, row | {"attack": "pgd7", "width": 0.5, "robust_correct": 20})
+    tracker(runs).index(RECIPE, TAGS)
+    made = metrics(runs)
+    assert made["RA.pgd7"] == [(400, 40)] and made["RA.pgd20"] == [(400, 30)] and made["RA.pgd7.w0.5"] == [(400, 20)]
+    assert set(made["SA"]) == {(400, 90)} and made["SA.w0.5"] == [(400, 90)]
+
+
+def test_probes_have_metrics_where_they_have_a_number(runs):
+    tracker(runs).index(RECIPE, TAGS)
+    row = {"lam": 0.4, "width": 0.5, "n": 100, "alignment": 1.5, "alignment_sd": 0.1, "file": "saliency-x.safetensors"}
+    add(runs, "m2", {"probe": "saliency"}, row)
+    row = {"width": 1.0, "macs": 1000, "film_macs": 10, "parameters": 50, "milliseconds": 2.5, "batch": 64}
+    add(runs, "m3", {"probe": "cost"}, row | {"threads": 1, "device": "cpu"})
+    row = {"lam": 0.4, "branch": "a", "width": 1.0, "layer": "norm_last", "mean": [0.0], "var": [1.0]}
+    add(runs, "m4", {"probe": "bn_statistics"}, row)
+    directory = runs / "trials" / RECIPE.key
+    (directory / "saliency-x.safetensors").write_bytes(b"maps")
+    before = metrics(runs)
+    tracker(runs).index(RECIPE, TAGS)
+    more = {name: pairs for name, pairs in metrics(runs).items() if name not in before}
+    assert more == {
+        "alignment.w0.5": [(400, 1.5)],
+        "cost/macs": [(0, 1000)],
+        "cost/parameters": [(0, 50)],
+        "cost/milliseconds": [(0, 2.5)],
+    }
+    (kept,) = (runs / "artifacts").rglob("saliency-x.safetensors")
+    assert kept.read_bytes() == b"maps"
+    assert is_indexed(runs, RECIPE.key, TAGS)
 
 
 def test_a_network_that_was_trained_again_is_not_shown_with_its_old_numbers(runs):

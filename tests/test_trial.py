@@ -183,7 +183,7 @@ def test_sa_and_ra_come_from_their_own_weights(tmp_path, monkeypatch):
     words = ("clean_correct", "robust_correct")
     monkeypatch.setattr(module, "accuracy", lambda *_: dict(zip(words, counts[loaded[-1]], strict=True)))
     recipe = oat(protocol=Protocol(selection="each"))
-    row = module.at_selected_weights(None, recipe, tmp_path, None, None, 0.9)
+    row = module.at_selected_weights(None, recipe, tmp_path, None, Measurement(probe="cost"), 0.9)
     assert row == {"clean_correct": 20, "robust_correct": 9}
 
 

@@ -1,15 +1,11 @@
-"""PGD: its constraints, and against a plain one on a linear model, whose gradient is known."""
+"""PGD, MI-FGSM and FGSM: against plain ones on a linear model, whose gradient is known, and what they leave alone."""
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from bench.attacks import STEPS, pgd
-from bench.attacks.gradient import pgd7
-from bench.models.precision import autocast
+from bench.attacks.gradient import fgsm, mi_fgsm, pgd
 from bench.specs import step_size
 from tests.recipes import images, lively, oat
 
@@ -20,59 +16,96 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def attacked_net(precision: str = "fp32", lam: float = 0.4):
+def attacked_net(lam: float = 0.4):
     """NET at one λ."""
     cond = NET.condition(torch.tensor([lam]))
-
-    def logits(x):
-        with autocast(precision, x.device):
-            return NET(x, cond)
-
-    return logits
+    return lambda x: NET(x, cond)
 
 
-@settings(max_examples=25, deadline=None)
-@given(
-    epsilon=st.floats(1 / 512, 1),
-    step=st.floats(1 / 512, 2),
-    steps=st.integers(0, 3),
-    seed=st.integers(0, 999),
-    precision=st.sampled_from(["fp32", "bf16"]),
-    extreme=st.booleans(),
-)
-def test_it_stays_in_the_ball_and_the_image_range(epsilon, step, steps, seed, precision, extreme):
-    x, y = images(3, seed=seed)
-    x = x.round() if extreme else x
-    adv = pgd(attacked_net(precision), x, y, epsilon, step, steps, seeded(seed))
-    assert adv.dtype == torch.float32 and adv.shape == x.shape
-    assert adv.min() >= 0 and adv.max() <= 1
-    assert (adv.double() - x.double()).abs().max() <= epsilon + 1e-7  # half a unit in the last place of fp32
+class Linear:
+    """Logits Wx + b in fp64 numpy: the gradient of the cross-entropy is Wᵀ(softmax - onehot)."""
 
+    def __init__(self, y):
+        rng = np.random.default_rng(0)
+        self.weight, self.bias, self.y = rng.standard_normal((10, 64)), rng.standard_normal(10), y.numpy()
 
-def plain_pgd(weight, bias, x, y, start, epsilon, step, steps):
-    """fp64 numpy, for logits Wx + b: the gradient of the cross-entropy is Wᵀ(softmax - onehot)."""
-    adv = start
-    for _ in range(steps):
-        z = adv @ weight.T + bias
+    def gradient(self, x):
+        z = x @ self.weight.T + self.bias
         p = np.exp(z - z.max(1, keepdims=True))
         p /= p.sum(1, keepdims=True)
-        p[np.arange(len(y)), y] -= 1
-        adv = adv + step * np.sign(p @ weight)
+        p[np.arange(len(self.y)), self.y] -= 1
+        return p @ self.weight
+
+    def __call__(self, x):
+        return x.flatten(1) @ torch.tensor(self.weight).T + torch.tensor(self.bias)
+
+
+def plain_pgd(model, x, start, epsilon, step, steps):
+    """Madry et al., ICLR 2018, Sec. 2.1."""
+    adv = start
+    for _ in range(steps):
+        adv = adv + step * np.sign(model.gradient(adv))
         adv = np.clip(np.clip(adv, x - epsilon, x + epsilon), 0, 1)
     return adv
 
 
-@pytest.mark.parametrize(("epsilon", "step", "steps"), [(8 / 255, 2 / 255, 7), (0.3, 0.075, 7), (0.05, 0.2, 3)])
-def test_it_equals_a_plain_one_on_a_linear_model(epsilon, step, steps):
+def plain_mi_fgsm(model, x, start, epsilon, step, steps):
+    """Dong et al., CVPR 2018, Algorithm 1 with μ = 1; the projection is the paper's `clip within the ε-ball`."""
+    adv, g = start, 0.0
+    for _ in range(steps):
+        grad = model.gradient(adv)
+        g = 1.0 * g + grad / np.abs(grad).sum(1, keepdims=True)
+        adv = adv + step * np.sign(g)
+        adv = np.clip(np.clip(adv, x - epsilon, x + epsilon), 0, 1)
+    return adv
+
+
+BUDGETS = [(8 / 255, 2 / 255, 7), (0.3, 0.075, 7), (0.05, 0.2, 3)]
+
+
+@pytest.mark.parametrize(("attack", "plain"), [(pgd, plain_pgd), (mi_fgsm, plain_mi_fgsm)])
+@pytest.mark.parametrize("start", ["uniform", "image"])
+@pytest.mark.parametrize(("epsilon", "step", "steps"), BUDGETS)
+def test_it_equals_a_plain_one_on_a_linear_model(attack, plain, start, epsilon, step, steps):
     x, y = images(20)
-    x, head = x.double(), torch.nn.Linear(64, 10).double()
-    rng = np.random.default_rng(0)
-    head.weight.data = torch.tensor(rng.standard_normal((10, 64)))
-    start = (x + torch.empty_like(x).uniform_(-epsilon, epsilon, generator=seeded(3))).clamp(0, 1)
-    adv = pgd(lambda z: head(z.flatten(1)), x, y, epsilon, step, steps, seeded(3))
-    flat = [t.flatten(1).detach().numpy() for t in (head.weight, x, start)]
-    expected = plain_pgd(flat[0], head.bias.detach().numpy(), flat[1], y.numpy(), flat[2], epsilon, step, steps)
+    x, model, begun = x.double(), Linear(y), x.double()
+    if start == "uniform":
+        begun = (x + torch.empty_like(x).uniform_(-epsilon, epsilon, generator=seeded(3))).clamp(0, 1)
+    adv = attack(model, x, y, epsilon, step, steps, seeded(3), start)
+    expected = plain(model, x.flatten(1).numpy(), begun.flatten(1).numpy(), epsilon, step, steps)
     np.testing.assert_allclose(adv.flatten(1).numpy(), expected, atol=1e-12)
+
+
+def test_fgsm_is_one_step_of_size_epsilon():
+    """Goodfellow et al., ICLR 2015, whatever step and steps say."""
+    x, y = images(20)
+    x, model = x.double(), Linear(y)
+    expected = plain_pgd(model, x.flatten(1).numpy(), x.flatten(1).numpy(), 0.1, 0.1, 1)
+    adv = fgsm(model, x, y, 0.1, 0.01, 5, seeded())
+    np.testing.assert_allclose(adv.flatten(1).numpy(), expected, atol=1e-12)
+
+
+def test_momentum_makes_a_difference():
+    """Or the test above could not tell MI-FGSM from PGD."""
+    x, y = images(20)
+    found = [attack(Linear(y), x.double(), y, 0.3, 0.075, 7, seeded(), "image") for attack in (pgd, mi_fgsm)]
+    assert (found[0] != found[1]).double().mean() > 0.02
+
+
+@pytest.mark.parametrize("attack", [pgd, mi_fgsm, fgsm])
+def test_where_the_gradient_vanishes_the_image_stays(attack):
+    x, y = images(3)
+    adv = attack(lambda z: z.flatten(1)[:, :10] * 0, x, y, 0.1, 0.05, 3, seeded(), "image")
+    assert torch.equal(adv, x)
+
+
+def test_momentum_outlives_a_gradient_that_vanished():
+    """0/0 would stay NaN for all later steps."""
+    x, y = images(3)
+    factors = iter([0.0, 1.0, 1.0])
+    adv = mi_fgsm(lambda z: z.flatten(1)[:, :10] * next(factors), x, y, 0.1, 0.05, 3, seeded(), "image")
+    assert torch.equal(adv, mi_fgsm(lambda z: z.flatten(1)[:, :10], x, y, 0.1, 0.05, 2, seeded(), "image"))
+    assert not torch.equal(adv, x)
 
 
 def test_the_start_is_uniform_in_the_ball():
@@ -106,14 +139,6 @@ def test_it_leaves_images_and_parameters_as_they_were():
     assert torch.equal(x, image) and not x.requires_grad and not adv.requires_grad
     assert all(p.grad is None and p.requires_grad for p in net.parameters())
     assert all(torch.equal(p, old) for p, old in zip(net.parameters(), before, strict=True))
-
-
-def test_pgd7_takes_seven_steps():
-    x, y = images(4)
-    assert torch.equal(
-        pgd7(attacked_net(), x, y, 0.1, 0.025, seeded()), pgd(attacked_net(), x, y, 0.1, 0.025, 7, seeded())
-    )
-    assert STEPS["pgd7"] == 7
 
 
 def test_step_sizes_of_the_paper_and_of_the_authors_code():

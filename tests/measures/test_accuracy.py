@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from bench.attacks import pgd
+from bench.attacks import ATTACKS, Attack, pgd
 from bench.data import Images
 from bench.measures import accuracy as module
 from bench.measures.accuracy import accuracy
@@ -62,6 +62,15 @@ def test_batches_change_no_count(monkeypatch):
     assert accuracy(NET, part, WHAT, 0.2)["n"] == 50
 
 
+def test_more_restarts_never_leave_more_images_robust(monkeypatch):
+    """In however many batches."""
+    monkeypatch.setattr(module, "BATCH", 8)
+    part = Images(PART.images, labels_of(NET, 0.2))
+    what = {"epsilon": 0.03, "step": 0.01, "steps": 2, "lambdas": S1}
+    counts = [accuracy(NET, part, Measurement(**what, restarts=n), 0.2)["robust_correct"] for n in range(1, 7)]
+    assert counts == sorted(counts, reverse=True) and counts[0] > counts[-1] > 0
+
+
 @pytest.mark.parametrize(("asked", "seen"), [({}, torch.float32), ({"precision": "bf16"}, torch.bfloat16)])
 def test_it_computes_in_fp32_whatever_the_recipe_was_trained_in(asked, seen):
     net, types = lively(oat(precision="bf16")), set()
@@ -70,16 +79,48 @@ def test_it_computes_in_fp32_whatever_the_recipe_was_trained_in(asked, seen):
     assert types == {seen}
 
 
-def test_the_attack_is_the_measurement_s(monkeypatch):
-    asked = []
-    monkeypatch.setitem(module.ATTACKS, "pgd7", lambda f, x, y, *rest: asked.append(rest[:2]) or x)
+@pytest.fixture
+def spied(monkeypatch):
+    """The arguments of every attack that is made under the name pgd7; it returns the images as they are."""
+    calls = []
+
+    def run(logits, x, y, rng, **asked):
+        calls.append(asked | {"rng": rng.get_state(), "outputs": logits(x)})
+        return x
+
+    monkeypatch.setitem(ATTACKS, "pgd7", Attack(run, 7, "uniform"))
+    return calls
+
+
+def test_the_attack_is_the_measurement_s(spied):
     accuracy(NET, PART, Measurement(epsilon=0.2, step=0.07, lambdas=S1), 0.0)
-    assert asked == [(0.2, 0.07)]
+    accuracy(NET, PART, Measurement(epsilon=0.2, step=0.07, lambdas=S1, steps=3, start="image", restarts=2), 0.0)
+    found = [{name: call[name] for name in ("epsilon", "step", "steps", "start")} for call in spied]
+    first = {"epsilon": 0.2, "step": 0.07, "steps": 7, "start": "uniform"}
+    assert found == [first] + [first | {"steps": 3, "start": "image"}] * 2
 
 
-def test_every_network_and_lambda_is_attacked_from_the_same_start(monkeypatch):
-    starts = []
-    monkeypatch.setitem(module.ATTACKS, "pgd7", lambda f, x, y, e, s, rng: starts.append(rng.get_state()) or x)
+def test_a_row_is_named_by_what_was_changed_in_the_attack(spied):
+    what = {"epsilon": 0.2, "step": 0.07, "lambdas": S1}
+    changed = [{}, {"steps": 50, "restarts": 10}, {"start": "image"}, {"targeted": True}]
+    found = [accuracy(NET, PART.slice(0, 2), Measurement(**what, **more), 0.0)["attack"] for more in changed]
+    assert found == ["pgd7", "pgd7-50steps-r10", "pgd7-image", "pgd7-targeted"]
+
+
+def test_a_width_is_attacked_and_judged_by_its_own_sub_network(spied):
+    net = lively(oat(widths=(0.5, 1.0))).eval()
+    expected = {}
+    for width in (0.5, 1.0):
+        with torch.no_grad():
+            expected[width] = net(PART.images / 255, net.condition(torch.tensor([0.2]), width=width))
+        part = Images(PART.images, expected[width].argmax(1))
+        row = accuracy(net, part, Measurement(epsilon=0.2, step=0.1, lambdas=S1, width=width), 0.2)
+        assert (row["width"], row["clean_correct"], row["robust_correct"]) == (width, 50, 50)
+        torch.testing.assert_close(spied[-1]["outputs"], expected[width], atol=1e-4, rtol=1e-4)
+    assert not torch.equal(expected[0.5].argmax(1), expected[1.0].argmax(1))
+
+
+def test_every_network_and_lambda_is_attacked_from_the_same_start(spied):
     accuracy(NET, PART, WHAT, 0.0)
     accuracy(lively(oat(seed=2)), PART, WHAT, 0.4)
-    assert torch.equal(*starts)
+    assert torch.equal(*(call["rng"] for call in spied))

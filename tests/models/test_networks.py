@@ -8,7 +8,7 @@ from torch import nn
 
 from bench.measures.cost import cost
 from bench.models import build, parse_arch
-from bench.models.layers import Condition, ConditionalNorm, FiLM, mlp
+from bench.models.layers import Condition, ConditionalNorm, FiLM
 from bench.specs import S1, Protocol
 from tests.recipes import images, lively, oat, pgd_at
 
@@ -53,10 +53,10 @@ def test_the_folded_affine_is_batch_norm_then_film(kind, dual):
         h = F.batch_norm(x[i : i + 1], bn.running_mean, bn.running_var, bn.weight, bn.bias)
         if kind == "paper":  # Sec. 3.1: two MLPs, a Leaky ReLU between their two layers
             gamma, beta = norm.film.gamma, norm.film.beta
-            gamma, beta = (m[2](F.leaky_relu(m[0](code[i]))) for m in (gamma, beta))
+            gamma, beta = (m[2](F.leaky_relu(m[0](code[i : i + 1])))[0] for m in (gamma, beta))
         else:  # ledger row 3: one MLP, a Leaky ReLU on its output too; γ is the first half
             both = norm.film.both
-            out = F.leaky_relu(both[2](F.leaky_relu(both[0](code[i]))))
+            out = F.leaky_relu(both[2](F.leaky_relu(both[0](code[i : i + 1]))))[0]
             gamma, beta = out[:5], out[5:]
         expected = gamma.view(1, 5, 1, 1) * h + beta.view(1, 5, 1, 1)
         torch.testing.assert_close(folded[i : i + 1], expected, atol=1e-10, rtol=1e-10)
@@ -65,7 +65,7 @@ def test_the_folded_affine_is_batch_norm_then_film(kind, dual):
 def test_hidden_widths_are_c_of_two_mlps_or_2c_of_one():
     assert [m.out_features for m in FiLM(16, 8).modules() if isinstance(m, nn.Linear)] == [8] * 4
     assert [m.out_features for m in FiLM(16, 8, "authors").modules() if isinstance(m, nn.Linear)] == [16] * 2
-    assert isinstance(mlp(1, 2, 3)[1], nn.LeakyReLU)
+    assert isinstance(FiLM(16, 8).gamma[1], nn.LeakyReLU)
 
 
 @pytest.mark.parametrize("kind", ["paper", "authors"])

@@ -31,6 +31,9 @@ def all_tensors(directory):
 
 
 RESUMED = {"oat": quick(), "pgd-at": quick(pgd_at)}
+RESUMED["oats"] = quick(widths=(0.5, 1.0), lambdas=(0.0, 1.0), protocol=Protocol(selection="each"))
+RESUMED["pgd-ats"] = quick(pgd_at, widths=(0.5, 1.0), epochs=2)
+RESUMED["continuous"] = quick(lam_density="continuous", epochs=2)
 RESUMED["bf16-each"] = quick(precision="bf16", protocol=Protocol(selection="each"), lambdas=(0.0, 1.0))
 
 
@@ -126,7 +129,7 @@ def scripted(kind: str, tmp_path):
     for epoch, counts in enumerate(SCRIPT, 1):
         torch.nn.init.constant_(net.weight, epoch)
         rows = [
-            {"lam": lam, "n": 100, "clean_correct": sa, "robust_correct": ra}
+            {"lam": lam, "width": 1.0, "n": 100, "clean_correct": sa, "robust_correct": ra}
             for lam, (sa, ra) in zip((0.0, 1.0), counts, strict=True)
         ]
         selection.consider(state, net, recipe, rows, epoch)

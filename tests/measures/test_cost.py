@@ -1,0 +1,94 @@
+"""What a forward pass costs: by hand, and as PyTorch's own counter sees the sub-network run."""
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from bench.data import Images
+from bench.measures.cost import TIMED_BATCH, cost, forward_cost
+from bench.models import build
+from bench.specs import Measurement, Protocol
+from tests.recipes import images, lively, oat, pgd_at
+from tests.stand_alone import stand_alone
+
+WIDTHS = (0.5, 0.75, 1.0)
+SLIMMABLE = {
+    "pgd-ats": pgd_at(widths=WIDTHS),
+    "oats": oat(widths=WIDTHS),
+    "oats-authors": oat(widths=WIDTHS, protocol=Protocol(film="authors")),
+    "oats-normal": oat("normal", widths=WIDTHS),
+}
+
+
+def by_hand(c: list[int], branches: int, film: int = 0) -> tuple[int, int, int]:
+    """(macs, film_macs, parameters) of a WRN-10-1 with stages of these channels on an 8×8 image of one channel, after a
+    stem of c[0]. `film`: the length of a code, of two MLPs with c hidden units at each norm layer; 0 without FiLM."""
+    stem, one, two, three = c
+    macs, parameters = 64 * 9 * stem, 9 * stem
+    for inputs, outputs, pixels in ((stem, one, 64), (one, two, 16), (two, three, 4)):
+        weights = 9 * inputs * outputs + 9 * outputs * outputs + (inputs * outputs if inputs != outputs else 0)
+        macs, parameters = macs + pixels * weights, parameters + weights
+    norms = [stem, one, one, two, two, three, three]  # before each convolution of the three blocks, and the last
+    macs, parameters = macs + 10 * three, parameters + 10 * three + 10
+    parameters += sum(2 * branches * n for n in norms)
+    film_macs = sum(2 * (film * n + n * n) for n in norms) if film else 0
+    film_parameters = sum(2 * ((film + 1) * n + (n + 1) * n) for n in norms) if film else 0
+    return macs + film_macs, film_macs, parameters + film_parameters
+
+
+CHANNELS = {0.5: [8, 8, 16, 32], 0.75: [12, 12, 24, 48], 1.0: [16, 16, 32, 64]}
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_width_by_hand(width):
+    found = cost(SLIMMABLE["pgd-ats"], (1, 8, 8), 10, width)
+    assert (found.macs, found.film_macs, found.parameters) == by_hand(CHANNELS[width], 1)
+    found = cost(SLIMMABLE["oats"], (1, 8, 8), 10, width)
+    assert (found.macs, found.film_macs, found.parameters) == by_hand(CHANNELS[width], 2, 16)
+
+
+@pytest.mark.parametrize("kind", SLIMMABLE)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_width_costs_what_its_stand_alone_network_costs(kind, width):
+    net = lively(SLIMMABLE[kind]).double().eval()
+    small, found = stand_alone(net, width).eval(), cost(SLIMMABLE[kind], (1, 8, 8), 10, width)
+    assert found.parameters == sum(p.numel() for p in small.parameters())
+    x, lam = images(1)[0].double(), torch.tensor([0.3]).double()
+    counted = []
+    for run in (lambda: small(x, lam), lambda: net(x, net.condition(lam, width=width))):
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            run()
+        counted.append(counter.get_total_flops())
+    assert counted == [2 * found.macs] * 2  # PyTorch counts a multiplication and an addition
+
+
+def test_an_unslimmed_network_costs_what_the_full_width_does():
+    plain, slim = (cost(oat(widths=widths), (1, 8, 8), 10) for widths in ((), WIDTHS))
+    assert plain == slim
+    assert plain.parameters == sum(p.numel() for p in build(oat(), 1, 10).parameters())
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_row_of_the_probe(width):
+    net, (x, y) = lively(SLIMMABLE["oats"]).eval(), images(4)
+    what = Measurement(probe="cost", width=width)
+    (row,) = forward_cost(net, Images((x * 255).to(torch.uint8), y), what, None)
+    counted = cost(net.recipe, (1, 8, 8), 10, width)
+    assert 0 < row.pop("milliseconds") < 60_000
+    assert row == {
+        "width": width,
+        "macs": counted.macs,
+        "film_macs": counted.film_macs,
+        "parameters": counted.parameters,
+        "batch": TIMED_BATCH,
+        "threads": torch.get_num_threads(),
+        "device": "cpu",
+    }
+
+
+def test_what_is_timed_is_the_sub_network(monkeypatch):
+    net, seen = lively(SLIMMABLE["oats"]).eval(), []
+    net.stem.register_forward_hook(lambda layer, inputs, output: seen.append(tuple(output.shape[:2])))
+    x, y = images(2)
+    list(forward_cost(net, Images((x * 255).to(torch.uint8), y), Measurement(probe="cost", width=0.5), None))
+    assert set(seen) == {(TIMED_BATCH, 8)}

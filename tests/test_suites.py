@@ -1,0 +1,103 @@
+"""The suites that are here: at paper scale exactly the paper's networks, each figure's from where it takes them."""
+
+from collections import Counter
+
+import pytest
+
+from bench import plans
+from bench.specs import S1, S2, S3
+from bench.suite import ROOT, Options, merge, plan
+
+SUITES = sorted((ROOT / "suites").glob("*.yaml"))
+
+
+@pytest.fixture(scope="module")
+def paper():
+    return [plan(path, "paper", Options()) for path in SUITES]
+
+
+def test_there_is_a_suite_for_each_part_of_the_paper():
+    names = ["ablations", "attacks", "frontiers", "saliency", "sampling", "slimming"]
+    assert [path.stem for path in SUITES] == names
+
+
+def test_the_paper_is_47_networks_and_none_of_them_twice(paper):
+    """facts.md, part 2, per learning rate; what the protocol experiment adds is not the paper's."""
+    panels = [panel for made in paper for panel in made.panels]
+    for lr in (0.1, 0.05, 0.01):
+        found = {t.key for p in panels if p.experiment != "protocol" for t in p.trials if t.recipe.lr == lr}
+        assert len(found) == 47
+    everything = merge(trial for panel in panels for trial in panel.trials)
+    assert len(everything) == len({trial.key for trial in everything})
+    recipes = [trial.recipe.model_dump_json() for trial in everything]
+    assert len(set(recipes)) == len(recipes)
+
+
+def test_no_network_of_the_paper_differs_from_another_in_nothing_that_is_trained(paper):
+    """The same network under two keys would be trained twice: no two differ in what cannot matter alone."""
+    recipes = {t.recipe for made in paper for t in made.trials}
+    assert all(recipe.essential() == recipe for recipe in recipes)
+    assert {recipe.essential().key for recipe in recipes} == {recipe.key for recipe in recipes}
+
+
+def test_every_figure_of_the_paper_has_a_suite(paper):
+    figures = {figure for made in paper for panel in made.panels for figure in panel.figures}
+    assert figures == {f"fig{n}" for n in (2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13)} | {"appc", "protocol", "cost"}
+
+
+def test_what_needs_no_training_of_its_own_has_none(paper):
+    """Fig. 2, 7, 8 and 10–12 are of Fig. 4's networks."""
+    keys = {}
+    for made in paper:
+        for panel in made.panels:
+            for figure in panel.figures:
+                keys.setdefault(figure, set()).update(trial.key for trial in panel.trials)
+    for figure in ("fig2", "fig7", "fig8", "fig10", "fig11", "fig12"):
+        assert keys[figure] <= keys["fig4"]
+    assert keys["fig6"] == keys["fig9"] and not keys["fig6"] & keys["fig4"]
+
+
+def test_figure_5_asks_pgd_at_for_14_lambdas_and_oat_for_them_all(paper):
+    (panel,) = [panel for made in paper for panel in made.panels if panel.figures == ("fig5",)]
+    dedicated = sorted({t.recipe.lam for t in panel.trials if t.recipe.method == "pgd_at"})
+    assert dedicated == sorted({*S2, *S3}) and len(dedicated) == 14
+    for trial in panel.trials:
+        lams = [lam for what in trial.measurements for lam in what.lambdas]
+        assert sorted(lams) == (dedicated if trial.recipe.method == "oat" else [trial.recipe.lam])
+
+
+def test_slimming_is_the_paper_s_three_widths(paper):
+    (made,) = [made for made in paper if made.suite == "slimming"]
+    assert {t.recipe.widths for t in made.trials} == {(0.5, 0.75, 1.0)}
+    assert Counter(t.recipe.label for t in made.trials if t.recipe.lr == 0.1) == {
+        "PGD-ATS": 6,
+        "OATS (dual BN)": 1,
+        "OATS (normal BN)": 1,
+    }
+    for trial in made.trials:
+        assert Counter((w.probe, w.width) for w in trial.measurements) == {
+            (probe, width): 1 for probe in ("accuracy", "cost") for width in (0.5, 0.75, 1.0)
+        }
+
+
+def test_the_other_attacks_are_at_the_same_radius(paper):
+    (made,) = [made for made in paper if made.suite == "attacks"]
+    for trial in made.trials:
+        found = {what.attack: (what.epsilon, what.step) for what in trial.measurements}
+        assert found.keys() == {"pgd20", "mifgsm", "fgsm"}
+        assert set(found.values()) == {(8 / 255, 2 / 255)}
+
+
+def test_continuous_sampling_takes_a_tenth_more_epochs(paper):
+    recipes = [t.recipe for made in paper for t in made.trials if t.recipe.lam_density != "set"]
+    assert {(r.dataset, r.lambdas, r.lam_density, r.epochs) for r in recipes} == {("svhn", S1, "continuous", 88)}
+
+
+@pytest.mark.parametrize("scale", ["laptop", "workstation", "short", "paper"])
+@pytest.mark.parametrize("path", SUITES, ids=lambda path: path.stem)
+def test_every_suite_fits_every_scale(path, scale):
+    made = plan(path, scale, Options(seeds=1))
+    for panel in made.panels:
+        labels = plans.labels(panel)
+        curves = Counter((label, t.recipe.lam, t.recipe.lr) for label, t in zip(labels, panel.trials, strict=True))
+        assert set(curves.values()) == {1}  # two networks of one curve, λ and seed would be drawn as seeds of one

@@ -1,0 +1,158 @@
+"""Algorithm 2: a step of OATS is the sum of its widths, each trained and attacked as the sub-network that it is."""
+
+import copy
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from bench.models import build
+from bench.specs import S1, Protocol
+from bench.training import loop, objectives, selection
+from bench.training.checkpoint import State
+from bench.training.objectives import OBJECTIVES, Batch
+from tests.recipes import digits, images, lively, oat, pgd_at
+
+WIDTHS = (0.5, 0.75, 1.0)
+ONE_STEP = {"widths": WIDTHS, "dropout": 0.0, "train_images": 64, "batch": 64}
+RECIPES = {"oats": oat(**ONE_STEP), "oats-normal": oat("normal", **ONE_STEP), "pgd-ats": pgd_at(0.5, **ONE_STEP)}
+
+
+@pytest.fixture
+def batches(monkeypatch):
+    """Every batch that an objective is asked for, with the network and the generator as they were then."""
+    seen = []
+
+    def spy(objective):
+        def spied(net, recipe, batch):
+            kept = copy.copy(batch)
+            kept.rng = torch.Generator().set_state(batch.rng.get_state())
+            kept.correct = {"sa": [], "ra": []}
+            seen.append((kept, {name: value.clone() for name, value in net.state_dict().items()}))
+            return objective(net, recipe, batch)
+
+        return spied
+
+    monkeypatch.setattr(loop, "OBJECTIVES", {name: spy(objective) for name, objective in OBJECTIVES.items()})
+    return seen
+
+
+def one_step(recipe):
+    """The network after an epoch of one step, its gradients still there, and that epoch's row."""
+    net = build(recipe, 1, 10)
+    optimiser = torch.optim.SGD(net.parameters(), lr=recipe.lr)
+    return net, loop.train_epoch(net, optimiser, recipe, digits(recipe), 0)
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
+def test_a_step_s_gradient_is_the_sum_of_its_widths(recipe, batches):
+    net, row = one_step(recipe)
+    assert [batch.width for batch, _ in batches] == list(WIDTHS)
+    before = batches[0][1]
+    total, loss = {}, 0.0
+    for batch, _ in batches:  # each width alone, from the same weights
+        alone = build(recipe, 1, 10)
+        alone.load_state_dict(before)
+        for term in OBJECTIVES[recipe.method](alone.train(), recipe, batch):
+            term.backward()
+            loss += term.item()
+        for name, parameter in alone.named_parameters():
+            if parameter.grad is not None:
+                total[name] = total.get(name, 0) + parameter.grad
+    for name, parameter in net.named_parameters():
+        assert (parameter.grad - total[name]).norm() <= 1e-4 * total[name].norm() + 1e-8, name
+    assert row["loss"] == pytest.approx(loss / len(WIDTHS), rel=1e-5)
+    lr = recipe.lr  # of the first epoch of cosine annealing
+    for name, parameter in net.named_parameters():  # and there was one step for all widths together
+        torch.testing.assert_close(parameter.detach(), before[name] - lr * total[name], atol=1e-5, rtol=1e-3)
+
+
+def test_all_widths_of_a_step_see_the_same_images_and_lambdas(batches):
+    one_step(RECIPES["oats"])
+    first = batches[0][0]
+    assert all(torch.equal(batch.x, first.x) and torch.equal(batch.lam, first.lam) for batch, _ in batches)
+    states = [batch.rng.get_state() for batch, _ in batches]
+    assert not torch.equal(states[0], states[1])  # but each is attacked from a start of its own
+
+
+def test_the_training_accuracy_counts_all_widths(batches, monkeypatch):
+    pairs = []
+    real = loop.share
+    monkeypatch.setattr(loop, "share", lambda hits: pairs.append(hits) or real(hits))
+    one_step(RECIPES["oats"])
+    attacked = 64 - batches[0][0].zeros
+    assert [[n for _, n in hits] for hits in pairs] == [[64] * 3, [attacked] * 3]
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("kind", ["eval", "train"])
+def test_a_width_is_attacked_by_its_own_sub_network(width, kind, monkeypatch):
+    recipe = oat(widths=WIDTHS, dropout=0.0, protocol=Protocol(attack_bn=kind))
+    net, seen = lively(recipe), []
+    (x, y), lam = images(6), torch.tensor([0.0, 0.0, 0.1, 0.3, 0.4, 1.0])
+    monkeypatch.setattr(objectives, "pgd", lambda logits, x, *rest: seen.append(logits(x)) or x)
+    batch = Batch(x, y, lam, 2, torch.Generator(), width)
+    exact = copy.deepcopy(net).train(kind == "train")
+    objectives.craft(net, recipe, batch, slice(2, None))
+    with torch.no_grad():
+        expected = {w: exact(x[2:], exact.condition(lam[2:], width=w)) for w in WIDTHS}
+    torch.testing.assert_close(seen[0], expected[width], atol=1e-4, rtol=1e-4)
+    assert all(not torch.allclose(seen[0], expected[w], atol=1e-2) for w in WIDTHS if w != width)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_width_s_loss_is_equation_3_of_its_sub_network(width, monkeypatch):
+    recipe = oat(widths=WIDTHS, dropout=0.0)
+    net, (x, y), adv = lively(recipe).double(), images(6), images(6, seed=1)[0].double()
+    lam = torch.tensor([0.0, 0.0, 0.1, 0.3, 0.4, 1.0]).double()
+    monkeypatch.setattr(objectives, "craft", lambda net, recipe, batch, part: adv[part])
+    reference = copy.deepcopy(net)
+    found = sum(OBJECTIVES["oat"](net, recipe, Batch(x.double(), y, lam, 2, torch.Generator(), width))).item()
+    passes = [reference(z, reference.condition(lam[s:], width=width)) for s, z in ((0, x.double()), (2, adv[2:]))]
+    clean, adversarial = (F.cross_entropy(p, y[-len(p) :], reduction="none") for p in passes)
+    expected = (((1 - lam) * clean).sum() + (lam[2:] * adversarial).sum()) / 6
+    assert found == pytest.approx(expected.item(), rel=1e-6)
+
+
+# --- selection
+
+
+def test_the_held_out_score_is_the_mean_over_lambdas_and_widths(monkeypatch):
+    recipe, asked = oat(widths=WIDTHS, lambdas=(0.0, 1.0), precision="bf16"), []
+
+    def accuracy(net, part, what, lam, precision):
+        asked.append((what.width, lam, precision))
+        sa, ra = len(asked), 2 * len(asked)
+        return {"lam": lam, "width": what.width, "n": 40, "clean_correct": sa, "robust_correct": ra}
+
+    monkeypatch.setattr(loop, "accuracy", accuracy)
+    rows = loop.heldout_rows(None, recipe, digits(recipe))
+    assert asked == [(width, lam, "bf16") for width in WIDTHS for lam in (0.0, 1.0)]
+    means = selection.consider(State(), torch.nn.Linear(1, 1), recipe, rows, 1)
+    sa, ra = (1 + 2 + 3 + 4 + 5 + 6) / 6 / 40, 2 * (1 + 2 + 3 + 4 + 5 + 6) / 6 / 40
+    assert means == pytest.approx({"heldout_sa": sa, "heldout_ra": ra, "score": (sa + ra) / 2})
+
+
+def test_under_each_every_width_has_weights_of_its_own():
+    recipe = oat(widths=(0.5, 1.0), lambdas=(0.0, 1.0), protocol=Protocol(selection="each"))
+    state = State()
+    rows = [
+        {"lam": lam, "width": width, "n": 10, "clean_correct": 5, "robust_correct": 1}
+        for width in (0.5, 1.0)
+        for lam in (0.0, 1.0)
+    ]
+    selection.consider(state, torch.nn.Linear(1, 1), recipe, rows, 1)
+    wide = {f"{metric}@{lam}" for metric in ("SA", "RA") for lam in (0, 1)}
+    assert state.best.keys() == {"one"} | wide | {f"{tag}w0.5" for tag in wide}
+    assert selection.nearest_tag("SA", 0.9, recipe, 0.5) == "SA@1w0.5"
+    assert selection.nearest_tag("RA", 0.2, recipe, 1.0) == "RA@0"
+
+
+def test_every_parameter_is_trained_and_so_is_every_bn():
+    """Also what only one width has: its BNs."""
+    net, _ = one_step(RECIPES["oats"])
+    assert net.recipe.lambdas == S1
+    assert all(p.grad is not None and p.grad.any() for p in net.parameters())
+    fresh = build(net.recipe, 1, 10).state_dict()
+    moved = {n for n, b in net.named_buffers() if "running_mean" in n and not torch.equal(b, fresh[n])}
+    assert len(moved) == 2 * len(WIDTHS) * len(net.norms)
