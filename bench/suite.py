@@ -256,7 +256,7 @@ def relative(network: dict, base: dict, blame) -> dict:
     epochs = base.get("epochs")
     if not isinstance(epochs, int):
         blame(("epochs",), f"epochs: {network['epochs']} needs a number of epochs in the scale, not {epochs!r}")
-    return {"epochs": max(epochs + 1, round(epochs * (1 + int(match[1]) / 100)))}
+    return {"epochs": -(-epochs * (100 + int(match[1])) // 100)}  # rounded up: 10 % more of 15 are 17
 
 
 def measurements(measure: Measure, recipe: Recipe, scale: Scale, blame) -> Iterator[Measurement]:

@@ -108,9 +108,9 @@ def test_a_label_names_the_curve_and_is_no_part_of_the_network(written):
 @pytest.mark.parametrize(
     ("given", "texts", "epochs"),
     [
-        ("+10%", (), 16),  # of the scale's 15: 16.5 is rounded to the even number
+        ("+10%", (), 17),  # of the scale's 15: 16.5 epochs are 17
         ("+ 100 %", (), 30),
-        ("+1%", (), 16),  # at least one more
+        ("+1%", (), 16),  # rounded up
         ("+10%", ("epochs=30",), 33),
         ("40", (), 40),
         ("40", ("epochs=30",), 30),
