@@ -42,7 +42,8 @@ def serve(runs: Path, port: int, console: Console) -> int:
     environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
     environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # pages only: no job workers beside the trials
     server = subprocess.Popen(command(runs, port), env=environment, start_new_session=True)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for asked in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: a shell's background job starts with it ignored
+        signal.signal(asked, signal.default_int_handler)
     try:
         return server.wait()
     except KeyboardInterrupt:
