@@ -181,10 +181,24 @@ class Recipe(Frozen):
 
     @property
     def name(self) -> str:
-        """A short name a person can tell apart in a list, e.g. `oat-dual digits wrn-10-1 s0`."""
+        """A short name a person can tell apart in a list: `oat-dual dct-16 · digits · wrn-10-1 · lr 0.1 · seed 0`."""
         slim = "s" if self.widths else ""
         method = f"pgd-at{slim} λ={self.lam:g}" if self.method == "pgd_at" else f"{self.method}{slim}-{self.norm}"
-        return f"{method} · {self.dataset} · {self.arch} · lr {self.lr:g} · seed {self.seed}"
+        about = " ".join([method, *self.variant])
+        return f"{about} · {self.dataset} · {self.arch} · lr {self.lr:g} · seed {self.seed}"
+
+    @property
+    def variant(self) -> list[str]:
+        """What tells the network from the paper's usual one of its method: encoding, λ set and density, ledger rows."""
+        found = []
+        if self.method != "pgd_at":
+            names = [name for name, values in LAMBDA_SETS.items() if values == self.lambdas]
+            found += ["scalar" if self.encoding == "none" else self.encoding] * (self.encoding != "ro-128")
+            found += [names[0] if names else f"{len(self.lambdas)} λ"] * (self.lambdas != S1)
+            found += [self.lam_density] * (self.lam_density != "set")
+        rows = self.protocol.model_dump(exclude_defaults=True)
+        known = [name for name, rows_ in PROTOCOLS.items() if rows_ == self.protocol and rows]
+        return found + (known or [f"{row}={value}" for row, value in rows.items()])
 
     def essential(self) -> "Recipe":
         """The same network's recipe with every field that cannot matter at its default, so that it has one key."""

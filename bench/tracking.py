@@ -264,7 +264,7 @@ def curves(rows: list[dict], now: int) -> list[Metric]:
 
 def run_name(recipe: Recipe) -> str:
     """What tells runs of one experiment apart."""
-    method = recipe.label + (f" λ={recipe.lam:g}" if recipe.method == "pgd_at" else "")
+    method = " ".join([recipe.label + (f" λ={recipe.lam:g}" if recipe.method == "pgd_at" else ""), *recipe.variant])
     return f"{method} · s{recipe.seed} · lr {recipe.lr:g}"
 
 

@@ -246,3 +246,13 @@ def test_dual_bn_needs_both_kinds_of_lambda():
     for lambdas in (S4, (0.0,)):
         with pytest.raises(ValueError, match="norm: dual needs 0"):
             oat("dual", lambdas=lambdas)
+
+
+def test_networks_that_differ_in_encoding_or_a_ledger_row_are_told_apart_by_name():
+    variants = [{}, {"encoding": "none"}, {"encoding": "dct-16"}, {"lambdas": S2}, {"lam_density": "continuous"}]
+    variants += [{"protocol": Protocol(film="authors")}, {"protocol": PROTOCOLS["authors-code"]}, {"seed": 1}]
+    names = [oat(**({"encoding": "ro-128"} | changed)).name for changed in variants]
+    assert len(set(names)) == len(names)
+    assert names[0].startswith("oat-dual · ") and names[2].startswith("oat-dual dct-16 · ")
+    assert "film=authors" in names[5] and "authors-code" in names[6]
+    assert "film" not in pgd_at().name

@@ -37,7 +37,9 @@ def saliency(net: ConditionalNetwork, part: Images, what: Measurement, directory
         scores = torch.cat([alignment(logits, unit(x)) for x in part.images.split(BATCH)])
         tensors[f"alignment/{lam:g}"] = scores
         row = {"lam": lam, "width": what.width, "n": len(scores), "file": name}
-        rows.append(row | {"alignment": scores.mean().item(), "alignment_sd": scores.std().item() if len(scores) > 1 else 0.0})
+        rows.append(
+            row | {"alignment": scores.mean().item(), "alignment_sd": scores.std().item() if len(scores) > 1 else 0.0}
+        )
     write_tensors(directory / name, {key: value.cpu().contiguous() for key, value in tensors.items()})
     yield from rows  # after the file that they name is there
 
