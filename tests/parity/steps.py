@@ -1,0 +1,161 @@
+"""One training step by the authors' scripts and by our objectives, on the same batch, with the same random draws.
+
+Two things are random in a step. The attack's start is drawn by their code and given to ours; dropout draws the same
+masks for both (`SameMasks`). Ours goes on with the adversarial images that theirs crafted, so that one pixel's tie in
+the attack does not hide whether the rest is equal; the images that ours crafted are compared by themselves.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from bench.attacks import gradient
+from bench.models.conditional import ConditionalNetwork
+from bench.models.importer import authors_name
+from bench.training import objectives
+from tests.parity import reference
+from tests.parity.networks import ZEROS, Batch, Case
+
+STEPS = 7
+
+
+@dataclass
+class Step:
+    """What a step leaves, tensors under the authors' names. `images`: of each width's attack the start and the iterates
+    1 to 7; `logits`: of the passes in training mode; `updates`: what SGD subtracts, divided by the learning rate."""
+
+    images: list[Tensor] = field(default_factory=list)
+    logits: list[Tensor] = field(default_factory=list)
+    gradients: dict[str, Tensor] = field(default_factory=dict)
+    updates: dict[str, Tensor] = field(default_factory=dict)
+    state: dict[str, Tensor] = field(default_factory=dict)
+
+
+class SameMasks:
+    """Stands in for F.dropout: the n-th call drops the same elements, whatever the memory format and precision."""
+
+    def __init__(self):
+        self.rng = torch.Generator().manual_seed(0)
+
+    def __call__(self, x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+        if not training:
+            return x
+        return x * (torch.rand(x.shape, generator=self.rng) >= p).to(x.dtype) / (1 - p)
+
+
+def record(net: nn.Module, step: Step) -> None:
+    """The images of every pass in eval mode, which is an attack's, and the logits of the others."""
+
+    def hook(module, args, out):
+        (step.logits if module.training else step.images).append((out if module.training else args[0]).detach().clone())
+
+    net.register_forward_hook(hook)
+
+
+def of_the_authors(net: nn.Module, case: Case, data: Batch, images: list[Tensor] | None = None) -> Step:
+    """`images`: those of another step, whose adversarial images this one goes on with in place of its own."""
+    step, crafted = Step(), iter((images or [])[STEPS :: STEPS + 1])
+    record(net, step)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4)  # OAT.py 128, PGDAT.py 88
+    torch.manual_seed(0)  # their attack's start
+    net.train()
+    with reference.on_the_cpu(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(F, "dropout", SameMasks())
+        optimizer.zero_grad()
+        for width in case.widths:  # their scripts train no slimmable network: Algorithm 2 sums the widths' gradients
+            net.apply(lambda module, width=width: setattr(module, "width_mult", width))
+            (pgdat_loss if case.kind == "pgd-at" else oat_loss)(net, case, data, step, crafted).backward()
+        optimizer.step()
+    for name, parameter in net.named_parameters():
+        step.gradients[name] = parameter.grad
+        step.updates[name] = optimizer.state[parameter]["momentum_buffer"]
+    step.state = net.state_dict()
+    return step
+
+
+def oat_loss(model, case: Case, data: Batch, step: Step, crafted: Iterator[Tensor]) -> Tensor:
+    """OAT.py lines 172–203 in its `efficient` path, which it always takes."""
+    pgd, context = reference.load("attacks.pgd"), reference.load("utils.context")
+    attacker = pgd.PGD(eps=8 / 255, steps=STEPS, use_FiLM=True)
+    dual = case.kind == "dual"
+    logits = model(data.x, data.code, ZEROS if dual else None)
+    lc = F.cross_entropy(logits, data.y, reduction="none")
+    x, y, code = data.x[ZEROS:], data.y[ZEROS:], data.code[ZEROS:]
+    with context.ctx_noparamgrad_and_eval(model):
+        adv = attacker.attack(model, x, labels=y, _lambda=code, idx2BN=0 if dual else None)
+    step.images.append(adv.detach())
+    adv = next(crafted, adv)
+    la = F.cross_entropy(model(adv.detach(), code, 0), y, reduction="none")
+    la = torch.cat([torch.zeros(ZEROS, dtype=la.dtype), la])
+    return torch.mean((1 - data.lam) * lc + data.lam * la)
+
+
+def pgdat_loss(model, case: Case, data: Batch, step: Step, crafted: Iterator[Tensor]) -> Tensor:
+    """PGDAT.py lines 121–135."""
+    pgd, context = reference.load("attacks.pgd"), reference.load("utils.context")
+    attacker, lam = pgd.PGD(eps=8 / 255, steps=STEPS), case.recipe.lam
+    with context.ctx_noparamgrad_and_eval(model):
+        adv = attacker.attack(model, data.x, data.y)
+    step.images.append(adv.detach())
+    adv = next(crafted, adv)
+    logits_adv = model(adv.detach())
+    logits = model(data.x)
+    return (1 - lam) * F.cross_entropy(logits, data.y) + lam * F.cross_entropy(logits_adv, data.y)
+
+
+def of_ours(net: ConditionalNetwork, case: Case, data: Batch, images: list[Tensor]) -> Step:
+    """As train_epoch of bench/training/loop.py takes a step. `images`: those of the authors' step."""
+    step, recipe = Step(), case.recipe
+    record(net, step)
+    optimizer = torch.optim.SGD(
+        net.parameters(), lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay
+    )
+    net.train()
+    with pytest.MonkeyPatch.context() as patch:
+        same_draws(patch, step, images)
+        if data.x.dtype == torch.float64:
+            patch.setattr(torch.Tensor, "float", torch.Tensor.double)  # our losses and attacks are fp32 otherwise
+        optimizer.zero_grad(set_to_none=True)
+        for width in case.widths:
+            ours = objectives.Batch(data.x, data.y, data.lam, case.zeros, torch.Generator(), width)
+            for term in objectives.OBJECTIVES[recipe.method](net, recipe, ours):
+                term.backward()
+        optimizer.step()
+    for name, parameter in net.named_parameters():
+        step.gradients[authors_name(name, recipe)] = parameter.grad
+        step.updates[authors_name(name, recipe)] = optimizer.state[parameter]["momentum_buffer"]
+    step.state = in_their_names(net, case)
+    return step
+
+
+def in_their_names(net: ConditionalNetwork, case: Case) -> dict[str, Tensor]:
+    state = net.state_dict()
+    return {authors_name(name, case.recipe): state[name] for name in state if name not in ("codebook", "lambdas")}
+
+
+def same_draws(patch: pytest.MonkeyPatch, step: Step, images: list[Tensor]) -> None:
+    """Our attacks start where theirs did, what they craft is recorded, and what theirs crafted is gone on with."""
+    starts, crafted, craft = iter(images[:: STEPS + 1]), iter(images[STEPS :: STEPS + 1]), objectives.craft
+
+    def ours_recorded_theirs_given(*args):
+        step.images.append(craft(*args))
+        return next(crafted)
+
+    patch.setattr(F, "dropout", SameMasks())
+    patch.setattr(gradient, "begin", start_at(starts))
+    patch.setattr(objectives, "craft", ours_recorded_theirs_given)
+
+
+def start_at(starts: Iterator[Tensor]) -> Callable:
+    """Stands in for `begin` of bench/attacks/gradient.py: the next given start, and the same bounds."""
+    begin = gradient.begin
+
+    def given(x, epsilon, rng, start):
+        _, low, high = begin(x, epsilon, rng, "image")
+        return next(starts), low, high
+
+    return given

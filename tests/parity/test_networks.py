@@ -1,0 +1,19 @@
+"""Our networks with the authors' weights: equal logits, statistics, PGD iterates and one-step updates.
+
+fp64 shows that the arithmetic is the same: what differs is rounding, in the fourteenth digit. It takes long, so by
+default only the networks with dual BN, which contain all the others' parts, at 32×32; all with TABLE (test_table.py).
+"""
+
+import pytest
+
+from tests.parity import reference
+from tests.parity.measure import assert_equal, compare
+from tests.parity.networks import CASES
+
+reference.require()
+FP64 = [case for case in CASES if case.kind == "dual" and case.size == 32]
+
+
+@pytest.mark.parametrize(("case", "precision"), [(c, "fp32") for c in CASES] + [(c, "fp64") for c in FP64], ids=str)
+def test_ours_is_theirs(case, precision):
+    assert_equal(compare(case, precision), precision)
