@@ -15,11 +15,18 @@ def test_help_has_an_example(verb):
     assert f"Example: python -m bench {verb}" in " ".join(done.stdout.split())
 
 
-def test_the_paper_is_24_networks_and_three_learning_rates(tmp_path):
-    done = bench("plan", FRONTIERS, "--scale", "paper", "--json", "--runs", tmp_path)
+@pytest.fixture(scope="module")
+def paper(tmp_path_factory) -> dict:
+    """The plan of Figures 4 and 8 at the paper's scale."""
+    runs = tmp_path_factory.mktemp("paper")
+    done = bench("plan", FRONTIERS, "--scale", "paper", "--json", "--runs", runs)
     assert done.returncode == 0, done.stderr
-    plan = json.loads(done.stdout)  # one object and nothing else
-    trials = plan["trials"]
+    assert not (runs / "trials").exists()  # nothing was started
+    return json.loads(done.stdout)  # one object and nothing else
+
+
+def test_the_paper_is_24_networks_and_three_learning_rates(paper):
+    plan, trials = paper, paper["trials"]
     assert len({trial["key"] for trial in trials}) == len(trials) == 72
     kinds = Counter((t["method"], t["norm"], t["lr"]) for t in trials)
     for lr in (0.1, 0.05, 0.01):
@@ -32,13 +39,11 @@ def test_the_paper_is_24_networks_and_three_learning_rates(tmp_path):
     }
     assert plan["cost"]["wall_hours_left"] > 24  # this is no laptop's work
     assert not any(trial["cached"] for trial in trials)
-    assert not (tmp_path / "trials").exists()  # nothing was started
 
 
-def test_the_paper_s_multiply_accumulates(tmp_path):
+def test_the_paper_s_multiply_accumulates(paper):
     """facts.md, part 6: the paper's one seed and learning rate are about 1.6e19 FLOP; Fig. 4 is most of it."""
-    plan = json.loads(bench("plan", FRONTIERS, "--scale", "paper", "--json", "--runs", tmp_path).stdout)
-    flop = 2 * plan["cost"]["macs"] / 3
+    flop = 2 * paper["cost"]["macs"] / 3
     assert 0.4e19 < flop < 1.6e19
 
 

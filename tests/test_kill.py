@@ -3,11 +3,30 @@
 import json
 import signal
 
+import pytest
 from mlflow import MlflowClient
 
-from tests.command import FRONTIERS, bench, kill, start, wait_for
+from tests.command import bench, kill, start, wait_for
 
-COMMAND = ("run", FRONTIERS, "--seeds", 1, "--set", "epochs=6", "--only", "cifar10")
+SUITE = """
+suite: four
+about: a network of each kind
+experiments:
+  four:
+    figures: [fig4]
+    dataset: cifar10
+    networks:
+      - {method: pgd_at, lam: [0, 1]}
+      - {method: oat, norm: normal, lambdas: S1, encoding: ro-128}
+      - {method: oat, norm: dual, lambdas: S1, encoding: ro-128, widths: [0.5, 1]}
+    measure: [{attack: pgd7, lambdas: S1}]
+"""
+
+
+@pytest.fixture
+def command(tmp_path) -> tuple:
+    (tmp_path / "four.yaml").write_text(SUITE)
+    return "run", tmp_path / "four.yaml", "--seeds", 1, "--set", "epochs=6"
 
 
 def epochs(runs) -> int:
@@ -24,36 +43,36 @@ def weights(runs) -> dict[str, bytes]:
     return {path.parent.name: path.read_bytes() for path in runs.glob("trials/*/weights.safetensors")}
 
 
-def test_sigkill_and_sigint_lose_nothing_and_change_nothing(tmp_path):
+def test_sigkill_and_sigint_lose_nothing_and_change_nothing(tmp_path, command):
     disturbed, undisturbed = tmp_path / "disturbed", tmp_path / "undisturbed"
-    process = start(*COMMAND, "--runs", disturbed)
+    process = start(*command, "--runs", disturbed)
     wait_for(lambda: epochs(disturbed) >= 3)
     kill(process, signal.SIGKILL)
     assert "RUNNING" in statuses(disturbed)  # MLflow never closes the runs of a killed process; the next command does
 
-    process = start(*COMMAND, "--runs", disturbed)
+    process = start(*command, "--runs", disturbed)
     before = epochs(disturbed)
     wait_for(lambda: epochs(disturbed) >= before + 3)
     text = kill(process, signal.SIGINT)
     assert process.returncode == 130 and "the same command goes on from here" in text and "Traceback" not in text
 
-    done = bench(*COMMAND, "--runs", disturbed)
+    done = bench(*command, "--runs", disturbed)
     assert done.returncode == 0, done.stderr
     assert set(statuses(disturbed)) == {"FINISHED"}
     for path in disturbed.glob("trials/*/progress.jsonl"):
         assert [json.loads(line)["epoch"] for line in path.read_text().splitlines()] == [1, 2, 3, 4, 5, 6]
 
-    assert bench(*COMMAND, "--runs", undisturbed).returncode == 0
-    assert weights(disturbed) == weights(undisturbed) and len(weights(disturbed)) == 8
+    assert bench(*command, "--runs", undisturbed).returncode == 0
+    assert weights(disturbed) == weights(undisturbed) and len(weights(disturbed)) == 4
     for path in disturbed.glob("trials/*/results.json"):
         twin = json.loads((undisturbed / path.relative_to(disturbed)).read_text())
         ours = json.loads(path.read_text())
         assert ours["measurements"] == twin["measurements"] and ours["heldout"] == twin["heldout"]
 
 
-def test_two_commands_on_one_directory_do_not_meet(tmp_path):
-    process = start(*COMMAND, "--runs", tmp_path)
+def test_two_commands_on_one_directory_do_not_meet(tmp_path, command):
+    process = start(*command, "--runs", tmp_path)
     wait_for(lambda: epochs(tmp_path) >= 1)
-    done = bench(*COMMAND, "--runs", tmp_path)
+    done = bench(*command, "--runs", tmp_path)
     kill(process, signal.SIGKILL)
     assert done.returncode == 2 and "another command is running trials" in done.stderr
