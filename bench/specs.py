@@ -137,7 +137,9 @@ class Recipe(Frozen):
         "set",
         description="P_λ: uniform over the set; or over [0,1], uniform or denser for small λ (App. C; row 20)",
     )
-    norm: Literal["normal", "dual"] = "normal"
+    norm: Literal["normal", "dual", "dual-affine"] = Field(
+        "normal", description="one BN; BN_c and BN_a (Sec. 3.2); or shared statistics with the affine parameters of two"
+    )
     encoding: str = Field("none", description="of λ: none, onehot, dct-<d>, ro-<d>")
     dropout: float = Field(0.3, ge=0, lt=1, description="in the blocks of a WRN (row 10)")
     widths: tuple[float, ...] = Field((), description="width factors of a slimmable network (Sec. 3.3), ascending to 1")
@@ -158,12 +160,12 @@ class Recipe(Frozen):
 
     @model_validator(mode="after")
     def _fits_together(self):
-        if self.method == "pgd_at" and (self.lam is None or self.lambdas or self.norm == "dual"):
+        if self.method == "pgd_at" and (self.lam is None or self.lambdas or self.norm != "normal"):
             raise ValueError("pgd_at takes one fixed lam, no lambdas, and norm: normal")
         if self.method != "pgd_at" and (self.lam is not None or not self.lambdas):
             raise ValueError(f"{self.method} takes lambdas (a set), not lam")
-        if self.norm == "dual" and (self.lambdas[0] != 0 or len(self.lambdas) < 2):
-            raise ValueError("norm: dual needs 0 and another λ in lambdas, or one of its two BNs is never trained")
+        if self.norm != "normal" and (self.lambdas[0] != 0 or len(self.lambdas) < 2):
+            raise ValueError(f"norm: {self.norm} needs 0 and another λ in lambdas, or a branch is never trained")
         if any(not 0 <= lam <= 1 for lam in self.lambdas) or list(self.lambdas) != sorted(set(self.lambdas)):
             raise ValueError("lambdas must be distinct, in [0,1], and ascending")
         if self.widths and (

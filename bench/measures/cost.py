@@ -60,7 +60,7 @@ def _cost(recipe: Recipe, shape: tuple[int, int, int], classes: int, width: floa
     with torch.no_grad(), torch.device("meta"):
         cond = net.condition(torch.ones(1), width=width)
         net(torch.empty(1, *shape), cond)
-    branches = 1 + (recipe.norm == "dual")
+    branches = 1 + (recipe.norm != "normal")  # a weight and a bias per channel of each
     norms = sum(2 * branches * scale.shape[1] for scale, _ in cond.affine)
     return Cost(counted["all"] + counted["film"], counted["film"], counted["parameters"] + norms)
 

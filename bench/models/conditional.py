@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from bench.models.dual_affine import DualAffineNorm
 from bench.models.encoding import codebook, encode
 from bench.models.layers import Condition, ConditionalNorm, FiLM
 from bench.specs import Recipe
@@ -28,6 +29,8 @@ class ConditionalNetwork(nn.Module):
         protocol, film = self.recipe.protocol, None
         if self.conditional and (protocol.film == "paper" or authors_film):
             film = FiLM(self.codebook.shape[1], channels, protocol.film, protocol.film_init)
+        if self.recipe.norm == "dual-affine":
+            return DualAffineNorm(channels, film, self.recipe.widths)
         return ConditionalNorm(channels, self.recipe.norm == "dual", film, self.recipe.widths)
 
     def number_norms(self) -> None:

@@ -41,6 +41,8 @@ def import_weights(path: Path, recipe: Recipe, in_channels: int, classes: int, m
 
 def convert(theirs: dict, recipe: Recipe, in_channels: int, classes: int, codes: Tensor | None = None) -> dict:
     """Their state dict → ours. `codes` (|S|, d): one row per trained λ; none for the recipe's own codebook."""
+    if recipe.norm == "dual-affine":
+        raise ValueError("norm: dual-affine is not in the authors' code, whose networks are normal or dual")
     if recipe.method != "pgd_at" and recipe.protocol.film != "authors":
         raise ValueError("film1.MLP.0.weight makes γ and β both, which needs the recipe's protocol film: authors")
     theirs = {name.removeprefix("module."): tensor for name, tensor in theirs.items()}  # of DataParallel

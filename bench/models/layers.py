@@ -68,7 +68,8 @@ class MLP(nn.Sequential):
 class ConditionalNorm(nn.Module):
     """BN, or a pair (BN_c, BN_a), then FiLM where `film` is given. Called with (N, αC, H, W) and a Condition.
 
-    In a slimmable network each BN is switchable: one per width.
+    In a slimmable network each BN is switchable: one per width. Another kind of norm overrides `_normalise` (training
+    mode) and `_running` (eval mode), as bench/models/dual_affine.py does.
     """
 
     def __init__(self, channels: int, dual: bool = False, film: FiLM | None = None, widths: tuple[float, ...] = ()):
@@ -99,16 +100,21 @@ class ConditionalNorm(nn.Module):
 
     def fold(self, code: Tensor | None, is_zero: Tensor, width: float = 1.0) -> tuple[Tensor, Tensor]:
         """Eval mode: (scale, shift), each (N or 1, αC, 1, 1), of BN and FiLM together. `is_zero` is (N,) bool."""
-        scale, shift = running_affine(at_width(self.bn_a, width))
-        if self.bn_c is not None:
-            scale_c, shift_c = running_affine(at_width(self.bn_c, width))
-            scale = torch.where(is_zero[:, None], scale_c, scale)
-            shift = torch.where(is_zero[:, None], shift_c, shift)
+        scale, shift = self._running(is_zero, width)
         if self.film is not None:
             gamma, beta = self.film(code, width)
             scale, shift = gamma * scale, gamma * shift + beta
         scale, shift = torch.atleast_2d(scale), torch.atleast_2d(shift)
         return scale[:, :, None, None], shift[:, :, None, None]
+
+    def _running(self, is_zero: Tensor, width: float) -> tuple[Tensor, Tensor]:
+        """Eval mode: (scale, shift) of the BN of each sample's branch, (αC,) where all have the same, else (N, αC)."""
+        bn_a, bn_c = at_width(self.bn_a, width), at_width(self.bn_c, width)
+        scale, shift = running_affine(bn_a)
+        if bn_c is None:
+            return scale, shift
+        scale_c, shift_c = running_affine(bn_c)
+        return torch.where(is_zero[:, None], scale_c, scale), torch.where(is_zero[:, None], shift_c, shift)
 
 
 def running_affine(bn: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
