@@ -9,6 +9,7 @@ import json
 KEY = "bench"
 TAG = f"mlflow.sharedViewState.{KEY}"
 COLOURS = {"PGD-AT": "#000000", "OAT (normal BN)": "#0072B2", "OAT (dual BN)": "#d55e00"}  # as in the figures
+COLOURS |= {"OAT TRADES (dual BN)": "#009e73", "OAT (dual-affine BN)": "#cc79a7"}
 COLOURS |= {"PGD-ATS": "#000000", "OATS (normal BN)": "#0072B2", "OATS (dual BN)": "#d55e00"}
 COLUMNS = (
     "metrics.`SA`",

@@ -137,6 +137,7 @@ class Recipe(Frozen):
         "set",
         description="P_λ: uniform over the set; or over [0,1], uniform or denser for small λ (App. C; row 20)",
     )
+    beta: float | None = Field(None, gt=0, description="of oat_trades alone: the weight of its KL term at λ=1")
     norm: Literal["normal", "dual", "dual-affine"] = Field(
         "normal", description="one BN; BN_c and BN_a (Sec. 3.2); or shared statistics with the affine parameters of two"
     )
@@ -168,6 +169,8 @@ class Recipe(Frozen):
             raise ValueError(f"norm: {self.norm} needs 0 and another λ in lambdas, or a branch is never trained")
         if any(not 0 <= lam <= 1 for lam in self.lambdas) or list(self.lambdas) != sorted(set(self.lambdas)):
             raise ValueError("lambdas must be distinct, in [0,1], and ascending")
+        if (self.beta is None) == (self.method == "oat_trades"):
+            raise ValueError("oat_trades takes beta, the weight of its KL term (TRADES: 6); others take none")
         if self.widths and (
             self.widths[0] <= 0 or self.widths[-1] != 1 or list(self.widths) != sorted(set(self.widths))
         ):
@@ -184,8 +187,10 @@ class Recipe(Frozen):
     @property
     def name(self) -> str:
         """A short name a person can tell apart in a list: `oat-dual dct-16 · digits · wrn-10-1 · lr 0.1 · seed 0`."""
-        slim = "s" if self.widths else ""
-        method = f"pgd-at{slim} λ={self.lam:g}" if self.method == "pgd_at" else f"{self.method}{slim}-{self.norm}"
+        slim, (first, *rest) = "s" if self.widths else "", self.method.split("_")
+        method = "_".join([first + slim, *rest]) + f"-{self.norm}"
+        if self.method == "pgd_at":
+            method = f"pgd-at{slim} λ={self.lam:g}"
         about = " ".join([method, *self.variant])
         return f"{about} · {self.dataset} · {self.arch} · lr {self.lr:g} · seed {self.seed}"
 
@@ -198,6 +203,7 @@ class Recipe(Frozen):
             found += ["scalar" if self.encoding == "none" else self.encoding] * (self.encoding != "ro-128")
             found += [names[0] if names else f"{len(self.lambdas)} λ"] * (self.lambdas != S1)
             found += [self.lam_density] * (self.lam_density != "set")
+            found += [f"β={self.beta:g}"] if self.beta else []
         rows = self.protocol.model_dump(exclude_defaults=True)
         known = [name for name, rows_ in PROTOCOLS.items() if rows_ == self.protocol and rows]
         return found + (known or [f"{row}={value}" for row, value in rows.items()])
@@ -218,8 +224,9 @@ class Recipe(Frozen):
 
 
 def method_label(method: str, norm: str, slimmable: bool = False) -> str:
-    slim = "S" if slimmable else ""
-    return f"PGD-AT{slim}" if method == "pgd_at" else f"{method.upper().replace('_', ' ')}{slim} ({norm} BN)"
+    """PGD-AT, OAT (dual BN), OAT TRADES (dual BN); with an S after the first word where the network is slimmable."""
+    slim, (first, *rest) = "S" if slimmable else "", method.upper().split("_")
+    return f"PGD-AT{slim}" if method == "pgd_at" else " ".join([first + slim, *rest, f"({norm} BN)"])
 
 
 def step_size(rule: str, epsilon: float, steps: int) -> float:

@@ -25,13 +25,13 @@ def digits(tmp_path):
 def test_the_method_example_trains(digits, monkeypatch):
     monkeypatch.setattr(objectives, "OBJECTIVES", dict(objectives.OBJECTIVES))
     exec(EXAMPLES[0], {})
-    names = {"dataset": "digits", "data_hash": "x", "augment": "none", "arch": "wrn-10-1", "method": "oat_trades"}
+    names = {"dataset": "digits", "data_hash": "x", "augment": "none", "arch": "wrn-10-1", "method": "oat_alp"}
     sizes = {"heldout": 1, "epsilon": 0.3, "lr": 0.1, "epochs": 1, "batch": 32}
     recipe = Recipe(**names, **sizes, lambdas=S1, norm="dual", encoding="ro-128")
     net, rng = build(recipe, 1, 10), torch.Generator().manual_seed(0)
     lam = torch.tensor([0.0] * 8 + [0.4] * 24)
     batch = objectives.Batch(digits.images / 255, digits.labels, lam, 8, rng)
-    terms = list(objectives.OBJECTIVES["oat_trades"](net.train(), recipe, batch))
+    terms = list(objectives.OBJECTIVES["oat_alp"](net.train(), recipe, batch))
     sum(terms).backward()
     assert len(terms) == 2 and all(p.grad is not None for p in net.parameters())
 

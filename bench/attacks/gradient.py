@@ -45,8 +45,12 @@ def fgsm(logits: Logits, x, y, epsilon, step, steps, rng, start="image", loss: L
 
 
 def begin(x: Tensor, epsilon: float, rng: torch.Generator, start: str) -> tuple[Tensor, Tensor, Tensor]:
-    """Where an attack starts, `uniform` in the ε-ball or the `image` itself; and the lowest and highest it may go."""
+    """Where an attack starts, `uniform` in the ε-ball, the `image` itself, or `near` it (TRADES' Gaussian, σ = 0.001);
+    and the lowest and highest it may go."""
     adv = x.detach()
+    if start == "near":
+        noise = torch.empty_like(x).normal_(0, 0.001, generator=rng)
+        adv = (adv + noise.clamp_(-epsilon, epsilon)).clamp_(0, 1)
     if start == "uniform":
         adv = (adv + torch.empty_like(x).uniform_(-epsilon, epsilon, generator=rng)).clamp_(0, 1)
     return adv, (x - epsilon).clamp_(min=0), (x + epsilon).clamp_(max=1)

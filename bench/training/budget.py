@@ -1,7 +1,17 @@
 """How many images pass through the network in a training and a measurement: the budget a plan is estimated from."""
 
+from collections.abc import Callable
+
 from bench.specs import Recipe
 from bench.training.schedule import selects
+
+PER_IMAGE: dict[str, Callable[[Recipe, float], float]] = {}  # method → its own count, where `per_image` is not it
+
+
+def per_image(recipe: Recipe, attacked: float) -> float:
+    """Passes of one training image, of which a fraction `attacked` meets the attack: forward and backward for the clean
+    and the adversarial image, and forward and backward to the image in each step of the attack."""
+    return 3 + attacked * (2 * recipe.attack_steps + 3)
 
 
 def training_passes(recipe: Recipe, train: int) -> float:
@@ -14,9 +24,9 @@ def training_passes(recipe: Recipe, train: int) -> float:
     images -= images % recipe.batch
     lams = recipe.lambdas or (recipe.lam,)
     attacked = sum(lam > 0 for lam in lams) / len(lams)
-    per_image = 3 + attacked * (2 * recipe.attack_steps + 3)
     candidates = sum(selects(epoch, recipe.epochs) for epoch in range(recipe.epochs))
-    return recipe.epochs * images * per_image + candidates * recipe.heldout * len(lams) * (2 * 7 + 2)
+    each = PER_IMAGE.get(recipe.method, per_image)(recipe, attacked)
+    return recipe.epochs * images * each + candidates * recipe.heldout * len(lams) * (2 * 7 + 2)
 
 
 def measuring_passes(lambdas: int, steps: int, images: int) -> float:

@@ -2,10 +2,11 @@
 so that the graph of the clean pass is freed before the attack begins. For a slimmable network the loop asks for the
 terms of every width in turn, which is Algorithm 2: gradients add up, and each width is attacked by itself.
 
-A new method is a function here and its name in OBJECTIVES (docs/extending.md).
+A new method is a function and its name in OBJECTIVES (docs/extending.md; bench/training/trades.py).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
@@ -68,9 +69,15 @@ OBJECTIVES = {"oat": oat, "pgd_at": pgd_at}
 
 def cross_entropy(net, recipe: Recipe, batch: Batch, x: Tensor, zeros: int, metric: str, part: slice) -> Tensor:
     """(n,) loss of a training-mode pass over x, see `logits`; its hits count as training accuracy `metric`."""
-    y, outputs = batch.y[part], logits(net, recipe, batch, x, zeros, part)
+    outputs = logits(net, recipe, batch, x, zeros, part)
+    count(batch, outputs, metric, part)
+    return F.cross_entropy(outputs, batch.y[part], reduction="none")
+
+
+def count(batch: Batch, outputs: Tensor, metric: str, part: slice) -> None:
+    """The hits of `part` of the batch, from its logits, go into the training accuracy `metric`."""
+    y = batch.y[part]
     batch.correct[metric].append(((outputs.detach().argmax(1) == y).sum(), len(y)))
-    return F.cross_entropy(outputs, y, reduction="none")
 
 
 def logits(net, recipe: Recipe, batch: Batch, x: Tensor, zeros: int, part: slice) -> Tensor:
@@ -81,15 +88,23 @@ def logits(net, recipe: Recipe, batch: Batch, x: Tensor, zeros: int, part: slice
 
 
 def craft(net: ConditionalNetwork, recipe: Recipe, batch: Batch, part: slice) -> Tensor:
-    """Adversarial images for `part` of the batch; BN in eval mode unless ledger row 12 says otherwise."""
-    x, y, lam = batch.x[part], batch.y[part], batch.lam[part]
+    """Adversarial images for `part` of the batch."""
+    x, y = batch.x[part], batch.y[part]
+    with under_attack(net, recipe, batch, part) as conditioned:
+        adv = pgd(conditioned, x, y, recipe.epsilon, recipe.attack_step(), recipe.attack_steps, batch.rng)
+    return adv.detach()
+
+
+@contextmanager
+def under_attack(net: ConditionalNetwork, recipe: Recipe, batch: Batch, part: slice) -> Iterator[Callable]:
+    """Images (n, C, H, W) → logits for the attacks on `part` of the batch, each image at its own λ; BN in eval mode
+    unless ledger row 12 says otherwise."""
     net.train(recipe.protocol.attack_bn == "train")
-    cond = net.condition(lam, width=batch.width)
+    cond = net.condition(batch.lam[part], width=batch.width)
 
     def conditioned(images: Tensor) -> Tensor:
         with autocast(recipe.precision, images.device):
             return net(images, cond)
 
-    adv = pgd(conditioned, x, y, recipe.epsilon, recipe.attack_step(), recipe.attack_steps, batch.rng)
+    yield conditioned
     net.train()
-    return adv.detach()

@@ -6,7 +6,23 @@ Figure, caption → str, and for the page summary → [{"heading", "below", "row
 DataFrame, its CSV, and curves → the page's tables by λ; without them it is taken to draw SA and RA.
 """
 
-from reports.figures import appc, cost, fig2, fig4, fig5, fig6, fig7, fig8, fig9, fig10, fig11, fig12, fig13, protocol
+from reports.figures import (
+    appc,
+    cost,
+    fig2,
+    fig4,
+    fig5,
+    fig6,
+    fig7,
+    fig8,
+    fig9,
+    fig10,
+    fig11,
+    fig12,
+    fig13,
+    peers,
+    protocol,
+)
 
 FIGURES = {
     "fig2": fig2,
@@ -23,6 +39,7 @@ FIGURES = {
     "appc": appc,
     "protocol": protocol,
     "cost": cost,
+    "peers": peers,
 }
 SUITES = {  # the suite that trains and measures for a figure, where it is not suites/frontiers.yaml
     "fig2": "ablations",
@@ -37,4 +54,5 @@ SUITES = {  # the suite that trains and measures for a figure, where it is not s
     "appc": "sampling",  # and ablations
     "protocol": "ablations",
     "cost": "slimming",
+    "peers": "extra/peers",
 }

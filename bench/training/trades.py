@@ -1,0 +1,66 @@
+"""OAT with the loss of TRADES (Zhang et al., ICML 2019), with which the paper says that it is compatible (Sec. 3.1).
+
+TRADES trains on CE(f(x), y) + β·KL(f(x) ‖ f(x')), where x' maximises the KL within the ε-ball. It takes the place of
+L_a in Eq. (3), λ per sample:
+
+    (1-λ)·CE + λ·(CE + β·KL)  =  CE(f(x, λ), y) + λβ·KL(f(x, λ) ‖ f(x', λ)),
+
+so λ=0 is standard training and λ=1 is TRADES with its β, which λ dials. The KL alone as L_a, as the paper's Sec. 2
+words it, would leave nothing at λ=1 that knows the labels. β is the recipe's `beta`: 6 in TRADES' code for CIFAR-10
+(1/λ in its paper, whose λ is another).
+"""
+
+from collections.abc import Iterator
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from bench.attacks.gradient import pgd
+from bench.models.conditional import ConditionalNetwork
+from bench.specs import Recipe
+from bench.training.budget import PER_IMAGE, per_image
+from bench.training.objectives import OBJECTIVES, Batch, count, logits, under_attack
+
+
+def oat_trades(net: ConditionalNetwork, recipe: Recipe, batch: Batch) -> Iterator[Tensor]:
+    """One term: attack, clean pass, adversarial pass, the order of TRADES' code.
+
+    The clean pass goes through the branches as OAT's does (λ=0 → BN_c, the rest → BN_a; ledger row 4), the adversarial
+    pass of the samples with λ≠0 through BN_a. As in TRADES' code the gradient of the KL flows through f(x) and f(x').
+    That code computes f(x) twice, once for each loss; here both share one pass, which enters the running statistics
+    once.
+    """
+    start, zeros = 0 if recipe.protocol.attack_lam0 == "make" else batch.zeros, batch.zeros
+    part, whole = slice(start, None), slice(None)
+    adv = craft_kl(net, recipe, batch, part) if start < len(batch.x) else None
+    clean_zeros = len(batch.x) if recipe.protocol.clean_branch == "always-c" else zeros
+    clean = logits(net, recipe, batch, batch.x, clean_zeros, whole)
+    count(batch, clean, "sa", whole)
+    loss = F.cross_entropy(clean, batch.y, reduction="sum")
+    if adv is not None:
+        adversarial = logits(net, recipe, batch, adv, zeros - start, part)
+        count(batch, adversarial, "ra", part)
+        loss = loss + recipe.beta * (batch.lam[part] * kl(adversarial, clean[part].log_softmax(1))).sum()
+    yield loss / len(batch.x)
+
+
+def kl(outputs: Tensor, target: Tensor) -> Tensor:
+    """(n,) KL(p ‖ q) of p, given as log-probabilities `target` (n, classes), from q = softmax of `outputs`."""
+    return F.kl_div(outputs.log_softmax(1), target, reduction="none", log_target=True).sum(1)
+
+
+def craft_kl(net: ConditionalNetwork, recipe: Recipe, batch: Batch, part: slice) -> Tensor:
+    """x' for `part` of the batch: PGD on KL(f(x) ‖ f(x')) from a small Gaussian step off x, where the KL is 0 and flat.
+    f(x) is a constant to it. BN is in eval mode, as in TRADES' code, unless ledger row 12 says otherwise."""
+    x = batch.x[part]
+    with under_attack(net, recipe, batch, part) as conditioned:
+        with torch.no_grad():
+            target = conditioned(x).float().log_softmax(1)
+        size = recipe.epsilon, recipe.attack_step(), recipe.attack_steps
+        adv = pgd(conditioned, x, target, *size, batch.rng, start="near", loss=kl)
+    return adv.detach()
+
+
+OBJECTIVES["oat_trades"] = oat_trades
+PER_IMAGE["oat_trades"] = lambda recipe, attacked: per_image(recipe, attacked) + attacked  # a forward for the target
