@@ -107,8 +107,14 @@ def tags(runs: Path) -> dict[str, dict[str, str]]:
                 tag["figure"] = " ".join(sorted({*tag["figure"].split(), *panel["figures"]}, key=figure_order))
                 tag |= {"scale": plan["scale"], "protocol": panel["overrides"].get("protocol", "paper")}
                 tag |= {"mlflow.source.git.commit": plan["git"]["commit"], "command": plan["command"]}
-                tag |= {"mlflow.source.name": f"suites/{plan['suite']}.yaml"}
+                tag |= {"mlflow.source.name": source(plan)}
     return found
+
+
+def source(plan: dict) -> str:
+    """The suite's file, as the command named it."""
+    files = [word for word in plan["command"].split() if word.endswith((".yaml", ".yml"))]
+    return next((file for file in files if Path(file).stem == plan["suite"]), f"suites/{plan['suite']}.yaml")
 
 
 def figure_order(name: str) -> tuple[str, int]:

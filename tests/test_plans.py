@@ -50,6 +50,10 @@ def test_a_plan_gives_its_networks_the_tags_of_all_that_use_them(tmp_path):
             "laptop",
             "paper",
         )
+        assert tag["mlflow.source.name"] == "suites/frontiers.yaml"
+    made = plan(ROOT / "suites" / "extra" / "peers.yaml", "laptop", Options(seeds=1))
+    plans.write(made, tmp_path / "other", "python -m bench run suites/extra/peers.yaml --seeds 1")
+    assert {tag["mlflow.source.name"] for tag in plans.tags(tmp_path / "other").values()} == {"suites/extra/peers.yaml"}
 
 
 def test_a_damaged_plan_is_passed_over(tmp_path):

@@ -1,5 +1,6 @@
 """The suites that are here: at paper scale exactly the paper's networks, each figure's from where it takes them."""
 
+import subprocess
 from collections import Counter
 
 import pytest
@@ -9,6 +10,7 @@ from bench.specs import S1, S2, S3
 from bench.suite import ROOT, Options, merge, plan
 
 SUITES = sorted((ROOT / "suites").glob("*.yaml"))
+PEERS = ROOT / "suites" / "extra" / "peers.yaml"
 
 
 @pytest.fixture(scope="module")
@@ -94,10 +96,29 @@ def test_continuous_sampling_takes_a_tenth_more_epochs(paper):
 
 
 @pytest.mark.parametrize("scale", ["laptop", "workstation", "short", "paper"])
-@pytest.mark.parametrize("path", SUITES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*SUITES, PEERS], ids=lambda path: path.stem)
 def test_every_suite_fits_every_scale(path, scale):
     made = plan(path, scale, Options(seeds=1))
     for panel in made.panels:
         labels = plans.labels(panel)
         curves = Counter((label, t.recipe.lam, t.recipe.lr) for label, t in zip(labels, panel.trials, strict=True))
         assert set(curves.values()) == {1}  # two networks of one curve, λ and seed would be drawn as seeds of one
+
+
+@pytest.mark.parametrize("scale", ["laptop", "paper"])
+def test_the_peers_share_all_but_their_own_networks_with_figure_4(scale):
+    options = Options(seeds=1)
+    made, frontiers = plan(PEERS, scale, options), plan(ROOT / "suites" / "frontiers.yaml", scale, options)
+    measured = {trial.key: trial.measurements for trial in frontiers.trials}
+    own = Counter(trial.recipe.label for trial in made.trials if trial.key not in measured)
+    assert own.keys() == {"OAT TRADES (dual BN)", "OAT (dual-affine BN)"} and len(set(own.values())) == 1
+    assert all(measured.get(trial.key, trial.measurements) == trial.measurements for trial in made.trials)
+    assert {panel.figures for panel in made.panels} == {("peers",)}
+
+
+def test_the_peers_are_run_when_asked_for_alone():
+    def commands(target: str) -> str:
+        return subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+    assert "suites/frontiers.yaml" in commands("reproduce-all") and "peers" not in commands("reproduce-all")
+    assert "run suites/extra/peers.yaml --scale laptop" in commands("reproduce-peers")
