@@ -169,8 +169,10 @@ class Recipe(Frozen):
             raise ValueError(f"norm: {self.norm} needs 0 and another λ in lambdas, or a branch is never trained")
         if any(not 0 <= lam <= 1 for lam in self.lambdas) or list(self.lambdas) != sorted(set(self.lambdas)):
             raise ValueError("lambdas must be distinct, in [0,1], and ascending")
-        if (self.beta is None) == (self.method == "oat_trades"):
-            raise ValueError("oat_trades takes beta, the weight of its KL term (TRADES: 6); others take none")
+        if self.method == "oat_trades" and self.beta is None:
+            raise ValueError("oat_trades takes beta, the weight of its KL term: 6 is TRADES' own")
+        if self.method != "oat_trades" and self.beta is not None:
+            raise ValueError(f"beta belongs to oat_trades, and {self.method} has no KL term to weigh")
         if self.widths and (
             self.widths[0] <= 0 or self.widths[-1] != 1 or list(self.widths) != sorted(set(self.widths))
         ):

@@ -28,8 +28,8 @@ METHODS = {
     "OAT (normal BN, S4)": OTHERS[0],
     "OAT (dual BN)": DUAL,
     "OATS (dual BN)": DUAL,
-    "OAT TRADES (dual BN)": OTHERS[0],
-    "OAT (dual-affine BN)": OTHERS[1],
+    "OAT TRADES (dual BN)": OTHERS[0] | {"zorder": 6},  # over OAT (dual BN), which it may come close to
+    "OAT (dual-affine BN)": OTHERS[1] | {"zorder": 6},
     "OAT on S1": DUAL,  # the same network as OAT (dual BN); circles, because stars are its unseen λ
     "OAT on S2": {"color": "#009E73", "marker": "o", "zorder": 4},
     "OAT, λ ~ U[0,1]": OTHERS[1],

@@ -61,9 +61,9 @@ def test_loss_and_gradients_are_cross_entropy_and_lambda_beta_kl(norm, fixed):
     assert [n for _, n in batch.correct["sa"]] == [6] and [n for _, n in batch.correct["ra"]] == [4]
 
 
-@pytest.mark.parametrize("norm", ["dual", "dual-affine"])
-def test_every_parameter_learns(norm):
-    recipe = oat_trades(norm)
+@pytest.mark.parametrize(("norm", "precision"), [("dual", "fp32"), ("dual-affine", "bf16")])
+def test_every_parameter_learns(norm, precision):
+    recipe = oat_trades(norm, precision=precision)
     net = lively(recipe)
     backward(OBJECTIVES["oat_trades"](net, recipe, Batch(X, Y, LAM, 2, torch.Generator())))
     assert [name for name, p in net.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0] == []
@@ -142,7 +142,7 @@ def test_its_beta_its_name_and_its_label():
     with pytest.raises(ValueError, match="oat_trades takes beta, the weight of its KL term"):
         oat(method="oat_trades")
     for make in (oat, pgd_at):
-        with pytest.raises(ValueError, match="others take none"):
+        with pytest.raises(ValueError, match="beta belongs to oat_trades, and"):
             make(beta=6.0)
     slim = oat_trades(widths=(0.5, 1.0))
     assert (oat_trades().label, slim.label) == ("OAT TRADES (dual BN)", "OATS TRADES (dual BN)")
