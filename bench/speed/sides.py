@@ -90,11 +90,10 @@ def of_the_authors(case: Case, task: str, device: torch.device, root: Path) -> C
     x = pixels.to(torch.float32) / 255
     book = None if film is None else codebook(recipe.encoding, recipe.lambdas).to(device)
     if device.type == "cuda":
-        torch.backends.cudnn.benchmark = True  # OAT.py 54
         net = torch.nn.DataParallel(net, device_ids=[torch.cuda.current_device()])
     if task == "evaluation":
         net.eval().requires_grad_(False)
-        return with_cuda_calls(device, lambda: authors.evaluate(root, net, x, y, book, recipe.lambdas))
+        return as_theirs(device, lambda: authors.evaluate(root, net, x, y, book, recipe.lambdas))
     optimiser = sgd(net, recipe)
     lam, zeros = lambdas.sample(recipe, len(y), torch.Generator().manual_seed(0))
     code = None if book is None else book[torch.searchsorted(torch.tensor(recipe.lambdas), lam).to(device), None]
@@ -106,7 +105,7 @@ def of_the_authors(case: Case, task: str, device: torch.device, root: Path) -> C
             return authors.update(optimiser, *authors.pgdat_loss(root, net, batch, recipe.lam), y)
         return authors.update(optimiser, *authors.oat_loss(root, net, batch, zeros, True), y)
 
-    return with_cuda_calls(device, step)
+    return as_theirs(device, step)
 
 
 @torch.no_grad()
@@ -117,14 +116,22 @@ def gamma_around_one(net: torch.nn.Module) -> None:
             parameter[: len(parameter) // 2] += 1
 
 
-def with_cuda_calls(device: torch.device, step: Callable[[], object]) -> Callable[[], object]:
-    """Their `.cuda()` as it is on a GPU, and without effect on a CPU."""
+def as_theirs(device: torch.device, step: Callable[[], object]) -> Callable[[], object]:
+    """With cuDNN's benchmark mode, which OAT.py 54 sets, and which would hold for the other sides too if it stayed; on
+    a CPU their `.cuda()` does nothing."""
 
     def run() -> object:
+        before, torch.backends.cudnn.benchmark = torch.backends.cudnn.benchmark, True
+        try:
+            return step()
+        finally:
+            torch.backends.cudnn.benchmark = before
+
+    def run_on_a_cpu() -> object:
         with reference.on_the_cpu():
             return step()
 
-    return step if device.type == "cuda" else run
+    return run if device.type == "cuda" else run_on_a_cpu
 
 
 def sgd(net: torch.nn.Module, recipe) -> torch.optim.SGD:
