@@ -26,7 +26,7 @@ FIG13 := ablations.yaml --only encodings
 PEERS := extra/peers.yaml
 FIGURES := 2 4 5 6 7 8 9 10 11 12 13
 
-.PHONY: help setup test lint browser ui report reproduce-all reproduce-peers $(FIGURES:%=reproduce-fig%)
+.PHONY: help setup test lint browser ui report speed speed-suite reproduce-all reproduce-peers $(FIGURES:%=reproduce-fig%)
 
 help:
 	@echo "make reproduce-fig4   train and measure what Figures 4 and 8 need, and draw them (SCALE=$(SCALE));"
@@ -34,6 +34,7 @@ help:
 	@echo "make reproduce-all    every experiment of the paper, the ledger's rows, and the claims"
 	@echo "make reproduce-peers  what the paper only mentions or others proposed: TRADES' loss, separate affine parameters"
 	@echo "make ui | report      browse the runs in MLflow | draw the figures again from what has finished"
+	@echo "make speed | speed-suite   how fast the steps are (REFERENCE=the authors' code) | what the suite costs beside them"
 	@echo "make test | lint      the test suite, on a machine with nothing installed | ruff"
 
 setup: $(READY)
@@ -61,6 +62,13 @@ report: setup
 
 ui: setup
 	$(BENCH) ui $(ARGS)
+
+# REFERENCE=a checkout of the authors' code; without it ours is held against the same step written plainly.
+speed: setup
+	.venv/bin/python -m bench.speed $(if $(REFERENCE),--reference $(REFERENCE)) --page docs/performance.md $(ARGS)
+
+speed-suite: setup
+	.venv/bin/python -m bench.speed suite --page docs/performance.md $(ARGS)
 
 lint: setup
 	.venv/bin/ruff check .

@@ -1,6 +1,7 @@
 """Where a number came from: commit, versions, hardware."""
 
 import datetime
+import functools
 import os
 import platform
 import subprocess
@@ -46,6 +47,7 @@ def cpu_count() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+@functools.cache
 def cpu_name() -> str:
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()

@@ -4,6 +4,7 @@ A Recipe is everything that determines a trained network; a Measurement is what 
 hash to a content key, so that two figures that need the same network share it, and a finished trial is found again.
 """
 
+import functools
 import hashlib
 import json
 import re
@@ -48,7 +49,14 @@ class Frozen(BaseModel):
     @property
     def key(self) -> str:
         """16 hexadecimal digits (64 bits) of the SHA-256 over the canonical JSON and the recipe version."""
-        return hashlib.sha256(f"v{RECIPE_VERSION}:{self.canonical()}".encode()).hexdigest()[:16]
+        return key_of(self)
+
+
+@functools.lru_cache(maxsize=100_000)
+def key_of(model: Frozen) -> str:
+    """Remembered by the fields' values, and not within the model, whose changed copies would carry it along: a plan
+    asks for each key some thirty times."""
+    return hashlib.sha256(f"v{RECIPE_VERSION}:{model.canonical()}".encode()).hexdigest()[:16]
 
 
 class Protocol(Frozen):

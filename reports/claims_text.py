@@ -1,6 +1,7 @@
 """Answers in words and numbers: for the page, and as rows of claims.csv."""
 
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -168,8 +169,9 @@ def plans_it(plan: dict, figure: str, dataset: str) -> bool:
     return any(figure in panel["figures"] and dataset == panel.get("stands_for") for panel in plan["panels"])
 
 
+@cache
 def suites() -> dict[str, dict[str, tuple[list[str], str]]]:
-    """File → experiment → its figures and data set."""
+    """File → experiment → its figures and data set. Read once: every claim asks, and YAML is slow to read."""
     found = {}
     for path in sorted(SUITES.glob("*.yaml")):
         experiments = yaml.safe_load(path.read_text("utf-8"))["experiments"]

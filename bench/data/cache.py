@@ -11,8 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from shutil import copymode
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from bench.data.words import DataError, Images
@@ -28,6 +26,8 @@ def cached(root: Path, fingerprint: str, make: Callable[[Path], tuple[Images, Im
         lock = file.with_suffix(".lock")
         with locked(lock):
             if not file.exists():  # another process may have made it while this one waited
+                from safetensors.torch import save_file
+
                 train, test = make(file.with_suffix(".scratch"))
                 with replacing(file) as temporary:
                     save_file(_pack(train, test), temporary)
@@ -41,6 +41,9 @@ def _pack(train: Images, test: Images) -> dict[str, Tensor]:
 
 
 def _unpack(file: Path) -> tuple[Images, Images]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
     try:
         tensors = load_file(file)
         return tuple(Images(tensors[f"{name}.images"], tensors[f"{name}.labels"]) for name in ("train", "test"))

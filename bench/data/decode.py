@@ -5,7 +5,6 @@ from io import BytesIO
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from bench.data.words import DataError
@@ -30,6 +29,8 @@ def decode(encoded: Iterator[tuple[str, bytes]], count: int) -> Tensor:
 
 def decode_one(where: str, data: bytes) -> np.ndarray:
     """One RGB image, uint8 (3, H, W). Raises DataError that says `where`."""
+    from PIL import Image
+
     try:
         with Image.open(BytesIO(data)) as image:
             return np.asarray(image.convert("RGB")).transpose(2, 0, 1)

@@ -42,7 +42,8 @@ def cost(recipe: Recipe, shape: tuple[int, int, int], classes: int, width: float
 def _cost(recipe: Recipe, shape: tuple[int, int, int], classes: int, width: float) -> Cost:
     """Counted in one pass: a sub-network's layers are as large as what goes into and comes out of them."""
     with torch.device("meta"):
-        net = build(recipe, shape[0], classes)
+        net = build(recipe, shape[0], classes).eval()
+    fill(net)
     counted = {"all": 0, "film": 0, "parameters": 0}
 
     def count(module, inputs, output, kind):
@@ -56,13 +57,22 @@ def _cost(recipe: Recipe, shape: tuple[int, int, int], classes: int, width: floa
         if isinstance(module, nn.Conv2d | nn.Linear):
             kind = "film" if module in film else "all"
             module.register_forward_hook(lambda m, i, o, kind=kind: count(m, i, o, kind))
-    net.eval()
-    with torch.no_grad(), torch.device("meta"):
+    with torch.no_grad():
         cond = net.condition(torch.ones(1), width=width)
-        net(torch.empty(1, *shape), cond)
+        net(torch.zeros(1, *shape), cond)
     branches = 1 + (recipe.norm != "normal")  # a weight and a bias per channel of each
     norms = sum(2 * branches * scale.shape[1] for scale, _ in cond.affine)
     return Cost(counted["all"] + counted["film"], counted["film"], counted["parameters"] + norms)
+
+
+def fill(net: nn.Module) -> None:
+    """Zeros in place of tensors on the meta device: on a CPU, initialising a large network takes a second, and running
+    one on the meta device makes torch load its compiler, which takes two."""
+    for module in net.modules():
+        for name, parameter in module.named_parameters(recurse=False):
+            setattr(module, name, nn.Parameter(torch.zeros(parameter.shape)))
+        for name, buffer in module.named_buffers(recurse=False):
+            setattr(module, name, torch.zeros(buffer.shape, dtype=buffer.dtype))
 
 
 def forward_cost(net: ConditionalNetwork, part: Images, what: Measurement, directory: Path) -> Iterator[dict]:

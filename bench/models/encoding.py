@@ -5,7 +5,6 @@ A codebook holds one row per trained λ. It is a buffer of the network, so the w
 
 import numpy as np
 import torch
-from scipy.fft import dct
 from torch import Tensor
 
 KINDS = "none, onehot, dct-<d>, ro-<d>"
@@ -32,6 +31,8 @@ def codebook(encoding: str, lambdas: tuple[float, ...], seed: int = 0, dct_kind:
     elif encoding == "onehot":
         rows = np.eye(d)
     elif encoding.startswith("dct"):
+        from scipy.fft import dct  # here: half a second that few need, and a node may have torch alone
+
         matrix = dct(np.eye(d), axis=0, norm="ortho").T if dct_kind == "orthonormal" else dct(np.eye(d), axis=0)
         rows = matrix[: len(lambdas)]
     else:

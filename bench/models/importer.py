@@ -9,8 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
 from bench.models.build import build, parse_arch
@@ -99,6 +97,9 @@ def stage(block: int, arch: str) -> tuple[int, int]:
 
 def read(path: Path) -> dict:
     """A checkpoint's state dict. Of a pickle only tensors and plain values are read, so that no file can run code."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
     if not path.is_file():
         raise ValueError(f"{path}: no such file")
     try:

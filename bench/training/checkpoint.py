@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 
@@ -30,6 +28,8 @@ def snapshot(net: nn.Module) -> dict[str, Tensor]:
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
     """Atomically: a temporary file beside `path`, flushed to disk, then renamed."""
+    from safetensors.torch import save_file
+
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
     save_file(tensors, temporary, metadata)
     with open(temporary, "rb") as file:
@@ -53,6 +53,8 @@ def load(path: Path, net: nn.Module, optimiser: torch.optim.SGD) -> State:
     """Restore network and optimiser in place. No file: the state before the first epoch."""
     if not path.exists():
         return State()
+    from safetensors import safe_open
+
     with safe_open(path, "pt") as file:
         meta = json.loads(file.metadata()["state"])
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, not a dict

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
 
 from bench.models.conditional import ConditionalNetwork
 from bench.specs import Recipe
@@ -48,6 +47,8 @@ def write(state: State, net: ConditionalNetwork, recipe: Recipe, directory: Path
 
 def selected(directory: Path) -> dict:
     """Held-out {"score", "epoch"} of the one selected network."""
+    from safetensors import safe_open
+
     with safe_open(directory / "weights.safetensors", "pt") as file:
         return json.loads(file.metadata().get("about", "{}")).get("heldout", {})
 

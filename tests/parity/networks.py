@@ -11,18 +11,12 @@ from bench.models import build
 from bench.models.conditional import ConditionalNetwork
 from bench.models.importer import convert
 from bench.specs import PROTOCOLS, S1, Recipe
+from bench.speed.authors import CLASSES, network
 from tests.parity import reference
 
 torch.set_num_threads(1)
 WIDTHS = (0.5, 0.75, 1.0)
 BATCH, ZEROS = 4, 2
-CLASSES = {  # (arch, slimmable): their module and class, without and with λ
-    ("resnet34", False): ("models.cifar10.resnet", "ResNet34", "models.cifar10.resnet_OAT", "ResNet34OAT"),
-    ("wrn-16-8", False): ("models.svhn.wide_resnet", "WRN16_8", "models.svhn.wide_resnet_OAT", "WRN16_8OAT"),
-    ("wrn-40-2", False): ("models.stl10.wide_resnet", "WRN40_2", "models.stl10.wide_resnet_OAT", "WRN40_2OAT"),
-    ("resnet34", True): ("models.cifar10.resnet_slimmable", "SlimmableResNet34")
-    + ("models.cifar10.resnet_slimmable_OAT", "SlimmableResNet34OAT"),
-}
 ENCODINGS = {"resnet34": "ro-128", "wrn-16-8": "dct-128", "wrn-40-2": "none"}  # one each, so that all are compared
 
 
@@ -102,13 +96,10 @@ def batch(case: Case, seed: int = 0) -> Batch:
 
 def authors(case: Case, calm: bool) -> nn.Module:
     """Their network with weights that make every part count."""
-    plain, plain_name, oat, oat_name = CLASSES[case.arch, case.slim]
     torch.manual_seed(0)
-    if case.kind == "pgd-at":
-        return enliven(getattr(reference.load(plain), plain_name)(), case, calm)
     dim = 1 if case.recipe.encoding == "none" else int(case.recipe.encoding.split("-")[1])
-    net = getattr(reference.load(oat), oat_name)(use2BN=case.kind == "dual", FiLM_in_channels=dim)
-    return enliven(net, case, calm)
+    film = None if case.kind == "pgd-at" else {"use2BN": case.kind == "dual", "FiLM_in_channels": dim}
+    return enliven(network(reference.root(), case.arch, film, case.slim), case, calm)
 
 
 def forward(net: nn.Module, case: Case, x: Tensor, code: Tensor, zeros: int, width: float = 1.0) -> Tensor:

@@ -16,11 +16,11 @@ from torch import Tensor, nn
 from bench.attacks import gradient
 from bench.models.conditional import ConditionalNetwork
 from bench.models.importer import authors_name
+from bench.speed import authors
+from bench.speed.authors import STEPS
 from bench.training import objectives
 from tests.parity import reference
 from tests.parity.networks import ZEROS, Batch, Case
-
-STEPS = 7
 
 
 @dataclass
@@ -68,7 +68,7 @@ def of_the_authors(net: nn.Module, case: Case, data: Batch, images: list[Tensor]
         optimizer.zero_grad()
         for width in case.widths:  # their scripts train no slimmable network: Algorithm 2 sums the widths' gradients
             net.apply(lambda module, width=width: setattr(module, "width_mult", width))
-            (pgdat_loss if case.kind == "pgd-at" else oat_loss)(net, case, data, step, crafted).backward()
+            loss_of(net, case, data, step, crafted).backward()
         optimizer.step()
     for name, parameter in net.named_parameters():
         step.gradients[name] = parameter.grad
@@ -77,34 +77,14 @@ def of_the_authors(net: nn.Module, case: Case, data: Batch, images: list[Tensor]
     return step
 
 
-def oat_loss(model, case: Case, data: Batch, step: Step, crafted: Iterator[Tensor]) -> Tensor:
-    """OAT.py lines 172–203 in its `efficient` path, which it always takes."""
-    pgd, context = reference.load("attacks.pgd"), reference.load("utils.context")
-    attacker = pgd.PGD(eps=8 / 255, steps=STEPS, use_FiLM=True)
-    dual = case.kind == "dual"
-    logits = model(data.x, data.code, ZEROS if dual else None)
-    lc = F.cross_entropy(logits, data.y, reduction="none")
-    x, y, code = data.x[ZEROS:], data.y[ZEROS:], data.code[ZEROS:]
-    with context.ctx_noparamgrad_and_eval(model):
-        adv = attacker.attack(model, x, labels=y, _lambda=code, idx2BN=0 if dual else None)
-    step.images.append(adv.detach())
-    adv = next(crafted, adv)
-    la = F.cross_entropy(model(adv.detach(), code, 0), y, reduction="none")
-    la = torch.cat([torch.zeros(ZEROS, dtype=la.dtype), la])
-    return torch.mean((1 - data.lam) * lc + data.lam * la)
+def loss_of(net: nn.Module, case: Case, data: Batch, step: Step, crafted: Iterator[Tensor]) -> Tensor:
+    def keep(adv: Tensor) -> Tensor:
+        step.images.append(adv.detach())
+        return next(crafted, adv)
 
-
-def pgdat_loss(model, case: Case, data: Batch, step: Step, crafted: Iterator[Tensor]) -> Tensor:
-    """PGDAT.py lines 121–135."""
-    pgd, context = reference.load("attacks.pgd"), reference.load("utils.context")
-    attacker, lam = pgd.PGD(eps=8 / 255, steps=STEPS), case.recipe.lam
-    with context.ctx_noparamgrad_and_eval(model):
-        adv = attacker.attack(model, data.x, data.y)
-    step.images.append(adv.detach())
-    adv = next(crafted, adv)
-    logits_adv = model(adv.detach())
-    logits = model(data.x)
-    return (1 - lam) * F.cross_entropy(logits, data.y) + lam * F.cross_entropy(logits_adv, data.y)
+    if case.kind == "pgd-at":
+        return authors.pgdat_loss(reference.root(), net, data, case.recipe.lam, keep)[0]
+    return authors.oat_loss(reference.root(), net, data, ZEROS, case.kind == "dual", keep)[0]
 
 
 def of_ours(net: ConditionalNetwork, case: Case, data: Batch, images: list[Tensor]) -> Step:

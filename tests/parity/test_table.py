@@ -1,12 +1,12 @@
 """The tables of docs/fidelity.md: TABLE=docs/fidelity.md writes them into that file, five minutes' work on one core."""
 
 import os
-import re
 from pathlib import Path
 
 import pytest
 import torch
 
+from bench.speed import tables
 from tests.parity import reference
 from tests.parity.measure import assert_equal, compare, difference
 from tests.parity.networks import CASES, ENCODINGS, Case, batch, pair
@@ -60,10 +60,4 @@ def shown(value: float) -> str:
 
 
 def write(name: str, rows: list[list[str]]) -> None:
-    """Between `<!-- NAME -->` and `<!-- /NAME -->` of the file; the first row is the head."""
-    rows = [rows[0], ["---"] * len(rows[0]), *rows[1:]]
-    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    path = Path(os.environ["TABLE"])
-    text, found = path.read_text(), rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)"
-    assert re.search(found, text, re.DOTALL), f"{path} has no <!-- {name} -->"
-    path.write_text(re.sub(found, lambda part: f"{part[1]}{table}\n{part[2]}", text, flags=re.DOTALL))
+    tables.write(Path(os.environ["TABLE"]), name, tables.markdown(rows))

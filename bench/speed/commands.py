@@ -1,0 +1,48 @@
+"""What a command of the suite costs: seconds on the clock, and of CPU time in all its processes."""
+
+import contextlib
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from bench.errors import BadInput
+from bench.provenance import ROOT
+
+INTERVAL = 0.2  # seconds between looks at the processes: a process's last ones may be missed
+
+
+@dataclass(frozen=True)
+class Cost:
+    wall: float
+    cpu: float
+
+
+def run(words: list[str], log: Path) -> Cost:
+    """Of `python -m bench …`, Ray's processes included. Raises BadInput where the command fails."""
+    command, seconds = [sys.executable, "-m", "bench", *words], {}
+    environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
+    started = time.perf_counter()
+    with open(log, "w") as out, psutil.Popen(command, cwd=ROOT, stdout=out, stderr=out, env=environment) as process:
+        while True:
+            for one in [process, *descendants(process)]:
+                with contextlib.suppress(psutil.Error):
+                    seconds[one.pid] = sum(one.cpu_times()[:2])
+            try:
+                process.wait(INTERVAL)
+                break
+            except (subprocess.TimeoutExpired, psutil.TimeoutExpired):
+                continue
+    if process.returncode:
+        raise BadInput(f"python -m bench {words[0]} ended with {process.returncode}: {log.read_text()[-300:]}")
+    return Cost(time.perf_counter() - started, sum(seconds.values()))
+
+
+def descendants(process: psutil.Process) -> list[psutil.Process]:
+    with contextlib.suppress(psutil.Error):
+        return process.children(recursive=True)
+    return []
