@@ -1,7 +1,7 @@
 """The attacks by name, and what a measurement may change in them: steps, start, restarts, targets."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +12,7 @@ from bench.attacks.gradient import Logits, Loss, cross_entropy, fgsm, margin, mi
 from bench.specs import Measurement
 
 CHANGES = {"steps": None, "start": None, "restarts": 1, "targeted": False}  # what a measurement may change; unchanged
+Try = Callable[[Tensor, Tensor], Tensor]  # the images still robust (K, C, H, W), their places in the batch (K,) → x_adv
 
 
 @dataclass(frozen=True)
@@ -62,43 +63,54 @@ def credit(what: Measurement) -> dict[str, str]:
 
 
 def attack_of(what: Measurement) -> Callable[[Logits, Tensor, Tensor, torch.Generator], Tensor]:
-    """The attack that a measurement asks for: (logits, x, y, rng) → x_adv. Raises ValueError for what it cannot change.
-
-    Of several tries x_adv is for each image the first that the network gets wrong, or else the first of all.
-    """
+    """The attack that a measurement asks for: (logits, x, y, rng) → x_adv. ValueError where it knows no such change."""
     attack, wrong = ATTACKS[what.attack], objection(what.attack, what)
     if wrong:
         raise ValueError(wrong)
     budget = {"epsilon": what.epsilon, "step": what.step, "steps": what.steps or attack.steps}
-    start = what.start or attack.start
+    start, loss = what.start or attack.start, away(attack.loss) if what.targeted else attack.loss
 
-    def away(outputs: Tensor, target: Tensor) -> Tensor:
-        return -attack.loss(outputs, target)
+    def tries(logits: Logits, x: Tensor, y: Tensor, rng: torch.Generator) -> Iterator[Try]:
+        """Starts are drawn for all images, so that none depends on how the network did on another image."""
+        towards = wrong_classes(logits, x, y) if what.targeted else [y]
+        for draws in [restarted(rng, i) for i in range(what.restarts)]:
+            for aim in towards:
+                begin = offset(x, what.epsilon, draws) if start == "uniform" else start
+
+                def once(part: Tensor, left: Tensor, draws=draws, aim=aim, begin=begin) -> Tensor:
+                    where = begin[left] if torch.is_tensor(begin) else begin
+                    return attack.run(logits, part, aim[left], rng=draws, start=where, loss=loss, **budget)
+
+                yield once
 
     def run(logits: Logits, x: Tensor, y: Tensor, rng: torch.Generator) -> Tensor:
         if what.restarts == 1 and not what.targeted:
-            return attack.run(logits, x, y, rng=rng, start=start, loss=attack.loss, **budget)
-        towards = wrong_classes(logits, x, y) if what.targeted else [y]
-        loss = away if what.targeted else attack.loss
-        found, robust = None, torch.ones_like(y, dtype=torch.bool)
-        for draws in [restarted(rng, i) for i in range(what.restarts)]:
-            for aim in towards:
-                # drawn for all images, so that no start depends on how the network did on another image
-                begin = offset(x, what.epsilon, draws) if start == "uniform" else start
-                if found is not None and not robust.any():
-                    continue
-                left = robust.nonzero()[:, 0]
-                # the first try on the images as they came, so that it is the same however many follow
-                part = x if found is None else x[left].contiguous(memory_format=torch.channels_last)
-                where = begin[left] if torch.is_tensor(begin) else begin
-                adv = attack.run(logits, part, aim[left], rng=draws, start=where, loss=loss, **budget)
-                with torch.no_grad():
-                    fooled = logits(adv).argmax(1) != y[left]
-                found = adv.clone() if found is None else found.index_copy_(0, left[fooled], adv[fooled])
-                robust[left[fooled]] = False
-        return found
+            return attack.run(logits, x, y, rng=rng, start=start, loss=loss, **budget)
+        return first_to_fool(logits, x, y, tries(logits, x, y, rng))
 
     return run
+
+
+def first_to_fool(logits: Logits, x: Tensor, y: Tensor, tries: Iterable[Try]) -> Tensor:
+    """For each image the first try that the network gets wrong, or else the first of all. An image that has fallen is
+    not attacked again; the first try is of all images as they come, so that it is the same however many follow."""
+    left = torch.arange(len(y), device=y.device)
+    found = None
+    for attempt in tries:
+        if not len(left):
+            continue  # the next batch starts where it would have started
+        part = x if found is None else x[left].contiguous(memory_format=torch.channels_last)
+        adv = attempt(part, left)
+        with torch.no_grad():
+            fooled = logits(adv).argmax(1) != y[left]
+        found = adv.clone() if found is None else found.index_copy_(0, left[fooled], adv[fooled])
+        left = left[~fooled]
+    return found
+
+
+def away(loss: Loss) -> Loss:
+    """The loss of an attack towards a target: increasing it makes the target likelier."""
+    return lambda outputs, target: -loss(outputs, target)
 
 
 def restarted(rng: torch.Generator, restart: int) -> torch.Generator:
