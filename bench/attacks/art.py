@@ -26,10 +26,10 @@ def standard(network: nn.Module, x: Tensor, y: Tensor, epsilon, seed, steps: int
     linf = {"norm": np.inf, "eps": epsilon, "batch_size": batch, "verbose": False}
     apgd = linf | {"eps_step": 2 * epsilon, "max_iter": steps, "nb_random_init": 1}
     attacks = [AutoProjectedGradientDescent(plain, loss_type="cross_entropy", **apgd)]
-    attacks += [Targeted(marked, rank, **apgd) for rank in range(2, min(targets, classes - 1) + 2) if classes > 3]
+    attacks += [Targeted(marked, rank, **apgd) for rank in range(2, min(targets, classes - 1) + 2)]
     attacks += [DeepFool(plain, max_iter=steps, epsilon=1e-3, nb_grads=10, batch_size=batch, verbose=False)]
     attacks += [SquareAttack(plain, max_iter=queries, p_init=0.8, nb_restarts=1, **linf)]
-    adv, labels = np.array(x.cpu(), order="C"), np.eye(classes, dtype=np.float32)[y.cpu()]
+    adv, labels = np.array(x.cpu().numpy(), order="C"), np.eye(classes, dtype=np.float32)[y.cpu().numpy()]
     robust = plain.predict(adv, batch).argmax(axis=1) == labels.argmax(axis=1)
     before = np.random.get_state()
     np.random.seed(seed)
@@ -56,11 +56,14 @@ class Targeted(AutoProjectedGradientDescent):
 
 
 class TargetedDLR(nn.modules.loss._Loss):
-    """-(z_y - z_t) / (z_1 - (z_3 + z_4) / 2), z_k the kth largest logit: Eq. 7 of AutoAttack's paper."""
+    """-(z_y - z_t) / (z_1 - (z_3 + z_4) / 2), z_k the kth largest logit: Eq. 7 of AutoAttack's paper. The difference
+    alone where there are fewer than four classes."""
 
     def forward(self, outputs: Tensor, marks: Tensor) -> Tensor:
         """outputs, marks: (N, classes); the largest mark is the right class's, the next one the target's."""
         right, target = outputs.gather(1, marks.topk(2, dim=1).indices).T
         ordered = outputs.sort(dim=1, descending=True).values
-        found = (target - right) / (ordered[:, 0] - (ordered[:, 2] + ordered[:, 3]) / 2 + 1e-12)
+        found = target - right
+        if outputs.shape[1] > 3:
+            found = found / (ordered[:, 0] - (ordered[:, 2] + ordered[:, 3]) / 2 + 1e-12)
         return found if self.reduction == "none" else found.mean()

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 OWN, ART = "autoattack", "adversarial-robustness-toolbox"
 STEPS, TARGETS, QUERIES = 100, 9, 5000
-LEAST_CLASSES = 4  # of the targeted DLR loss, which divides by differences of the four largest logits
+LEAST_CLASSES = 4  # of the own package's targeted DLR loss, which divides by differences of the four largest logits
 REMEDY = (
     f"autoattack needs a package that is not installed here: `pip install {ART}`, or put its own, "
     "github.com/fra31/auto-attack, on PYTHONPATH"
@@ -59,10 +59,11 @@ def effort(classes: int) -> int:
     """Gradient steps an image that it is worth, a forward counted half a one. An image that has fallen costs nothing
     more: reckoned as if half of them withstood everything, and the others fell at once, so it may be twice as much.
     """
-    targets = min(TARGETS, classes - 1) * (classes >= LEAST_CLASSES)
+    targets = min(TARGETS, classes - 1)
     if installed() == ART:  # which looks at the loss after every step, and three times at the logits in one of Square's
         return int(1.5 * STEPS * (1 + targets / 2) + 3 * QUERIES / 4)
-    return int(STEPS * (1 + targets / 2 + 1.5 * min(TARGETS, classes - 1) / 2) + QUERIES / 4)
+    apgd, fab = targets * (classes >= LEAST_CLASSES), 1.5 * targets
+    return int(STEPS * (1 + (apgd + fab) / 2) + QUERIES / 4)
 
 
 def autoattack(logits, x: Tensor, y: Tensor, epsilon, step, steps, rng, start, loss) -> Tensor:
@@ -118,6 +119,7 @@ def by_own_package(network: Network, x: Tensor, y: Tensor, epsilon: float, seed:
         classes = network(x[:1]).shape[1]
     attack = AutoAttack(network, norm="Linf", eps=epsilon, seed=seed, device=x.device, verbose=False)
     attack.apgd_targeted.n_target_classes = attack.fab.n_target_classes = min(TARGETS, classes - 1)
+    attack.square.n_queries = QUERIES
     if classes < LEAST_CLASSES:
         attack.attacks_to_run = [name for name in attack.attacks_to_run if name != "apgd-t"]
     return attack.run_standard_evaluation(x, y, bs=len(x))
