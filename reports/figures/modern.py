@@ -9,8 +9,8 @@ from reports.results import View
 
 TITLE = "Today's attacks: robust accuracy beyond PGD-7"
 CLAIM = (
-    "Not the paper's: it attacks by PGD-7, PGD-20, MI-FGSM and FGSM alone. AutoAttack has since become the yardstick "
-    "of robust accuracy; more steps, restarts and the margin loss are the lesser answer to the same doubt."
+    "Has no such figure: it attacks by PGD-7, PGD-20, MI-FGSM and FGSM alone. AutoAttack has since become the "
+    "yardstick of robust accuracy; more steps, restarts and the margin loss are the lesser answer to the same doubt."
 )
 PGD7 = "pgd7"
 ATTACKS = {  # in the order in which they may be expected to find more
@@ -50,10 +50,19 @@ def draw(view: View):
             ax.set_xlabel("λ (evenly spaced)")
         for ax in places[len(methods(row)) :]:
             ax.set_axis_off()
-        style.note(places[0], row[0].note)
+        if len(pd.concat([cell.panel.points for cell in row])):
+            places[0].set_ylim(limits(row))
+        style.note(places[0], row[0].note, xy=(0.03, 0.93))  # a rising curve leaves room there
         places[0].set_ylabel("RA (%)")
     style.legend(figure, axes.flat)
     return figure
+
+
+def limits(row: list[Cell]) -> tuple[float, float]:
+    """Of RA, for all methods and attacks."""
+    table = cells.all_curves(row)
+    values = [ra for cell in row for ra in cell.panel.points.ra]
+    return style.limits(values, [*table.ra_low.dropna(), *table.ra_high.dropna()])
 
 
 def draw_axes(ax, row: list[Cell], method: str) -> None:
@@ -63,15 +72,17 @@ def draw_axes(ax, row: list[Cell], method: str) -> None:
     lambdas = sorted({lam for table in tables.values() for lam in table.lam})
     ax.set_xticks(range(len(lambdas)), [f"{lam:g}" for lam in lambdas])
     ax.set_xlim(-0.4, len(lambdas) - 0.6)
-    for place, (attack, table) in enumerate(tables.items()):
-        look, known = ATTACKS[attack], table.dropna(subset="ra")
-        x = table.lam.map(lambdas.index) + DODGE * (place - (len(tables) - 1) / 2)
+    for place, ((attack, table), cell) in enumerate(zip(tables.items(), row, strict=True)):
+        look, known, shift = ATTACKS[attack], table.dropna(subset="ra"), DODGE * (place - (len(tables) - 1) / 2)
+        seeds, x = cell.panel.points[cell.panel.points.label == method], table.lam.map(lambdas.index) + shift
+        if seeds.seed.nunique() > 1:
+            shape = {"ls": "", "marker": look["marker"], "ms": 2, "mew": 0, "color": look["color"], "alpha": 0.35}
+            ax.plot(seeds.lam.map(lambdas.index) + shift, seeds.ra, **shape, zorder=2, label="_seeds")
         bars = [known.ra - known.ra_low, known.ra_high - known.ra]
         ax.errorbar(x[known.index], known.ra, yerr=bars, fmt="none", color=look["color"], elinewidth=0.6, alpha=0.5)
         ax.plot(x, table.ra, **look, mec="white", mew=0.4, label=words.attack(attack))
         few = known[known.seeds < known.planned]
         style.hollow(ax, few.assign(x=x[few.index]), "x", "ra", look)
-    ax.set_ylim(bottom=min(0, ax.get_ylim()[0]))
 
 
 def caption(view: View) -> str:

@@ -48,6 +48,9 @@ def test_it_has_a_column_per_method_and_a_line_per_attack(found, tmp_path):
             (line,) = lines(ax, label)
             assert np.allclose(line.get_ydata(), means[ax.get_title(), attack])
             assert np.abs(np.asarray(line.get_xdata()) - [0, 1, 2]).max() < 0.2
+    single = shown.points[(shown.points.label == "PGD-AT") & (shown.points.attack == "autoattack")]
+    assert sorted(lines(axes[0], "_seeds")[-1].get_ydata()) == pytest.approx(sorted(single.ra))
+    assert axes[0].get_ylim()[1] < 90  # of the bars what costs little
     starts = [lines(axes[0], label)[0].get_xdata()[0] for label in LABELS]
     assert len(set(starts)) == 4  # side by side, so that no bar hides another
 
