@@ -72,7 +72,7 @@ def test_few_images_are_the_scale_s_and_have_a_key_of_their_own(written):
     few = [asked(written(measure=f"{PGD7}, few_images: {which}"))[0] for which in ("true", "false")]
     assert [(what.test_images, what.few_images) for what in few] == [(64, True), (None, False)]
     assert few[1].key == asked(written())[0].key  # what was measured before stays so
-    scale = LAPTOP.replace("few_images: 64\n", "")
+    scale = LAPTOP.replace("few_images: 64", "")
     assert asked(written(measure=f"{PGD7}, few_images: true", scale=scale))[0].key == few[1].key
 
 
