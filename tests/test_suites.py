@@ -95,7 +95,7 @@ def test_the_other_attacks_are_at_the_same_radius(paper):
             assert set(found.values()) == {(8 / 255, 2 / 255)}
 
 
-@pytest.mark.parametrize(("scale", "few"), [("laptop", 64), ("workstation", 200), ("paper", 1000)])
+@pytest.mark.parametrize(("scale", "few"), [("laptop", 64), ("workstation", 100), ("paper", 1000)])
 def test_the_costly_attacks_and_what_stands_beside_them_are_on_the_same_few_images(scale, few):
     (panel,) = plan(ROOT / "suites" / "attacks.yaml", scale, Options(only=("modern",), seeds=1)).panels
     found = {(w.attack, w.restarts, w.few_images, w.test_images) for t in panel.trials for w in t.measurements}
