@@ -263,6 +263,9 @@ class Measurement(Frozen):
     lambdas: tuple[float, ...] = Field((), description="for PGD-AT its one λ; none where a probe asks for no λ")
     width: float = Field(1.0, gt=0, le=1)
     test_images: int | None = Field(None, ge=1, description="the first so many test images; none for all")
+    few_images: bool = Field(
+        False, description="on the scale's few images: MLflow keeps it apart from the whole test set"
+    )
     images: tuple[int, ...] = Field((), description="test images, by index, whose saliency maps are kept")
     seed: int = Field(0, ge=0, description="of the attack's random start")
 

@@ -14,7 +14,7 @@ from typing import Any, Literal, NoReturn
 import pydantic
 
 from bench import data
-from bench.attacks import ATTACKS
+from bench.attacks import ATTACKS, objection
 from bench.errors import BadInput, unknown
 from bench.measures import PROBES
 from bench.provenance import ROOT
@@ -43,6 +43,7 @@ class Measure(Strict):
     restarts: int = pydantic.Field(1, ge=1)
     targeted: bool = False
     images: list[pydantic.NonNegativeInt] = []
+    few_images: bool = False  # on the scale's `few_images`: what costs much, and what is drawn beside it
 
     @pydantic.field_validator("lambdas")
     @classmethod
@@ -76,6 +77,7 @@ class Scale(Strict):
     lr: list[float] = pydantic.Field(min_length=1)
     train_images: int | None = pydantic.Field(None, ge=1)
     test_images: int | None = pydantic.Field(None, ge=1)
+    few_images: int | None = pydantic.Field(None, ge=1)  # test images of a measurement that asks for few
     recipe: dict[str, Any] = {}
     datasets: dict[str, dict[str, Any]]
 
@@ -136,6 +138,7 @@ def plan(suite_path: Path, scale_name: str, options: Options) -> Plan:
     scale = scale_document.validate(Scale)
     check_names(suite, scale, document, scale_document, options)
     names = options.only or tuple(suite.experiments)
+    check_packages(suite, names, document)
     panels = tuple(panel(name, suite.experiments[name], scale, document, scale_document, options) for name in names)
     return Plan(suite.suite, scale.scale, panels)
 
@@ -169,6 +172,8 @@ def check_names(suite: Suite, scale: Scale, document: Document, scale_document: 
         for i, measure in enumerate(experiment.measure):
             if measure.attack not in ATTACKS:
                 document.fail((*at, "measure", i, "attack"), unknown("attack", measure.attack, ATTACKS))
+            if objection(measure.attack, measure):
+                document.fail((*at, "measure", i, "attack"), objection(measure.attack, measure))
             if measure.probe not in ("accuracy", *PROBES):
                 document.fail((*at, "measure", i, "probe"), unknown("probe", measure.probe, ["accuracy", *PROBES]))
             epsilon = fraction(measure.epsilon)
@@ -180,6 +185,15 @@ def check_names(suite: Suite, scale: Scale, document: Document, scale_document: 
     check_fields(scale.recipe, scale_document, ("recipe",))
     for name, fields in scale.datasets.items():
         check_fields(fields, scale_document, ("datasets", name), extra={"source"})
+
+
+def check_packages(suite: Suite, names: Iterable[str], document: Document) -> None:
+    """Attacks that another package makes; one that no chosen experiment asks for may be absent."""
+    for name in names:
+        for i, measure in enumerate(suite.experiments[name].measure):
+            lacking = ATTACKS[measure.attack].lacking()
+            if lacking:
+                document.fail(("experiments", name, "measure", i, "attack"), lacking)
 
 
 def check_fields(fields: dict, document: Document, at: tuple, extra: frozenset | set = frozenset()) -> None:
@@ -273,6 +287,8 @@ def measurements(measure: Measure, recipe: Recipe, scale: Scale, blame) -> Itera
             step = recipe.attack_step(epsilon, measure.steps or ATTACKS[measure.attack].steps)
             asked = {name: getattr(measure, name) for name in ("attack", "steps", "start", "restarts", "targeted")}
             asked |= {"epsilon": epsilon, "step": step, "lambdas": grid, "test_images": scale.test_images}
+            if measure.few_images and scale.few_images:
+                asked |= {"few_images": True, "test_images": scale.few_images}
         elif measure.probe == "saliency":
             asked = {"lambdas": grid, "images": tuple(measure.images), "test_images": scale.test_images}
         else:

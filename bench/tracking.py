@@ -239,7 +239,7 @@ def of_probe(measurement: dict, now: int) -> list[Metric]:
     """The metrics of a measurement: curves of SA and RA or of alignment, and a network's cost."""
     probe, rows = measurement["measurement"].get("probe", "accuracy"), measurement["rows"]
     if probe == "accuracy":
-        return curves(rows, now)
+        return curves(rows, now, ".few" if measurement["measurement"].get("few_images") else "")
     if probe == "saliency":
         return [Metric(f"alignment{of_width(row)}", row["alignment"], now, round(1000 * row["lam"])) for row in rows]
     if probe == "cost":
@@ -252,11 +252,12 @@ def of_width(row: dict) -> str:
     return "" if row["width"] == 1 else f".w{row['width']:g}"
 
 
-def curves(rows: list[dict], now: int) -> list[Metric]:
-    """SA and RA in percent, at step 1000·λ, so that MLflow's own chart draws the curve against λ."""
+def curves(rows: list[dict], now: int, which: str = "") -> list[Metric]:
+    """SA and RA in percent, at step 1000·λ, so that MLflow's own chart draws the curve against λ. `which`: what tells
+    those of some test images from those of all."""
     found = []
     for row in rows:
-        step, suffix = round(1000 * row["lam"]), of_width(row)
+        step, suffix = round(1000 * row["lam"]), of_width(row) + which
         for name, hits in (("SA", "clean_correct"), (f"RA.{row['attack']}", "robust_correct")):
             found.append(Metric(name + suffix, round(100 * row[hits] / row["n"], 2), now, step))
     return found

@@ -21,6 +21,7 @@ from pathlib import Path
 import torch
 
 from bench import provenance
+from bench.attacks import Unavailable, credit
 from bench.data import DataError, Dataset, describe, load
 from bench.errors import unknown
 from bench.measures import PROBES
@@ -51,8 +52,8 @@ def run(trial: Trial, directory: Path, data_root: Path, device: torch.device, ex
     """Yield a row per finished epoch ({"epoch", …}, see training.loop) and per measured λ ({"lam", …}).
 
     Goes on from whatever the directory holds; a finished trial yields nothing. `extra` is stored with the provenance.
-    A TrainingFailed or DataError, which another try would only repeat, is written to failure.json and yielded as
-    {"failed": reason}. Holds a lock on the directory.
+    A TrainingFailed, DataError, or Unavailable, which another try would only repeat, is written to failure.json and
+    yielded as {"failed": reason}. Holds a lock on the directory.
     """
     directory.mkdir(parents=True, exist_ok=True)
     with open(directory / "lock", "w") as lock:
@@ -70,11 +71,10 @@ def run(trial: Trial, directory: Path, data_root: Path, device: torch.device, ex
                 raise DataError(f"{trial.source} is no longer the data that was planned for: run the command again")
             data = load(trial.source, root=data_root, heldout=recipe.heldout, train_images=recipe.train_images)
             yield from trained(recipe, data, directory, device, extra)
-        except (TrainingFailed, DataError) as error:
+            yield from measured(trial, data, directory, device, extra)
+        except (TrainingFailed, DataError, Unavailable) as error:
             write_failure(directory, str(error), "progress.jsonl")
             yield {"failed": str(error)}
-            return
-        yield from measured(trial, data, directory, device, extra)
 
 
 def trained(recipe: Recipe, data: Dataset, directory: Path, device: torch.device, extra: dict) -> Iterator[dict]:
@@ -126,7 +126,7 @@ def asked(net, recipe: Recipe, directory: Path, part, what: Measurement) -> Iter
     """The rows of one measurement."""
     if what.probe == "accuracy":
         for lam in what.lambdas:
-            yield at_selected_weights(net, recipe, directory, part, what, lam)
+            yield at_selected_weights(net, recipe, directory, part, what, lam) | credit(what)
     else:
         selection.load(net, directory)
         yield from PROBES[what.probe](net, part, what, directory)

@@ -23,7 +23,9 @@ def accuracy(row: dict, what: dict) -> dict:
         raise ValueError(f"impossible counts {clean}, {robust} of {n}")
     where = {"lam": fraction(row, "lam"), "width": fraction(row, "width"), "attack": str(row["attack"])}
     counts = {"n": n, "clean_correct": clean, "robust_correct": robust}
-    return where | counts | {"sa": 100 * clean / n, "ra": 100 * robust / n} | {"epsilon": number(what, "epsilon")}
+    rates = {"sa": 100 * clean / n, "ra": 100 * robust / n, "epsilon": number(what, "epsilon")}
+    package = {"package": str(row["package"])} if "package" in row else {}  # where the attack is somebody else's work
+    return where | counts | rates | package
 
 
 def bn_statistics(row: dict, what: dict) -> dict:

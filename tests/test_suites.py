@@ -44,17 +44,22 @@ def test_no_network_of_the_paper_differs_from_another_in_nothing_that_is_trained
 
 def test_every_figure_of_the_paper_has_a_suite(paper):
     figures = {figure for made in paper for panel in made.panels for figure in panel.figures}
-    assert figures == {f"fig{n}" for n in (2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13)} | {"appc", "protocol", "cost"}
+    assert figures == {f"fig{n}" for n in (2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13)} | {
+        "appc",
+        "protocol",
+        "cost",
+        "modern",
+    }
 
 
 def test_what_needs_no_training_of_its_own_has_none(paper):
-    """Fig. 2, 7, 8 and 10–12 are of Fig. 4's networks."""
+    """Fig. 2, 7, 8 and 10–12 are of Fig. 4's networks, and so is Fig. 7 under today's attacks."""
     keys = {}
     for made in paper:
         for panel in made.panels:
             for figure in panel.figures:
                 keys.setdefault(figure, set()).update(trial.key for trial in panel.trials)
-    for figure in ("fig2", "fig7", "fig8", "fig10", "fig11", "fig12"):
+    for figure in ("fig2", "fig7", "fig8", "fig10", "fig11", "fig12", "modern"):
         assert keys[figure] <= keys["fig4"]
     assert keys["fig6"] == keys["fig9"] and not keys["fig6"] & keys["fig4"]
 
@@ -84,10 +89,19 @@ def test_slimming_is_the_paper_s_three_widths(paper):
 
 def test_the_other_attacks_are_at_the_same_radius(paper):
     (made,) = [made for made in paper if made.suite == "attacks"]
-    for trial in made.trials:
-        found = {what.attack: (what.epsilon, what.step) for what in trial.measurements}
-        assert found.keys() == {"pgd20", "mifgsm", "fgsm"}
-        assert set(found.values()) == {(8 / 255, 2 / 255)}
+    expected = {"fig7": {"pgd20", "mifgsm", "fgsm"}, "modern": {"pgd7", "pgd50", "cw50", "autoattack"}}
+    for panel in made.panels:
+        for trial in panel.trials:
+            found = {what.attack: (what.epsilon, what.step) for what in trial.measurements}
+            assert found.keys() == expected[panel.figures[0]]
+            assert set(found.values()) == {(8 / 255, 2 / 255)}
+
+
+@pytest.mark.parametrize(("scale", "few"), [("laptop", 64), ("workstation", 100), ("paper", 1000)])
+def test_the_costly_attacks_and_what_stands_beside_them_are_on_the_same_few_images(scale, few):
+    (panel,) = plan(ROOT / "suites" / "attacks.yaml", scale, Options(only=("modern",), seeds=1)).panels
+    found = {(w.attack, w.restarts, w.few_images, w.test_images) for t in panel.trials for w in t.measurements}
+    assert found == {(n, r, True, few) for n, r in (("pgd7", 1), ("pgd50", 10), ("cw50", 10), ("autoattack", 1))}
 
 
 def test_continuous_sampling_takes_a_tenth_more_epochs(paper):

@@ -179,3 +179,12 @@ def test_a_store_that_cannot_be_reached_is_one_line(runs, monkeypatch):
     with pytest.raises(ConnectionError, match="cannot be used") as error:
         tracker(runs)
     assert "\n" not in str(error.value)
+
+
+def test_some_test_images_are_another_metric_than_all():
+    """Or the same chart would show SA of 64 images on top of SA of all."""
+    from bench.tracking import of_probe
+
+    row = {"lam": 0.3, "width": 1.0, "attack": "pgd7", "n": 64, "clean_correct": 48, "robust_correct": 32}
+    names = [[m.key for m in of_probe({"measurement": {"few_images": few}, "rows": [row]}, 0)] for few in (False, True)]
+    assert names == [["SA", "RA.pgd7"], ["SA.few", "RA.pgd7.few"]]

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from bench import trial as module
-from bench.attacks import pgd
+from bench.attacks import autoattack, pgd
 from bench.data import DataError
 from bench.specs import Measurement, Protocol, Recipe, Trial
 from bench.training import selection
@@ -261,3 +261,13 @@ def test_the_commits_that_trained_it_stand_beside_the_one_that_measured_it(tmp_p
     list(run(trial, *here, {"git_commit": "bbb", "git_dirty": False}))
     provenance = read_results(tmp_path / "out")["provenance"]
     assert provenance["trained_at"] == ["aaa-dirty", "bbb"] and provenance["git_commit"] == "bbb"
+
+
+def test_an_attack_that_cannot_run_here_is_a_failure_with_a_reason(tmp_path, monkeypatch):
+    """As on a worker that has other packages than the driver; the network stays trained."""
+    monkeypatch.setattr(autoattack, "installed", lambda: None)
+    recipe = pgd_at(**QUICK | {"lambdas": ()})
+    what = Measurement(attack="autoattack", epsilon=0.1, step=0.025, lambdas=(recipe.lam,), test_images=4)
+    trial = Trial(recipe=recipe, measurements=(what,), source="digits")
+    assert rows(trial, tmp_path)[-1]["failed"].startswith("autoattack needs a package")
+    assert "pip install" in read_failure(tmp_path) and (tmp_path / "weights.safetensors").exists()

@@ -1,6 +1,7 @@
 """Attacks on a conditioned network. A new one is a function and a line in ATTACKS (docs/extending.md)."""
 
+from bench.attacks.autoattack import Unavailable
 from bench.attacks.gradient import Logits, pgd
-from bench.attacks.named import ATTACKS, Attack, attack_of, effort
+from bench.attacks.named import ATTACKS, Attack, attack_of, credit, effort, objection
 
-__all__ = ["ATTACKS", "Attack", "Logits", "attack_of", "effort", "pgd"]
+__all__ = ["ATTACKS", "Attack", "Logits", "Unavailable", "attack_of", "credit", "effort", "objection", "pgd"]

@@ -2,7 +2,8 @@
 an adversarial image stored in bf16 leaves the ε-ball.
 
 All take the same arguments and return x_adv like x: `logits` is a network already conditioned on its λ and width, x
-(N, C, H, W) fp32 in [0,1], y (N,) labels, `loss` (logits, y) → (N,) what is to be increased.
+(N, C, H, W) fp32 in [0,1], y (N,) labels, `loss` (logits, y) → (N,) what is to be increased. They start at the `image`,
+`uniform` in the ε-ball, or, given a tensor like x, that far off the image.
 """
 
 from collections.abc import Callable
@@ -17,6 +18,13 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 def cross_entropy(outputs: Tensor, y: Tensor) -> Tensor:
     return F.cross_entropy(outputs, y, reduction="none")
+
+
+def margin(outputs: Tensor, y: Tensor) -> Tensor:
+    """(N,) the largest wrong logit less the right one, as in Carlini & Wagner (IEEE S&P 2017): positive where the
+    network errs. Its gradient does not fade where the network is sure, as that of the cross-entropy does."""
+    wrong = outputs.scatter(1, y[:, None], -torch.inf).max(dim=1).values
+    return wrong - outputs.gather(1, y[:, None])[:, 0]
 
 
 def pgd(logits: Logits, x, y, epsilon, step, steps, rng, start="uniform", loss: Loss = cross_entropy) -> Tensor:
@@ -44,16 +52,26 @@ def fgsm(logits: Logits, x, y, epsilon, step, steps, rng, start="image", loss: L
     return adv.add(gradient(logits, adv, y, loss).sign(), alpha=epsilon).clamp(low, high)
 
 
-def begin(x: Tensor, epsilon: float, rng: torch.Generator, start: str) -> tuple[Tensor, Tensor, Tensor]:
-    """Where an attack starts, `uniform` in the ε-ball, the `image` itself, or `near` it (TRADES' Gaussian, σ = 0.001);
-    and the lowest and highest it may go."""
-    adv = x.detach()
-    if start == "near":
-        noise = torch.empty_like(x).normal_(0, 0.001, generator=rng)
-        adv = (adv + noise.clamp_(-epsilon, epsilon)).clamp_(0, 1)
-    if start == "uniform":
-        adv = (adv + torch.empty_like(x).uniform_(-epsilon, epsilon, generator=rng)).clamp_(0, 1)
+def begin(x: Tensor, epsilon: float, rng: torch.Generator, start: str | Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Where an attack starts, and the lowest and highest it may go. `start`: `uniform` in the ε-ball, the `image`
+    itself, `near` it (TRADES' Gaussian, σ = 0.001), or a given offset from it."""
+    adv, off = x.detach(), start
+    if isinstance(start, str):
+        drawn = {"uniform": offset, "near": near}
+        off = drawn[start](x, epsilon, rng) if start in drawn else None
+    if off is not None:
+        adv = (adv + off).clamp_(0, 1)
     return adv, (x - epsilon).clamp_(min=0), (x + epsilon).clamp_(max=1)
+
+
+def offset(x: Tensor, epsilon: float, rng: torch.Generator) -> Tensor:
+    """Like x, uniform in [-ε, ε]."""
+    return torch.empty_like(x).uniform_(-epsilon, epsilon, generator=rng)
+
+
+def near(x: Tensor, epsilon: float, rng: torch.Generator) -> Tensor:
+    """Like x, a Gaussian of σ = 0.001 within [-ε, ε], as TRADES starts its attack."""
+    return torch.empty_like(x).normal_(0, 0.001, generator=rng).clamp_(-epsilon, epsilon)
 
 
 def gradient(logits: Logits, x: Tensor, y: Tensor, loss: Loss) -> Tensor:

@@ -1,4 +1,4 @@
-"""The attacks that a measurement may ask for: their constraints, restarts, and targets."""
+"""The attacks that a measurement may ask for: their constraints, restarts, targets, and losses."""
 
 import pytest
 import torch
@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.attacks import ATTACKS, Attack, attack_of, effort, pgd
-from bench.attacks.named import first_to_fool, wrong_classes
+from bench.attacks.gradient import margin
+from bench.attacks.named import CHANGES, away, first_to_fool, objection, restarted, wrong_classes
 from bench.models.precision import autocast
 from bench.specs import Measurement
 from tests.recipes import images, lively, oat
@@ -48,6 +49,8 @@ def test_the_attacks_are_the_paper_s():
         "pgd20": ("pgd", 20, "uniform"),
         "mifgsm": ("mi_fgsm", 10, "image"),
         "fgsm": ("fgsm", 1, "image"),
+        "pgd50": ("pgd", 50, "uniform"),
+        "cw50": ("pgd", 50, "uniform"),
     }
     for name, said in expected.items():
         attack = ATTACKS[name]
@@ -56,7 +59,7 @@ def test_the_attacks_are_the_paper_s():
 
 @settings(max_examples=40, deadline=None)
 @given(
-    name=st.sampled_from(sorted(ATTACKS)),
+    name=st.sampled_from(sorted(set(ATTACKS) - {"autoattack"})),  # tests/attacks/test_autoattack.py has that one
     epsilon=st.floats(1 / 512, 1),
     step=st.floats(1 / 512, 2),
     steps=st.sampled_from([None, 1, 2]),
@@ -74,6 +77,7 @@ def test_every_attack_stays_in_the_ball_and_the_image_range(
 ):
     x, y = images(2, seed=seed)
     x = x.round() if extreme else x
+    steps = None if "steps" in ATTACKS[name].fixed else steps
     what = asked(name, epsilon, step, steps=steps, start=start, restarts=restarts, targeted=targeted)
     adv = attack(what, x, y, conditioned(lam, width, precision), seed)
     assert adv.dtype == torch.float32 and adv.shape == x.shape and not adv.requires_grad
@@ -97,8 +101,15 @@ def test_a_measurement_may_change_steps_and_start():
 # --- restarts
 
 
-X, CLASS = images(60)
+X = images(60)[0]
 Y = guessed(conditioned(), X)
+
+
+def unfooled(x):
+    """Right about every image of X, however little of it is left or how far off it is."""
+    return 9.0 * torch.nn.functional.one_hot(Y, 10)[torch.cdist(x.flatten(1), X.flatten(1)).argmin(1)] + 0 * x.sum()
+
+
 WEAK = {"epsilon": 0.03, "step": 0.01, "steps": 2}  # leaves a good part of the images robust
 
 
@@ -114,11 +125,11 @@ def test_an_image_keeps_the_first_try_that_fools_or_else_the_first():
     fooled_by = torch.arange(60) % 5  # 4: by none
 
     def logits(x):
-        number = (x - X).flatten(1).mean(1).round()
-        wrong = number >= fooled_by
-        return torch.nn.functional.one_hot(torch.where(wrong, (Y + 1) % 10, Y), 10).float()
+        number, place = x.flatten(1).mean(1).floor(), torch.cdist(x.frac().flatten(1), X.flatten(1)).argmin(1)
+        wrong = number >= fooled_by[place]
+        return torch.nn.functional.one_hot(torch.where(wrong, (Y[place] + 1) % 10, Y[place]), 10).float()
 
-    adv = first_to_fool(logits, X, Y, iter(tries))
+    adv = first_to_fool(logits, X, Y, ((lambda part, left, made=made: made[left]) for made in tries))
     number = (adv - X).flatten(1).mean(1).round()
     assert torch.equal(number, torch.where(fooled_by == 4, 0, fooled_by).float())
 
@@ -142,8 +153,60 @@ def test_each_restart_starts_elsewhere(monkeypatch):
         return x
 
     monkeypatch.setitem(ATTACKS, "pgd7", Attack(spied, 7, "uniform"))
-    attack(asked(restarts=3), X, Y)
+    attack(asked(restarts=3), X, Y, logits=unfooled)
     assert len(starts) == 3 and not any(torch.equal(starts[i], starts[i - 1]) for i in range(3))
+
+
+@pytest.fixture
+def offsets(monkeypatch):
+    """How far off its images each try starts, a list of tries for each batch of `sizes` that is attacked."""
+
+    def of(logits, sizes, **fields):
+        found, rng = [], seeded()
+
+        def spied(logits, x, y, rng, start, **rest):
+            found[-1].append(start)
+            return x
+
+        monkeypatch.setitem(ATTACKS, "pgd7", Attack(spied, 7, "uniform"))
+        for x, y in zip(X.split(sizes), Y.split(sizes), strict=True):
+            found.append([])
+            attack_of(asked(**fields))(logits, x, y, rng)
+        return found
+
+    return of
+
+
+def test_no_two_batches_share_the_starts_of_a_restart(offsets):
+    """They did once: the images at one place of every batch were attacked from the same points but for the first."""
+    first, second = offsets(unfooled, [30, 30], restarts=3)
+    assert len(first) == len(second) == 3
+    assert not any(torch.equal(one, other) for one in first for other in second)
+    again = offsets(unfooled, [30, 30], restarts=2)
+    assert all(torch.equal(*pair) for pair in zip(again[1], second[:2], strict=True))  # whatever the restarts
+
+
+def test_the_starts_of_an_image_depend_on_no_other_image(offsets):
+    """An image that fell is not attacked again, and the others start where they would have anyway."""
+
+    def half(x):  # of the images, every other one falls at once
+        wrong = torch.nn.functional.one_hot((Y + 1) % 10, 10).float()
+        outputs = torch.where((torch.arange(60) % 2 == 0)[:, None], unfooled(X), wrong)
+        return outputs[torch.cdist(x.flatten(1), X.flatten(1)).argmin(1)]
+
+    (all_tries,), (fewer,) = (offsets(logits, [60], restarts=3) for logits in (unfooled, half))
+    assert [len(tried) for tried in fewer] == [60, 30, 30]
+    assert all(torch.equal(left, whole[::2]) for left, whole in zip(fewer[1:], all_tries[1:], strict=True))
+
+
+def test_leaving_the_fallen_alone_changes_no_figure():
+    """Against all tries on all images, from the same starts."""
+    what, logits = asked(**WEAK, restarts=5), conditioned()
+    robust = guessed(logits, attack(what, X, Y)) == Y
+    budget, rng = {"epsilon": what.epsilon, "step": what.step, "steps": what.steps}, seeded()
+    generators = [restarted(rng, i) for i in range(5)]
+    tries = [guessed(logits, pgd(logits, X, Y, rng=each, start="uniform", **budget)) == Y for each in generators]
+    assert torch.equal(robust, torch.stack(tries).all(0)) and 0 < robust.sum() < 60
 
 
 # --- targets
@@ -159,27 +222,20 @@ def test_a_targeted_attack_tries_each_target_on_each_restart(monkeypatch):
     targets = []
     spied = Attack(lambda logits, x, y, **rest: targets.append(y) or pgd(logits, x, y, **rest), 7, "uniform")
     monkeypatch.setitem(ATTACKS, "pgd7", spied)
-    attack(asked(restarts=2, targeted=True), X, Y)
-    expected = wrong_classes(conditioned(), X, Y)
+    attack(asked(restarts=2, targeted=True), X, Y, logits=unfooled)
+    expected = wrong_classes(unfooled, X, Y)
     assert torch.equal(torch.stack(targets), torch.cat([expected, expected]))
     assert all((target != Y).all() for target in targets)
 
 
-def test_a_target_becomes_likelier():
-    target = wrong_classes(conditioned(), X, Y)[3]
-    before, run = conditioned()(X).log_softmax(1), attack_of(asked(targeted=True, epsilon=0.05, step=0.0125))
-    seen = []
-
-    def logits(x):
-        seen.append(x)
-        return conditioned()(x)
-
-    run(logits, X, Y, seeded())
-    # one forward for the order of targets; then for each target 7 for the steps and 1 to judge: the fourth's last
-    last = seen[8 * 4]
-    after = conditioned()(last).log_softmax(1)
-    gain = (after - before).gather(1, target[:, None])
-    assert (gain > 0).float().mean() > 0.95
+@pytest.mark.parametrize("name", ["pgd7", "cw50"])
+def test_a_target_becomes_likelier(name):
+    logits, whole = conditioned(), ATTACKS[name]
+    target = wrong_classes(logits, X, Y)[3]
+    adv = whole.run(logits, X, target, 0.05, 0.0125, 7, seeded(), "uniform", away(whole.loss))
+    with torch.no_grad():
+        before, after = (logits(images).log_softmax(1).gather(1, target[:, None]) for images in (X, adv))
+    assert (after > before).float().mean() > 0.95
 
 
 def test_targets_find_what_one_attack_does_not():
@@ -202,5 +258,61 @@ def test_effort_counts_the_gradient_steps_that_are_made(fields, steps):
     what = asked(**fields)
     assert effort(what, 10) == steps
     calls = []
-    attack(what, X[:2], Y[:2], lambda x: calls.append(x.requires_grad) or x.flatten(1)[:, :10])
-    assert sum(calls) == steps
+    attack(what, X[:2], Y[:2], lambda x: calls.append(x.requires_grad) or unfooled(x))
+    assert sum(calls) == steps  # of images that withstand them all
+
+
+# --- losses, and what an attack does not take
+
+
+def test_the_margin_is_the_largest_wrong_logit_less_the_right_one():
+    outputs = torch.tensor([[0.5, 3.0, -1.0, 2.0], [5.0, 4.0, 6.0, 7.0]], requires_grad=True)
+    found = margin(outputs, torch.tensor([1, 0]))
+    assert found.tolist() == [-1.0, 2.0]
+    (grad,) = torch.autograd.grad(found.sum(), outputs)
+    assert grad.tolist() == [[0, -1, 0, 1], [-1, 0, 0, 1]]
+
+
+def test_the_margin_attack_reaches_the_closed_form_of_a_linear_network():
+    """Of two classes a linear network's margin is w·x + b, whose largest value in the ball is w·x + b + ε‖w‖₁ where no
+    pixel meets the image's range."""
+    rng = seeded(1)
+    weight, bias = torch.randn(2, 64, generator=rng), torch.randn(2, generator=rng)
+    x, y = X * 0.5 + 0.25, torch.arange(60) % 2
+
+    def logits(images):
+        return images.flatten(1) @ weight.T + bias
+
+    adv = attack(asked("cw50", epsilon=0.2, step=0.05), x, y, logits)
+    expected = margin(logits(x), y) + 0.2 * (weight[0] - weight[1]).abs().sum()
+    torch.testing.assert_close(margin(logits(adv), y), expected)
+
+
+def test_the_margin_does_not_fade_where_the_cross_entropy_does():
+    """A network so sure that the gradient of the cross-entropy is 0 in fp32 withstands PGD, and falls under CW."""
+
+    def logits(x):
+        return 1000 * torch.stack([x.sum((1, 2, 3)) - 28.0, -x.sum((1, 2, 3)) + 28.0], 1)
+
+    x, y = (
+        torch.full((4, 1, 8, 8), 0.45),
+        torch.zeros(4, dtype=torch.long),
+    )  # sum 28.8, and 25.6 at the edge of the ball
+    robust = {name: guessed(logits, attack(asked(name, epsilon=0.05), x, y, logits)) == y for name in ("pgd50", "cw50")}
+    assert robust["pgd50"].all() and not robust["cw50"].any()
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "named"),
+    [("fgsm", {"steps": 3}, "steps"), ("autoattack", {"steps": 9, "restarts": 2}, "steps and no restarts")],
+)
+def test_what_an_attack_would_ignore_is_refused(name, fields, named):
+    what = asked(name, **fields)
+    assert objection(name, what) == f"{name} takes no {named}: leave that out"
+    with pytest.raises(ValueError, match=named):
+        attack_of(what)
+
+
+def test_what_a_measurement_leaves_alone_is_never_refused():
+    assert all(objection(name, asked(name)) is None for name in ATTACKS)
+    assert {field: getattr(asked(), field) for field in CHANGES} == CHANGES

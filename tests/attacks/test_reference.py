@@ -13,7 +13,7 @@ from torch import nn
 
 from bench.attacks import ATTACKS, pgd
 from bench.attacks.gradient import cross_entropy
-from bench.attacks.named import away_from
+from bench.attacks.named import away
 from tests.recipes import images, lively, oat, pgd_at
 
 X, Y = images(24)
@@ -56,7 +56,7 @@ def both(name: str, at: str, targets=None):
     """Adversarial images of ours and theirs, towards `targets` if there are any, and the network."""
     network = Conditioned(*CONDITIONED[at]).eval()
     model = foolbox.models.PyTorchModel(network, bounds=(0, 1), device="cpu")
-    attack, loss = ATTACKS[name], cross_entropy if targets is None else away_from
+    attack, loss = ATTACKS[name], cross_entropy if targets is None else away(cross_entropy)
     labels = Y if targets is None else targets
     rest = {"epsilon": EPSILON, "step": STEP, "start": attack.start, "loss": loss}
     ours, start = (

@@ -20,6 +20,14 @@ def test_wilson_works_on_arrays():
     assert low.shape == high.shape == (2,) and (low < high).all()
 
 
+@pytest.mark.parametrize("n", [1, 7, 64, 360, 1000])
+def test_wilson_never_leaves_the_rate_out(n):
+    """By rounding it did, at none and at all, and matplotlib refuses a bar of negative length."""
+    k = np.arange(n + 1)
+    low, high = statistics.wilson(k, n)
+    assert (low <= k / n).all() and (k / n <= high).all() and low[0] == 0 and high[-1] == 1
+
+
 def test_t_interval_is_scipys():
     values = [61.0, 62.5, 60.2]
     theirs = stats.t.interval(0.95, 2, loc=np.mean(values), scale=stats.sem(values))

@@ -1,0 +1,78 @@
+"""AutoAttack's standard version from ART's attacks. What ART itself calls AutoAttack is another by default (five
+restarts, no targets, steps of 0.1), and its class imports a package that ART does not ask for.
+
+To be imported only where ART is to be used.
+"""
+
+import numpy as np
+import torch
+from art.attacks.evasion import AutoProjectedGradientDescent, DeepFool, SquareAttack
+from art.attacks.evasion.auto_attack import run_attack
+from art.estimators.classification import PyTorchClassifier
+from torch import Tensor, nn
+
+
+def standard(network: nn.Module, x: Tensor, y: Tensor, epsilon, seed, steps: int, targets: int, queries: int) -> Tensor:
+    """x_adv (N, C, H, W) of images and labels, as AutoAttack's standard version makes it where ART can follow."""
+    with torch.no_grad():
+        classes = network(x[:1]).shape[1]
+
+    def classifier(loss: nn.Module) -> Classifier:
+        shape, device = tuple(x.shape[1:]), "cpu" if x.device.type == "cpu" else "gpu"
+        return Classifier(network, loss, shape, classes, clip_values=(0.0, 1.0), device_type=device)
+
+    plain, marked, batch = classifier(nn.CrossEntropyLoss()), classifier(TargetedDLR()), len(x)
+    marked._reduce_labels = marked._int_labels = marked._probability_labels = False  # the loss wants rows as they are
+    linf = {"norm": np.inf, "eps": epsilon, "batch_size": batch, "verbose": False}
+    apgd = linf | {"eps_step": 2 * epsilon, "max_iter": steps, "nb_random_init": 1}
+    attacks = [AutoProjectedGradientDescent(plain, loss_type="cross_entropy", **apgd)]
+    attacks += [Targeted(marked, rank, **apgd) for rank in range(2, min(targets, classes - 1) + 2)]
+    attacks += [DeepFool(plain, max_iter=steps, epsilon=1e-3, nb_grads=10, batch_size=batch, verbose=False)]
+    attacks += [SquareAttack(plain, max_iter=queries, p_init=0.8, nb_restarts=1, **linf)]
+    adv, labels = np.array(x.cpu().numpy(), order="C"), np.eye(classes, dtype=np.float32)[y.cpu().numpy()]
+    robust = plain.predict(adv, batch).argmax(axis=1) == labels.argmax(axis=1)
+    before = np.random.get_state()
+    np.random.seed(seed)
+    try:
+        for attack in attacks:
+            if robust.any():
+                adv, robust = run_attack(adv, labels, robust, attack, plain, np.inf, epsilon)
+    finally:
+        np.random.set_state(before)
+    return torch.from_numpy(adv)
+
+
+class Classifier(PyTorchClassifier):
+    """ART's, but for predictions in one batch: a data loader each time takes longer than a small network does, and
+    Square asks 15,000 times."""
+
+    def predict(self, x: np.ndarray, *rest, **named) -> np.ndarray:
+        with torch.no_grad():
+            return self._model(torch.from_numpy(x).to(self._device))[-1].cpu().numpy()
+
+
+class Targeted(AutoProjectedGradientDescent):
+    """APGD-T: towards the class that is `rank`th likeliest on the clean image. ART's own targets need another loss."""
+
+    def __init__(self, estimator: PyTorchClassifier, rank: int, **fields):
+        super().__init__(estimator, loss_type=None, **fields)
+        self.rank = rank
+
+    def generate(self, x: np.ndarray, y: np.ndarray, **rest) -> np.ndarray:
+        """y: (N, classes), 1 at the right class. The loss finds the target where a ½ is put beside it."""
+        target = self.estimator.predict(x, batch_size=self.batch_size).argsort(axis=1)[:, -self.rank]
+        return super().generate(x, y + 0.5 * np.eye(y.shape[1], dtype=np.float32)[target], **rest)
+
+
+class TargetedDLR(nn.modules.loss._Loss):
+    """-(z_y - z_t) / (z_1 - (z_3 + z_4) / 2), z_k the kth largest logit: Eq. 7 of AutoAttack's paper. The difference
+    alone where there are fewer than four classes."""
+
+    def forward(self, outputs: Tensor, marks: Tensor) -> Tensor:
+        """outputs, marks: (N, classes); the largest mark is the right class's, the next one the target's."""
+        right, target = outputs.gather(1, marks.topk(2, dim=1).indices).T
+        ordered = outputs.sort(dim=1, descending=True).values
+        found = target - right
+        if outputs.shape[1] > 3:
+            found = found / (ordered[:, 0] - (ordered[:, 2] + ordered[:, 3]) / 2 + 1e-12)
+        return found if self.reduction == "none" else found.mean()
