@@ -7,7 +7,7 @@ depend on the image, so `Condition` holds it, worked out once for all steps of a
 A slimmable network's layers use the first fraction α of their channels (Sec. 3.3; bench/models/slimming.py).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as F
@@ -18,14 +18,31 @@ from bench.models.slimming import SlimLinear, at_width, batch_norm, slim
 
 @dataclass
 class Condition:
-    """What a batch is conditioned on. `code` (N, d) or None without FiLM; `zeros` the number of leading λ=0 samples
-    (training mode); `affine` one (scale, shift) per norm layer, each (N or 1, C, 1, 1) (eval mode); `width` the width
-    factor α of the sub-network."""
+    """What a batch is conditioned on. `code` (R, d), one row per distinct λ, or None without FiLM; `rows` (N,) which of
+    them each sample has, None where R is N or 1; `zeros` the number of leading λ=0 samples (training mode); `affine`
+    one (scale, shift) per norm layer, each (R or 1, C) (eval mode); `width` the width factor α of the sub-network."""
 
     code: Tensor | None
     zeros: int
     affine: list[tuple[Tensor, Tensor]] | None = None
     width: float = 1.0
+    rows: Tensor | None = None
+    fitted: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict)
+
+    def fit(self, per_channel: Tensor, x: Tensor) -> Tensor:
+        """(R or 1, C) → (N or 1, C, 1, W) like x (N, C, H, W). Spread over W too, because a CPU broadcasts along C
+        alone several times more slowly."""
+        if self.rows is not None and len(per_channel) > 1:
+            per_channel = per_channel.index_select(0, self.rows)
+        wide = per_channel.to(x.dtype)[:, :, None, None].expand(-1, -1, 1, x.shape[3])
+        return wide.contiguous(memory_format=torch.channels_last)
+
+    def affine_for(self, index: int, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Scale and shift of a norm layer, fitted to x once for all steps of an attack."""
+        found = self.fitted.get(index)
+        if found is None or found[0].dtype != x.dtype or found[0].shape[3] != x.shape[3]:
+            found = self.fitted[index] = tuple(self.fit(value, x) for value in self.affine[index])
+        return found
 
 
 class FiLM(nn.Module):
@@ -81,13 +98,13 @@ class ConditionalNorm(nn.Module):
 
     def forward(self, x: Tensor, cond: Condition) -> Tensor:
         if not self.training:
-            scale, shift = cond.affine[self.index]
-            return torch.addcmul(shift.to(x.dtype), x, scale.to(x.dtype))
+            scale, shift = cond.affine_for(self.index, x)
+            return torch.addcmul(shift, x, scale)
         x = self._normalise(x, cond.zeros, cond.width)
         if self.film is None:
             return x
         gamma, beta = self.film(cond.code, cond.width)
-        return torch.addcmul(beta[:, :, None, None].to(x.dtype), x, gamma[:, :, None, None].to(x.dtype))
+        return torch.addcmul(cond.fit(beta, x), x, cond.fit(gamma, x))
 
     def _normalise(self, x: Tensor, zeros: int, width: float) -> Tensor:
         """Batch statistics per branch. A branch without samples is not called: its running statistics stay."""
@@ -99,13 +116,12 @@ class ConditionalNorm(nn.Module):
         return torch.cat([bn_c(x[:zeros]), bn_a(x[zeros:])])
 
     def fold(self, code: Tensor | None, is_zero: Tensor, width: float = 1.0) -> tuple[Tensor, Tensor]:
-        """Eval mode: (scale, shift), each (N or 1, αC, 1, 1), of BN and FiLM together. `is_zero` is (N,) bool."""
+        """Eval mode: (scale, shift), each (R or 1, αC), of BN and FiLM together. `is_zero` is (R,) bool."""
         scale, shift = self._running(is_zero, width)
         if self.film is not None:
             gamma, beta = self.film(code, width)
             scale, shift = gamma * scale, gamma * shift + beta
-        scale, shift = torch.atleast_2d(scale), torch.atleast_2d(shift)
-        return scale[:, :, None, None], shift[:, :, None, None]
+        return torch.atleast_2d(scale), torch.atleast_2d(shift)
 
     def _running(self, is_zero: Tensor, width: float) -> tuple[Tensor, Tensor]:
         """Eval mode: (scale, shift) of the BN of each sample's branch, (αC,) where all have the same, else (N, αC)."""

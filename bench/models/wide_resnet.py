@@ -3,6 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from bench.models import dropout
 from bench.models.conditional import ConditionalNetwork
 from bench.models.layers import Condition
 from bench.models.slimming import SlimConv2d, SlimLinear
@@ -10,20 +11,20 @@ from bench.specs import Recipe
 
 
 class WideBlock(nn.Module):
-    def __init__(self, net: ConditionalNetwork, inputs: int, outputs: int, stride: int, dropout: float):
+    def __init__(self, net: ConditionalNetwork, inputs: int, outputs: int, stride: int, share: float):
         super().__init__()
         self.norm1 = net.norm(inputs)
         self.conv1 = SlimConv2d(inputs, outputs, 3, stride, 1, bias=False)
         self.norm2 = net.norm(outputs)
         self.conv2 = SlimConv2d(outputs, outputs, 3, 1, 1, bias=False)
         self.shortcut = SlimConv2d(inputs, outputs, 1, stride, bias=False) if inputs != outputs else None
-        self.dropout = dropout
+        self.dropout = share
 
     def forward(self, x: Tensor, cond: Condition) -> Tensor:
         h = F.relu(self.norm1(x, cond), inplace=True)
         shortcut = x if self.shortcut is None else self.shortcut(h, cond.width)
         h = F.relu(self.norm2(self.conv1(h, cond.width), cond), inplace=True)
-        h = F.dropout(h, self.dropout, self.training)
+        h = dropout.dropout(h, self.dropout, self.training)
         return self.conv2(h, cond.width) + shortcut
 
 

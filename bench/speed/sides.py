@@ -16,8 +16,8 @@ from bench.models import build
 from bench.models.encoding import codebook
 from bench.speed import authors, plain, reference
 from bench.speed.cases import CLASSES, Case, images
-from bench.training import lambdas
-from bench.training.loop import heldout_rows, train_epoch
+from bench.training import heap, lambdas
+from bench.training.loop import heldout_rows, sgd, train_epoch
 
 PRECISION = {"ours-fp32": "fp32", "ours-bf16": "bf16", "authors": "fp32", "plain": "fp32"}
 
@@ -38,9 +38,9 @@ def of_ours(case: Case, task: str, device: torch.device, precision: str) -> Call
     train, held = (Images(*images(case, n, device)) for n in (case.batch, case.evaluated))
     data = Dataset("random", CLASSES, train, held, held)
     if task == "evaluation":
-        return lambda: heldout_rows(net, recipe, data)
+        return heap.kept()(lambda: heldout_rows(net, recipe, data))
     optimiser, epochs = sgd(net, recipe), itertools.count()
-    return lambda: train_epoch(net, optimiser, recipe, data, next(epochs))
+    return heap.kept()(lambda: train_epoch(net, optimiser, recipe, data, next(epochs)))
 
 
 def of_plain(case: Case, task: str, device: torch.device) -> Callable[[], object]:
@@ -54,7 +54,7 @@ def of_plain(case: Case, task: str, device: torch.device) -> Callable[[], object
         pairs = zip(recipe.lambdas, book, strict=True)
         return [plain.accuracy(net, x, y, row.expand(len(y), -1), len(y) * (lam == 0), recipe) for lam, row in pairs]
 
-    optimiser, rng = sgd(net, recipe), torch.Generator().manual_seed(0)
+    optimiser, rng = plain_sgd(net, recipe), torch.Generator().manual_seed(0)
 
     def train() -> float:
         x = pixels.to(torch.float32) / 255
@@ -94,7 +94,7 @@ def of_the_authors(case: Case, task: str, device: torch.device, root: Path) -> C
     if task == "evaluation":
         net.eval().requires_grad_(False)
         return as_theirs(device, lambda: authors.evaluate(root, net, x, y, book, recipe.lambdas))
-    optimiser = sgd(net, recipe)
+    optimiser = plain_sgd(net, recipe)
     lam, zeros = lambdas.sample(recipe, len(y), torch.Generator().manual_seed(0))
     code = None if book is None else book[torch.searchsorted(torch.tensor(recipe.lambdas), lam).to(device), None]
     batch = Batch(x, y, lam.to(device), code)
@@ -134,6 +134,6 @@ def as_theirs(device: torch.device, step: Callable[[], object]) -> Callable[[], 
     return run if device.type == "cuda" else run_on_a_cpu
 
 
-def sgd(net: torch.nn.Module, recipe) -> torch.optim.SGD:
-    """As bench/training/loop.py, OAT.py 128 and PGDAT.py 88 have it."""
+def plain_sgd(net: torch.nn.Module, recipe) -> torch.optim.SGD:
+    """As OAT.py 128 and PGDAT.py 88 have it."""
     return torch.optim.SGD(net.parameters(), lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay)

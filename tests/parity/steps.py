@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bench.attacks import gradient
+from bench.models import dropout
 from bench.models.conditional import ConditionalNetwork
 from bench.models.importer import authors_name
 from bench.speed import authors
@@ -125,7 +126,7 @@ def same_draws(patch: pytest.MonkeyPatch, step: Step, images: list[Tensor]) -> N
         step.images.append(craft(*args))
         return next(crafted)
 
-    patch.setattr(F, "dropout", SameMasks())
+    patch.setattr(dropout, "dropout", SameMasks())
     patch.setattr(gradient, "begin", start_at(starts))
     patch.setattr(objectives, "craft", ours_recorded_theirs_given)
 
