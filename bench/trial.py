@@ -31,6 +31,8 @@ from bench.specs import Measurement, Recipe, Trial
 from bench.training import TrainingFailed, selection, train
 from bench.training.objectives import OBJECTIVES
 
+NEEDS = "examples are to be crafted with the weights of network"
+
 
 def check(recipe: Recipe) -> tuple[str, str] | None:
     """(field, what is wrong) when a name in the recipe is none that this program knows."""
@@ -70,11 +72,10 @@ def run(trial: Trial, directory: Path, data_root: Path, device: torch.device, ex
                 raise DataError(f"{trial.source} is no longer the data that was planned for: run the command again")
             data = load(trial.source, root=data_root, heldout=recipe.heldout, train_images=recipe.train_images)
             yield from trained(recipe, data, directory, device, extra)
+            yield from measured(trial, data, directory, device, extra)
         except (TrainingFailed, DataError) as error:
             write_failure(directory, str(error), "progress.jsonl")
             yield {"failed": str(error)}
-            return
-        yield from measured(trial, data, directory, device, extra)
 
 
 def trained(recipe: Recipe, data: Dataset, directory: Path, device: torch.device, extra: dict) -> Iterator[dict]:
@@ -106,7 +107,9 @@ def measured(trial: Trial, data: Dataset, directory: Path, device: torch.device,
     ):  # a network may have been trained under one commit and measured under another
         started["trained_at"] = list(dict.fromkeys(row.get("commit", "unknown") for row in rows))
     results["provenance"] = started | {"finished": provenance.now()} | provenance.hardware(device) | extra
-    for what in missing(trial, directory):
+    for what in sorted(missing(trial, directory), key=lambda what: what.surrogate is not None):  # what may wait, last
+        if what.surrogate and not (directory.parent / what.surrogate / "weights.safetensors").exists():
+            raise DataError(f"{NEEDS} {what.surrogate}, which are not there: run the command again when they are")
         part, started = data.test.slice(0, what.test_images), time.perf_counter()
         found = []
         for row in asked(net, recipe, directory, part, what):
@@ -150,6 +153,13 @@ def missing(trial: Trial, directory: Path) -> list[Measurement]:
 
 def unfinished(trial: Trial, directory: Path) -> bool:
     return bool(missing(trial, directory))
+
+
+def waited(trial: Trial, directory: Path) -> bool:
+    """Whether all that a trial lacks needed the weights of a network that had not been trained then, and is now."""
+    lacks = missing(trial, directory)
+    there = all(w.surrogate and (directory.parent / w.surrogate / "weights.safetensors").exists() for w in lacks)
+    return bool(lacks) and there and (read_failure(directory) or "").startswith(NEEDS)
 
 
 def read_failure(directory: Path) -> str | None:

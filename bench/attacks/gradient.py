@@ -19,6 +19,13 @@ def cross_entropy(outputs: Tensor, y: Tensor) -> Tensor:
     return F.cross_entropy(outputs, y, reduction="none")
 
 
+def margin(outputs: Tensor, y: Tensor) -> Tensor:
+    """The best wrong logit minus the right one: positive where the network is wrong. Unlike the cross-entropy it does
+    not vanish where the right class is certain."""
+    wrong = outputs.scatter(1, y[:, None], -torch.inf).amax(dim=1)
+    return wrong - outputs.gather(1, y[:, None])[:, 0]
+
+
 def pgd(logits: Logits, x, y, epsilon, step, steps, rng, start="uniform", loss: Loss = cross_entropy) -> Tensor:
     """Projected gradient descent (Madry et al., ICLR 2018): signed steps, each projected back into the ε-ball."""
     adv, low, high = begin(x, epsilon, rng, start)

@@ -6,17 +6,23 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from bench.attacks.gradient import Logits, cross_entropy, fgsm, mi_fgsm, pgd
+from bench.attacks.gradient import Logits, Loss, cross_entropy, fgsm, margin, mi_fgsm, pgd
+from bench.attacks.square import square
 from bench.specs import Measurement
 
 
 @dataclass(frozen=True)
 class Attack:
-    """`run` takes (logits, x, y, epsilon, step, steps, rng, start, loss); `steps` and `start` where none are asked."""
+    """`run` takes (logits, x, y, epsilon, step, steps, rng, start, loss); `steps` and `start` where none are asked.
+
+    `loss` is what it increases where it has no target; `passes` of the network per step, a forward and a backward each
+    counted 1."""
 
     run: Callable[..., Tensor]
     steps: int
     start: str
+    loss: Loss = cross_entropy
+    passes: int = 2
 
 
 ATTACKS = {
@@ -24,6 +30,7 @@ ATTACKS = {
     "pgd20": Attack(pgd, 20, "uniform"),  # Fig. 7
     "mifgsm": Attack(mi_fgsm, 10, "image"),
     "fgsm": Attack(fgsm, 1, "image"),
+    "square": Attack(square, 1000, "image", loss=margin, passes=1),  # its steps are queries
 }
 
 
@@ -35,7 +42,7 @@ def attack_of(what: Measurement) -> Callable[[Logits, Tensor, Tensor, torch.Gene
 
     def once(logits: Logits, x: Tensor, y: Tensor, rng: torch.Generator) -> Iterable[Tensor]:
         if not what.targeted:
-            yield attack.run(logits, x, y, rng=rng, loss=cross_entropy, **budget)
+            yield attack.run(logits, x, y, rng=rng, loss=attack.loss, **budget)
             return
         for target in wrong_classes(logits, x, y):
             yield attack.run(logits, x, target, rng=rng, loss=away_from, **budget)
@@ -80,7 +87,7 @@ def first_to_fool(logits: Logits, x: Tensor, y: Tensor, tries: Iterable[Tensor])
     return found
 
 
-def effort(what: Measurement, classes: int) -> int:
-    """Gradient steps that a measurement spends on each image and λ."""
-    targets = classes - 1 if what.targeted else 1
-    return (what.steps or ATTACKS[what.attack].steps) * what.restarts * targets
+def effort(what: Measurement, classes: int) -> float:
+    """Gradient steps that a measurement spends on each image and λ, at most; a query, a forward pass alone, is half."""
+    attack, targets = ATTACKS[what.attack], classes - 1 if what.targeted else 1
+    return (what.steps or attack.steps) * what.restarts * targets * attack.passes / 2
