@@ -42,7 +42,10 @@ def test_no_network_of_the_paper_differs_from_another_in_nothing_that_is_trained
 
 def test_every_figure_of_the_paper_has_a_suite(paper):
     figures = {figure for made in paper for panel in made.panels for figure in panel.figures}
-    assert figures == {f"fig{n}" for n in (2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13)} | {"appc", "protocol", "cost"}
+    assert figures == {f"fig{n}" for n in (2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13)} | {"appc", "protocol", "cost"} | {
+        "masking",
+        "transfer",
+    }
 
 
 def test_what_needs_no_training_of_its_own_has_none(paper):
@@ -52,7 +55,7 @@ def test_what_needs_no_training_of_its_own_has_none(paper):
         for panel in made.panels:
             for figure in panel.figures:
                 keys.setdefault(figure, set()).update(trial.key for trial in panel.trials)
-    for figure in ("fig2", "fig7", "fig8", "fig10", "fig11", "fig12"):
+    for figure in ("fig2", "fig7", "fig8", "fig10", "fig11", "fig12", "masking", "transfer"):
         assert keys[figure] <= keys["fig4"]
     assert keys["fig6"] == keys["fig9"] and not keys["fig6"] & keys["fig4"]
 
@@ -82,7 +85,8 @@ def test_slimming_is_the_paper_s_three_widths(paper):
 
 def test_the_other_attacks_are_at_the_same_radius(paper):
     (made,) = [made for made in paper if made.suite == "attacks"]
-    for trial in made.trials:
+    (panel,) = [panel for panel in made.panels if panel.figures == ("fig7",)]
+    for trial in panel.trials:
         found = {what.attack: (what.epsilon, what.step) for what in trial.measurements}
         assert found.keys() == {"pgd20", "mifgsm", "fgsm"}
         assert set(found.values()) == {(8 / 255, 2 / 255)}
