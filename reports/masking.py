@@ -17,7 +17,7 @@ SIGNS = {  # sign → the share of images that an honest network may have
     "restarts": 0.10,
     "large ε": 0.05,
     "Square": 0.05,
-    "margin loss": 0.05,
+    "margin loss": 0.10,
     "transfer": 0.05,
     "no gradient": 0.05,
 }

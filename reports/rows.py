@@ -64,11 +64,12 @@ def transfer(row: dict, what: dict) -> dict:
     found = {"lam": fraction(row, "lam"), "width": fraction(row, "width"), "attack": str(row["attack"])}
     found |= {"n": int(row["n"]), "crafted_at": numbers(row, "crafted_at"), "epsilon": number(what, "epsilon")}
     found |= {"robust": [int(count) for count in row["robust_correct"]], "clean_correct": int(row["clean_correct"])}
-    found["worst"] = int(row["worst_correct"])
+    found |= {"worst": int(row["worst_correct"]), "same_tries": int(row["same_tries_correct"])}
+    found |= {name: int(row[name]) for name in ("only_lambda", "only_starts")}
     for name in ("other_branch", "worst_with_branch"):
         found[name] = None if row.get(f"{name}_correct") is None else int(row[f"{name}_correct"])
-    counts = [*found["robust"], found["clean_correct"], found["worst"], found["other_branch"] or 0]
-    impossible = not (found["n"] > 0 and 0 <= min(counts) and max(counts) <= found["n"])
+    counts = [*found["robust"], found["clean_correct"], found["worst"], found["same_tries"], found["other_branch"] or 0]
+    impossible = not (found["n"] > 0 and min(counts) >= 0 and max(counts) <= found["n"])
     if impossible or len(found["robust"]) != len(found["crafted_at"]) or found["worst"] > min(found["robust"]):
         raise ValueError(f"impossible counts {found['robust']}, {found['worst']} of {found['n']}")
     return found
@@ -91,7 +92,7 @@ def masking(row: dict, what: dict) -> dict:
     found |= {"robust_images": [int(index) for index in row["robust_images"]], "epsilon": number(what, "epsilon")}
     counts = [count for name in ("steps", "restarts", "epsilons") for _, count in found[name]]
     counts += [found[name] for name in ("clean_correct", "margin", "square", "zero_gradients")]
-    if not (found["n"] > 0 and 0 <= min(counts) and max(counts) <= found["n"]):
+    if not (found["n"] > 0 and min(counts) >= 0 and max(counts) <= found["n"]):
         raise ValueError(f"impossible counts {counts} of {found['n']}")
     return found
 

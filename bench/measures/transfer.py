@@ -25,8 +25,11 @@ def transfer(net: ConditionalNetwork, part: Images, what: Measurement, directory
     on all of them)}; with dual BN also "other_branch_correct" (crafted at this λ, BN_c and BN_a exchanged) and
     "worst_with_branch_correct".
 
-    Every attack has the random starts of `accuracy`, so at λ′ = λ the count is that measurement's. Raises ValueError
-    for a network of one λ.
+    Whoever tries every λ′ tries several times, which finds more by itself. So also "same_tries_correct", as many starts
+    at λ alone; and "only_lambda", images fooled from some λ′ but by none of these, and "only_starts", the reverse.
+
+    Every first attack has the random starts of `accuracy`, so at λ′ = λ the count is that measurement's. Raises
+    ValueError for a network of one λ.
     """
     if not net.conditional:
         raise ValueError("transfer asks for examples of other λ: PGD-AT has one; leave the network out")
@@ -37,16 +40,19 @@ def transfer(net: ConditionalNetwork, part: Images, what: Measurement, directory
         withstood = torch.stack([by_lam[at] for by_lam in crafted])
         row = {"lam": lam, "width": what.width, "attack": what.attack_label, "n": len(part.labels)}
         row |= {"clean_correct": int(right(net, part, what, lam).sum()), "crafted_at": list(grid)}
-        row |= {"robust_correct": withstood.sum(1).tolist(), "worst_correct": int(withstood.all(0).sum())}
+        worst, started = withstood.all(0), again(net, part, what, lam, withstood[at])
+        row |= {"robust_correct": withstood.sum(1).tolist(), "worst_correct": int(worst.sum())}
+        row |= {"same_tries_correct": int(started.sum())}
+        row |= {"only_lambda": int((started & ~worst).sum()), "only_starts": int((worst & ~started).sum())}
         if dual:
             row["other_branch_correct"] = int(swapped[at].sum())
-            row["worst_with_branch_correct"] = int((withstood.all(0) & swapped[at]).sum())
+            row["worst_with_branch_correct"] = int((worst & swapped[at]).sum())
         yield row
 
 
 def passes(what: Measurement, recipe: Recipe) -> float:
     """Passes of the network for each image and λ: the attack, twice with dual BN, and a look at every λ."""
-    attacks = 1 + (recipe.norm == "dual")
+    attacks = 1 + (recipe.norm == "dual") + (len(what.lambdas) - 1) / 2  # further starts: where half is left
     return attacks * 2 * effort(what, 10) + len(what.lambdas) + 2
 
 
@@ -61,6 +67,17 @@ def robust(net, part: Images, what: Measurement, lam: float, branch: str | None,
         for hits, cond in zip(found, targets, strict=True):
             hits.append(correct(net, cond, adv, y))
     return [torch.cat(hits) for hits in found]
+
+
+def again(net, part: Images, what: Measurement, lam: float, alive: Tensor) -> Tensor:
+    """(n,) bool: those of `alive` that withstand further starts at their own λ, as many as there are other λ′."""
+    attack, cond, alive = attack_of(what), condition(net, what, lam), alive.clone()
+    for start in range(1, len(what.lambdas)):
+        rng = torch.Generator(alive.device).manual_seed(what.seed + start)
+        for index in alive.nonzero()[:, 0].split(BATCH):
+            x, y = unit(part.images[index]), part.labels[index]
+            alive[index] = correct(net, cond, attack(partial(net, lam=cond), x, y, rng), y)
+    return alive
 
 
 def right(net, part: Images, what: Measurement, lam: float) -> Tensor:

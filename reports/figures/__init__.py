@@ -6,7 +6,24 @@ Figure, caption → str, and for the page summary → [{"heading", "below", "row
 DataFrame, its CSV, and curves → the page's tables by λ; without them it is taken to draw SA and RA.
 """
 
-from reports.figures import appc, cost, fig2, fig4, fig5, fig6, fig7, fig8, fig9, fig10, fig11, fig12, fig13, protocol
+from reports.figures import (
+    appc,
+    cost,
+    fig2,
+    fig4,
+    fig5,
+    fig6,
+    fig7,
+    fig8,
+    fig9,
+    fig10,
+    fig11,
+    fig12,
+    fig13,
+    masking,
+    protocol,
+    transfer,
+)
 
 FIGURES = {
     "fig2": fig2,
@@ -23,6 +40,8 @@ FIGURES = {
     "appc": appc,
     "protocol": protocol,
     "cost": cost,
+    "transfer": transfer,
+    "masking": masking,
 }
 SUITES = {  # the suite that trains and measures for a figure, where it is not suites/frontiers.yaml
     "fig2": "ablations",
@@ -37,4 +56,5 @@ SUITES = {  # the suite that trains and measures for a figure, where it is not s
     "appc": "sampling",  # and ablations
     "protocol": "ablations",
     "cost": "slimming",
+    "transfer": "attacks",
 }
