@@ -31,7 +31,8 @@ COLUMNS = [
 
 
 def draw(view: View):
-    figure, axes = style.panels(1, len(view.panels), height=0.75 + 2.0 * len(view.panels))
+    figure, axes = style.panels(1, len(view.panels), height=0.7 + 2.4 * len(view.panels))
+    figure.set_figwidth(style.TEXT_WIDTH)
     for (ax,), panel in zip(axes, view.panels, strict=True):
         draw_panel(ax, panel)
     style.legend(figure, axes.ravel(), {})
@@ -57,7 +58,7 @@ def draw_panel(ax, panel: Panel) -> None:
         limits = [100 * sign.limit / sign.n for sign in own]
         if limits:
             ax.plot([min(limits)] * 2, [y - 0.4, y + 0.4], color="#B2182B", lw=1.6, label="fails from here on")
-    ax.set_yticks(range(len(SIGNS)), [f"{name}: {MEANING[name]}" for name in SIGNS])
+    ax.set_yticks(range(len(SIGNS)), [f"{name}\n{MEANING[name]}" for name in SIGNS])
     ax.set(ylim=(len(SIGNS) - 0.45, -0.55), xlabel="% of test images")
     ax.set_xlim(-1.5, max(30.0, *(104 * sign.count / sign.n for sign in found)))
     style.note(ax, panel.missing_text, xy=(1, 0.02), ha="right")
@@ -70,22 +71,24 @@ def summary(view: View) -> list[dict]:
         for sign in masking.signs(panel.probes):
             by_row.setdefault((sign.row["key"], sign.row["lam"]), []).append(sign)
         names = panel.trials.set_index("key").name.to_dict()
-        rows = [line(names.get(key, key), own) for (key, _), own in by_row.items()]
+        lenders = {row["surrogate"] for row in panel.probes}
+        rows = [line(names.get(key, key), own, key in lenders) for (key, _), own in by_row.items()]
         tables.append({"heading": panel.title, "below": panel.subtitle, "rows": rows})
     return tables
 
 
-def line(name: str, signs: list[Sign]) -> dict:
-    """A network at a λ: the numbers, and the signs that it fails."""
+def line(name: str, signs: list[Sign], lends: bool) -> dict:
+    """A network at a λ: the numbers, and the signs that it fails. lends: the others' examples are crafted on it."""
     row, fails = signs[0].row, [sign.name for sign in signs if sign.fails]
     found = {"Network": name.split(" · ")[0] + f", seed {row['seed']}", "λ": f"{row['lam']:g}"}
     found["RA after 7 / 20 / 50 steps"] = " / ".join(share(count, row) for _, count in row["steps"])
     found["5 starts"] = share(row["restarts"][-1][1], row)
-    reached = [f"{share(count, row)} at {words.epsilon(epsilon)}" for epsilon, count in row["epsilons"]]
+    reached = [f"{share(count, row)} at {epsilon / row['epsilon']:.3g}ε" for epsilon, count in row["epsilons"]]
     found["RA at larger ε"] = ", ".join(reached) or "0 at ε"
     by_name = {sign.name: sign for sign in signs}
     for sign, column in {"Square": "Square finds", "margin loss": "margin finds", "transfer": "transfer finds"}.items():
-        found[column] = share(by_name[sign].count, row) if sign in by_name else "lends the examples"
+        gone = "lends the examples" if lends else "no PGD-AT network here"
+        found[column] = share(by_name[sign].count, row) if sign in by_name else gone
     found["no gradient (CE = 0)"] = f"{share(row['zero_gradients'], row)} ({share(row['saturated'], row)})"
     return found | {"Fails": ", ".join(fails) or f"none of {len(signs)}"}
 

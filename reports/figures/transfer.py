@@ -16,7 +16,7 @@ CLAIM = (
 )
 KEEP = {"probe": ["transfer"], "width": [1.0]}
 COLUMNS = ["method", "dataset", "scale", "seed", "lambda", "crafted_at", "attack", "ra", "n", "key"]
-EXTRA = {"worst": "any λ′", "same_tries": "λ, as often", "other_branch": "other BN"}  # columns beside the matrix
+EXTRA = {"worst": "any\nλ′", "same_tries": "λ,\n{n} ×", "other_branch": "other\nBN"}  # columns beside the matrix
 GAP = 0.35  # of a cell, between the matrix and these
 
 
@@ -55,8 +55,8 @@ def draw(view: View):
         found = [matrix(panel, label) for label in drawn]
         values = np.concatenate([part.ravel() for _, parts in found for part in parts.values()])
         for ax, label, (grid, parts) in zip(row, drawn, found, strict=False):
-            title = label if len(view.panels) == 1 else f"{label}, {panel.title}"
-            style.title(ax, title, panel.missing_text)
+            below = [panel.title, panel.subtitle, panel.missing_text]
+            style.title(ax, label, "; ".join(part for part in below if part), room=48)
             draw_matrix(ax, grid, parts, (np.nanmin(values), np.nanmax(values)))
     return figure
 
@@ -81,7 +81,7 @@ def draw_matrix(ax, grid: list[float], parts: dict[str, np.ndarray], span: tuple
     ax.set(xlim=(-0.6, columns[-1][0] + 0.6), ylim=(count - 0.4, -0.6), ylabel="asked at λ")
     ax.set_xlabel("crafted at λ′", x=(count / 2) / (columns[-1][0] + 1.2))
     ax.set_yticks(range(count), [f"{lam:g}" for lam in grid])
-    ax.set_xticks([x for x, *_ in columns], [text.replace(" ", "\n") for _, text, _ in columns])
+    ax.set_xticks([x for x, *_ in columns], [text.format(n=count) for _, text, _ in columns])
     ax.tick_params(length=0)
     ax.grid(visible=False)
     for side in ("left", "bottom"):
@@ -144,8 +144,8 @@ def caption(view: View) -> str:
     parts = [
         f"RA in percent{', mean over seeds' if seeds > 1 else ''}: the network at λ (rows) on examples crafted at λ′ "
         f"(columns) by {attack}; outlined: λ′ = λ, as the paper attacks.",
-        "Any λ′: images that withstand all of the row. λ, as often: that withstand as many random starts at λ alone, "
-        "what that many tries cost by themselves; a dial that is a hole shows as the former below the latter.",
+        "Any λ′: images that withstand all of the row. Beside it: that withstand as many random starts at λ alone, "
+        "what so many tries find by themselves. A dial that is a hole shows as the former below the latter.",
         "Other BN: crafted at λ with BN_c and BN_a exchanged." if any(row["other_branch"] is not None for row in probes)
         else "",
         f"ε = {words.listing(sorted({words.epsilon(row['epsilon']) for row in probes}))}, {images} test images; "
