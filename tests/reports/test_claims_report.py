@@ -91,7 +91,7 @@ def test_what_was_not_run_says_how_to_run_it(tmp_path):
     assert found[4]["commands"] == [run.format("sampling", " --only sets")]
     assert found[9]["commands"] == [run.format("ablations", " --only without_zero")]
     assert found[11]["commands"] == [run.format("saliency", "")]
-    assert found[12]["commands"] == [run.format("attacks", "")]
+    assert found[12]["commands"] == [run.format("attacks", " --only svhn")]
 
 
 def test_missing_networks_are_named_and_the_same_command_goes_on(tmp_path):
