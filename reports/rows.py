@@ -85,8 +85,8 @@ def masking(row: dict, what: dict) -> dict:
             "surrogate_name": str(row["surrogate_name"]),
             "fooled_images": [int(index) for index in row["fooled_images"]],
         }
-    found |= {name: int(row[name]) for name in ("clean_correct", "margin", "zero_gradients", "saturated")}
-    found |= {"square": int(row["square"]["fooled"]), "queries": int(row["square"]["queries"])}
+    names = ("clean_correct", "queries", "square", "margin", "zero_gradients", "saturated")
+    found |= {name: int(row[name]) for name in names}
     found |= {name: [(int(k), int(count)) for k, count in row[name]] for name in ("steps", "restarts")}
     found["epsilons"] = [(float(epsilon), int(count)) for epsilon, count in row["epsilons"]]
     found |= {"robust_images": [int(index) for index in row["robust_images"]], "epsilon": number(what, "epsilon")}

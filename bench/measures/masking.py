@@ -32,7 +32,7 @@ def masking(net: ConditionalNetwork, part: Images, what: Measurement, directory:
 
     - "steps": [[k, robust after k steps of PGD], …]; "restarts": [[1, …], [5, robust to all]];
     - "robust_images": indices of what withstands all of that, the white-box attack; the next four are of these alone:
-    - "square": {"queries", "fooled"}; "margin": fooled by PGD on a loss that cannot saturate;
+    - "square": fooled by Square's "queries"; "margin": fooled by PGD on a loss that cannot saturate;
     - "epsilons": [[ε, robust], …] as ε doubles until nothing is left or ε = 1;
     - "zero_gradients": right images whose cross-entropy has no gradient at all; "saturated": where it is exactly 0.
 
@@ -91,7 +91,8 @@ def signs(logits, x: Tensor, y: Tensor, what: Measurement) -> dict:
         "steps": steps,
         "restarts": [[1, first], [RESTARTS, len(robust)]],
         "robust_images": robust.tolist(),
-        "square": {"queries": QUERIES, "fooled": len(robust) - len(by_square)},
+        "queries": QUERIES,
+        "square": len(robust) - len(by_square),
         "margin": len(robust) - len(by_margin),
         "epsilons": epsilons,
         "zero_gradients": zero,

@@ -140,7 +140,7 @@ def masking(recipe, label, what, folder, n, spread, rng) -> list[dict]:
         named = {"surrogate": what.surrogate, "surrogate_name": "pgd-at λ=1 · digits"}
         return [row | named | {"fooled_images": [1, *range(50, 70)]} for row in rows]
     signs = {"clean_correct": 95, "steps": [[7, 48], [20, 46], [50, 45]], "restarts": [[1, 45], [5, 40]]}
-    signs |= {"robust_images": list(range(40)), "square": {"queries": 200, "fooled": 1}, "margin": 2}
+    signs |= {"robust_images": list(range(40)), "queries": 200, "square": 1, "margin": 2}
     signs |= {"epsilons": [[0.6, 3], [1.0, 0]], "zero_gradients": 0, "saturated": 4}
     return [row | signs for row in rows]
 
