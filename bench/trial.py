@@ -109,7 +109,7 @@ def measured(trial: Trial, data: Dataset, directory: Path, device: torch.device,
     results["provenance"] = started | {"finished": provenance.now()} | provenance.hardware(device) | extra
     for what in sorted(missing(trial, directory), key=lambda what: what.surrogate is not None):  # what may wait, last
         if what.surrogate and not (directory.parent / what.surrogate / "weights.safetensors").exists():
-            raise DataError(f"{NEEDS} {what.surrogate}, which are not there: run the command again when they are")
+            raise DataError(f"{NEEDS} {what.surrogate}, which is still to be trained: measured when it is")
         part, started = data.test.slice(0, what.test_images), time.perf_counter()
         found = []
         for row in asked(net, recipe, directory, part, what):
