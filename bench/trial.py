@@ -32,6 +32,8 @@ from bench.specs import Measurement, Recipe, Trial
 from bench.training import TrainingFailed, selection, train
 from bench.training.objectives import OBJECTIVES
 
+NEEDS = "examples are to be crafted with the weights of network"
+
 
 def check(recipe: Recipe) -> tuple[str, str] | None:
     """(field, what is wrong) when a name in the recipe is none that this program knows."""
@@ -106,7 +108,9 @@ def measured(trial: Trial, data: Dataset, directory: Path, device: torch.device,
     ):  # a network may have been trained under one commit and measured under another
         started["trained_at"] = list(dict.fromkeys(row.get("commit", "unknown") for row in rows))
     results["provenance"] = started | {"finished": provenance.now()} | provenance.hardware(device) | extra
-    for what in missing(trial, directory):
+    for what in sorted(missing(trial, directory), key=lambda what: what.surrogate is not None):  # what may wait, last
+        if what.surrogate and not (directory.parent / what.surrogate / "weights.safetensors").exists():
+            raise DataError(f"{NEEDS} {what.surrogate}, which is still to be trained: measured when it is")
         part, started = data.test.slice(0, what.test_images), time.perf_counter()
         found = []
         for row in asked(net, recipe, directory, part, what):
@@ -150,6 +154,13 @@ def missing(trial: Trial, directory: Path) -> list[Measurement]:
 
 def unfinished(trial: Trial, directory: Path) -> bool:
     return bool(missing(trial, directory))
+
+
+def waited(trial: Trial, directory: Path) -> bool:
+    """Whether all that a trial lacks needed the weights of a network that had not been trained then, and is now."""
+    lacks = missing(trial, directory)
+    there = all(w.surrogate and (directory.parent / w.surrogate / "weights.safetensors").exists() for w in lacks)
+    return bool(lacks) and there and (read_failure(directory) or "").startswith(NEEDS)
 
 
 def read_failure(directory: Path) -> str | None:

@@ -253,7 +253,7 @@ def make_panel(runs: Path, planned: dict, scale: str, keep: dict[str, list]) -> 
 
 def probe_identity(row: dict) -> tuple:
     """What tells two rows of a probe apart, in order; a λ that is not there sorts last."""
-    text = tuple(str(row.get(name, "")) for name in ("branch", "layer", "key"))
+    text = tuple(str(row.get(name, "")) for name in ("branch", "layer", "attack", "surrogate", "key"))
     return (row["label"], row["seed"], row["probe"], row["width"], f"{row.get('lam', math.nan):.6f}", *text)
 
 

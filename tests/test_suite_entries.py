@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from bench import plans
 from bench.errors import BadInput
+from bench.job import Job, Request
 from bench.specs import S1, S2, S3, S4
 from bench.suite import ROOT, Options, plan
 
@@ -239,3 +240,34 @@ def test_no_entry_whatever_raises_anything_else(network, measure, written):
         written(*texts)
     except BadInput as error:
         assert "\n" not in str(error)
+
+
+# --- signs of masking, and transfer between λ
+
+
+def test_examples_are_borrowed_from_the_pgd_at_network_that_is_trained_alike(written):
+    panel = written(measure="probe: masking, lambdas: [0, 1]")
+    own, lent = asked(panel)
+    assert own.surrogate is None and lent == own.model_copy(update={"surrogate": panel.trials[1].key})
+    assert (own.lambdas, own.epsilon, own.step, own.test_images) == ((0.0, 1.0), 0.3, 0.075, 100)
+    assert [what.surrogate for what in asked(panel, 1)] == [None]  # the lender itself waits for none
+    other = OATS.replace("[0.5, 1]", "[0.25, 1]")
+    assert [what.surrogate for what in asked(written(other, "probe: masking, lambdas: [0, 1]"))] == [None]
+
+
+def test_a_lender_has_the_largest_lambda_and_is_run_first(tmp_path):
+    request = Request(
+        (ROOT / "suites" / "frontiers.yaml",), "laptop", ("svhn",), (), 2, (), tmp_path, tmp_path, 1, None
+    )
+    job = Job.of(request)
+    for trial in job.trials:
+        lent = {what.surrogate for what in trial.measurements} - {None}
+        lenders = {t.key for t in job.trials if t.recipe.lam == 1 and t.recipe.seed == trial.recipe.seed}
+        assert lent == (set() if trial.key in lenders else lenders)
+    assert [trial.recipe.lam for trial in job.left].index(1.0) == 0 and job.left[1].recipe.lam == 1
+    assert job.left[2].recipe.method == "oat"
+
+
+def test_transfer_is_not_offered_for_pgd_at(written):
+    with pytest.raises(BadInput, match="^suite.yaml:9: probe: transfer crafts at other λ, and pgd_at has one"):
+        written(measure="probe: transfer, lambdas: S1")

@@ -39,15 +39,19 @@ class ConditionalNetwork(nn.Module):
         for index, norm in enumerate(self.norms):
             norm.index = index
 
-    def condition(self, lam: Tensor, zeros: int | None = None, width: float = 1.0) -> Condition:
+    def condition(
+        self, lam: Tensor, zeros: int | None = None, width: float = 1.0, branch: str | None = None
+    ) -> Condition:
         """(N,) λ and a width factor → Condition, for as many forward passes as wanted while the weights stay.
 
-        In training mode the λ=0 samples must come first; `zeros`, their number, spares a look at the device.
+        In training mode the λ=0 samples must come first; `zeros`, their number, spares a look at the device. In eval
+        mode `branch`, "a" or "c", sends all through one of dual BN's branches, whatever their λ.
         """
         code = encode(lam, self.lambdas, self.codebook, self.recipe.protocol.unseen) if self.conditional else None
         if not self.training:
+            through_c = lam == 0 if branch is None else torch.full_like(lam, branch == "c", dtype=torch.bool)
             with torch.no_grad():
-                return Condition(code, 0, [norm.fold(code, lam == 0, width) for norm in self.norms], width)
+                return Condition(code, 0, [norm.fold(code, through_c, width) for norm in self.norms], width)
         if zeros is None:
             zeros = int((lam == 0).sum())
             if bool((lam[:zeros] != 0).any()):
