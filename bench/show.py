@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bench import plans
+from bench import hits, plans
 from bench.display import duration
 from bench.errors import BadInput
 from bench.specs import Recipe
@@ -123,7 +123,8 @@ def measured(measurement: dict) -> Table:
     title = f"{what.get('probe', 'accuracy')}: {about}"
     table = Table(box=None, title=escape(title), title_justify="left", title_style="", header_style="dim")
     if accuracy:
-        rows = [row | {"SA %": percent(row, "clean_correct"), "RA %": percent(row, "robust_correct")} for row in rows]
+        shares = {"SA %": "clean_correct", "RA %": "robust_correct"}
+        rows = [hits.without(row) | {name: percent(row, right) for name, right in shares.items()} for row in rows]
     for name in rows[0] if rows else ():
         table.add_column(name, justify="right")
     for row in rows:
@@ -131,8 +132,8 @@ def measured(measurement: dict) -> Table:
     return table
 
 
-def percent(row: dict, hits: str) -> str:
-    return f"{100 * row[hits] / row['n']:.2f}"
+def percent(row: dict, right: str) -> str:
+    return f"{100 * row[right] / row['n']:.2f}"
 
 
 def cell(value) -> str:

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import torch
 
-from bench import provenance
+from bench import hits, provenance
 from bench.data import DataError, Dataset, describe, load
 from bench.errors import unknown
 from bench.measures import PROBES
@@ -111,7 +111,7 @@ def measured(trial: Trial, data: Dataset, directory: Path, device: torch.device,
         found = []
         for row in asked(net, recipe, directory, part, what):
             found.append(row)
-            yield row
+            yield hits.without(row)
         seconds["measure"] = round(seconds["measure"] + time.perf_counter() - started, 3)
         results.setdefault("measurements", {})[what.key] = {"measurement": what.model_dump(mode="json"), "rows": found}
         write_json(directory / "results.json", results)
@@ -139,7 +139,7 @@ def at_selected_weights(net, recipe: Recipe, directory: Path, part, what: Measur
         selection.load(net, directory, tag)
         rows[tag] = accuracy(net, part, what, lam)
     sa, ra = (rows[selection.nearest_tag(metric, lam, recipe, what.width)] for metric in ("SA", "RA"))
-    return sa | {"robust_correct": ra["robust_correct"]}
+    return sa | {name: ra[name] for name in ("robust_correct", "robust_hits")}
 
 
 def missing(trial: Trial, directory: Path) -> list[Measurement]:

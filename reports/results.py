@@ -13,7 +13,7 @@ from reports import rows, words
 MLFLOW = "http://127.0.0.1:5000/#/experiments/{experiment_id}/runs/{run_id}"
 TRIAL_WORDS = ("key", "name", "label", "method", "lam", "seed", "lr")  # what a plan says of each trial
 POINT_COLUMNS = ["label", "method", "dataset", "scale", "seed", "lam", "width", "attack", "epsilon", "n"]
-POINT_COLUMNS += ["clean_correct", "robust_correct", "sa", "ra", "key", "lr"]
+POINT_COLUMNS += ["clean_correct", "robust_correct", "clean_hits", "robust_hits", "sa", "ra", "key", "lr"]
 DAMAGED = (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, OSError)  # what a broken file raises
 
 
