@@ -6,7 +6,7 @@ The directory is the truth about the trial:
   checkpoint/          the state after the last finished epoch, while training
   weights.safetensors  the selected network
   saliency-….safetensors  maps and alignments of a saliency measurement
-  results.json         counts per λ (or a probe's rows) of each measurement, held-out score, times, provenance
+  results.json         counts per λ (or a probe's rows) of each measurement, held-out score, times, MACs, provenance
   failure.json         why it failed, if it did
 """
 
@@ -25,10 +25,12 @@ from bench.data import DataError, Dataset, describe, load
 from bench.errors import unknown
 from bench.measures import PROBES
 from bench.measures.accuracy import accuracy
+from bench.measures.cost import cost
 from bench.models import build, parse_arch
 from bench.models.encoding import code_dim
 from bench.specs import Measurement, Recipe, Trial
 from bench.training import TrainingFailed, selection, train
+from bench.training.budget import training_macs
 from bench.training.objectives import OBJECTIVES
 
 
@@ -105,6 +107,11 @@ def measured(trial: Trial, data: Dataset, directory: Path, device: torch.device,
         "commit" in row for row in rows
     ):  # a network may have been trained under one commit and measured under another
         started["trained_at"] = list(dict.fromkeys(row.get("commit", "unknown") for row in rows))
+    shape, images = tuple(data.train.images.shape[1:]), len(data.train.labels) + recipe.heldout
+    results["macs"] = {
+        "forward": cost(recipe, shape, data.classes).macs,  # of one image at full width, FiLM included
+        "training": training_macs(recipe, shape, data.classes, images),
+    }
     results["provenance"] = started | {"finished": provenance.now()} | provenance.hardware(device) | extra
     for what in missing(trial, directory):
         part, started = data.test.slice(0, what.test_images), time.perf_counter()

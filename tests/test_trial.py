@@ -11,8 +11,10 @@ from bench import hits
 from bench import trial as module
 from bench.attacks import pgd
 from bench.data import DataError
+from bench.measures.cost import cost
 from bench.specs import Measurement, Protocol, Recipe, Trial
 from bench.training import selection
+from bench.training.budget import training_passes
 from bench.trial import read_failure, read_progress, read_results, run, unfinished
 from tests.recipes import oat, pgd_at
 
@@ -51,6 +53,8 @@ def test_a_finished_trial_s_directory(tmp_path):
     assert read_progress(tmp_path) == found[:2]
     results = read_results(tmp_path)
     assert results["key"] == trial.key and results["provenance"]["git_commit"] == "abc"
+    counted = cost(trial.recipe, (1, 8, 8), 10)
+    assert results["macs"] == {"forward": counted.macs, "training": counted.macs * training_passes(trial.recipe, 1347)}
     assert results["measurements"].keys() == {trial.measurements[0].key}
     kept = results["measurements"][trial.measurements[0].key]["rows"]
     assert [hits.without(row) for row in kept] == found[2:]

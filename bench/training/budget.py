@@ -1,5 +1,6 @@
 """How many images pass through the network in a training and a measurement: the budget a plan is estimated from."""
 
+from bench.measures.cost import cost
 from bench.specs import Recipe
 from bench.training.schedule import selects
 
@@ -17,6 +18,12 @@ def training_passes(recipe: Recipe, train: int) -> float:
     per_image = 3 + attacked * (2 * recipe.attack_steps + 3)
     candidates = sum(selects(epoch, recipe.epochs) for epoch in range(recipe.epochs))
     return recipe.epochs * images * per_image + candidates * recipe.heldout * len(lams) * (2 * 7 + 2)
+
+
+def training_macs(recipe: Recipe, shape: tuple[int, int, int], classes: int, train: int) -> int:
+    """Multiply–accumulates of a whole training at all its widths. `shape` is (C, H, W), `train` as above."""
+    widths = sum(cost(recipe, shape, classes, width).macs for width in recipe.widths or (1.0,))
+    return round(training_passes(recipe, train) * widths)
 
 
 def measuring_passes(lambdas: int, steps: int, images: int) -> float:
