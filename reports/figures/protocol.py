@@ -6,6 +6,7 @@ from matplotlib.lines import Line2D
 from reports import captions, cells, ledger, style, words
 from reports.cells import Cell
 from reports.results import View
+from reports.verdicts import estimates
 
 TITLE = "The protocol ledger: what each choice is worth"
 CLAIM = (
@@ -126,14 +127,15 @@ def caption(view: View) -> str:
 
 def bars(known: pd.DataFrame) -> str:
     """What the intervals are, of the kinds that there are."""
+    images = "which speaks of the choice of test images and not of training randomness"
     texts = {
-        "Welch": "by Welch's t test over seeds, unpaired because a seed draws another network once the recipe differs",
-        "paired": "by a t test over seeds taken one by one where the row leaves training alone, so that a seed's two "
-        "networks are one training run",
-        "counts": "where there are fewer than two seeds, or seeds that agree to the last image, from the counts "
-        "(Newcombe), which speaks of the choice of test images and not of training randomness, and errs towards wide",
+        "t over": "Student's t over seeds, of a difference taken within each seed",
+        estimates.PAIRED: f"of one seed, over the test images, both networks on each, {images}",
+        estimates.IMAGES: f"of one seed, from the counts, {images}, and errs towards wide",
+        estimates.EXACT: "none where a row leaves training alone and no seed's counts differ",
     }
-    there = [text for kind, text in texts.items() if any(found.startswith(kind) for found in known.kind)]
+    kinds = {"t over" if kind.startswith("t over") else kind for kind in known.kind}
+    there = [text for kind, text in texts.items() if kind in kinds]
     return f"Bars: 95 % intervals, {'; '.join(there)}. Long bars are cut at the frame." if there else ""
 
 
