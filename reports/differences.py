@@ -20,7 +20,8 @@ def compare(points: pd.DataFrame, label: str, other: str, lambdas, metric: str, 
     """Mean over the λ of `label` minus `other`; None where either lacks one of the λ, or is two networks of one seed.
 
     alike: networks of one seed are one training, so that no difference at all is a finding, exact.
-    Keys: difference, low, high, p (that there is none), kind, values and other_values (one per seed).
+    Keys: difference, low, high, p (that there is none), kind, values and other_values (one per seed), keys (of all the
+    networks).
     """
     try:
         found = contrasts.of_points(points[points.label.isin([label, other]) & points.lam.isin(list(lambdas))])
@@ -34,7 +35,8 @@ def compare(points: pd.DataFrame, label: str, other: str, lambdas, metric: str, 
         estimate = estimates.exact([0.0])
     low, high = estimate.bounds(CONFIDENCE)
     interval = {"difference": estimate.value, "low": low, "high": high, "p": estimates.p_value(estimate)}
-    return interval | {"kind": estimate.kind, "values": own.tolist(), "other_values": theirs.tolist()}
+    keys = sorted({count.key for cell in terms for count in found[cell].values()})
+    return interval | {"kind": estimate.kind, "values": own.tolist(), "other_values": theirs.tolist(), "keys": keys}
 
 
 def difference(points: pd.DataFrame, label: str, other: str, metric: str, lambdas) -> contrasts.Terms:

@@ -75,7 +75,7 @@ def comparisons(panel: Panel) -> pd.DataFrame:
     """A row per ledger row, place and metric; one with NaN for a ledger row that cannot be compared yet.
 
     Columns: row, baseline, place, lambdas, metric, difference, low, high, p, p_holm (over all comparisons of the
-    panel), kind, values, other_values.
+    panel), kind, values, other_values, keys.
     """
     found, points = [], panel.points
     for row in rows(panel.trials):
@@ -89,7 +89,7 @@ def comparisons(panel: Panel) -> pd.DataFrame:
                     compared = differences.compare(points, row["row"], row["baseline"], lams, metric, alike)
                 found.append(row | {"place": name, "lambdas": lams, "metric": metric} | (compared or {}))
     columns = ["row", "baseline", "changed", "place", "lambdas", "metric", "difference", "low", "high", "p", "kind"]
-    table = pd.DataFrame(found, columns=[*columns, "values", "other_values"])
+    table = pd.DataFrame(found, columns=[*columns, "values", "other_values", "keys"])
     numbers = ["difference", "low", "high", "p"]
     table[numbers] = table[numbers].astype(float)
     return table.assign(p_holm=differences.holm(table.p))

@@ -86,6 +86,7 @@ def draw_mark(ax, one, y: float) -> None:
     face = look["color"] if one.p < 0.05 else "white"
     ax.plot([one.low, one.high], [y, y], color=look["color"], lw=0.9, alpha=0.75, zorder=3, label="_bar")
     ax.plot(one.difference, y, ls="", **look, mfc=face, mec=look["color"], mew=0.8, zorder=4, label=f"_{one.place}")
+    style.leads(ax, [one.difference], [y], one.keys[:1])
     if one.p_holm < 0.05:
         beyond = min(one.high, ax.get_xlim()[1])
         ax.annotate("*", (beyond, y), (1.5, -1.5), textcoords="offset points", va="center", fontsize=7)
@@ -219,7 +220,8 @@ def table(view: View) -> pd.DataFrame:
         found[column] = [
             " ".join(f"{value:.6g}" for value in values) if isinstance(values, list) else "" for values in found[column]
         ]
+    found["keys"] = [" ".join(keys) if isinstance(keys, list) else "" for keys in found["keys"]]
     found["changed"] = [" ".join(sorted(changed)) for changed in found.changed]
     columns = ["dataset", "scale", "row", "baseline", "changed", "place", "lambdas", "metric", "difference", "low"]
-    columns += ["high", "interval", "p", "p_holm", "values", "baseline_values"]
+    columns += ["high", "interval", "p", "p_holm", "values", "baseline_values", "keys"]
     return found[columns].round({"difference": 4, "low": 4, "high": 4, "p": 6, "p_holm": 6})

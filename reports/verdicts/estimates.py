@@ -62,9 +62,18 @@ def of_hits(coefficients, hits) -> Estimate:
     return Estimate(100 * float(c @ hits.mean(axis=1)), partial(normal_bounds, 100 * values), PAIRED)
 
 
+def normal(value: float, error: float) -> Estimate:
+    """A number of one seed's networks with its standard error over the test images, paired."""
+    return Estimate(value, lambda confidence: symmetric(value, error, confidence), PAIRED)
+
+
+def symmetric(value: float, error: float, confidence: float) -> tuple[float, float]:
+    half = float(ndtri(0.5 + confidence / 2)) * error
+    return value - half, value + half
+
+
 def normal_bounds(values: np.ndarray, confidence: float) -> tuple[float, float]:
-    half = ndtri(0.5 + confidence / 2) * values.std() / np.sqrt(len(values))
-    return float(values.mean() - half), float(values.mean() + half)
+    return symmetric(float(values.mean()), float(values.std() / np.sqrt(len(values))), confidence)
 
 
 def mcnemar(one, other) -> float:

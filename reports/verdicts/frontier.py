@@ -1,7 +1,7 @@
 """Predicates on a curve in the plane of SA and RA against another: the mean gap, and single points above it.
 
-Neither is linear in the accuracies. Over seeds they are computed within each seed; for one seed, on other test images
-(a parametric bootstrap).
+Neither is linear in the accuracies. Over seeds they are computed within each seed; for one seed, on other test images:
+by secants where it is known which images were right, else by a parametric bootstrap of the counts.
 """
 
 from dataclasses import dataclass, replace
@@ -110,19 +110,27 @@ def redrawn(counts: np.ndarray, names: list[str], draws: int, rng: np.random.Gen
     return 100 * np.stack([new_clean, new_robust], axis=-1) / n[:, None]
 
 
-def redrawn_together(hits: tuple, draws: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """Both curves on other test images, percent (draws, points, 2) each, paired: the images' own covariance of all
-    points, SA and RA, as a normal distribution, which their sums are close to from some hundred images on.
+def by_secants(hits: tuple, statistic) -> Estimate | None:
+    """The estimate on other test images, paired: a normal interval, with the variance from secants.
 
-    hits: (points, 2, n) booleans each. Faster than drawing images, and the same in every other respect.
+    hits: (points, 2, n) booleans of the curve and of the frontier. Along each principal axis of the points' covariance
+    over images the statistic is taken one standard error to either side, and the squares of half the differences add
+    up. Where the statistic is linear that is the delta method; where curves have corners a bootstrap, which sees the
+    images' noise twice, holds the truth 98–99 times in 100, and this 94–98 (docs/statistics.md). None without a value.
     """
     flat = np.concatenate([side.reshape(-1, side.shape[-1]) for side in hits]).astype(float)
-    spread = np.atleast_2d(np.cov(flat)) / flat.shape[1]
-    values, vectors = np.linalg.eigh(spread)
-    root = vectors * np.sqrt(np.maximum(values, 0))  # eigh: the covariance may be singular
-    drawn = flat.mean(axis=1) + rng.standard_normal((draws, len(flat))) @ root.T
-    drawn = 100 * np.clip(drawn, 0, 1).reshape(draws, -1, 2)
-    return np.split(drawn, [len(hits[0])], axis=1)
+    mean, first = 100 * flat.mean(axis=1), 2 * len(hits[0])
+
+    def at(points: np.ndarray) -> float:
+        return statistic(points[:first].reshape(-1, 2), points[first:].reshape(-1, 2))
+
+    variances, axes = np.linalg.eigh(np.atleast_2d(np.cov(flat)) / flat.shape[1])
+    steps = 100 * np.sqrt(np.maximum(variances, 0)) * axes  # columns; a covariance that is singular has steps of 0
+    halves = np.array([at(mean + step) - at(mean - step) for step in steps.T]) / 2
+    value = at(mean)
+    if np.isnan(value) or np.isnan(halves).any():
+        return None
+    return estimates.normal(value, float(np.sqrt(halves @ halves)))
 
 
 def judged(pair: Pair, statistic, draws: int = DRAWS) -> Estimate | None:
@@ -131,16 +139,15 @@ def judged(pair: Pair, statistic, draws: int = DRAWS) -> Estimate | None:
     if len(pair.seeds) > 1:
         values = np.array([statistic(*both) for both in pair.seeds])
         return None if np.isnan(values).any() else replace(estimates.over_seeds(values), keys=pair.keys)
-    value, rng = statistic(*map(statistics.percent, pair.counts)), np.random.default_rng(0)
     if pair.hits is not None:
-        curves, frontiers = redrawn_together(pair.hits, draws, rng)
-    else:
-        curves, frontiers = (redrawn(*one, draws, rng) for one in zip(pair.counts, pair.names, strict=True))
+        found = by_secants(pair.hits, statistic)
+        return found and replace(found, keys=pair.keys)
+    value, rng = statistic(*map(statistics.percent, pair.counts)), np.random.default_rng(0)
+    curves, frontiers = (redrawn(*one, draws, rng) for one in zip(pair.counts, pair.names, strict=True))
     values = np.array([statistic(*both) for both in zip(curves, frontiers, strict=True)])
     if np.isnan(value) or np.isnan(values).mean() > FEW:
         return None
-    kind = estimates.IMAGES if pair.hits is None else estimates.PAIRED
-    return replace(estimates.of_draws(value, values[~np.isnan(values)]), keys=pair.keys, kind=kind)
+    return replace(estimates.of_draws(value, values[~np.isnan(values)]), keys=pair.keys)
 
 
 def gap(panel: Panel, given: Gap) -> list[Condition]:
