@@ -10,46 +10,50 @@ import pandas as pd
 from reports.curves import METRICS
 from reports.statistics import CONFIDENCE
 from reports.verdicts import contrasts, estimates
-from reports.verdicts.contrasts import Cells
-from reports.verdicts.decide import Absent
+from reports.verdicts.contrasts import Cell, Cells
 
 OTHER_IMAGES = " of these networks, other images"
 
 
-def compare(points: pd.DataFrame, label: str, other: str, lambdas, metric: str, alike: bool = False) -> dict | None:
-    """Mean over the λ of `label` minus `other`; None where either lacks one of the λ, or is two networks of one seed.
+def compare(found: Cells, label: str, other: str, lambdas, metric: str, alike: bool = False) -> dict | None:
+    """Mean over the λ of `label` minus `other`; None where either lacks one of the λ. found: `counted` points.
 
     alike: networks of one seed are one training, so that no difference at all is a finding, exact.
     Keys: difference, low, high, p (that there is none), kind, values and other_values (one per seed), keys (of all the
     networks).
     """
-    try:
-        found = contrasts.of_points(points[points.label.isin([label, other]) & points.lam.isin(list(lambdas))])
-        terms = difference(points, label, other, metric, lambdas)
-        estimate = contrasts.contrast(found, terms)
-    except Absent:
+    terms = difference(found, label, other, metric, lambdas)
+    if not terms or any(cell not in found for cell in terms):
         return None
-    own, theirs = (per_seed(points, name, lambdas, metric) for name in (label, other))
-    both = own.index.intersection(theirs.index)
-    if alike and len(both) > 1 and (own[both] == theirs[both]).all():
+    estimate = contrasts.contrast(found, terms)
+    own, theirs = (per_seed(found, [cell for cell in terms if cell.label == name]) for name in (label, other))
+    both = own.keys() & theirs.keys()
+    if alike and len(both) > 1 and all(own[seed] == theirs[seed] for seed in both):
         estimate = estimates.exact([0.0])
     low, high = estimate.bounds(CONFIDENCE)
     interval = {"difference": estimate.value, "low": low, "high": high, "p": estimates.p_value(estimate)}
     keys = sorted({count.key for cell in terms for count in found[cell].values()})
-    return interval | {"kind": estimate.kind, "values": own.tolist(), "other_values": theirs.tolist(), "keys": keys}
+    values = {"values": list(own.values()), "other_values": list(theirs.values()), "keys": keys}
+    return interval | {"kind": estimate.kind} | values
 
 
-def difference(points: pd.DataFrame, label: str, other: str, metric: str, lambdas) -> contrasts.Terms:
-    """The contrast of contrasts.difference at the points' width and attack."""
-    width, attack = (points[name].iloc[0] if len(points) else None for name in ("width", "attack"))
-    return contrasts.difference(label, other, metric, [round(lam, 6) for lam in lambdas], width=width, attack=attack)
+def counted(points: pd.DataFrame) -> Cells:
+    """What was counted at the points of one width and attack, without labels that are two networks of one seed."""
+    twice = points.duplicated(["label", "seed", "lam"], keep=False)
+    return contrasts.of_points(points[~points.label.isin(points.label[twice])])
 
 
-def per_seed(points: pd.DataFrame, label: str, lambdas, metric: str) -> pd.Series:
-    """Seed → mean over the λ, percent; seeds that lack one of them are left out."""
-    own = points[(points.label == label) & points.lam.isin(list(lambdas))]
-    whole = own.groupby("seed").lam.nunique() == len(set(lambdas))
-    return own.groupby("seed")[metric].mean()[whole[whole].index]
+def difference(found: Cells, label: str, other: str, metric: str, lambdas) -> contrasts.Terms:
+    """The contrast of contrasts.difference, at the width and attack of what was counted."""
+    one = next(iter(found), None)
+    where = {"width": one.width, "attack": one.attack} if one else {}
+    return contrasts.difference(label, other, metric, [round(lam, 6) for lam in lambdas], **where)
+
+
+def per_seed(found: Cells, cells: list[Cell]) -> dict[int, float]:
+    """Seed → mean over the cells, percent; seeds that lack one of them are left out."""
+    seeds = contrasts.common_seeds(found, cells)
+    return {s: float(np.mean([100 * found[c][s].correct / found[c][s].n for c in cells])) for s in seeds}
 
 
 def holm(ps) -> np.ndarray:
@@ -70,17 +74,15 @@ def text(found: dict | None) -> str:
 def table(points: pd.DataFrame, label: str, other: str, lambdas, where: str) -> dict:
     """A row of text for the page: the mean difference over the λ that both have, the same of these very networks on
     other test images where it is known which images were right, and the largest difference at one λ."""
+    points = points[points.label.isin([label, other])]
     shared = sorted(set(lambdas).intersection(*(points.lam[points.label == name] for name in (label, other))))
     row = {"Method": label, "against": other, "at λ": f"{where}: {', '.join(f'{lam:g}' for lam in shared) or 'none'}"}
+    counts = counted(points)
     for metric in METRICS:
-        found = compare(points, label, other, shared, metric) if shared else None
+        found = compare(counts, label, other, shared, metric)
         row[f"Mean Δ{metric.upper()}, pp"] = text(found) + (f" ({found['kind']})" if found else "")
-        row[f"Δ{metric.upper()}{OTHER_IMAGES}"] = text(same_images(points, label, other, shared, metric))
-        single = {lam: compare(points, label, other, [lam], metric) for lam in shared}
-        single = {lam: found["difference"] for lam, found in single.items() if found}
-        most = max(single, key=lambda lam: abs(single[lam]), default=None)
-        more = "" if most is None else mcnemar(points, label, other, most, metric)
-        row[f"Largest Δ{metric.upper()}, pp"] = "–" if most is None else f"{single[most]:+.1f} (λ={most:g}{more})"
+        row[f"Δ{metric.upper()}{OTHER_IMAGES}"] = text(same_images(counts, label, other, shared, metric))
+        row[f"Largest Δ{metric.upper()}, pp"] = largest(counts, label, other, shared, metric)
     return row
 
 
@@ -91,12 +93,25 @@ def known(rows: list[dict]) -> list[dict]:
     return [{name: cell for name, cell in row.items() if name not in empty} for row in rows]
 
 
-def same_images(points: pd.DataFrame, label: str, other: str, lambdas, metric: str) -> dict | None:
-    """`compare` of the very networks that there are, all seeds, image by image: the interval says what other images
-    would change, not another training. None where results do not hold which images were right."""
-    terms = difference(points, label, other, metric, lambdas)
-    paired = counts_of(contrasts.of_points(points[points.label.isin([label, other])]), terms)
-    if not paired:
+def largest(found: Cells, label: str, other: str, lambdas, metric: str) -> str:
+    """The largest difference at one λ, of the seeds that both have, and McNemar's p."""
+    single = {}
+    for lam in lambdas:
+        terms = difference(found, label, other, metric, [lam])
+        if terms and all(cell in found for cell in terms):
+            single[lam] = contrasts.contrast(found, terms).value
+    if not single:
+        return "–"
+    most = max(single, key=lambda lam: abs(single[lam]))
+    return f"{single[most]:+.1f} (λ={most:g}{mcnemar(found, label, other, most, metric, len(single))})"
+
+
+def same_images(found: Cells, label: str, other: str, lambdas, metric: str) -> dict | None:
+    """`compare` of the very networks of several seeds, image by image: the interval says what other images would
+    change, not another training. None of one seed, whose interval says that anyway, and where results do not hold
+    which images were right."""
+    paired = hits_of(found, difference(found, label, other, metric, lambdas))
+    if not paired or len(paired[0][1]) < 2:
         return None
     coefficients = np.concatenate([np.full(len(counts), c / len(counts)) for c, counts in paired])
     every = [count for _, counts in paired for count in counts]
@@ -105,7 +120,7 @@ def same_images(points: pd.DataFrame, label: str, other: str, lambdas, metric: s
     return {"difference": estimate.value, "low": low, "high": high}
 
 
-def counts_of(found: Cells, terms: contrasts.Terms) -> list[tuple[float, list[contrasts.Count]]]:
+def hits_of(found: Cells, terms: contrasts.Terms) -> list[tuple[float, list[contrasts.Count]]]:
     """Per term its coefficient and the counts of all seeds that have every cell; empty if hits are not known of all,
     or not of equally many images."""
     seeds = contrasts.common_seeds(found, terms) if terms and all(cell in found for cell in terms) else []
@@ -115,9 +130,11 @@ def counts_of(found: Cells, terms: contrasts.Terms) -> list[tuple[float, list[co
     return paired if known else []
 
 
-def mcnemar(points: pd.DataFrame, label: str, other: str, lam: float, metric: str) -> str:
-    """McNemar's exact p at one λ, where one seed's networks are compared; several seeds' hits are not independent."""
-    paired = counts_of(contrasts.of_points(points[points.lam == lam]), difference(points, label, other, metric, [lam]))
+def mcnemar(found: Cells, label: str, other: str, lam: float, metric: str, tried: int) -> str:
+    """McNemar's exact p at one λ, where one seed's networks are compared; several seeds' hits are not independent.
+    tried: the λ of which it is the largest difference, for which p is corrected (Bonferroni)."""
+    paired = hits_of(found, difference(found, label, other, metric, [lam]))
     if not paired or any(len(counts) > 1 for _, counts in paired):
         return ""
-    return f", McNemar p = {estimates.mcnemar(*contrasts.decoded(counts[0] for _, counts in paired)):.2g}"
+    p = min(1.0, tried * estimates.mcnemar(*contrasts.decoded(counts[0] for _, counts in paired)))
+    return f", McNemar p = {p:.2g}" + (f" for {tried} λ" if tried > 1 else "")

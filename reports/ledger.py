@@ -77,7 +77,7 @@ def comparisons(panel: Panel) -> pd.DataFrame:
     Columns: row, baseline, place, lambdas, metric, difference, low, high, p, p_holm (over all comparisons of the
     panel), kind, values, other_values, keys.
     """
-    found, points = [], panel.points
+    found, points, counts = [], panel.points, differences.counted(panel.points)
     for row in rows(panel.trials):
         measured = [set(points.lam[points.label == name]) for name in (row["row"], row["baseline"])]
         alike = bool(row["changed"]) and row["changed"] <= AFTER_TRAINING
@@ -86,7 +86,7 @@ def comparisons(panel: Panel) -> pd.DataFrame:
             for metric in METRICS:
                 compared = None
                 if lams:
-                    compared = differences.compare(points, row["row"], row["baseline"], lams, metric, alike)
+                    compared = differences.compare(counts, row["row"], row["baseline"], lams, metric, alike)
                 found.append(row | {"place": name, "lambdas": lams, "metric": metric} | (compared or {}))
     columns = ["row", "baseline", "changed", "place", "lambdas", "metric", "difference", "low", "high", "p", "kind"]
     table = pd.DataFrame(found, columns=[*columns, "values", "other_values", "keys"])
