@@ -136,7 +136,7 @@ def gap(points: pd.DataFrame, label: str, frontier: str = FRONTIER) -> dict | No
     where, labels = {"sa_range": shared}, (label, frontier)
     found, narrow = distance(both, "gap"), too_narrow(shared, points, labels)
     if found is None:
-        some = "in some seed" if len(both.seeds) > 1 else "on other test images"
+        some = "without one of the seeds" if len(both.seeds) > 1 else "on other test images"
         return where | {"doubt": narrow or f"{some} the curves share no SA"}
     return found | where | {"doubt": narrow or too_wide(found, points, labels)}
 

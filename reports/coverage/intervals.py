@@ -10,7 +10,7 @@ from reports.coverage.worlds import World, binomials, images, panels
 from reports.statistics import CONFIDENCE
 from reports.verdicts import contrasts, estimates
 from reports.verdicts.contrasts import Cell
-from reports.verdicts.frontier import judged
+from reports.verdicts.frontier import by_jackknife, judged
 
 S1 = (0.0, 0.1, 0.2, 0.3, 0.4, 1.0)
 OAT, AT = "OAT (dual BN)", "PGD-AT"
@@ -91,8 +91,8 @@ def by_seed(name: str, seeds: int, n: int, spread: tuple[float, float], runs: in
         sides = [np.broadcast_to(side / 100, (seeds, *side.shape)) for side in (curve, frontier)]
         noisy = [np.clip(s + np.array(spread) / 100 * rng.standard_normal(s.shape), 0, 1) for s in sides]
         pairs = zip(*(100 * binomials(side, n, rng) / n for side in noisy), strict=True)
-        found.append(bounds(estimates.over_seeds([statistic(*pair) for pair in pairs])))
-    return covered(truth, found)
+        found.append(by_jackknife(list(pairs), statistic))
+    return covered(truth, map(bounds, filter(None, found)))
 
 
 # ---- the table

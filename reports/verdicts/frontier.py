@@ -1,7 +1,7 @@
 """Predicates on a curve in the plane of SA and RA against another: the mean gap, and single points above it.
 
-Neither is linear in the accuracies. Over seeds they are computed within each seed; for one seed, on other test images:
-by secants where it is known which images were right, else by a parametric bootstrap of the counts.
+Neither is linear in the accuracies. Over seeds they are of the mean curves, by the jackknife; for one seed, on other
+test images: by secants where it is known which images were right, else by a parametric bootstrap of the counts.
 """
 
 from dataclasses import dataclass, replace
@@ -133,12 +133,32 @@ def by_secants(hits: tuple, statistic) -> Estimate | None:
     return estimates.normal(value, float(np.sqrt(halves @ halves)))
 
 
+def by_jackknife(seeds: list[tuple[np.ndarray, np.ndarray]], statistic) -> Estimate | None:
+    """The estimate of the means over seeds, both curves and frontiers: what is drawn. Student's interval of Tukey's
+    jackknife (1958), each seed left out in turn; of a linear statistic that is the t interval over seeds.
+
+    The mean of single seeds' statistics would keep the bias of a single seed's noise however many seeds there are: the
+    ends of the SA that noisy curves share move inwards. Its interval held an area 91 times in 100 at 5 seeds.
+    """
+    curves, frontiers = (np.array(side) for side in zip(*seeds, strict=True))
+
+    def of_means(keep: np.ndarray) -> float:
+        return statistic(curves[keep].mean(axis=0), frontiers[keep].mean(axis=0))
+
+    every = np.arange(len(seeds))
+    left_out = np.array([of_means(np.delete(every, seed)) for seed in every])
+    value = of_means(every)
+    if np.isnan(value) or np.isnan(left_out).any():
+        return None
+    return estimates.over_seeds(value + (len(seeds) - 1) * (left_out.mean() - left_out))
+
+
 def judged(pair: Pair, statistic, draws: int = DRAWS) -> Estimate | None:
-    """The estimate of statistic(curve (points, 2), frontier (points, 2)), NaN where it has no value; None if there are
-    seeds, or more than a few draws, without one."""
+    """The estimate of statistic(curve (points, 2), frontier (points, 2)), NaN where it has no value; None if the mean
+    curves without one seed, or more than a few draws, have none."""
     if len(pair.seeds) > 1:
-        values = np.array([statistic(*both) for both in pair.seeds])
-        return None if np.isnan(values).any() else replace(estimates.over_seeds(values), keys=pair.keys)
+        found = by_jackknife(pair.seeds, statistic)
+        return found and replace(found, keys=pair.keys)
     if pair.hits is not None:
         found = by_secants(pair.hits, statistic)
         return found and replace(found, keys=pair.keys)
