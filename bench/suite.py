@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
 
 import pydantic
 
@@ -78,6 +78,7 @@ class Scale(Strict):
     train_images: int | None = pydantic.Field(None, ge=1)
     test_images: int | None = pydantic.Field(None, ge=1)
     few_images: int | None = pydantic.Field(None, ge=1)  # test images of a measurement that asks for few
+    few_lambdas: list[Annotated[float, pydantic.Field(ge=0, le=1)]] = []  # and of its λ these alone; else all
     masking_images: int = pydantic.Field(100, ge=1, le=256)  # of the signs of masked gradients; at most one batch
     recipe: dict[str, Any] = {}
     datasets: dict[str, dict[str, Any]]
@@ -241,10 +242,14 @@ def panel(name: str, experiment: Experiment, scale: Scale, document, scale_docum
                     )
                     blame(("heldout",), f"{why} training images of {info.name}")
                 asked = [what for m in experiment.measure for what in measurements(m, recipe, scale, blame)]
+                if not asked:
+                    continue  # a network of none of the scale's few λ
                 trial = Trial(recipe=recipe, measurements=tuple(dict.fromkeys(asked)), source=source)
                 trials.setdefault(recipe.key, trial)
                 if label is not None:
                     labels.setdefault(recipe.key, str(label))
+    if not trials:
+        scale_document.fail(("few_lambdas",), f"few_lambdas: {scale.few_lambdas} has no λ that {name} measures")
     trials = {trial.key: with_surrogate(trial, list(trials.values())) for trial in trials.values()}
     arch = next(iter(trials.values())).recipe.arch
     overrides = dict(text.split("=", 1) for text in options.settings)
@@ -276,11 +281,16 @@ def relative(network: dict, base: dict, blame) -> dict:
 
 
 def measurements(measure: Measure, recipe: Recipe, scale: Scale, blame) -> Iterator[Measurement]:
-    """What a suite asks of every network, for this one: PGD-AT is measured at its own λ only, and for a width each."""
+    """What a suite asks of every network, for this one: PGD-AT is measured at its own λ only, and for a width each.
+    Nothing where few images are asked for and no λ is among the scale's `few_lambdas`."""
     named = isinstance(measure.lambdas, str)
     grid = lambda_set(measure.lambdas) if named else tuple(measure.lambdas)
     if recipe.method == "pgd_at":
         grid = (recipe.lam,)
+    if measure.few_images and scale.few_lambdas:
+        grid = tuple(lam for lam in grid if lam in scale.few_lambdas)
+        if not grid:
+            return
     for width in measure.widths:
         if width not in (recipe.widths or (1.0,)):
             blame(("widths",), f"a width of {width:g} is measured, but the network has {list(recipe.widths) or [1.0]}")

@@ -73,8 +73,19 @@ def test_few_images_are_the_scale_s_and_have_a_key_of_their_own(written):
     few = [asked(written(measure=f"{PGD7}, few_images: {which}"))[0] for which in ("true", "false")]
     assert [(what.test_images, what.few_images) for what in few] == [(64, True), (None, False)]
     assert few[1].key == asked(written())[0].key  # what was measured before stays so
-    scale = LAPTOP.replace("few_images: 64", "")
+    scale = LAPTOP.replace("few_images: 64", "").replace("few_lambdas:", "#")
     assert asked(written(measure=f"{PGD7}, few_images: true", scale=scale))[0].key == few[1].key
+
+
+def test_few_lambdas_narrow_what_asks_for_few_images_and_leave_out_networks_of_another(written):
+    measure = f"{PGD7}, few_images: true"
+    panel = written(measure=measure)  # the laptop's: 0, 0.3, 1; the other network is PGD-AT of 0.4
+    assert [[what.lambdas for what in trial.measurements] for trial in panel.trials] == [[(0.0, 0.3, 1.0)]]
+    assert [what.lambdas for what in asked(written(measure=PGD7))] == [S1]
+    other = LAPTOP.replace("few_lambdas: [0, 0.3, 1]", "few_lambdas: [0.4]")
+    assert [asked(written(measure=measure, scale=other), i)[0].lambdas for i in (0, 1)] == [(0.4,), (0.4,)]
+    with pytest.raises(BadInput, match=r"^scale.yaml:\d+: few_lambdas: \[0.5\] has no λ that one measures"):
+        written(measure=measure, scale=LAPTOP.replace("few_lambdas: [0, 0.3, 1]", "few_lambdas: [0.5]"))
 
 
 def test_an_attack_whose_package_is_absent_is_said_where_it_is_asked_for(written, monkeypatch):

@@ -105,6 +105,10 @@ def test_the_costly_attacks_and_what_stands_beside_them_are_on_the_same_few_imag
     (panel,) = plan(ROOT / "suites" / "attacks.yaml", scale, Options(only=("modern",), seeds=1)).panels
     found = {(w.attack, w.restarts, w.few_images, w.test_images) for t in panel.trials for w in t.measurements}
     assert found == {(n, r, True, few) for n, r in (("pgd7", 1), ("pgd50", 10), ("cw50", 10), ("autoattack", 1))}
+    lambdas = (0.0, 0.3, 1.0) if scale == "laptop" else S1
+    assert {t.recipe.lam for t in panel.trials} == {None, *lambdas}
+    for trial in panel.trials:
+        assert {w.lambdas for w in trial.measurements} == {lambdas if trial.recipe.lam is None else (trial.recipe.lam,)}
 
 
 def test_continuous_sampling_takes_a_tenth_more_epochs(paper):

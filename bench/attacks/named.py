@@ -76,7 +76,8 @@ def attack_of(what: Measurement) -> Callable[[Logits, Tensor, Tensor, torch.Gene
     start, loss = what.start or attack.start, away(attack.loss) if what.targeted else attack.loss
 
     def tries(logits: Logits, x: Tensor, y: Tensor, rng: torch.Generator) -> Iterator[Try]:
-        """Starts are drawn for all images, so that none depends on how the network did on another image."""
+        """Starts are drawn for all images, so that none depends on how the network did on another image. (Square's
+        squares, after the first try, are of the images that are left.)"""
         towards = wrong_classes(logits, x, y) if what.targeted else [y]
         for draws in [restarted(rng, i) for i in range(what.restarts)]:
             own = [restarted(draws, j) for j in range(len(towards))]  # Square draws within a try that may not be made
