@@ -15,6 +15,8 @@ import torch.nn.functional as F
 from bench.attacks import effort
 from bench.data import Info
 from bench.measures.cost import cost
+from bench.measures.masking import passes as masking_passes
+from bench.measures.transfer import passes as transfer_passes
 from bench.models import build
 from bench.models.precision import autocast
 from bench.provenance import cpu_name
@@ -23,6 +25,7 @@ from bench.training.budget import measuring_passes, training_passes
 from bench.trial import missing, read_progress, write_json
 
 LEAST_SECONDS = 0.25  # of a timing
+PASSES = {"transfer": transfer_passes, "masking": masking_passes}  # of the whole network, per image and λ
 STEP_OVERHEAD = 1.15  # augmentation, optimiser, batch statistics, FiLM: seen on digits and on CIFAR-10
 
 
@@ -65,6 +68,8 @@ class Estimator:
         images = min(what.test_images or info.test, info.test)
         if what.probe == "saliency":
             return 2 * len(what.lambdas) * images
+        if what.probe in ("transfer", "masking"):
+            return len(what.lambdas) * images * PASSES[what.probe](what, recipe)
         if what.probe != "accuracy":
             return 0
         share = macs(recipe, info, what.width) / macs(recipe, info)

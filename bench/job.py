@@ -93,9 +93,11 @@ class Job:
 
     @cached_property
     def left(self) -> list[Trial]:
-        """Trials that lack something at the time of asking, longest first: the last slots wait for no long one."""
+        """Trials that lack something at the time of asking, longest first: the last slots wait for no long one. Before
+        them come networks whose weights others are measured with."""
         left = [t for t in self.trials if unfinished(t, self.directory(t))]
-        return sorted(left, key=lambda t: -self.costs[t.key]["seconds_left"]) if left else []
+        lent = {what.surrogate for t in left for what in t.measurements}
+        return sorted(left, key=lambda t: (t.key not in lent, -self.costs[t.key]["seconds_left"])) if left else []
 
     @property
     def shared(self) -> int:

@@ -16,7 +16,7 @@ from bench.errors import BadInput
 from bench.job import Job, Request
 from bench.specs import Recipe, Trial
 from bench.stamp import is_indexed
-from bench.trial import read_failure, unfinished
+from bench.trial import read_failure, unfinished, waited
 
 
 @contextmanager
@@ -109,10 +109,13 @@ def work(job: Job, tracker, address: str | None, console: Console) -> None:
     recipes = {trial.key: trial.recipe for trial in job.trials}
     seconds = {key: cost["seconds_left"] for key, cost in job.costs.items()}
     commit = {f"git_{name}": value for name, value in provenance.git().items()}
-    with Display(console, job.left, seconds, slots.count, len(job.trials)) as display:
-        progress = Progress(tracker, recipes, plans.tags(request.runs), lambda text: display.say(text, "yellow"))
-        listeners = (display, progress)
-        runner.execute(job.left, request.runs, request.data_root, commit, resources, slots, listeners)
+    left = job.left
+    while left:  # a second time for networks that others overtook, whose weights they are measured with
+        with Display(console, left, seconds, slots.count, len(job.trials)) as display:
+            progress = Progress(tracker, recipes, plans.tags(request.runs), lambda text: display.say(text, "yellow"))
+            runner.execute(left, request.runs, request.data_root, commit, resources, slots, (display, progress))
+        left = [trial for trial in left if unfinished(trial, job.directory(trial))]
+        left = left if all(waited(trial, job.directory(trial)) for trial in left) else []
     index(stale(job), job, tracker, console)  # what the listeners were not told of, as under a Ray Client
     progress.safely(tracker.reconcile)  # what an interrupt left open
 

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bench import plans
+from bench import hits, plans
 from bench.display import duration
 from bench.errors import BadInput
 from bench.specs import Recipe
@@ -29,6 +29,7 @@ def show(prefix: str, runs: Path, out: Console) -> None:
     state, epoch = state_of(directory, asked)
     out.print(f"[bold]{escape(recipe.name)}[/bold]  {recipe.key}")
     facts = {"state": f"{state}, {epoch} epochs" if epoch else state} | origin(directory) | outcome(directory)
+    facts["data"] = f"{recipe.dataset}, content hash {recipe.data_hash}"
     facts["recipe"] = ", ".join(f"{name}={value}" for name, value in told(recipe).items())
     for entry in where:
         figures = " ".join(entry["figures"]) or "no figure"
@@ -100,6 +101,9 @@ def outcome(directory: Path) -> dict[str, str]:
         seconds = results.get("seconds", {})
         trained = sum(row.get("seconds", 0) for row in rows)
         facts["time"] = f"{duration(trained)} training, {duration(seconds.get('measure', 0))} measuring"
+    macs = results.get("macs", {})
+    if macs:
+        facts["cost"] = f"{macs['forward']:,} MACs a forward pass of one image, {macs['training']:.3g} in training"
     return facts
 
 
@@ -107,7 +111,8 @@ def told(recipe: Recipe) -> dict[str, str]:
     """The fields that stand away from their default, and those that have none."""
     fields = recipe.model_dump(mode="json", exclude_defaults=True)
     rows = {f"protocol.{name}": value for name, value in fields.pop("protocol", {}).items()}
-    return fields | {"data_hash": fields["data_hash"][:12] + "…"} | rows
+    fields.pop("data_hash")  # has a line of its own
+    return fields | rows
 
 
 def measured(measurement: dict) -> Table:
@@ -123,7 +128,8 @@ def measured(measurement: dict) -> Table:
     title = f"{what.get('probe', 'accuracy')}: {about}"
     table = Table(box=None, title=escape(title), title_justify="left", title_style="", header_style="dim")
     if accuracy:
-        rows = [row | {"SA %": percent(row, "clean_correct"), "RA %": percent(row, "robust_correct")} for row in rows]
+        shares = {"SA %": "clean_correct", "RA %": "robust_correct"}
+        rows = [hits.without(row) | {name: percent(row, right) for name, right in shares.items()} for row in rows]
     for name in rows[0] if rows else ():
         table.add_column(name, justify="right")
     for row in rows:
@@ -131,8 +137,8 @@ def measured(measurement: dict) -> Table:
     return table
 
 
-def percent(row: dict, hits: str) -> str:
-    return f"{100 * row[hits] / row['n']:.2f}"
+def percent(row: dict, right: str) -> str:
+    return f"{100 * row[right] / row['n']:.2f}"
 
 
 def cell(value) -> str:

@@ -245,13 +245,14 @@ def step_size(rule: str, epsilon: float, steps: int) -> float:
 
 
 class Measurement(Frozen):
-    """What is asked of a trained network, at one width. `probe` says what; the attack's fields belong to `accuracy`.
+    """What is asked of a trained network, at one width. `probe` says what; the attack's fields belong to `accuracy` and
+    `transfer`, and `epsilon` and `step` to `masking` too.
 
     Fields of the attack that are None stand at the attack's own (bench.attacks.ATTACKS).
     """
 
-    probe: Literal["accuracy", "bn_statistics", "saliency", "cost"] = Field(
-        "accuracy", description="a name in bench.measures.PROBES: SA and RA, Fig. 2, Fig. 10–12, or Sec. 4.3"
+    probe: Literal["accuracy", "bn_statistics", "saliency", "cost", "transfer", "masking"] = Field(
+        "accuracy", description="accuracy (SA and RA), or a name in bench.measures.PROBES"
     )
     attack: str = Field("pgd7", description="a name in bench.attacks.ATTACKS")
     epsilon: float = Field(0.0, ge=0, le=1)
@@ -267,12 +268,14 @@ class Measurement(Frozen):
         False, description="on the scale's few images: MLflow keeps it apart from the whole test set"
     )
     images: tuple[int, ...] = Field((), description="test images, by index, whose saliency maps are kept")
+    surrogate: str | None = Field(None, description="key of the network that examples are crafted on (masking)")
     seed: int = Field(0, ge=0, description="of the attack's random start")
 
     @model_validator(mode="after")
     def _fits_together(self):
-        if self.probe == "accuracy" and not (self.epsilon > 0 and self.step > 0 and self.lambdas):
-            raise ValueError("accuracy takes epsilon and step above 0, and at least one λ")
+        attacks = self.probe in ("accuracy", "transfer", "masking")
+        if attacks and not (self.epsilon > 0 and self.step > 0 and self.lambdas):
+            raise ValueError(f"{self.probe} takes epsilon and step above 0, and at least one λ")
         return self
 
     @property

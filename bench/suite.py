@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Annotated, Any, Literal, NoReturn
 
 import pydantic
 
@@ -78,6 +78,8 @@ class Scale(Strict):
     train_images: int | None = pydantic.Field(None, ge=1)
     test_images: int | None = pydantic.Field(None, ge=1)
     few_images: int | None = pydantic.Field(None, ge=1)  # test images of a measurement that asks for few
+    few_lambdas: list[Annotated[float, pydantic.Field(ge=0, le=1)]] = []  # and of its λ these alone; else all
+    masking_images: int = pydantic.Field(100, ge=1, le=256)  # of the signs of masked gradients; at most one batch
     recipe: dict[str, Any] = {}
     datasets: dict[str, dict[str, Any]]
 
@@ -240,10 +242,15 @@ def panel(name: str, experiment: Experiment, scale: Scale, document, scale_docum
                     )
                     blame(("heldout",), f"{why} training images of {info.name}")
                 asked = [what for m in experiment.measure for what in measurements(m, recipe, scale, blame)]
+                if not asked:
+                    continue  # a network of none of the scale's few λ
                 trial = Trial(recipe=recipe, measurements=tuple(dict.fromkeys(asked)), source=source)
                 trials.setdefault(recipe.key, trial)
                 if label is not None:
                     labels.setdefault(recipe.key, str(label))
+    if not trials:
+        scale_document.fail(("few_lambdas",), f"few_lambdas: {scale.few_lambdas} has no λ that {name} measures")
+    trials = {trial.key: with_surrogate(trial, list(trials.values())) for trial in trials.values()}
     arch = next(iter(trials.values())).recipe.arch
     overrides = dict(text.split("=", 1) for text in options.settings)
     where = (name, tuple(experiment.figures), experiment.dataset, info, arch, overrides)
@@ -274,23 +281,48 @@ def relative(network: dict, base: dict, blame) -> dict:
 
 
 def measurements(measure: Measure, recipe: Recipe, scale: Scale, blame) -> Iterator[Measurement]:
-    """What a suite asks of every network, for this one: PGD-AT is measured at its own λ only, and for a width each."""
+    """What a suite asks of every network, for this one: PGD-AT is measured at its own λ only, and for a width each.
+    Nothing where few images are asked for and no λ is among the scale's `few_lambdas`."""
     named = isinstance(measure.lambdas, str)
     grid = lambda_set(measure.lambdas) if named else tuple(measure.lambdas)
     if recipe.method == "pgd_at":
         grid = (recipe.lam,)
+    if measure.few_images and scale.few_lambdas:
+        grid = tuple(lam for lam in grid if lam in scale.few_lambdas)
+        if not grid:
+            return
     for width in measure.widths:
         if width not in (recipe.widths or (1.0,)):
             blame(("widths",), f"a width of {width:g} is measured, but the network has {list(recipe.widths) or [1.0]}")
-        if measure.probe == "accuracy":
+        if measure.probe == "transfer" and recipe.method == "pgd_at":
+            blame(("method",), "probe: transfer crafts at other λ, and pgd_at has one: leave it out of the experiment")
+        if measure.probe in ("accuracy", "transfer"):
             epsilon = fraction(measure.epsilon) or recipe.epsilon
             step = recipe.attack_step(epsilon, measure.steps or ATTACKS[measure.attack].steps)
             asked = {name: getattr(measure, name) for name in ("attack", "steps", "start", "restarts", "targeted")}
             asked |= {"epsilon": epsilon, "step": step, "lambdas": grid, "test_images": scale.test_images}
             if measure.few_images and scale.few_images:
                 asked |= {"few_images": True, "test_images": scale.few_images}
+        elif measure.probe == "masking":
+            epsilon = fraction(measure.epsilon) or recipe.epsilon
+            images = min(scale.masking_images, scale.test_images or scale.masking_images)
+            asked = {"epsilon": epsilon, "step": epsilon / 4, "lambdas": grid, "test_images": images}
         elif measure.probe == "saliency":
             asked = {"lambdas": grid, "images": tuple(measure.images), "test_images": scale.test_images}
         else:
             asked = {}
         yield Measurement(probe=measure.probe, width=width, **asked)
+
+
+def with_surrogate(trial: Trial, panel: list[Trial]) -> Trial:
+    """The trial, and where it is asked for signs of masking, also examples crafted on the panel's PGD-AT network of the
+    largest λ, trained alike with the same seed. That network itself has no such neighbour, and waits for none."""
+
+    def alike(recipe: Recipe) -> tuple:
+        return recipe.arch, recipe.widths, recipe.lr, recipe.seed
+
+    asked = [what for what in trial.measurements if what.probe == "masking"]
+    adversarial = [t for t in panel if t.recipe.method == "pgd_at" and alike(t.recipe) == alike(trial.recipe)]
+    chosen = max(adversarial, key=lambda t: t.recipe.lam, default=trial)
+    more = () if chosen is trial else tuple(what.model_copy(update={"surrogate": chosen.key}) for what in asked)
+    return trial.model_copy(update={"measurements": trial.measurements + more})

@@ -159,7 +159,9 @@ class Tracker:
         now, new = int(time.time() * 1000), [key for key in measurements if key not in have]
         if new:
             metrics = [metric for key in new for metric in of_probe(measurements[key], now)]
-            headline = {**results["provenance"], "seconds_train": results["seconds"]["train"]}
+            headline = dict(results["provenance"])
+            for group in ("seconds", "macs"):  # older files have no MACs
+                headline |= {f"{group}_{name}": value for name, value in results.get(group, {}).items()}
             more = [RunTag(name, str(value)) for name, value in headline.items()]
             more.append(RunTag(MEASURED, " ".join(measurements)))
             self.client.log_batch(run_id, metrics=metrics, tags=more)

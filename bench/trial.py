@@ -6,7 +6,7 @@ The directory is the truth about the trial:
   checkpoint/          the state after the last finished epoch, while training
   weights.safetensors  the selected network
   saliency-….safetensors  maps and alignments of a saliency measurement
-  results.json         counts per λ (or a probe's rows) of each measurement, held-out score, times, provenance
+  results.json         counts per λ (or a probe's rows) of each measurement, held-out score, times, MACs, provenance
   failure.json         why it failed, if it did
 """
 
@@ -20,17 +20,21 @@ from pathlib import Path
 
 import torch
 
-from bench import provenance
+from bench import hits, provenance
 from bench.attacks import Unavailable, credit
 from bench.data import DataError, Dataset, describe, load
 from bench.errors import unknown
 from bench.measures import PROBES
 from bench.measures.accuracy import accuracy
+from bench.measures.cost import cost
 from bench.models import build, parse_arch
 from bench.models.encoding import code_dim
 from bench.specs import Measurement, Recipe, Trial
 from bench.training import TrainingFailed, selection, train
+from bench.training.budget import training_macs
 from bench.training.objectives import OBJECTIVES
+
+NEEDS = "examples are to be crafted with the weights of network"
 
 
 def check(recipe: Recipe) -> tuple[str, str] | None:
@@ -105,13 +109,20 @@ def measured(trial: Trial, data: Dataset, directory: Path, device: torch.device,
         "commit" in row for row in rows
     ):  # a network may have been trained under one commit and measured under another
         started["trained_at"] = list(dict.fromkeys(row.get("commit", "unknown") for row in rows))
+    shape, images = tuple(data.train.images.shape[1:]), len(data.train.labels) + recipe.heldout
+    results["macs"] = {
+        "forward": cost(recipe, shape, data.classes).macs,  # of one image at full width, FiLM included
+        "training": training_macs(recipe, shape, data.classes, images),
+    }
     results["provenance"] = started | {"finished": provenance.now()} | provenance.hardware(device) | extra
-    for what in missing(trial, directory):
+    for what in sorted(missing(trial, directory), key=lambda what: what.surrogate is not None):  # what may wait, last
+        if what.surrogate and not (directory.parent / what.surrogate / "weights.safetensors").exists():
+            raise DataError(f"{NEEDS} {what.surrogate}, which is still to be trained: measured when it is")
         part, started = data.test.slice(0, what.test_images), time.perf_counter()
         found = []
         for row in asked(net, recipe, directory, part, what):
             found.append(row)
-            yield row
+            yield hits.without(row)
         seconds["measure"] = round(seconds["measure"] + time.perf_counter() - started, 3)
         results.setdefault("measurements", {})[what.key] = {"measurement": what.model_dump(mode="json"), "rows": found}
         write_json(directory / "results.json", results)
@@ -139,7 +150,7 @@ def at_selected_weights(net, recipe: Recipe, directory: Path, part, what: Measur
         selection.load(net, directory, tag)
         rows[tag] = accuracy(net, part, what, lam)
     sa, ra = (rows[selection.nearest_tag(metric, lam, recipe, what.width)] for metric in ("SA", "RA"))
-    return sa | {"robust_correct": ra["robust_correct"]}
+    return sa | {name: ra[name] for name in ("robust_correct", "robust_hits")}
 
 
 def missing(trial: Trial, directory: Path) -> list[Measurement]:
@@ -150,6 +161,13 @@ def missing(trial: Trial, directory: Path) -> list[Measurement]:
 
 def unfinished(trial: Trial, directory: Path) -> bool:
     return bool(missing(trial, directory))
+
+
+def waited(trial: Trial, directory: Path) -> bool:
+    """Whether all that a trial lacks needed the weights of a network that had not been trained then, and is now."""
+    lacks = missing(trial, directory)
+    there = all(w.surrogate and (directory.parent / w.surrogate / "weights.safetensors").exists() for w in lacks)
+    return bool(lacks) and there and (read_failure(directory) or "").startswith(NEEDS)
 
 
 def read_failure(directory: Path) -> str | None:

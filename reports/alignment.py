@@ -44,7 +44,8 @@ def interval(found: pd.DataFrame) -> tuple[float, float, str]:
 
 
 def table(panel: Panel) -> pd.DataFrame:
-    """A row per method and planned λ: label, lam, planned and finished seeds, alignment, half, interval (seeds, …)."""
+    """A row per method and planned λ: label, lam, planned and finished seeds, alignment, half, interval (seeds, …), and
+    key, its first network's."""
     found, trials, result = rows(panel), panel.trials, []
     for label in methods(panel):
         for lam in lambdas(panel):
@@ -52,8 +53,9 @@ def table(panel: Panel) -> pd.DataFrame:
             here = found[(found.label == label) & (found.lam == lam)]
             if len(own):
                 row = {"label": label, "lam": lam, "planned": own.seed.nunique(), "seeds": len(here)}
+                row["key"] = here.key.iloc[0] if len(here) else None
                 result.append(row | dict(zip(("alignment", "half", "interval"), interval(here), strict=True)))
-    return pd.DataFrame(result, columns=["label", "lam", "planned", "seeds", "alignment", "half", "interval"])
+    return pd.DataFrame(result, columns=["label", "lam", "planned", "seeds", "alignment", "half", "interval", "key"])
 
 
 def paired(one: pd.DataFrame, other: pd.DataFrame) -> tuple[float, float, str] | None:

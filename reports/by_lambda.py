@@ -137,6 +137,7 @@ def draw_curve(ax, curve: pd.DataFrame, seeds: pd.DataFrame, metric: str, label:
     if len(gone):
         floor = gone.assign(floor=ax.get_ylim()[0])
         style.hollow(ax, floor, "x", "floor", look, clip_on=False)
+    style.leads(ax, seeds.x, seeds[metric], seeds.key)
 
 
 def beyond(cell: Cell, metric: str, label: str, frame: tuple[float, float]) -> dict[str, pd.DataFrame]:

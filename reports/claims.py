@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from reports import claims_text, results
+from reports import claims_text, masking, results
 from reports.figures import FIGURES
 from reports.results import Panel, View
 from reports.verdicts import schema
@@ -64,10 +64,13 @@ def write(plans: list[dict], runs: Path, out: Path, drawn: dict[str, str]) -> li
     def views(figure: str, probe: str) -> View:
         return results.view(plans, runs, figure, scale, {"probe": [probe]})
 
+    masked = masking.failed(views("masking", "masking"))
     answers = [(claim, judge(claim, views, scale)) for claim in known()]
-    page = {"scale": scale, "claims": [claims_text.claim(*one, scale, plans) for one in answers]}
+    page = {"scale": scale, "claims": [claims_text.claim(*one, scale, plans, masked) for one in answers]}
     (out / "claims.json").write_text(json.dumps(page, ensure_ascii=False, indent=1) + "\n", "utf-8")
-    table = pd.DataFrame([row for one in answers for row in claims_text.rows(*one, scale)], columns=claims_text.COLUMNS)
+    table = pd.DataFrame(
+        [row for one in answers for row in claims_text.rows(*one, scale, masked)], columns=claims_text.COLUMNS
+    )
     table.to_csv(out / "claims.csv", index=False, lineterminator="\n")
     return [out / "claims.json", out / "claims.csv"]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from reports import words
+from reports import masking, words
 from reports.statistics import CONFIDENCE
 from reports.verdicts.decide import NOT_JUDGED, NOT_RUN, Condition, all_hold, telling
 from reports.verdicts.estimates import EXACT
@@ -15,11 +15,14 @@ SUITES = Path(__file__).parents[1] / "suites"
 UNPLANNED = "nothing was planned"
 COLUMNS = ["claim", "claim_verdict", "check", "check_verdict", "figure", "dataset", "stands_for", "scale", "condition"]
 COLUMNS += ["condition_verdict", "estimate", "low", "high", "asked_low", "asked_high", "unit", "interval", "keys"]
+COLUMNS += ["masked"]  # of these keys, those that show signs of masked gradients
 SIGNED = ("pp",)
 
 
-def claim(claim, answers: list, scale: str, plans: list[dict]) -> dict:
-    """A claim for claims.json. answers: claims.Answer of its checks. plans: of this scale."""
+def claim(claim, answers: list, scale: str, plans: list[dict], masked: dict[str, list[str]]) -> dict:
+    """A claim for claims.json. answers: claims.Answer of its checks. plans: of this scale. masked:
+    reports.masking.failed; RA of such a network is not what it seems, and the verdict says so."""
+    accuracies = [answer for answer in answers if answer.check.probe == "accuracy"]
     waiting = [answer for answer in answers if answer.verdict == NOT_RUN]
     apart = [answer for answer in answers if answer.verdict == NOT_JUDGED]
     return {
@@ -28,6 +31,7 @@ def claim(claim, answers: list, scale: str, plans: list[dict]) -> dict:
         "paper": claim.paper,
         "source": claim.source,
         "verdict": all_hold([answer.verdict for answer in answers]),
+        "but": masking.sentence(len(keys(accuracies) & masked.keys())),
         "parts": parts([answer for answer in answers if answer.conditions]),
         "missing": [{"on": on(answer), "name": answer.check.name, "what": answer.missing} for answer in waiting],
         "commands": commands(waiting, scale, plans),
@@ -79,11 +83,16 @@ def networks(answers: list) -> list[dict]:
     """The networks that the numbers rest on, by name."""
     found = {}
     for answer in answers:
-        keys = {key for condition in answer.conditions if condition.estimate for key in condition.estimate.keys}
-        for trial in answer.panel.trials.to_dict("records") if keys else ():
-            if trial["key"] in keys:
+        own = keys([answer])
+        for trial in answer.panel.trials.to_dict("records") if own else ():
+            if trial["key"] in own:
                 found[trial["key"]] = {name: trial[name] for name in ("key", "name", "url")}
     return sorted(found.values(), key=lambda one: (one["name"], one["key"]))
+
+
+def keys(answers: list) -> set[str]:
+    conditions = [condition for answer in answers for condition in answer.conditions if condition.estimate]
+    return {key for condition in conditions for key in condition.estimate.keys}
 
 
 # ---- numbers
@@ -124,7 +133,7 @@ def region(condition: Condition) -> str:
     return f"within ±{high_text}" if low == -high else f"{low_text} to {high_text}"
 
 
-def rows(claim, answers: list, scale: str) -> list[dict]:
+def rows(claim, answers: list, scale: str, masked: dict[str, list[str]]) -> list[dict]:
     """A row per condition; a check without any has one row with its verdict."""
     overall, found = all_hold([answer.verdict for answer in answers]), []
     for answer in answers:
@@ -139,6 +148,7 @@ def rows(claim, answers: list, scale: str) -> list[dict]:
                 low, high = condition.estimate.bounds(CONFIDENCE)
                 row |= {"estimate": round(condition.estimate.value, 4), "low": round(low, 4), "high": round(high, 4)}
                 row |= {"interval": condition.estimate.kind, "keys": " ".join(sorted(condition.estimate.keys))}
+                row |= {"masked": " ".join(sorted(condition.estimate.keys & masked.keys()))}
             found.append(row)
         found += [] if answer.conditions else [head]
     return found

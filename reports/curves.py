@@ -7,12 +7,18 @@ import pandas as pd
 
 from reports import lambdas, statistics
 from reports.results import Panel
+from reports.verdicts import contrasts, estimates
+from reports.verdicts.contrasts import Cell
+from reports.verdicts.decide import Absent
+from reports.verdicts.frontier import Pair, judged, pair_of
 
 FRONTIER = "PGD-AT"  # Sec. 4.1: networks trained for one λ each; of slimmable networks PGD-ATS (Sec. 4.3)
 FRONTIERS = (FRONTIER, "PGD-ATS")
 ORDER = (*FRONTIERS, "OAT (normal BN)", "OAT (normal BN, S4)", "OAT (dual BN)", "OATS (normal BN)", "OATS (dual BN)")
 METRICS = {"sa": "clean_correct", "ra": "robust_correct"}
 GAP = "Mean gap to frontier, pp of RA"
+AREA, VOLUME = "Area to frontier, pp²", "Hypervolume beyond the frontier's, %"
+DRAWS = 600  # of a bootstrap on a page, where a verdict hangs on none
 
 
 def planned_seeds(panel: Panel) -> dict[tuple[str, float], int]:
@@ -30,8 +36,9 @@ def planned_seeds(panel: Panel) -> dict[tuple[str, float], int]:
 def interval(rows: pd.DataFrame, metric: str) -> tuple[float, float, float]:
     """Mean and interval, percent, of one point of a curve. rows: one per seed; t over seeds, or Wilson for one."""
     if len(rows) > 1:
-        mean, low, high = statistics.t_interval(rows[metric])
-        return mean, max(low, 0.0), min(high, 100.0)
+        found = estimates.over_seeds(rows[metric], rounding=(100 / rows.n.iloc[0]) ** 2 / 12)
+        low, high = estimates.clipped(found, 0.0, 100.0).bounds(statistics.CONFIDENCE)
+        return found.value, low, high
     low, high = statistics.wilson(rows[METRICS[metric]].iloc[0], rows.n.iloc[0])
     return rows[metric].iloc[0], 100 * float(low), 100 * float(high)
 
@@ -84,57 +91,75 @@ def frontier_of(label: str, labels) -> str | None:
     return own if own in set(labels) else None
 
 
-def seed_curves(points: pd.DataFrame, label: str) -> dict[int, pd.DataFrame]:
-    """Seed → its curve, for the seeds at which no λ of the method is missing."""
-    own = points[points.label == label]
-    whole = own.lam.nunique()
-    return {seed: rows.sort_values("lam") for seed, rows in own.groupby("seed") if rows.lam.nunique() == whole}
+DISTANCES = {
+    "gap": statistics.distance_to_frontier,
+    "area": statistics.area_to_frontier,
+    "volume": lambda curve, frontier: statistics.hypervolume(curve) - statistics.hypervolume(frontier),
+}
 
 
-def pooled_counts(points: pd.DataFrame, label: str) -> np.ndarray:
-    """(λ, 3): images, clean correct, robust correct of a method, summed over the seeds there are."""
-    own = points[points.label == label].groupby("lam")[["n", "clean_correct", "robust_correct"]].sum()
-    return own.to_numpy()
+def pair(points: pd.DataFrame, label: str, frontier: str, lambdas=None) -> Pair | None:
+    """A method's curve and the frontier's, at every λ that each has, or at those given; None where a network is
+    ambiguous."""
+    points = points[points.label.isin([label, frontier])]
+    sides = []
+    for name in (label, frontier):
+        where = points[(points.label == name) & (points.lam.isin(lambdas) if lambdas is not None else True)]
+        rows = where.drop_duplicates("lam").sort_values("lam").itertuples()
+        sides.append([Cell(name, "sa", round(row.lam, 6), round(row.width, 6), row.attack) for row in rows])
+    try:
+        return pair_of(contrasts.of_points(points), *sides) if all(sides) else None
+    except Absent:
+        return None
+
+
+def distance(both: Pair | None, name: str) -> dict | None:
+    """One of DISTANCES with its interval: {"value", "low", "high", "kind"}; None where it has no value.
+
+    gap: pp of RA, the mean height above the frontier; area: pp², that height times the SA that both cover; volume:
+    hundredths of the square, how much more the curve dominates.
+    """
+    estimate = judged(both, DISTANCES[name], DRAWS) if both else None
+    if estimate is None:
+        return None
+    low, high = estimate.bounds(statistics.CONFIDENCE)
+    return {"value": estimate.value, "low": low, "high": high, "kind": estimate.kind}
 
 
 def gap(points: pd.DataFrame, label: str, frontier: str = FRONTIER) -> dict | None:
-    """Mean gap of a method to the frontier, percentage points of RA, with its interval and the interval's kind.
-
-    Over seeds where two or more are whole for both; else a bootstrap over the test images of what there is. `doubt`
-    says why the gap cannot be judged, and is empty where it can. None where the two share no SA at all.
-    """
-    own, other = seed_curves(points, label), seed_curves(points, frontier)
-    both = sorted(set(own) & set(other))
-    gaps = statistics.gaps_by_seed(*([c[s][["sa", "ra"]].to_numpy() for s in both] for c in (own, other)))
-    counts, frontier_counts = pooled_counts(points, label), pooled_counts(points, frontier)
-    if len(gaps) > 1:
-        some = f" of {len(both)}" if len(gaps) < len(both) else ""
-        found, kind = statistics.t_interval(gaps), f"t, {len(gaps)}{some} seeds"
-    else:
-        found, kind = statistics.gap_bootstrap(counts, frontier_counts), "bootstrap over test images"
-    shared = statistics.common_range(statistics.percent(counts), statistics.percent(frontier_counts))
-    if found is None or shared is None:
+    """`distance` of a method's mean gap to the frontier. `sa_range` is that of the means over seeds; `doubt` says why
+    the gap cannot be judged, and is empty where it can. None where the means share no SA."""
+    means = [points[points.label == name].groupby("lam")[["sa", "ra"]].mean() for name in (label, frontier)]
+    shared, both = statistics.common_range(*means), pair(points, label, frontier)
+    if shared is None or both is None:
         return None
-    result = {"gap": found[0], "low": found[1], "high": found[2], "kind": kind, "sa_range": shared}
-    return result | {"doubt": doubt(result, points, (label, frontier))}
+    where, labels = {"sa_range": shared}, (label, frontier)
+    found, narrow = distance(both, "gap"), too_narrow(shared, points, labels)
+    if found is None:
+        some = "without one of the seeds" if len(both.seeds) > 1 else "on other test images"
+        return where | {"doubt": narrow or f"{some} the curves share no SA"}
+    return found | where | {"doubt": narrow or too_wide(found, points, labels)}
 
 
-def doubt(found: dict, points: pd.DataFrame, labels: tuple[str, str]) -> str:
-    """Why a gap says nothing. It compares RA at equal SA, so SA must be known better than the range it is taken over,
-    and its interval must be narrower than all the RA there is to gain or lose."""
-    two = points[points.label.isin(labels)]
+def too_narrow(shared: tuple[float, float], points: pd.DataFrame, labels: tuple[str, str]) -> str:
+    """Why a gap over this SA range says nothing, or an empty text. It compares RA at equal SA, so SA must be known
+    better than the range it is taken over."""
+    two, (low, high) = points[points.label.isin(labels)], shared
     uncertain = float(np.median([sa_error(rows) for _, rows in two.groupby(["label", "lam"])]))
-    low, high = found["sa_range"]
-    if high - low < uncertain:
-        return (
-            f"the curves share only {high - low:.2f} pp of SA ({low:.2f}–{high:.2f}), "
-            f"and SA itself is known to ±{uncertain:.1f} pp"
-        )
-    means = two.groupby(["label", "lam"]).ra.mean()
-    if found["high"] - found["low"] > means.max() - means.min():
-        width, reach = found["high"] - found["low"], means.max() - means.min()
-        return f"its interval is {width:.0f} pp wide, and both curves together span {reach:.0f} pp of RA"
-    return ""
+    if high - low >= uncertain:
+        return ""
+    return (
+        f"the curves share only {high - low:.2f} pp of SA ({low:.2f}–{high:.2f}), "
+        f"and SA itself is known to ±{uncertain:.1f} pp"
+    )
+
+
+def too_wide(found: dict, points: pd.DataFrame, labels: tuple[str, str]) -> str:
+    """Whether a gap's interval is wider than all the RA there is to gain or lose, and so says nothing."""
+    means = points[points.label.isin(labels)].groupby(["label", "lam"]).ra.mean()
+    width, reach = found["high"] - found["low"], means.max() - means.min()
+    wide = f"its interval is {width:.0f} pp wide, and both curves together span {reach:.0f} pp of RA"
+    return wide if width > reach else ""
 
 
 def sa_error(rows: pd.DataFrame) -> float:
@@ -168,6 +193,7 @@ def summary(panel: Panel) -> list[dict]:
         frontier = frontier_of(label, labels)
         if frontier:
             row[GAP], row["over SA, %"] = gap_text(panel.points, table, label, frontier)
+            row[AREA], row[VOLUME] = area_texts(panel.points, table, label, frontier, row[GAP])
         rows.append(row)
     return rows
 
@@ -183,10 +209,31 @@ def gap_text(points: pd.DataFrame, table: pd.DataFrame, label: str, frontier: st
     if not found:
         return "no SA in common", "–"
     partial = "; frontier incomplete" if theirs.isna().any() else ""
-    text = f"{found['gap']:+.1f} [{found['low']:+.1f}, {found['high']:+.1f}] ({found['kind']}{partial})"
     if found["doubt"]:
         text = f"cannot be judged: {found['doubt']}{partial}"
+    else:
+        text = f"{signed(found)} ({found['kind']}{partial})"
     return text, span(pd.Series(found["sa_range"]))
+
+
+def area_texts(points: pd.DataFrame, table, label: str, frontier: str, told: str) -> tuple[str, str]:
+    """The area between the curves and the difference in hypervolume, as text. told: the gap's text, which says why an
+    area says nothing either. A hypervolume is of the λ that both have: more points dominate more."""
+    if label == frontier:
+        return "–", f"{mean_hypervolume(points, label):.1f} in all"
+    area = distance(pair(points, label, frontier), "area") if told[0] in "+-" else None
+    common = set(points.lam[points.label == label]) & set(points.lam[points.label == frontier])
+    volume = distance(pair(points, label, frontier, common), "volume")
+    return (signed(area) if area else "–"), (signed(volume) if volume else "–")
+
+
+def mean_hypervolume(points: pd.DataFrame, label: str) -> float:
+    means = points[points.label == label].groupby("lam")[["sa", "ra"]].mean()
+    return statistics.hypervolume(means) if len(means) else float("nan")
+
+
+def signed(found: dict) -> str:
+    return f"{found['value']:+.1f} [{found['low']:+.1f}, {found['high']:+.1f}]"
 
 
 def span(values: pd.Series) -> str:

@@ -1,95 +1,59 @@
 """Differences in SA and RA between two methods at the same λ, in percentage points, with 95 % intervals.
 
-Pure functions on the points of a results.Panel (one width, one attack).
+Pure functions on the points of a results.Panel (one width, one attack). Their intervals are those of the claims
+(reports.verdicts.contrasts): over seeds, seed by seed; of a single seed over the test images, image by image.
 """
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtr, stdtr, stdtrit
 
-from reports import statistics
 from reports.curves import METRICS
+from reports.statistics import CONFIDENCE
+from reports.verdicts import contrasts, estimates
+from reports.verdicts.contrasts import Cell, Cells
 
-Z = 1.959964  # of 95 %
-TAIL = 0.5 + statistics.CONFIDENCE / 2
+OTHER_IMAGES = " of these networks, other images"
 
 
-def compare(points: pd.DataFrame, label: str, other: str, lambdas, metric: str, paired: bool = False) -> dict | None:
-    """Mean over the λ of `label` minus `other`; None where either lacks one of the λ.
+def compare(found: Cells, label: str, other: str, lambdas, metric: str, alike: bool = False) -> dict | None:
+    """Mean over the λ of `label` minus `other`; None where either lacks one of the λ. found: `counted` points.
 
-    The interval is Welch's over seeds where both have two or more: equal seeds draw different networks as soon as the
-    recipes differ, so that nothing pairs them. `paired` is for two that are trained alike, seed by seed. With fewer
-    seeds, or seeds that agree to the last image, it comes from the counts.
-    Keys: difference, low, high, p (that there is none), kind, values and other_values (one per seed).
+    alike: networks of one seed are one training, so that no difference at all is a finding, exact.
+    Keys: difference, low, high, p (that there is none), kind, values and other_values (one per seed), keys (of all the
+    networks).
     """
-    own, theirs = (per_seed(points, name, lambdas, metric) for name in (label, other))
-    if not len(own) or not len(theirs):
+    terms = difference(found, label, other, metric, lambdas)
+    if not terms or any(cell not in found for cell in terms):
         return None
-    both = own.index.intersection(theirs.index)
-    if paired and len(both) > 1:
-        found, kind = one_sample(own[both] - theirs[both]), f"paired t, {len(both)} seeds"
-    elif not paired and min(len(own), len(theirs)) > 1:
-        found, kind = welch(own, theirs), f"Welch t, {len(own)} and {len(theirs)} seeds"
-    else:
-        found = None
-    if found is None:
-        found, kind = newcombe(*(spread(points, name, lambdas, metric) for name in (label, other))), "counts"
-    values = {"values": own.tolist(), "other_values": theirs.tolist()}
-    return dict(zip(("difference", "low", "high", "p"), found, strict=True)) | {"kind": kind} | values
+    estimate = contrasts.contrast(found, terms)
+    own, theirs = (per_seed(found, [cell for cell in terms if cell.label == name]) for name in (label, other))
+    both = own.keys() & theirs.keys()
+    if alike and len(both) > 1 and all(own[seed] == theirs[seed] for seed in both):
+        estimate = estimates.exact([0.0])
+    low, high = estimate.bounds(CONFIDENCE)
+    interval = {"difference": estimate.value, "low": low, "high": high, "p": estimates.p_value(estimate)}
+    keys = sorted({count.key for cell in terms for count in found[cell].values()})
+    values = {"values": list(own.values()), "other_values": list(theirs.values()), "keys": keys}
+    return interval | {"kind": estimate.kind} | values
 
 
-def per_seed(points: pd.DataFrame, label: str, lambdas, metric: str) -> pd.Series:
-    """Seed → mean over the λ, percent; seeds that lack one of them are left out."""
-    own = points[(points.label == label) & points.lam.isin(list(lambdas))]
-    whole = own.groupby("seed").lam.nunique() == len(set(lambdas))
-    return own.groupby("seed")[metric].mean()[whole[whole].index]
+def counted(points: pd.DataFrame) -> Cells:
+    """What was counted at the points of one width and attack, without labels that are two networks of one seed."""
+    twice = points.duplicated(["label", "seed", "lam"], keep=False)
+    return contrasts.of_points(points[~points.label.isin(points.label[twice])])
 
 
-def welch(values, others) -> tuple[float, float, float, float] | None:
-    """Difference of means, interval, p. None if neither varies. values, others: (seeds,), two or more each."""
-    parts = [np.var(v, ddof=1) / len(v) for v in (values, others)]
-    error = np.sqrt(sum(parts))
-    if error < 1e-9:
-        return None
-    freedom = sum(parts) ** 2 / sum(part**2 / (len(v) - 1) for part, v in zip(parts, (values, others), strict=True))
-    return student(np.mean(values) - np.mean(others), error, freedom)
+def difference(found: Cells, label: str, other: str, metric: str, lambdas) -> contrasts.Terms:
+    """The contrast of contrasts.difference, at the width and attack of what was counted."""
+    one = next(iter(found), None)
+    where = {"width": one.width, "attack": one.attack} if one else {}
+    return contrasts.difference(label, other, metric, [round(lam, 6) for lam in lambdas], **where)
 
 
-def one_sample(differences) -> tuple[float, float, float, float] | None:
-    """Mean, interval, p. differences: (seeds,). All 0 is a finding (the networks are the same), all equal is none."""
-    if np.allclose(differences, 0):
-        return 0.0, 0.0, 0.0, 1.0
-    error = np.std(differences, ddof=1) / np.sqrt(len(differences))
-    return student(np.mean(differences), error, len(differences) - 1) if error > 1e-9 else None
-
-
-def student(difference: float, error: float, freedom: float) -> tuple[float, float, float, float]:
-    half = stdtrit(freedom, TAIL) * error
-    p = 2 * stdtr(freedom, -abs(difference) / error)
-    return float(difference), float(difference - half), float(difference + half), float(p)
-
-
-def spread(points: pd.DataFrame, label: str, lambdas, metric: str) -> tuple[float, float, float]:
-    """Mean over the λ, percent, and how far it may be too high and too low, from Wilson's intervals of the counts.
-
-    All λ and seeds are measured on the same test images, so that their errors may all go one way: the deviations are
-    averaged and not reduced, which errs towards a wider interval.
-    """
-    own = points[(points.label == label) & points.lam.isin(list(lambdas))]
-    share = own.groupby("lam").agg(share=(metric, "mean"), n=("n", "first"))
-    low, high = statistics.wilson(share.share / 100 * share.n, share.n)
-    mean = share.share.mean()
-    return float(mean), float(mean - 100 * low.mean()), float(100 * high.mean() - mean)
-
-
-def newcombe(own: tuple, other: tuple) -> tuple[float, float, float, float]:
-    """Newcombe's interval (1998, method 10) for a difference of shares, from each one's mean and deviations."""
-    (mean, down, up), (other_mean, other_down, other_up) = own, other
-    difference = mean - other_mean
-    below, above = np.hypot(down, other_up), np.hypot(up, other_down)
-    towards_zero = below if difference > 0 else above
-    p = 2 * ndtr(-Z * abs(difference) / towards_zero) if towards_zero else 1.0
-    return float(difference), float(difference - below), float(difference + above), float(p)
+def per_seed(found: Cells, cells: list[Cell]) -> dict[int, float]:
+    """Seed → mean over the cells, percent; seeds that lack one of them are left out."""
+    seeds = contrasts.common_seeds(found, cells)
+    return {s: float(np.mean([100 * found[c][s].correct / found[c][s].n for c in cells])) for s in seeds}
 
 
 def holm(ps) -> np.ndarray:
@@ -108,14 +72,69 @@ def text(found: dict | None) -> str:
 
 
 def table(points: pd.DataFrame, label: str, other: str, lambdas, where: str) -> dict:
-    """A row of text for the page: the mean difference over the λ that both have, and the largest at one λ."""
+    """A row of text for the page: the mean difference over the λ that both have, the same of these very networks on
+    other test images where it is known which images were right, and the largest difference at one λ."""
+    points = points[points.label.isin([label, other])]
     shared = sorted(set(lambdas).intersection(*(points.lam[points.label == name] for name in (label, other))))
     row = {"Method": label, "against": other, "at λ": f"{where}: {', '.join(f'{lam:g}' for lam in shared) or 'none'}"}
+    counts = counted(points)
     for metric in METRICS:
-        found = compare(points, label, other, shared, metric) if shared else None
+        found = compare(counts, label, other, shared, metric)
         row[f"Mean Δ{metric.upper()}, pp"] = text(found) + (f" ({found['kind']})" if found else "")
-        single = {lam: compare(points, label, other, [lam], metric) for lam in shared}
-        single = {lam: found["difference"] for lam, found in single.items() if found}
-        most = max(single, key=lambda lam: abs(single[lam]), default=None)
-        row[f"Largest Δ{metric.upper()}, pp"] = "–" if most is None else f"{single[most]:+.1f} (λ={most:g})"
+        row[f"Δ{metric.upper()}{OTHER_IMAGES}"] = text(same_images(counts, label, other, shared, metric))
+        row[f"Largest Δ{metric.upper()}, pp"] = largest(counts, label, other, shared, metric)
     return row
+
+
+def known(rows: list[dict]) -> list[dict]:
+    """Rows of `table` without what none of them can tell: results may not hold which images were right."""
+    empty = {name for row in rows for name in row if name.endswith(OTHER_IMAGES)}
+    empty = {name for name in empty if all(row[name] == "–" for row in rows)}
+    return [{name: cell for name, cell in row.items() if name not in empty} for row in rows]
+
+
+def largest(found: Cells, label: str, other: str, lambdas, metric: str) -> str:
+    """The largest difference at one λ, of the seeds that both have, and McNemar's p."""
+    single = {}
+    for lam in lambdas:
+        terms = difference(found, label, other, metric, [lam])
+        if terms and all(cell in found for cell in terms):
+            single[lam] = contrasts.contrast(found, terms).value
+    if not single:
+        return "–"
+    most = max(single, key=lambda lam: abs(single[lam]))
+    return f"{single[most]:+.1f} (λ={most:g}{mcnemar(found, label, other, most, metric, len(single))})"
+
+
+def same_images(found: Cells, label: str, other: str, lambdas, metric: str) -> dict | None:
+    """`compare` of the very networks of several seeds, image by image: the interval says what other images would
+    change, not another training. None of one seed, whose interval says that anyway, and where results do not hold
+    which images were right."""
+    paired = hits_of(found, difference(found, label, other, metric, lambdas))
+    if not paired or len(paired[0][1]) < 2:
+        return None
+    coefficients = np.concatenate([np.full(len(counts), c / len(counts)) for c, counts in paired])
+    every = [count for _, counts in paired for count in counts]
+    estimate = estimates.of_hits(coefficients, contrasts.decoded(every))
+    low, high = estimate.bounds(CONFIDENCE)
+    return {"difference": estimate.value, "low": low, "high": high}
+
+
+def hits_of(found: Cells, terms: contrasts.Terms) -> list[tuple[float, list[contrasts.Count]]]:
+    """Per term its coefficient and the counts of all seeds that have every cell; empty if hits are not known of all,
+    or not of equally many images."""
+    seeds = contrasts.common_seeds(found, terms) if terms and all(cell in found for cell in terms) else []
+    paired = [(c, [found[cell][seed] for seed in seeds]) for cell, c in terms.items()]
+    every = [count for _, counts in paired for count in counts]
+    known = every and all(count.hits for count in every) and len({count.n for count in every}) == 1
+    return paired if known else []
+
+
+def mcnemar(found: Cells, label: str, other: str, lam: float, metric: str, tried: int) -> str:
+    """McNemar's exact p at one λ, where one seed's networks are compared; several seeds' hits are not independent.
+    tried: the λ of which it is the largest difference, for which p is corrected (Bonferroni)."""
+    paired = hits_of(found, difference(found, label, other, metric, [lam]))
+    if not paired or any(len(counts) > 1 for _, counts in paired):
+        return ""
+    p = min(1.0, tried * estimates.mcnemar(*contrasts.decoded(counts[0] for _, counts in paired)))
+    return f", McNemar p = {p:.2g}" + (f" for {tried} λ" if tried > 1 else "")

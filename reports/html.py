@@ -10,13 +10,15 @@ from reports.claims_text import UNPLANNED
 from reports.figures import FIGURES
 from reports.verdicts.decide import VERDICTS
 
+LATER = {"data": [], "macs": ""}  # what a figure's JSON of an older version lacks, and its networks
+LATER_NETWORKS = {"seed": "–", "measured": "–", "macs": "–", "href": None}
 TEMPLATES = Path(__file__).with_name("templates")
 
 
 def write_pages(out: Path) -> list[Path]:
     """Write index.html and README.md from the JSON files beside them, so that figures built earlier stay on them."""
     found = (out / f"{name}.json" for name in FIGURES)
-    pages = [json.loads(path.read_text("utf-8")) for path in found if path.exists()]
+    pages = [complete(json.loads(path.read_text("utf-8"))) for path in found if path.exists()]
     written = []
     for name in ("index.html", "README.md"):
         environment = Environment(
@@ -33,6 +35,14 @@ def write_pages(out: Path) -> list[Path]:
         written.append(out / name)
         written[-1].write_text(re.sub("\n{3,}", "\n\n", text).rstrip() + "\n", "utf-8")
     return written
+
+
+def complete(page: dict) -> dict:
+    """A figure's page with a dash or nothing for what it did not say yet when it was built."""
+    panels = [
+        panel | {"networks": [LATER_NETWORKS | network for network in panel["networks"]]} for panel in page["panels"]
+    ]
+    return LATER | page | {"panels": panels}
 
 
 def short(title: str) -> str:

@@ -14,7 +14,7 @@ from reports.results import DAMAGED, Panel
 ROW = re.compile(r"row (\d+)\b|all\b", re.IGNORECASE)
 DEFAULT = "default"
 # The rows that leave training alone: they choose a checkpoint, or the code of a λ that training never uses. Networks of
-# one seed are then one training run, and differences are taken seed by seed.
+# one seed are then one training run, and no difference at all is a finding.
 AFTER_TRAINING = {"protocol.selection", "protocol.unseen"}
 UNSEEN = {"protocol.unseen"}
 OWN = {"seed", "lr", "lam"}  # fields that tell networks of one label apart
@@ -75,21 +75,21 @@ def comparisons(panel: Panel) -> pd.DataFrame:
     """A row per ledger row, place and metric; one with NaN for a ledger row that cannot be compared yet.
 
     Columns: row, baseline, place, lambdas, metric, difference, low, high, p, p_holm (over all comparisons of the
-    panel), kind, values, other_values.
+    panel), kind, values, other_values, keys.
     """
-    found, points = [], panel.points
+    found, points, counts = [], panel.points, differences.counted(panel.points)
     for row in rows(panel.trials):
         measured = [set(points.lam[points.label == name]) for name in (row["row"], row["baseline"])]
-        paired = bool(row["changed"]) and row["changed"] <= AFTER_TRAINING
+        alike = bool(row["changed"]) and row["changed"] <= AFTER_TRAINING
         where = places(row, sorted(set.intersection(*measured))) or {"–": []}
         for name, lams in where.items():
             for metric in METRICS:
                 compared = None
                 if lams:
-                    compared = differences.compare(points, row["row"], row["baseline"], lams, metric, paired)
+                    compared = differences.compare(counts, row["row"], row["baseline"], lams, metric, alike)
                 found.append(row | {"place": name, "lambdas": lams, "metric": metric} | (compared or {}))
     columns = ["row", "baseline", "changed", "place", "lambdas", "metric", "difference", "low", "high", "p", "kind"]
-    table = pd.DataFrame(found, columns=[*columns, "values", "other_values"])
+    table = pd.DataFrame(found, columns=[*columns, "values", "other_values", "keys"])
     numbers = ["difference", "low", "high", "p"]
     table[numbers] = table[numbers].astype(float)
     return table.assign(p_holm=differences.holm(table.p))

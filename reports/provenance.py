@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from reports import results, words
-from reports.results import View
+from reports.results import Panel, View
 
 
 def describe(view: View, out: Path) -> dict:
@@ -24,12 +24,14 @@ def describe(view: View, out: Path) -> dict:
         ),
         "hardware": tally(f"{t.device}; {t.host_cpu}" for t in known(done, "host_cpu")),
         "software": tally(f"torch {t.torch}, Python {t.python}" for t in known(done, "torch")),
+        "data": tally(f"{name}, content hash {h[:12]}…" for name, h in data(view)),
+        "macs": macs(done),
         "training": words.duration(done.train_seconds.sum()),
         "measuring": words.duration(done.measure_seconds.sum()),
         "from": min((t.started[:10] for t in known(done, "started")), default=""),
         "to": max((t.finished[:10] for t in known(done, "finished")), default=""),
         "panels": [
-            {"heading": p.title, "below": p.subtitle, "rates": rates(p.trials), "networks": networks(p.trials)}
+            {"heading": p.title, "below": p.subtitle, "rates": rates(p.trials), "networks": networks(p, view.runs, out)}
             for p in view.panels
         ],
         "planned": len(trials),
@@ -84,21 +86,51 @@ def rates(trials: pd.DataFrame) -> list[dict]:
     return rows
 
 
-def networks(trials: pd.DataFrame) -> list[dict]:
-    """The finished networks of a panel, for the page's table."""
+def data(view: View) -> list[tuple[str, str]]:
+    """(data set, content hash) of every finished network that says so."""
+    trials = (panel.trials[panel.trials.status == "done"].assign(dataset=panel.dataset) for panel in view.panels)
+    found = pd.concat(trials, ignore_index=True).drop_duplicates("key")
+    return [(words.dataset(t.dataset), t.data_hash) for t in known(found, "data_hash")]
+
+
+def macs(done: pd.DataFrame) -> str:
+    """What training took in multiply–accumulates, summed over the networks that say so; empty if none does."""
+    counted = done.macs_training.dropna()
+    some = "" if len(counted) == len(done) else f" ({len(counted)} of {words.counted(len(done), 'network')})"
+    return f"{counted.sum():.3g} multiply–accumulates{some}" if len(counted) else ""
+
+
+def networks(panel: Panel, runs: Path, out: Path) -> list[dict]:
+    """The finished networks of a panel, for the page's table. `href` leads to the network's directory, where the page
+    lies in the same runs directory, so that a copy of it holds both."""
+    measured, inside = accuracies(panel.points), out.resolve().is_relative_to(runs.resolve())
+    trials = Path(os.path.relpath(runs.resolve() / "trials", out.resolve())).as_posix() if inside else None
     return [
         {
             "name": t.name,
             "key": t.key,
+            "seed": int(t.seed),
+            "measured": measured.get(t.key, "–"),
             "lr": f"{t.lr:g}",
             "drawn": bool(t.drawn),
             "score": f"{t.heldout:.4f}" if pd.notna(t.heldout) else "–",
             "epoch": " of ".join(f"{int(epoch)}" for epoch in (t.epoch, t.epochs) if pd.notna(epoch)) or "–",
             "time": words.duration(t.train_seconds + t.measure_seconds),
+            "macs": f"{t.macs_training:.2e}" if pd.notna(t.macs_training) else "–",
             "url": t.url,
+            "href": f"{trials}/{t.key}" if trials else None,
         }
-        for t in trials[trials.status == "done"].itertuples(index=False)
+        for t in panel.trials[panel.trials.status == "done"].itertuples(index=False)
     ]
+
+
+def accuracies(points: pd.DataFrame) -> dict[str, str]:
+    """Key → SA / RA as drawn, in percent: one number each, or the range over λ, widths and attacks."""
+    spans = points.groupby("key")[["sa", "ra"]].agg(["min", "max"])
+    return {
+        row[0]: " / ".join(f"{low:.1f}" + f"–{high:.1f}" * (high > low) for low, high in (row[1:3], row[3:5]))
+        for row in spans.itertuples(name=None)
+    }
 
 
 def missing(trials: pd.DataFrame, runs: Path, out: Path) -> list[dict]:

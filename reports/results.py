@@ -13,7 +13,7 @@ from reports import rows, words
 MLFLOW = "http://127.0.0.1:5000/#/experiments/{experiment_id}/runs/{run_id}"
 TRIAL_WORDS = ("key", "name", "label", "method", "lam", "seed", "lr")  # what a plan says of each trial
 POINT_COLUMNS = ["label", "method", "dataset", "scale", "seed", "lam", "width", "attack", "epsilon", "n"]
-POINT_COLUMNS += ["clean_correct", "robust_correct", "sa", "ra", "key", "lr", "package"]
+POINT_COLUMNS += ["clean_correct", "robust_correct", "clean_hits", "robust_hits", "sa", "ra", "key", "lr", "package"]
 DAMAGED = (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, OSError)  # what a broken file raises
 
 
@@ -169,7 +169,9 @@ def parse_results(results: dict, wanted: list[str]) -> tuple[dict, list[dict]]:
         "train_images": results["recipe"].get("train_images"),
         "train_seconds": float(seconds["train"]),
         "measure_seconds": float(seconds["measure"]),
+        "data_hash": results["recipe"].get("data_hash"),
     }
+    facts |= {f"macs_{name}": float(value) for name, value in results.get("macs", {}).items()}  # not in older files
     names = ("git_commit", "host_cpu", "device", "torch", "python", "started", "finished")
     texts = {name: None if origin.get(name) is None else str(origin[name]) for name in names}
     trained_at = [str(name) for name in origin.get("trained_at") or []] or None
@@ -229,7 +231,7 @@ def make_panel(runs: Path, planned: dict, scale: str, keep: dict[str, list]) -> 
         shared = {name: trial[name] for name in ("label", "method", "seed", "key", "lr")}
         found += [shared | {"dataset": planned["dataset"], "scale": scale} | row for row in kept]
     frame = pd.DataFrame(trials).astype({"lam": float, "lr": float, "seed": int})
-    for column in ("heldout", "train_seconds", "measure_seconds"):
+    for column in ("heldout", "train_seconds", "measure_seconds", "macs_forward", "macs_training"):
         frame[column] = pd.to_numeric(frame[column]) if column in frame else float("nan")
     winners = select_learning_rates(frame).query("won")[["label", "lam", "lr"]]
     won = frame.merge(winners, on=["label", "lam", "lr"], how="left", indicator=True)["_merge"] == "both"
@@ -253,7 +255,7 @@ def make_panel(runs: Path, planned: dict, scale: str, keep: dict[str, list]) -> 
 
 def probe_identity(row: dict) -> tuple:
     """What tells two rows of a probe apart, in order; a λ that is not there sorts last."""
-    text = tuple(str(row.get(name, "")) for name in ("branch", "layer", "key"))
+    text = tuple(str(row.get(name, "")) for name in ("branch", "layer", "attack", "surrogate", "key"))
     return (row["label"], row["seed"], row["probe"], row["width"], f"{row.get('lam', math.nan):.6f}", *text)
 
 

@@ -6,6 +6,8 @@ A row that cannot be (more correct answers than images, a negative variance) rai
 import math
 from pathlib import PurePath
 
+from bench import hits
+
 
 def parse(measured: dict) -> list[dict]:
     """One measurement of results.json → its rows, each with `probe`. Rows of a probe unknown here are left out."""
@@ -17,15 +19,19 @@ def parse(measured: dict) -> list[dict]:
 
 
 def accuracy(row: dict, what: dict) -> dict:
-    """SA and RA in percent, from counts."""
+    """SA and RA in percent, from counts; and which images were right, as bench.hits writes it, None in older files."""
     n, clean, robust = int(row["n"]), int(row["clean_correct"]), int(row["robust_correct"])
     if not (n > 0 and 0 <= clean <= n and 0 <= robust <= n):
         raise ValueError(f"impossible counts {clean}, {robust} of {n}")
     where = {"lam": fraction(row, "lam"), "width": fraction(row, "width"), "attack": str(row["attack"])}
     counts = {"n": n, "clean_correct": clean, "robust_correct": robust}
+    right = {name: row.get(name) for name in hits.COLUMNS}
+    for name, text in right.items():
+        if text is not None and hits.decode(text, n).sum() != counts[hits.COLUMNS[name]]:
+            raise ValueError(f"{name} do not add up to {hits.COLUMNS[name]}")
     rates = {"sa": 100 * clean / n, "ra": 100 * robust / n, "epsilon": number(what, "epsilon")}
     package = {"package": str(row["package"])} if "package" in row else {}  # where the attack is somebody else's work
-    return where | counts | rates | package
+    return where | counts | right | rates | package
 
 
 def bn_statistics(row: dict, what: dict) -> dict:
@@ -60,7 +66,47 @@ def cost(row: dict, what: dict) -> dict:
     return found | {"device": str(row["device"])}
 
 
+def transfer(row: dict, what: dict) -> dict:
+    """RA at a λ under examples crafted at every λ′: counts, and how many withstand them all. With dual BN also through
+    the other branch, None without."""
+    found = {"lam": fraction(row, "lam"), "width": fraction(row, "width"), "attack": str(row["attack"])}
+    found |= {"n": int(row["n"]), "crafted_at": numbers(row, "crafted_at"), "epsilon": number(what, "epsilon")}
+    found |= {"robust": [int(count) for count in row["robust_correct"]], "clean_correct": int(row["clean_correct"])}
+    found |= {"worst": int(row["worst_correct"]), "same_tries": int(row["same_tries_correct"])}
+    found |= {name: int(row[name]) for name in ("only_lambda", "only_starts")}
+    for name in ("other_branch", "worst_with_branch"):
+        found[name] = None if row.get(f"{name}_correct") is None else int(row[f"{name}_correct"])
+    counts = [*found["robust"], found["clean_correct"], found["worst"], found["same_tries"], found["other_branch"] or 0]
+    impossible = not (found["n"] > 0 and min(counts) >= 0 and max(counts) <= found["n"])
+    if impossible or len(found["robust"]) != len(found["crafted_at"]) or found["worst"] > min(found["robust"]):
+        raise ValueError(f"impossible counts {found['robust']}, {found['worst']} of {found['n']}")
+    return found
+
+
+def masking(row: dict, what: dict) -> dict:
+    """Counts behind the signs of masked gradients at a λ, or (`surrogate` not empty) the images that examples from
+    another network fool."""
+    found = {"lam": fraction(row, "lam"), "width": fraction(row, "width"), "n": int(row["n"])}
+    found["surrogate"] = str(row.get("surrogate") or "")
+    if found["surrogate"]:
+        return found | {
+            "surrogate_name": str(row["surrogate_name"]),
+            "fooled_images": [int(index) for index in row["fooled_images"]],
+        }
+    names = ("clean_correct", "queries", "square", "margin", "zero_gradients", "saturated")
+    found |= {name: int(row[name]) for name in names}
+    found |= {name: [(int(k), int(count)) for k, count in row[name]] for name in ("steps", "restarts")}
+    found["epsilons"] = [(float(epsilon), int(count)) for epsilon, count in row["epsilons"]]
+    found |= {"robust_images": [int(index) for index in row["robust_images"]], "epsilon": number(what, "epsilon")}
+    counts = [count for name in ("steps", "restarts", "epsilons") for _, count in found[name]]
+    counts += [found[name] for name in ("clean_correct", "margin", "square", "zero_gradients")]
+    if not (found["n"] > 0 and min(counts) >= 0 and max(counts) <= found["n"]):
+        raise ValueError(f"impossible counts {counts} of {found['n']}")
+    return found
+
+
 PROBES = {"accuracy": accuracy, "bn_statistics": bn_statistics, "saliency": saliency, "cost": cost}
+PROBES |= {"transfer": transfer, "masking": masking}
 
 
 def number(row: dict, name: str) -> float:

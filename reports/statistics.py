@@ -4,6 +4,7 @@ import numpy as np
 from scipy.special import ndtri, stdtrit
 
 CONFIDENCE = 0.95
+REFERENCE = (0.0, 0.0)  # SA and RA, percent, of a hypervolume
 
 
 def wilson(k, n, confidence: float = CONFIDENCE) -> tuple[np.ndarray, np.ndarray]:
@@ -77,40 +78,27 @@ def distance_to_frontier(curve, frontier) -> float:
     return float(np.trapezoid(np.interp(knots, x, y) - np.interp(knots, fx, fy), knots) / (high - low))
 
 
-def gaps_by_seed(curves, frontiers) -> np.ndarray:
-    """(seeds,), the gap of each seed; seeds without a common SA range are left out.
+def area_to_frontier(curve, frontier) -> float:
+    """The area between a curve and the frontier over their common SA range, pp of SA × pp of RA; positive where the
+    curve lies above. It grows with the range, as distance_to_frontier, its mean height, does not. NaN where none."""
+    shared = common_range(curve, frontier)
+    return float("nan") if shared is None else distance_to_frontier(curve, frontier) * (shared[1] - shared[0])
 
-    curves, frontiers: lists over seeds of (points, 2); seed i meets seed i. Runs are independent, so the pairing is
-    arbitrary, and the gaps are independent too: t_interval holds for their mean.
+
+def hypervolume(points, reference=REFERENCE) -> float:
+    """The area that points dominate (Zitzler and Thiele, IEEE Trans. Evolutionary Computation 1999), in hundredths of
+    the square of SA and RA up to 100 %: every (SA, RA) above the reference that some point is no worse than in both.
+
+    points: (points, 2), percent, in any order. The reference is (0, 0): it depends on no data, and a difference of two
+    hypervolumes is then comparable between figures. Needs no SA in common, as the area between curves does.
     """
-    gaps = np.array([distance_to_frontier(c, f) for c, f in zip(curves, frontiers, strict=True)])
-    return gaps[~np.isnan(gaps)]
+    points = np.maximum(np.asarray(points, float) - reference, 0)
+    points = points[np.argsort(-points[:, 0], kind="stable")]
+    best = np.maximum.accumulate(points[:, 1])
+    return float(points[:, 0] @ np.diff(best, prepend=0.0) / 100)
 
 
 def percent(counts) -> np.ndarray:
     """counts: (..., points, 3): images, clean and robust correct. Returns (..., points, 2): SA and RA in percent."""
     counts = np.asarray(counts, float)
     return 100 * counts[..., 1:] / counts[..., :1]
-
-
-def resampled(counts, draws: int, rng: np.random.Generator) -> np.ndarray:
-    """Parametric bootstrap of counts (points, 3): other test images, the same networks. Returns (draws, points, 3).
-
-    An image counted robust is counted clean too, so robust is drawn within clean. Points are drawn independently,
-    though all share the test images: for a gap between two curves that errs towards a wider interval.
-    """
-    n, clean, robust = np.asarray(counts, int).T
-    new_clean = rng.binomial(n, clean / n, size=(draws, len(n)))
-    new_robust = rng.binomial(new_clean, np.minimum(robust / np.maximum(clean, 1), 1))
-    return np.stack([np.broadcast_to(n, new_clean.shape), new_clean, new_robust], axis=-1)
-
-
-def gap_bootstrap(curve, frontier, draws: int = 1000, seed: int = 0) -> tuple[float, float, float] | None:
-    """Gap and its percentile interval over the test images, for a single seed. curve, frontier: counts (points, 3)."""
-    rng = np.random.default_rng(seed)
-    gap = distance_to_frontier(percent(curve), percent(frontier))
-    if np.isnan(gap):
-        return None
-    pairs = zip(percent(resampled(curve, draws, rng)), percent(resampled(frontier, draws, rng)), strict=True)
-    low, high = np.nanpercentile([distance_to_frontier(c, f) for c, f in pairs], [2.5, 97.5])
-    return gap, float(low), float(high)

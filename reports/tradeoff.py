@@ -72,6 +72,7 @@ def draw_curve(ax, curve: pd.DataFrame, seeds: pd.DataFrame, label: str, look: d
         ax.plot(known.sa, known.ra, ls=":", lw=0.9, color=color, zorder=z, label="_bridge")
     ax.plot(curve.sa, curve.ra, marker=look["marker"], color=color, mec="white", mew=0.4, zorder=z, label=label)
     style.hollow(ax, known[known.seeds < known.planned], "sa", "ra", look)
+    style.leads(ax, seeds.sa, seeds.ra, seeds.key)
 
 
 def write_cell(ax, cell: Cell, numbers: list[dict], alone: bool) -> None:

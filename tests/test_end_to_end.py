@@ -33,7 +33,8 @@ def test_each_network_is_a_finished_run_with_its_tags(runs):
     _, found = mlflow_runs(runs)
     assert len(found) == 9 and {run.info.status for run in found.values()} == {"FINISHED"}
     tags = found["OAT (dual BN) · s0 · lr 0.1"].data.tags
-    expected = {"suite": "frontiers", "figure": "fig4 fig8", "method": "oat", "seed": "0", "scale": "laptop"}
+    expected = {"suite": "frontiers", "figure": "fig4 fig8 masking", "method": "oat", "seed": "0"}
+    expected["scale"] = "laptop"
     assert expected.items() <= tags.items() and tags["protocol"] == "paper"
     assert len(tags["mlflow.source.git.commit"]) in (40, 7) and (runs / "trials" / tags["key"]).is_dir()
 
@@ -44,7 +45,8 @@ def test_mlflow_s_own_chart_is_the_curve_against_lambda(runs):
     sa = {m.step: m.value for m in client.get_metric_history(run.info.run_id, "SA")}
     ra = {m.step: m.value for m in client.get_metric_history(run.info.run_id, "RA.pgd7")}
     results = json.loads((runs / "trials" / run.data.tags["key"] / "results.json").read_text())
-    (measured,) = results["measurements"].values()
+    measured, *signs = results["measurements"].values()
+    assert [one["measurement"]["probe"] for one in signs] == ["masking"] * 2  # its own, and by another's examples
     for row in measured["rows"]:
         step = round(1000 * row["lam"])
         assert sa[step] == pytest.approx(100 * row["clean_correct"] / row["n"], abs=0.005)

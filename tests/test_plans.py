@@ -46,7 +46,7 @@ def test_a_plan_gives_its_networks_the_tags_of_all_that_use_them(tmp_path):
     for tag in tags.values():
         assert (tag["suite"], tag["figure"], tag["scale"], tag["protocol"]) == (
             "frontiers",
-            "fig4 fig8",
+            "fig4 fig8 masking",
             "laptop",
             "paper",
         )

@@ -32,6 +32,9 @@ def test_it_tells_recipe_commit_selection_and_counts(tmp_path):
     assert "c" * 40 + " (with uncommitted changes)" in text
     assert "1/1 epochs" in text and "epoch 1, score" in text
     assert f"{row['clean_correct']}" in text and f"{100 * row['robust_correct'] / row['n']:.2f}" in text
+    results = json.loads((directory / "results.json").read_text())
+    assert recipe.data_hash in text and f"{results['macs']['forward']:,} MACs" in text
+    assert row["clean_hits"] not in text
     assert "64 values" in text  # statistics are told by their number, not all written out
 
 

@@ -92,7 +92,7 @@ def test_any_changed_field_of_a_measurement_changes_its_key():
     base = {"epsilon": 0.1, "step": 0.025, "lambdas": S1}
     other = {"attack": "fgsm", "epsilon": 0.2, "step": 0.1, "lambdas": S2, "width": 0.5, "test_images": 10, "seed": 1}
     other |= {"probe": "saliency", "steps": 3, "start": "image", "restarts": 2, "targeted": True, "images": (1,)}
-    other |= {"few_images": True}
+    other |= {"few_images": True, "surrogate": "c6400964dfe984c3"}
     assert other.keys() == Measurement.model_fields.keys()
     measurements = [Measurement(**base), *(Measurement(**(base | {name: value})) for name, value in other.items())]
     assert len({what.key for what in measurements}) == len(other) + 1

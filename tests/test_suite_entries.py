@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from bench import plans
 from bench.errors import BadInput
+from bench.job import Job, Request
 from bench.specs import S1, S2, S3, S4
 from bench.suite import ROOT, Options, plan
 
@@ -72,8 +73,19 @@ def test_few_images_are_the_scale_s_and_have_a_key_of_their_own(written):
     few = [asked(written(measure=f"{PGD7}, few_images: {which}"))[0] for which in ("true", "false")]
     assert [(what.test_images, what.few_images) for what in few] == [(64, True), (None, False)]
     assert few[1].key == asked(written())[0].key  # what was measured before stays so
-    scale = LAPTOP.replace("few_images: 64", "")
+    scale = LAPTOP.replace("few_images: 64", "").replace("few_lambdas:", "#")
     assert asked(written(measure=f"{PGD7}, few_images: true", scale=scale))[0].key == few[1].key
+
+
+def test_few_lambdas_narrow_what_asks_for_few_images_and_leave_out_networks_of_another(written):
+    measure = f"{PGD7}, few_images: true"
+    panel = written(measure=measure)  # the laptop's: 0, 0.3, 1; the other network is PGD-AT of 0.4
+    assert [[what.lambdas for what in trial.measurements] for trial in panel.trials] == [[(0.0, 0.3, 1.0)]]
+    assert [what.lambdas for what in asked(written(measure=PGD7))] == [S1]
+    other = LAPTOP.replace("few_lambdas: [0, 0.3, 1]", "few_lambdas: [0.4]")
+    assert [asked(written(measure=measure, scale=other), i)[0].lambdas for i in (0, 1)] == [(0.4,), (0.4,)]
+    with pytest.raises(BadInput, match=r"^scale.yaml:\d+: few_lambdas: \[0.5\] has no λ that one measures"):
+        written(measure=measure, scale=LAPTOP.replace("few_lambdas: [0, 0.3, 1]", "few_lambdas: [0.5]"))
 
 
 def test_an_attack_whose_package_is_absent_is_said_where_it_is_asked_for(written, monkeypatch):
@@ -239,3 +251,34 @@ def test_no_entry_whatever_raises_anything_else(network, measure, written):
         written(*texts)
     except BadInput as error:
         assert "\n" not in str(error)
+
+
+# --- signs of masking, and transfer between λ
+
+
+def test_examples_are_borrowed_from_the_pgd_at_network_that_is_trained_alike(written):
+    panel = written(measure="probe: masking, lambdas: [0, 1]")
+    own, lent = asked(panel)
+    assert own.surrogate is None and lent == own.model_copy(update={"surrogate": panel.trials[1].key})
+    assert (own.lambdas, own.epsilon, own.step, own.test_images) == ((0.0, 1.0), 0.3, 0.075, 100)
+    assert [what.surrogate for what in asked(panel, 1)] == [None]  # the lender itself waits for none
+    other = OATS.replace("[0.5, 1]", "[0.25, 1]")
+    assert [what.surrogate for what in asked(written(other, "probe: masking, lambdas: [0, 1]"))] == [None]
+
+
+def test_a_lender_has_the_largest_lambda_and_is_run_first(tmp_path):
+    request = Request(
+        (ROOT / "suites" / "frontiers.yaml",), "laptop", ("svhn",), (), 2, (), tmp_path, tmp_path, 1, None
+    )
+    job = Job.of(request)
+    for trial in job.trials:
+        lent = {what.surrogate for what in trial.measurements} - {None}
+        lenders = {t.key for t in job.trials if t.recipe.lam == 1 and t.recipe.seed == trial.recipe.seed}
+        assert lent == (set() if trial.key in lenders else lenders)
+    assert [trial.recipe.lam for trial in job.left].index(1.0) == 0 and job.left[1].recipe.lam == 1
+    assert job.left[2].recipe.method == "oat"
+
+
+def test_transfer_is_not_offered_for_pgd_at(written):
+    with pytest.raises(BadInput, match="^suite.yaml:9: probe: transfer crafts at other λ, and pgd_at has one"):
+        written(measure="probe: transfer, lambdas: S1")

@@ -33,7 +33,8 @@ def finish(runs, correct: int, epochs: int = 2) -> None:
         {
             "measurements": {"m1": {"measurement": {}, "rows": [row]}},
             "provenance": {},
-            "seconds": {"train": 2.0},
+            "seconds": {"train": 2.0, "measure": 1.0},
+            "macs": {"forward": 1000, "training": 5_000_000},
             "heldout": {},
         },
     )
@@ -58,6 +59,8 @@ def test_indexing_twice_changes_nothing(runs):
     client = tracker(runs).client
     assert run.info.status == "FINISHED" and is_indexed(runs, RECIPE.key, TAGS)
     assert [(m.step, m.value) for m in client.get_metric_history(run.info.run_id, "RA.pgd7")] == [(400, 40)]
+    assert run.data.tags["macs_training"] == "5000000" and run.data.tags["seconds_measure"] == "1.0"
+    assert run.data.params["data_hash"] == RECIPE.data_hash
     assert [m.step for m in client.get_metric_history(run.info.run_id, "train/loss")] == [1, 2]
 
 

@@ -7,11 +7,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from bench import hits
 from bench import trial as module
 from bench.attacks import autoattack, pgd
 from bench.data import DataError
+from bench.measures.cost import cost
 from bench.specs import Measurement, Protocol, Recipe, Trial
 from bench.training import selection
+from bench.training.budget import training_passes
 from bench.trial import read_failure, read_progress, read_results, run, unfinished
 from tests.recipes import oat, pgd_at
 
@@ -50,8 +53,12 @@ def test_a_finished_trial_s_directory(tmp_path):
     assert read_progress(tmp_path) == found[:2]
     results = read_results(tmp_path)
     assert results["key"] == trial.key and results["provenance"]["git_commit"] == "abc"
+    counted = cost(trial.recipe, (1, 8, 8), 10)
+    assert results["macs"] == {"forward": counted.macs, "training": counted.macs * training_passes(trial.recipe, 1347)}
     assert results["measurements"].keys() == {trial.measurements[0].key}
-    assert results["measurements"][trial.measurements[0].key]["rows"] == found[2:]
+    kept = results["measurements"][trial.measurements[0].key]["rows"]
+    assert [hits.without(row) for row in kept] == found[2:]
+    assert all(hits.decode(row["robust_hits"], 30).sum() == row["robust_correct"] for row in kept)
     best = max((row for row in found[:2] if "score" in row), key=lambda row: row["score"])
     assert results["heldout"] == {"score": best["score"], "epoch": best["epoch"]}
     assert not unfinished(trial, tmp_path)
@@ -177,14 +184,14 @@ def test_absent_data_is_a_failure(tmp_path):
 
 
 def test_sa_and_ra_come_from_their_own_weights(tmp_path, monkeypatch):
-    counts = {"SA@1": (20, 1), "RA@1": (10, 9)}
+    counts = {"SA@1": (20, 1, "c1", "r1"), "RA@1": (10, 9, "c2", "r2")}
     loaded = []
     monkeypatch.setattr(selection, "load", lambda net, directory, tag: loaded.append(tag))
-    words = ("clean_correct", "robust_correct")
+    words = ("clean_correct", "robust_correct", "clean_hits", "robust_hits")
     monkeypatch.setattr(module, "accuracy", lambda *_: dict(zip(words, counts[loaded[-1]], strict=True)))
     recipe = oat(protocol=Protocol(selection="each"))
     row = module.at_selected_weights(None, recipe, tmp_path, None, Measurement(probe="cost"), 0.9)
-    assert row == {"clean_correct": 20, "robust_correct": 9}
+    assert row == {"clean_correct": 20, "robust_correct": 9, "clean_hits": "c1", "robust_hits": "r2"}
 
 
 def test_a_network_trained_in_bf16_is_reported_in_fp32(tmp_path, monkeypatch):
@@ -227,7 +234,9 @@ def test_results_are_of_the_first_test_images_under_the_selected_weights(finishe
     for row in read_results(tmp_path)["measurements"][finished.measurements[0].key]["rows"]:
         with torch.no_grad():
             guess = net(data.test.images[:30].float() / 255, torch.full((30,), row["lam"])).argmax(1)
-        assert row["n"] == 30 and row["clean_correct"] == int((guess == data.test.labels[:30]).sum())
+        right = guess == data.test.labels[:30]
+        assert row["n"] == 30 and row["clean_correct"] == int(right.sum())
+        assert hits.decode(row["clean_hits"], 30).tolist() == right.tolist()
 
 
 def test_a_directory_of_another_network_is_refused(tmp_path):

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from bench.attacks import autoattack as auto
 from bench.attacks.gradient import Logits, Loss, cross_entropy, fgsm, margin, mi_fgsm, offset, pgd
+from bench.attacks.square import square
 from bench.specs import Measurement
 
 CHANGES = {"steps": None, "start": None, "restarts": 1, "targeted": False}  # what a measurement may change; unchanged
@@ -19,14 +20,17 @@ Try = Callable[[Tensor, Tensor], Tensor]  # the images still robust (K, C, H, W)
 class Attack:
     """`run` takes (logits, x, y, epsilon, step, steps, rng, start, loss); `steps` and `start` where none are asked.
 
-    fixed: the fields of CHANGES that mean nothing to it, and are refused. effort: classes → gradient steps of an image,
-    where that is not `steps`. lacking: what hinders it on this machine, in one line. package: whose work it is.
+    `loss` is what it increases where it has no target; `passes` of the network per step, a forward and a backward each
+    counted 1. fixed: the fields of CHANGES that mean nothing to it, and are refused. effort: classes → gradient steps
+    of an image, where that is not `steps`. lacking: what hinders it on this machine, in one line. package: whose work
+    it is.
     """
 
     run: Callable[..., Tensor]
     steps: int
     start: str
     loss: Loss = cross_entropy
+    passes: int = 2
     fixed: tuple[str, ...] = ()
     effort: Callable[[int], int] | None = None
     lacking: Callable[[], str | None] = lambda: None
@@ -38,6 +42,7 @@ ATTACKS = {
     "pgd20": Attack(pgd, 20, "uniform"),  # Fig. 7
     "mifgsm": Attack(mi_fgsm, 10, "image"),
     "fgsm": Attack(fgsm, 1, "image", fixed=("steps",)),
+    "square": Attack(square, 1000, "image", loss=margin, passes=1, fixed=("start",)),  # its steps are queries
     "pgd50": Attack(pgd, 50, "uniform"),  # docs/attacks.md has these three
     "cw50": Attack(pgd, 50, "uniform", loss=margin),
     "autoattack": Attack(
@@ -71,15 +76,17 @@ def attack_of(what: Measurement) -> Callable[[Logits, Tensor, Tensor, torch.Gene
     start, loss = what.start or attack.start, away(attack.loss) if what.targeted else attack.loss
 
     def tries(logits: Logits, x: Tensor, y: Tensor, rng: torch.Generator) -> Iterator[Try]:
-        """Starts are drawn for all images, so that none depends on how the network did on another image."""
+        """Starts are drawn for all images, so that none depends on how the network did on another image. (Square's
+        squares, after the first try, are of the images that are left.)"""
         towards = wrong_classes(logits, x, y) if what.targeted else [y]
         for draws in [restarted(rng, i) for i in range(what.restarts)]:
-            for aim in towards:
+            own = [restarted(draws, j) for j in range(len(towards))]  # Square draws within a try that may not be made
+            for aim, within in zip(towards, own, strict=True):
                 begin = offset(x, what.epsilon, draws) if start == "uniform" else start
 
-                def once(part: Tensor, left: Tensor, draws=draws, aim=aim, begin=begin) -> Tensor:
+                def once(part: Tensor, left: Tensor, within=within, aim=aim, begin=begin) -> Tensor:
                     where = begin[left] if torch.is_tensor(begin) else begin
-                    return attack.run(logits, part, aim[left], rng=draws, start=where, loss=loss, **budget)
+                    return attack.run(logits, part, aim[left], rng=within, start=where, loss=loss, **budget)
 
                 yield once
 
@@ -130,8 +137,9 @@ def wrong_classes(logits: Logits, x: Tensor, y: Tensor) -> Tensor:
     return outputs.argsort(dim=1, descending=True)[:, 1:].T
 
 
-def effort(what: Measurement, classes: int) -> int:
-    """Gradient steps that a measurement spends on each image and λ at most: an image that has fallen is let alone."""
+def effort(what: Measurement, classes: int) -> float:
+    """Gradient steps that a measurement spends on each image and λ at most: an image that has fallen is let alone, and
+    a query, a forward pass alone, is half."""
     attack, targets = ATTACKS[what.attack], classes - 1 if what.targeted else 1
     steps = attack.effort(classes) if attack.effort else what.steps or attack.steps
-    return steps * what.restarts * targets
+    return steps * what.restarts * targets * attack.passes / 2

@@ -6,8 +6,16 @@ rows for results.json, with the selected weights in `net`; a new one is a functi
 
 from bench.measures.bn_statistics import bn_statistics
 from bench.measures.cost import forward_cost
+from bench.measures.masking import masking
 from bench.measures.saliency import saliency
+from bench.measures.transfer import transfer
 
-PROBES = {"bn_statistics": bn_statistics, "saliency": saliency, "cost": forward_cost}
+PROBES = {
+    "bn_statistics": bn_statistics,
+    "saliency": saliency,
+    "cost": forward_cost,
+    "transfer": transfer,
+    "masking": masking,
+}
 
 __all__ = ["PROBES"]

@@ -1,7 +1,8 @@
-"""SA and RA as counts, so that intervals can be drawn."""
+"""SA and RA: counts, from which intervals are drawn, and images, by which networks are compared in pairs."""
 
 import torch
 
+from bench import hits
 from bench.attacks import attack_of
 from bench.data import Images
 from bench.models.conditional import ConditionalNetwork
@@ -14,13 +15,14 @@ BATCH = 256  # images attacked at once: enough to fill a CPU or GPU, little enou
 def accuracy(net: ConditionalNetwork, part: Images, what: Measurement, lam: float, precision: str = "fp32") -> dict:
     """Clean and attacked accuracy of `net` at one λ and width on `part` (already on the network's device).
 
-    Returns {"lam", "width", "attack", "n", "clean_correct", "robust_correct"}. The attack's random start depends
-    on the measurement's seed and the image alone, so that every network and λ is attacked from the same points.
+    Returns {"lam", "width", "attack", "n", "clean_correct", "robust_correct", "clean_hits", "robust_hits"}; hits say
+    which images were right, see bench.hits. The attack's random start depends on the measurement's seed and the image
+    alone, so that every network and λ is attacked from the same points.
     """
     net.eval()
     device = part.images.device
     attack, rng = attack_of(what), torch.Generator(device).manual_seed(what.seed)
-    clean = robust = torch.zeros((), dtype=torch.int64, device=device)
+    clean, robust = [], []  # (batch,) booleans each; they leave the device once, at the end
     cond = net.condition(torch.full((1,), lam, device=device), width=what.width)  # one row, broadcast over each batch
 
     def logits(images: torch.Tensor) -> torch.Tensor:
@@ -31,13 +33,16 @@ def accuracy(net: ConditionalNetwork, part: Images, what: Measurement, lam: floa
         x = x.to(torch.float32).div(255).contiguous(memory_format=torch.channels_last)
         adv = attack(logits, x, y, rng)
         with torch.no_grad():
-            clean = clean + (logits(x).argmax(1) == y).sum()
-            robust = robust + (logits(adv).argmax(1) == y).sum()
+            clean.append(logits(x).argmax(1) == y)
+            robust.append(logits(adv).argmax(1) == y)
+    clean, robust = (torch.cat(right).cpu().numpy() for right in (clean, robust))
     return {
         "lam": lam,
         "width": what.width,
         "attack": what.attack_label,
         "n": len(part.labels),
-        "clean_correct": int(clean),
-        "robust_correct": int(robust),
+        "clean_correct": int(clean.sum()),
+        "robust_correct": int(robust.sum()),
+        "clean_hits": hits.encode(clean),
+        "robust_hits": hits.encode(robust),
     }

@@ -39,10 +39,13 @@ class ConditionalNetwork(nn.Module):
         for index, norm in enumerate(self.norms):
             norm.index = index
 
-    def condition(self, lam: Tensor, zeros: int | None = None, width: float = 1.0) -> Condition:
+    def condition(
+        self, lam: Tensor, zeros: int | None = None, width: float = 1.0, branch: str | None = None
+    ) -> Condition:
         """(N,) λ and a width factor → Condition, for as many forward passes as wanted while the weights stay.
 
-        In training mode the λ=0 samples must come first; `zeros`, their number, spares a look at the device.
+        In training mode the λ=0 samples must come first; `zeros`, their number, spares a look at the device. In eval
+        mode `branch`, "a" or "c", sends all through one of dual BN's branches, whatever their λ.
         """
         code = rows = None
         if self.conditional:
@@ -50,9 +53,10 @@ class ConditionalNetwork(nn.Module):
             code = encode(values, self.lambdas, self.codebook, self.recipe.protocol.unseen)
         if not self.training:
             values = lam if rows is None else values
+            through_c = values == 0 if branch is None else torch.full_like(values, branch == "c", dtype=torch.bool)
             # In full precision; and what autocast casts without a graph it would keep, without a graph, for training.
             with torch.no_grad(), torch.autocast(lam.device.type, enabled=False):
-                affine = [norm.fold(code, values == 0, width) for norm in self.norms]
+                affine = [norm.fold(code, through_c, width) for norm in self.norms]
             return Condition(code, 0, affine, width, rows)
         if zeros is None:
             zeros = int((lam == 0).sum())

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from bench.measures.cost import cost
 from bench.specs import Recipe
 from bench.training.schedule import selects
 
@@ -27,6 +28,12 @@ def training_passes(recipe: Recipe, train: int) -> float:
     candidates = sum(selects(epoch, recipe.epochs) for epoch in range(recipe.epochs))
     each = PER_IMAGE.get(recipe.method, per_image)(recipe, attacked)
     return recipe.epochs * images * each + candidates * recipe.heldout * len(lams) * (2 * 7 + 2)
+
+
+def training_macs(recipe: Recipe, shape: tuple[int, int, int], classes: int, train: int) -> int:
+    """Multiply–accumulates of a whole training at all its widths. `shape` is (C, H, W), `train` as above."""
+    widths = sum(cost(recipe, shape, classes, width).macs for width in recipe.widths or (1.0,))
+    return round(training_passes(recipe, train) * widths)
 
 
 def measuring_passes(lambdas: int, steps: int, images: int) -> float:

@@ -21,9 +21,11 @@ from reports.figures import (
     fig11,
     fig12,
     fig13,
+    masking,
     modern,
     peers,
     protocol,
+    transfer,
 )
 
 FIGURES = {
@@ -43,6 +45,8 @@ FIGURES = {
     "protocol": protocol,
     "cost": cost,
     "peers": peers,
+    "transfer": transfer,
+    "masking": masking,
 }
 SUITES = {  # the suite that trains and measures for a figure, where it is not suites/frontiers.yaml
     "fig2": "ablations",
@@ -59,4 +63,5 @@ SUITES = {  # the suite that trains and measures for a figure, where it is not s
     "protocol": "ablations",
     "cost": "slimming",
     "peers": "extra/peers",
+    "transfer": "attacks",
 }

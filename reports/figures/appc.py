@@ -52,7 +52,7 @@ def at_equal_lambda(cell: Cell) -> dict:
         lambdas, where = lambdas[lambdas > 0], "above 0"
     others = [label for label in labels if label != other] if other in labels else []
     rows = [differences.table(cell.panel.points, label, other, lambdas, where) for label in others]
-    return {"heading": f"{cell.heading}: differences at equal λ", "below": cell.below, "rows": rows}
+    return {"heading": f"{cell.heading}: differences at equal λ", "below": cell.below, "rows": differences.known(rows)}
 
 
 def curves(view: View) -> list[dict]:

@@ -26,7 +26,7 @@ def baseline(label: str) -> str | None:
 
 
 def costs(panel: Panel) -> pd.DataFrame:
-    """A row per method and width, widest first within a method: label, width, networks, batch, macs, film_macs,
+    """A row per method and width, widest first within a method: label, width, networks, batch, key, macs, film_macs,
     parameters, milliseconds: medians over networks, which agree but for the time; and its least and greatest.
 
     Overheads against the baseline of the same width as ratios: macs_over, parameters_over, milliseconds_over; NaN where
@@ -36,9 +36,10 @@ def costs(panel: Panel) -> pd.DataFrame:
     found = []
     for (label, width), own in rows.groupby(["label", "width"]):
         row = {"label": label, "width": width, "networks": len(own), "batch": own.batch.iloc[0]}
+        row["key"] = own.key.iloc[0]  # of the networks, which agree but for the time
         row |= own[["macs", "film_macs", "parameters", "milliseconds"]].median().to_dict()
         found.append(row | {"least": own.milliseconds.min(), "greatest": own.milliseconds.max()})
-    columns = ["label", "width", "networks", "batch", "macs", "film_macs", "parameters", "milliseconds"]
+    columns = ["label", "width", "networks", "batch", "key", "macs", "film_macs", "parameters", "milliseconds"]
     table = pd.DataFrame(found, columns=[*columns, "least", "greatest"])
     known = table.set_index(["label", "width"])
     for name in QUANTITIES:
@@ -97,6 +98,7 @@ def draw_panel(axes, panel: Panel, scale: str) -> None:
             values = table[name][own] / scaling
             ax.hlines(ys[own], 0, values, color=look["color"], lw=0.8, alpha=0.5)
             ax.plot(values, ys[own], ls="", marker=look["marker"], color=look["color"], mec="white", mew=0.4, ms=5)
+            style.leads(ax, values, ys[own], table.key[own])
             if name == "milliseconds":
                 ax.hlines(ys[own], table.least[own], table.greatest[own], color=look["color"], lw=1.6)
         write_overheads(ax, table, name, scaling, ys)

@@ -33,4 +33,5 @@ def against_none(cell: Cell) -> dict:
     none = next((label for label in labels if label.startswith(REFERENCE)), None)
     others = [label for label in labels if label != none] if none else []
     rows = [differences.table(cell.panel.points, label, none, table.lam, "all") for label in others]
-    return {"heading": f"{cell.heading}, against no encoding at equal λ", "below": cell.below, "rows": rows}
+    heading = f"{cell.heading}, against no encoding at equal λ"
+    return {"heading": heading, "below": cell.below, "rows": differences.known(rows)}

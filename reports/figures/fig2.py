@@ -78,6 +78,7 @@ def draw_panel(ax, panel: Panel) -> None:
         beside.plot(*density(row.var, span["var"])[::-1], **look)
         centre = {"ms": 5.5, "color": inks[row.lam], "mec": "white", "mew": 0.9, "zorder": 5}
         ax.plot(np.median(row.mean), np.median(row.var), "o", **centre, label="_median")
+        style.leads(ax, [np.median(row.mean)], [np.median(row.var)], [row.key])
     ax.set(xlabel="running mean", ylabel="running variance")
     texts = {lam: f"{lam:g}" if lam in set(chosen.lam) else f"{lam:g} (missing)" for lam in inks}
     handles = [Line2D([], [], ls="", marker="o", ms=4, color=inks[lam], label=text) for lam, text in texts.items()]

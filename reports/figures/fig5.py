@@ -40,4 +40,4 @@ def at_equal_lambda(cell: Cell) -> dict:
     if len(methods) == 2:
         grid = {"S1": lambdas.SETS["S1"], "unseen (S3)": lambdas.SETS["S3"]}
         rows += [differences.table(points, *methods, own, where) for where, own in grid.items()]
-    return {"heading": f"{cell.heading}, differences at equal λ", "below": cell.below, "rows": rows}
+    return {"heading": f"{cell.heading}, differences at equal λ", "below": cell.below, "rows": differences.known(rows)}

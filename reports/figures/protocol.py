@@ -6,6 +6,7 @@ from matplotlib.lines import Line2D
 from reports import captions, cells, ledger, style, words
 from reports.cells import Cell
 from reports.results import View
+from reports.verdicts import estimates
 
 TITLE = "The protocol ledger: what each choice is worth"
 CLAIM = (
@@ -85,6 +86,7 @@ def draw_mark(ax, one, y: float) -> None:
     face = look["color"] if one.p < 0.05 else "white"
     ax.plot([one.low, one.high], [y, y], color=look["color"], lw=0.9, alpha=0.75, zorder=3, label="_bar")
     ax.plot(one.difference, y, ls="", **look, mfc=face, mec=look["color"], mew=0.8, zorder=4, label=f"_{one.place}")
+    style.leads(ax, [one.difference], [y], one.keys[:1])
     if one.p_holm < 0.05:
         beyond = min(one.high, ax.get_xlim()[1])
         ax.annotate("*", (beyond, y), (1.5, -1.5), textcoords="offset points", va="center", fontsize=7)
@@ -126,14 +128,15 @@ def caption(view: View) -> str:
 
 def bars(known: pd.DataFrame) -> str:
     """What the intervals are, of the kinds that there are."""
+    images = "which speaks of the choice of test images and not of training randomness"
     texts = {
-        "Welch": "by Welch's t test over seeds, unpaired because a seed draws another network once the recipe differs",
-        "paired": "by a t test over seeds taken one by one where the row leaves training alone, so that a seed's two "
-        "networks are one training run",
-        "counts": "where there are fewer than two seeds, or seeds that agree to the last image, from the counts "
-        "(Newcombe), which speaks of the choice of test images and not of training randomness, and errs towards wide",
+        "t over": "Student's t over seeds, of a difference taken within each seed",
+        estimates.PAIRED: f"of one seed, over the test images, both networks on each, {images}",
+        estimates.IMAGES: f"of one seed, from the counts, {images}, and errs towards wide",
+        estimates.EXACT: "none where a row leaves training alone and no seed's counts differ",
     }
-    there = [text for kind, text in texts.items() if any(found.startswith(kind) for found in known.kind)]
+    kinds = {"t over" if kind.startswith("t over") else kind for kind in known.kind}
+    there = [text for kind, text in texts.items() if kind in kinds]
     return f"Bars: 95 % intervals, {'; '.join(there)}. Long bars are cut at the frame." if there else ""
 
 
@@ -217,7 +220,8 @@ def table(view: View) -> pd.DataFrame:
         found[column] = [
             " ".join(f"{value:.6g}" for value in values) if isinstance(values, list) else "" for values in found[column]
         ]
+    found["keys"] = [" ".join(keys) if isinstance(keys, list) else "" for keys in found["keys"]]
     found["changed"] = [" ".join(sorted(changed)) for changed in found.changed]
     columns = ["dataset", "scale", "row", "baseline", "changed", "place", "lambdas", "metric", "difference", "low"]
-    columns += ["high", "interval", "p", "p_holm", "values", "baseline_values"]
+    columns += ["high", "interval", "p", "p_holm", "values", "baseline_values", "keys"]
     return found[columns].round({"difference": 4, "low": 4, "high": 4, "p": 6, "p_holm": 6})

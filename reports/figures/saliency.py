@@ -162,6 +162,7 @@ def draw_curves(ax, panel: Panel) -> None:
             ax.plot(known.x, known.alignment, ls=":", lw=0.9, color=look["color"], label="_bridge")
         ax.plot(curve.x, curve.alignment, marker=look["marker"], color=look["color"], mec="white", mew=0.4, label=label)
         style.hollow(ax, known[known.seeds < known.planned], "x", "alignment", look)
+        style.leads(ax, known.x, known.alignment, known.key)
     ax.set_xticks(list(position.values()), [f"{lam:g}" for lam in position])
     ax.set(xlabel="λ (evenly spaced)", ylabel="alignment", xlim=(-0.4, len(position) - 0.6))
     ax.set_ylim(bottom=0)

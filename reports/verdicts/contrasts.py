@@ -1,8 +1,8 @@
 """Linear combinations of what networks were measured to be: the difference of two methods, a mean over λ, a step.
 
-A cell is one measured number of a method. Over seeds, a contrast is taken within each seed and then averaged: seed i
-meets seed i, which is arbitrary where networks are trained apart, and right where they are one network, or share the
-seed's split of the data.
+A cell is one measured number of a method. A contrast is taken within each seed and then averaged over seeds: networks
+of one seed start from the same weights and see the same batches, or are one network. Where that makes nothing alike, it
+costs width and no coverage.
 """
 
 from collections import defaultdict
@@ -11,7 +11,9 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
+from bench import hits
 from reports import words
 from reports.results import Panel
 from reports.verdicts import estimates
@@ -19,6 +21,7 @@ from reports.verdicts.decide import Absent, Condition
 from reports.verdicts.estimates import Estimate
 
 METRICS = {"sa": "clean_correct", "ra": "robust_correct"}
+HITS = {"sa": "clean_hits", "ra": "robust_hits"}
 
 
 class Cell(NamedTuple):
@@ -33,6 +36,7 @@ class Count(NamedTuple):
     correct: int
     n: int
     key: str
+    hits: str | None = None  # which images, as bench.hits has it; None in older results
 
 
 Cells = Mapping[Cell, Mapping[int, Count]]
@@ -41,11 +45,17 @@ Terms = Mapping[Cell, float]
 
 def cells(panel: Panel) -> Cells:
     """Cell → seed → what was counted there."""
+    return of_points(panel.points)
+
+
+def of_points(points: pd.DataFrame) -> Cells:
+    """points: results.Panel's."""
     found: dict[Cell, dict[int, Count]] = defaultdict(dict)
-    for row in panel.points.itertuples(index=False):
+    for row in points.itertuples(index=False):
         for metric, column in METRICS.items():
             cell = Cell(row.label, metric, round(row.lam, 6), round(row.width, 6), row.attack)
-            count = Count(int(getattr(row, column)), int(row.n), row.key)
+            text = getattr(row, HITS[metric], None)
+            count = Count(int(getattr(row, column)), int(row.n), row.key, text if isinstance(text, str) else None)
             known = found[cell].setdefault(int(row.seed), count)
             if known != count:
                 raise Absent(f"one network at {describe([cell])}: there are two, {known.key} and {count.key}")
@@ -91,15 +101,27 @@ def contrast(found: Cells, terms: Terms) -> Estimate:
     coefficients = np.array(list(terms.values()), float)
     seeds = common_seeds(found, terms)
     if len(seeds) < 2:
-        counts = one_each(found, terms)
-        correct, n, keys = zip(*counts, strict=True)
-        estimate = estimates.of_counts(coefficients, correct, n, keys)
-        return replace(estimate, keys=frozenset(keys))
+        return over_images(coefficients, one_each(found, terms))
     counts = [[found[cell][seed] for cell in terms] for seed in seeds]
     shares = np.array([[100 * c.correct / c.n for c in row] for row in counts])
     steps = coefficients * [100 / c.n for c in counts[0]]
     estimate = estimates.over_seeds(shares @ coefficients, rounding=float(steps @ steps) / 12)
     return replace(estimate, keys=frozenset(c.key for row in counts for c in row))
+
+
+def over_images(coefficients, counts: list[Count]) -> Estimate:
+    """Of one network per count: paired where it is known which of the same images were right."""
+    correct, n, keys, texts = zip(*counts, strict=True)
+    if len(counts) > 1 and None not in texts and len(set(n)) == 1:
+        estimate = estimates.of_hits(coefficients, decoded(counts))
+    else:
+        estimate = estimates.of_counts(coefficients, correct, n, keys)
+    return replace(estimate, keys=frozenset(keys))
+
+
+def decoded(counts: Iterable[Count]) -> np.ndarray:
+    """(counts, n) booleans."""
+    return np.array([hits.decode(count.hits, count.n) for count in counts])
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,7 @@ def test_the_attacks_are_the_paper_s():
         "pgd20": ("pgd", 20, "uniform"),
         "mifgsm": ("mi_fgsm", 10, "image"),
         "fgsm": ("fgsm", 1, "image"),
+        "square": ("square", 1000, "image"),
         "pgd50": ("pgd", 50, "uniform"),
         "cw50": ("pgd", 50, "uniform"),
     }
@@ -77,7 +78,9 @@ def test_every_attack_stays_in_the_ball_and_the_image_range(
 ):
     x, y = images(2, seed=seed)
     x = x.round() if extreme else x
-    steps = None if "steps" in ATTACKS[name].fixed else steps
+    fixed = ATTACKS[name].fixed
+    steps = None if "steps" in fixed else steps or (20 if name == "square" else None)  # not its thousand queries
+    start = None if "start" in fixed else start
     what = asked(name, epsilon, step, steps=steps, start=start, restarts=restarts, targeted=targeted)
     adv = attack(what, x, y, conditioned(lam, width, precision), seed)
     assert adv.dtype == torch.float32 and adv.shape == x.shape and not adv.requires_grad
@@ -143,6 +146,19 @@ def test_the_next_images_are_attacked_from_the_same_start_however_many_restarts(
         states.append(rng.get_state())
     assert torch.equal(states[0], states[1]) and torch.equal(states[1], states[2])
     assert not torch.equal(states[0], seeded().get_state())
+
+
+def test_square_too_starts_the_next_images_alike_and_first_as_if_alone():
+    """It draws within its tries, and tries of images that have all fallen are not made."""
+    states = []
+    for logits in (conditioned(), lambda x: x.flatten(1)[:, :10]):
+        for changes in ({}, {"restarts": 3}, {"targeted": True}, {"targeted": True, "restarts": 2}):
+            rng = seeded()
+            attack_of(asked("square", steps=2, **changes))(logits, X, Y, rng)
+            states.append(rng.get_state())
+    assert all(torch.equal(state, states[0]) for state in states)
+    alone, more = (attack(asked("square", steps=2, restarts=n), X, Y, unfooled) for n in (1, 3))
+    assert torch.equal(alone, more)
 
 
 def test_each_restart_starts_elsewhere(monkeypatch):

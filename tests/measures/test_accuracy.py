@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from bench import hits
 from bench.attacks import ATTACKS, Attack, pgd
 from bench.data import Images
 from bench.measures import accuracy as module
@@ -29,21 +30,23 @@ def test_counts_equal_a_plain_loop(lam):
     found = accuracy(NET, part, WHAT, lam)
     x, cond = part.images.float() / 255, torch.full((50,), lam)
     adv = pgd(lambda z: NET(z, cond), x, part.labels, 0.1, 0.025, 7, torch.Generator().manual_seed(WHAT.seed))
-    clean = robust = 0
+    clean, robust = [], []
     with torch.no_grad():
         for i in range(50):
-            clean += int(NET(x[i : i + 1], cond[:1]).argmax() == part.labels[i])
-            robust += int(NET(adv[i : i + 1], cond[:1]).argmax() == part.labels[i])
-    assert clean == 33
-    assert found == {
+            clean.append(bool(NET(x[i : i + 1], cond[:1]).argmax() == part.labels[i]))
+            robust.append(bool(NET(adv[i : i + 1], cond[:1]).argmax() == part.labels[i]))
+    assert hits.decode(found["clean_hits"], 50).tolist() == clean
+    assert hits.decode(found["robust_hits"], 50).tolist() == robust
+    assert sum(clean) == 33
+    assert hits.without(found) == {
         "lam": lam,
         "width": 1.0,
         "attack": "pgd7",
         "n": 50,
-        "clean_correct": clean,
-        "robust_correct": robust,
+        "clean_correct": sum(clean),
+        "robust_correct": sum(robust),
     }
-    assert robust < clean
+    assert sum(robust) < sum(clean)
 
 
 def test_it_is_deterministic_and_leaves_the_network_in_eval_mode():
@@ -58,8 +61,9 @@ def test_batches_change_no_count(monkeypatch):
     part = Images(PART.images, labels_of(NET, 0.2))
     whole = accuracy(NET, part, WHAT, 0.2)
     monkeypatch.setattr(module, "BATCH", 16)
-    assert accuracy(NET, part, WHAT, 0.2)["clean_correct"] == whole["clean_correct"]
-    assert accuracy(NET, part, WHAT, 0.2)["n"] == 50
+    parts = accuracy(NET, part, WHAT, 0.2)
+    assert parts["clean_hits"] == whole["clean_hits"] and parts["clean_correct"] == whole["clean_correct"]
+    assert parts["n"] == 50
 
 
 def test_more_restarts_never_leave_more_images_robust(monkeypatch):

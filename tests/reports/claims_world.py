@@ -133,4 +133,31 @@ def cost(recipe, label, what, folder, n, spread, rng) -> list[dict]:
     return [row | {"parameters": 21_300_000 + film, "milliseconds": 5.0, "device": "cpu"}]
 
 
+def masking(recipe, label, what, folder, n, spread, rng) -> list[dict]:
+    """An honest network; PGD leaves 40 of 100 images."""
+    rows = [{"lam": lam, "width": what.width, "n": 100} for lam in what.lambdas]
+    if what.surrogate:
+        named = {"surrogate": what.surrogate, "surrogate_name": "pgd-at λ=1 · digits"}
+        return [row | named | {"fooled_images": [1, *range(50, 70)]} for row in rows]
+    signs = {"clean_correct": 95, "steps": [[7, 48], [20, 46], [50, 45]], "restarts": [[1, 45], [5, 40]]}
+    signs |= {"robust_images": list(range(40)), "queries": 200, "square": 1, "margin": 2}
+    signs |= {"epsilons": [[0.6, 3], [1.0, 0]], "zero_gradients": 0, "saturated": 4}
+    return [row | signs for row in rows]
+
+
+def transfer(recipe, label, what, folder, n, spread, rng) -> list[dict]:
+    """RA falls by 1 with every step away from λ′ = λ; the dial costs nothing against as many tries."""
+    grid, rows = what.lambdas, []
+    for i, lam in enumerate(grid):
+        robust = [n * (50 + abs(i - j)) // 100 for j in range(len(grid))]
+        row = {"lam": lam, "width": what.width, "attack": what.attack_label, "n": n, "clean_correct": n}
+        row |= {"crafted_at": list(grid), "robust_correct": robust, "worst_correct": n * 46 // 100}
+        row |= {"same_tries_correct": n * 45 // 100, "only_lambda": n // 100, "only_starts": n // 50}
+        if recipe.norm == "dual":
+            row |= {"other_branch_correct": n * 60 // 100, "worst_with_branch_correct": n * 44 // 100}
+        rows.append(row)
+    return rows
+
+
 MEASURES = {"accuracy": accuracy, "bn_statistics": bn_statistics, "saliency": saliency, "cost": cost}
+MEASURES |= {"masking": masking, "transfer": transfer}

@@ -5,7 +5,8 @@ import pytest
 from scipy.special import ndtri
 
 from reports import statistics
-from reports.verdicts import estimates, frontier
+from reports.coverage.worlds import World, panels
+from reports.verdicts import estimates, frontier, schema
 from reports.verdicts.decide import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED, Condition, all_hold, verdicts
 
 TRIES = 3000
@@ -85,6 +86,34 @@ def test_gap_to_the_frontier_covers_however_networks_hang_together(common, own):
         found.append(frontier.judged(frontier.Pair([], counts, names), statistics.distance_to_frontier, draws=150))
     told = [one for one in found if one]
     assert len(told) > 95 and covers(told, truth) >= 0.93
+
+
+def test_secants_of_a_linear_statistic_are_the_delta_method():
+    """Of a mean difference in RA the error is that of the images' own differences."""
+    rng = np.random.default_rng(0)
+    right = (rng.normal(size=(3, 1, 2, 400)) + rng.normal(size=400) < ndtri([[0.9], [0.5]])).reshape(3, 2, 400)
+    hits = right[:2], right[2:]
+    found = frontier.by_secants(hits, lambda curve, other: curve[:, 1].mean() - other[0, 1])
+    values = 100 * (right[:2, 1].mean(axis=0) - right[2, 1])
+    half = ndtri(0.975) * values.std(ddof=1) / np.sqrt(400)
+    assert found.value == pytest.approx(values.mean()) and found.kind == estimates.PAIRED
+    assert found.bounds(0.95) == pytest.approx((values.mean() - half, values.mean() + half))
+    assert frontier.by_secants(hits, lambda curve, other: np.nan) is None
+
+
+def test_a_pair_of_one_seed_takes_hits_where_they_are_known():
+    """The interval of a gap is then that of secants, and narrower than from counts alone."""
+    truth = {"OAT (dual BN)": {0.0: (97, 30), 1.0: (90, 60)}, "PGD-AT": {0.0: (96, 30), 1.0: (91, 55)}}
+    found = []
+    for known in (True, False):
+        (panel,) = panels(World(truth, 1, 2000, hits=known), 1, np.random.default_rng(0))
+        given = schema.PREDICATES["gap"][0](label="OAT (dual BN)", lambdas=[0, 1], tolerance=2, least_range=1)
+        (condition,) = frontier.gap(panel, given)
+        found.append(condition.estimate)
+    assert [one.kind for one in found] == [estimates.PAIRED, estimates.IMAGES]
+    assert found[0].value == pytest.approx(found[1].value)
+    paired, counts = (np.diff(one.bounds(0.95)) for one in found)
+    assert paired < 0.9 * counts
 
 
 # ---- verdicts

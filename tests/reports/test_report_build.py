@@ -1,5 +1,7 @@
 """The files of `python -m bench report`: CSV, byte-identical figures, and a page whose links all lead somewhere."""
 
+import json
+import re
 import shutil
 from html.parser import HTMLParser
 
@@ -8,6 +10,7 @@ import pytest
 import synthetic
 
 from reports.build import ReportError, build
+from reports.html import write_pages
 
 
 class Page(HTMLParser):
@@ -31,7 +34,7 @@ class Page(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data):
-        if self.open and self.open[-1] != "style":
+        if self.open and self.open[-1] not in ("style", "script"):
             self.text += data
 
     def check_links(self, folder):
@@ -39,7 +42,7 @@ class Page(HTMLParser):
             if link.startswith("#"):
                 assert link[1:] in self.ids
             elif not link.startswith("http://127.0.0.1:5000/#/experiments/"):
-                assert (folder / link).is_file(), link
+                assert (folder / link).exists(), link
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +87,8 @@ def test_files_and_page(gappy):
         "450 test images",
         "12 of 15",
         "stands in for SVHN",
+        "digits, content hash dddddddddddd…",
+        "training took 1.5e+11 multiply–accumulates",
     ):
         assert text in page.text, text
     assert str(runs) not in (runs / "report" / "index.html").read_text("utf-8")
@@ -105,6 +110,30 @@ def test_csv_holds_every_point_of_the_winners(gappy):
     assert table.equals(table.sort_values(list(table.columns), ignore_index=True))
 
 
+def test_every_point_leads_to_its_run(gappy):
+    """From the SVG to the network's row on the page, and from there to its directory, in a copy of runs/ too."""
+    runs, _, _ = gappy
+    page = Page(runs / "report" / "index.html")
+    for figure in ("fig4", "fig8"):
+        points = pd.read_csv(runs / "report" / f"{figure}.csv")
+        links = re.findall(
+            r'xlink:href="index\.html#([0-9a-f]+)"', (runs / "report" / f"{figure}.svg").read_text("utf-8")
+        )
+        axes = {"fig4": 1, "fig8": 2}[figure]  # SA against RA; SA, and RA, against λ
+        assert sorted(links) == sorted([*points.key] * axes)
+        assert set(links) <= set(page.ids) and {f"../trials/{key}" for key in links} <= set(page.links)
+    row = points.groupby("key").get_group(points.key[0])
+    spans = (f"{own.min():.1f}" + f"–{own.max():.1f}" * (len(own) > 1) for own in (row.sa, row.ra))
+    assert " / ".join(spans) in page.text
+
+
+def test_a_page_outside_the_runs_directory_links_no_directory(tmp_path, svg_only):
+    synthetic.laptop(tmp_path / "runs", seeds=(0,))
+    build(["fig4"], tmp_path / "runs", tmp_path / "out")
+    page = Page(tmp_path / "out" / "index.html")
+    assert not [link for link in page.links if "trials" in link] and "python -m bench show KEY" in page.text
+
+
 def test_same_input_same_bytes(tmp_path):
     synthetic.laptop(tmp_path, seeds=(0,))
     first, second = (build(["fig4", "fig8"], tmp_path, tmp_path / name) for name in ("a", "b"))
@@ -112,12 +141,27 @@ def test_same_input_same_bytes(tmp_path):
         assert one.read_bytes() == other.read_bytes(), one.name
 
 
+def test_page_keeps_figures_built_by_an_older_version(gappy, tmp_path):
+    """Which said nothing of the data's hash, of MACs, or of a network's directory."""
+    page = json.loads((gappy[0] / "report" / "fig4.json").read_text("utf-8"))
+    for name in ("data", "macs"):
+        del page[name]
+    for network in page["panels"][0]["networks"]:
+        for name in ("seed", "measured", "macs", "href"):
+            del network[name]
+    (tmp_path / "fig4.json").write_text(json.dumps(page), "utf-8")
+    write_pages(tmp_path)
+    text = Page(tmp_path / "index.html").text
+    assert "Networks of" in text and "content hash" not in text and "training took" not in text
+
+
 def test_page_keeps_figures_built_earlier(tmp_path):
     synthetic.laptop(tmp_path, seeds=(0,))
     build(["fig8"], tmp_path, tmp_path / "out")
     build(["fig4"], tmp_path, tmp_path / "out")
     page = Page(tmp_path / "out" / "index.html")
-    assert [name for name in page.ids if not name.startswith("claim")] == ["fig4", "fig8"]
+    assert [name for name in page.ids if name.startswith("fig")] == ["fig4", "fig8"]
+    assert len(page.ids) == len(set(page.ids))  # both figures draw the same networks
     page.check_links(tmp_path / "out")
 
 

@@ -24,7 +24,7 @@ def draw(found):
 def test_a_point_per_channel_in_its_lambdas_colour_of_one_seed(tmp_path):
     trials = synthetic_probes.bn(tmp_path, channels=20)
     (ax,) = draw(view(tmp_path)).axes
-    (dots,) = ax.collections
+    (dots,) = (found for found in ax.collections if found.get_label() == "_channels")
     assert len(dots.get_offsets()) == 6 * 20
     own = results.read_trial(tmp_path, next(t for t in trials if t["lam"] == 0 and t["seed"] == 0))[1][0]
     black = dots.get_offsets()[(dots.get_facecolors()[:, :3] == 0).all(axis=1)]
@@ -97,7 +97,8 @@ def test_too_little_for_a_number_is_still_drawn(tmp_path, kept):
     synthetic_probes.bn(tmp_path, gone=gone)
     found = view(tmp_path)
     (ax,) = draw(found).axes
-    assert len(ax.collections) == bool(kept) and fig2.isolations(found.panels[0]) == {}
+    clouds_drawn = [found for found in ax.collections if found.get_label() == "_channels"]
+    assert len(clouds_drawn) == bool(kept) and fig2.isolations(found.panels[0]) == {}
     assert fig2.summary(found)[0]["rows"] == [] and "networks missing" in fig2.caption(found)
     if not kept:
         assert "no network has finished" in [text.get_text() for text in ax.texts]

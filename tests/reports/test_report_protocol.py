@@ -12,6 +12,7 @@ from synthetic_curves import conditional, draw, panel, remove, texts, view
 from reports import cells, ledger
 from reports.build import build
 from reports.figures import protocol
+from reports.verdicts import estimates
 
 
 def rows_of(found) -> dict[str, dict]:
@@ -56,19 +57,16 @@ def test_differences_are_of_means_over_the_same_lambda(tmp_path):
             for name in ("row 16: film_init=zero", "default")
         ]
         own = table.loc["row 16: film_init=zero", place, "ra"]
-        assert own.difference == pytest.approx(means[0] - means[1]) and own.kind == "Welch t, 3 and 3 seeds"
+        assert own.difference == pytest.approx(means[0] - means[1]) and own.kind == "t over 3 seeds"
     assert set(table.loc["row 9: batch=256"].index.get_level_values("place")) == {"λ = 1"}
 
 
-def test_row_7_is_judged_where_it_can_matter_and_paired_as_row_5_is(tmp_path):
+def test_row_7_is_judged_where_it_can_matter(tmp_path):
     world.protocol(tmp_path)
     table = table_of(view(tmp_path, "protocol"))
     own = table.loc["row 7: unseen=nearest"]
     assert set(own.index.get_level_values("place")) == {"mean over unseen λ"}
-    assert own.lambdas.iloc[0] == list(world.S3) and own.kind.iloc[0] == "paired t, 3 seeds"
-    assert table.loc["row 5: selection=last", "mean over S1", "sa"].kind == "paired t, 3 seeds"
-    paired = table[table.kind.str.startswith("paired")].index.get_level_values("row")
-    assert set(paired) == {"row 5: selection=last", "row 7: unseen=nearest"}
+    assert own.lambdas.iloc[0] == list(world.S3) and set(table.kind) == {"t over 3 seeds"}
 
 
 def test_what_is_drawn_is_what_the_table_says(tmp_path):
@@ -111,9 +109,9 @@ def test_the_number_of_comparisons_is_named_and_corrected_for(tmp_path):
 def test_one_seed_takes_the_counts_and_says_so(tmp_path):
     world.protocol(tmp_path, seeds=(0,))
     found = view(tmp_path, "protocol")
-    assert set(table_of(found).kind) == {"counts"}
+    assert set(table_of(found).kind) == {estimates.IMAGES}
     caption = protocol.caption(found)
-    assert "(Newcombe)" in caption and "Welch" not in caption and "paired" not in caption
+    assert "from the counts" in caption and "over seeds" not in caption and "both networks on each" not in caption
 
 
 def test_missing_rows_leave_a_marked_gap_and_are_no_comparison(tmp_path):

@@ -1,5 +1,6 @@
 """The intervals against scipy's own and against simulated coverage; the gap against areas computed by hand."""
 
+import itertools
 import math
 
 import numpy as np
@@ -81,38 +82,36 @@ def test_curve_that_turns_back_in_sa_is_still_a_function():
     assert sa.tolist() == [95, 96] and ra.tolist() == [20, 20]
 
 
-def test_gaps_by_seed_leave_out_seeds_that_share_nothing():
-    frontier = np.array([(90.0, 60), (95, 50)])
-    gaps = statistics.gaps_by_seed([frontier + [0, 1], frontier + [20, 0]], [frontier, frontier])
-    assert gaps.tolist() == pytest.approx([1])
+def test_area_is_the_gap_times_the_common_range():
+    frontier, curve = [(90, 60), (100, 0)], [(96, 40), (92, 40)]
+    assert statistics.area_to_frontier(curve, frontier) == pytest.approx(16)  # 4 pp of RA over 4 pp of SA
+    assert statistics.area_to_frontier(frontier, curve) == pytest.approx(-16)
+    assert math.isnan(statistics.area_to_frontier([(80, 40), (81, 39)], frontier))
 
 
-def test_bootstrap_counts_have_the_binomials_spread_and_stay_nested():
-    counts = np.array([(450, 420, 200)])
-    draws = statistics.resampled(counts, 20_000, np.random.default_rng(0))
-    assert (draws[..., 2] <= draws[..., 1]).all()
-    for column, k in ((1, 420), (2, 200)):
-        spread = math.sqrt(450 * (k / 450) * (1 - k / 450))
-        assert draws[:, 0, column].mean() == pytest.approx(k, abs=4 * spread / math.sqrt(20_000))
-        assert draws[:, 0, column].std() == pytest.approx(spread, rel=0.03)
-
-
-def test_bootstrap_gap_brackets_the_plain_one_and_repeats():
-    frontier = np.array([(10_000, 9000, 6000), (10_000, 9400, 5000), (10_000, 9700, 1000)])
-    curve = frontier + [0, 0, 300]
-    gap, low, high = statistics.gap_bootstrap(curve, frontier, draws=200)
-    assert gap == pytest.approx(3) and low < gap < high
-    assert (gap, low, high) == statistics.gap_bootstrap(curve, frontier, draws=200)
-
-
-def test_bootstrap_gap_covers_the_true_one():
-    truth = np.array([(450, 414, 270), (450, 428, 225), (450, 437, 45)]), np.array([(450, 418, 280), (450, 433, 180)])
-    true_gap = statistics.distance_to_frontier(*(statistics.percent(counts) for counts in truth[::-1]))
+def test_area_is_the_polygons_by_the_shoelace_formula():
+    """Where one curve lies above the other over the same SA, they bound a polygon."""
     rng = np.random.default_rng(0)
-    frontiers, observed = (statistics.resampled(counts, 100, rng) for counts in truth)
-    found = [
-        statistics.gap_bootstrap(curve, frontier, draws=100)
-        for curve, frontier in zip(observed, frontiers, strict=True)
-    ]
-    covered = [low <= true_gap <= high for _, low, high in filter(None, found)]
-    assert len(covered) > 90 and np.mean(covered) >= 0.9
+    sa = np.sort(rng.uniform(80, 99, 6))
+    low = np.column_stack([sa, rng.uniform(10, 30, 6)])
+    high = np.column_stack([[sa[0], *np.sort(rng.uniform(sa[0], sa[-1], 3)), sa[-1]], rng.uniform(40, 60, 5)])
+    x, y = np.concatenate([low, high[::-1]]).T
+    shoelace = abs(x @ np.roll(y, 1) - y @ np.roll(x, 1)) / 2
+    assert statistics.area_to_frontier(high, low) == pytest.approx(shoelace)
+
+
+def test_hypervolume_by_hand():
+    assert statistics.hypervolume([(90, 50)]) == pytest.approx(45)
+    assert statistics.hypervolume([(90, 50), (80, 60), (85, 40)]) == pytest.approx(45 + 8)  # the last is dominated
+    assert statistics.hypervolume([(90, 50), (80, 60)], reference=(80, 40)) == pytest.approx(1)
+    assert statistics.hypervolume([(90, 50)], reference=(95, 0)) == 0
+    assert statistics.hypervolume([(100, 100)]) == 100
+
+
+def test_hypervolume_is_the_share_of_the_square_that_is_dominated():
+    """By inclusion and exclusion over all subsets of points, another algorithm."""
+    rng = np.random.default_rng(1)
+    for points in rng.uniform(0, 100, (20, 6, 2)):
+        subsets = (itertools.combinations(points, size) for size in range(1, 7))
+        signed = ((-1) ** (len(some) + 1) * np.min(some, axis=0).prod() for part in subsets for some in part)
+        assert statistics.hypervolume(points) == pytest.approx(sum(signed) / 100)

@@ -99,9 +99,8 @@ def test_nothing_but_other_attacks_is_said_on_the_axes(tmp_path):
 
 def curve(label, values):
     """Points of one seed: λ → SA, RA."""
-    rows = [
-        {"label": label, "seed": 0, "lam": lam, "n": 10_000, "sa": sa, "ra": ra} for lam, (sa, ra) in values.items()
-    ]
+    where = {"label": label, "seed": 0, "n": 10_000, "width": 1.0, "attack": "pgd7"}
+    rows = [where | {"lam": lam, "key": f"{label}-{lam}", "sa": sa, "ra": ra} for lam, (sa, ra) in values.items()]
     counts = [{"clean_correct": round(100 * row["sa"]), "robust_correct": round(100 * row["ra"])} for row in rows]
     return [row | count for row, count in zip(rows, counts, strict=True)]
 
@@ -119,8 +118,9 @@ def test_a_gap_wider_than_all_ra_cannot_be_judged():
     values = {1.0: (90, 60), 0.4: (93, 50), 0.0: (96, 40)}
     points = pd.DataFrame(curve("PGD-AT", values) + curve("OAT (dual BN)", values))
     second = points.assign(seed=1, sa=points.sa + [0, 0, 0, 0.4, 0.4, 0.4], ra=points.ra + [0, 0, 0, 9, 9, 9])
+    second = second.assign(clean_correct=100 * second.sa, robust_correct=100 * second.ra)
     found = curves.gap(pd.concat([points, second]), "OAT (dual BN)")
-    assert found["kind"] == "t, 2 seeds" and "pp wide, and both curves together span" in found["doubt"]
+    assert found["kind"] == "t over 2 seeds" and "pp wide, and both curves together span" in found["doubt"]
 
 
 def test_the_laptops_gap_reads_as_not_judged(tmp_path):

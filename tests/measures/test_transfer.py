@@ -1,0 +1,82 @@
+"""The transfer matrix against attacks made one by one, the other branch against a network whose BNs are exchanged."""
+
+import pytest
+import torch
+
+from bench.attacks import pgd
+from bench.data import Images
+from bench.measures.accuracy import accuracy
+from bench.measures.transfer import passes, transfer
+from bench.specs import Measurement
+from tests.recipes import images, lively, oat, pgd_at
+
+GRID = (0.0, 0.2, 1.0)
+NET = lively(oat()).eval()
+X, Y = images(300)  # more than a batch
+LABELS = NET(X, torch.full((300,), 0.2)).argmax(1).where(torch.arange(300) % 7 > 0, Y)  # most are right
+PART = Images((X * 255).round().to(torch.uint8), LABELS)
+ATTACK = {"epsilon": 0.03, "step": 0.01, "steps": 2, "lambdas": GRID, "seed": 3}
+WHAT = Measurement(probe="transfer", **ATTACK)
+ROWS = list(transfer(NET, PART, WHAT, None))
+
+
+def fooled(net, crafted_at: float, lam: float, seed: int = 3):
+    """(300,) bool, attacked batch by batch as `accuracy` does."""
+    x, rng, found = PART.images.float() / 255, torch.Generator().manual_seed(seed), []
+    for batch, y in zip(x.split(256), LABELS.split(256), strict=True):
+        at = net.condition(torch.tensor([crafted_at]))
+        adv = pgd(lambda z, at=at: net(z, at), batch, y, 0.03, 0.01, 2, rng)
+        found.append(net(adv, torch.full((len(y),), lam)).argmax(1) != y)
+    return torch.cat(found)
+
+
+def test_on_the_diagonal_it_is_the_ordinary_accuracy():
+    for at, (lam, row) in enumerate(zip(GRID, ROWS, strict=True)):
+        plain = accuracy(NET, PART, Measurement(**ATTACK), lam)
+        assert row["robust_correct"][at] == plain["robust_correct"]
+        assert {name: row[name] for name in ("lam", "width", "attack", "n", "clean_correct")} == {
+            name: plain[name] for name in ("lam", "width", "attack", "n", "clean_correct")
+        }
+
+
+def test_off_it_and_over_all_it_is_what_attacks_made_one_by_one_find():
+    for lam, row in zip(GRID, ROWS, strict=True):
+        by_lambda = torch.stack([fooled(NET, other, lam) for other in GRID])
+        assert row["robust_correct"] == (~by_lambda).sum(1).tolist()
+        assert row["worst_correct"] == int((~by_lambda.any(0)).sum()) <= min(row["robust_correct"])
+        assert row["crafted_at"] == list(GRID)
+    assert any(row["worst_correct"] < min(row["robust_correct"]) for row in ROWS)
+    assert ROWS[0]["robust_correct"][0] < ROWS[0]["robust_correct"][2]  # and where one attacks does matter
+
+
+def test_as_many_starts_at_one_lambda_are_counted_beside():
+    for at, row in enumerate(ROWS):
+        assert row["same_tries_correct"] <= row["robust_correct"][at]
+        lost = row["same_tries_correct"] - row["worst_correct"]
+        assert lost == row["only_lambda"] - row["only_starts"]
+    assert sum(row["same_tries_correct"] < row["robust_correct"][at] for at, row in enumerate(ROWS)) > 0
+
+
+def test_the_other_branch_is_that_of_a_network_whose_bns_are_exchanged():
+    other = lively(oat()).eval()
+    for norm in other.norms:
+        norm.bn_a, norm.bn_c = norm.bn_c, norm.bn_a
+    for lam, row in zip(GRID, ROWS, strict=True):
+        x, rng, right = PART.images.float() / 255, torch.Generator().manual_seed(3), 0
+        for batch, y in zip(x.split(256), LABELS.split(256), strict=True):
+            at = other.condition(torch.tensor([lam]))
+            adv = pgd(lambda z, at=at: other(z, at), batch, y, 0.03, 0.01, 2, rng)
+            right += int((NET(adv, torch.full((len(y),), lam)).argmax(1) == y).sum())
+        assert row["other_branch_correct"] == right != row["robust_correct"][GRID.index(lam)]
+        assert row["worst_with_branch_correct"] <= min(row["worst_correct"], right)
+
+
+def test_normal_bn_has_no_other_branch_and_pgd_at_no_other_lambda():
+    assert all("other_branch_correct" not in row for row in transfer(lively(oat("normal")).eval(), PART, WHAT, None))
+    with pytest.raises(ValueError, match="PGD-AT has one"):
+        next(transfer(lively(pgd_at()).eval(), PART, WHAT, None))
+
+
+def test_its_cost_is_that_of_its_attacks():
+    """Per image and λ: 2 steps of 2 passes for λ′ = λ, for the branch, and for 2 more starts of what is left."""
+    assert passes(WHAT, oat()) == 4 * 3 + 3 + 2 and passes(WHAT, oat("normal")) == 4 * 2 + 3 + 2
