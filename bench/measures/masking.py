@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from bench.attacks.gradient import begin, cross_entropy, gradient, margin, pgd
@@ -128,6 +127,8 @@ def neighbour(directory: Path, own: ConditionalNetwork, part: Images, what: Meas
 
     Raises FileNotFoundError where it has not been trained.
     """
+    from safetensors.torch import load_file  # here, so that steps can be timed where torch stands alone
+
     recipe = Recipe.model_validate(json.loads((directory / "recipe.json").read_text()))
     net = build(recipe, part.images.shape[1], own.head.out_features).to(part.images.device).eval()
     net.load_state_dict(load_file(directory / "weights.safetensors"))

@@ -10,6 +10,7 @@ import torch
 from bench import provenance
 from bench.speed import counts, memory, rates, sides, timing
 from bench.speed.cases import CASES, TASKS, Case, case
+from bench.speed.profile import seconds_by_kind
 
 OURS = ("ours-fp32", "ours-bf16")
 
@@ -25,8 +26,8 @@ def run(options: argparse.Namespace, device: torch.device, say: Callable[[str], 
 
 
 def network(case: Case, options, device: torch.device, say: Callable[[str], None]) -> dict:
-    """{"arch", "batch", "threads", "rates", "tasks": {task: …}}, see `rates.of_machine` and `task`. The machine is
-    measured before and after the tasks, and the faster of the two counts."""
+    """{"arch", "batch", "threads", "rates", "profile", "tasks": {task: …}}, see `rates.of_machine` and `task`; the
+    profile is of OAT. The machine is measured before and after the tasks, and the faster of the two counts."""
     threads = torch.get_num_threads()
     torch.set_num_threads(case.threads or threads)
     say(f"{case.name}: its convolutions one by one, and a matrix product")
@@ -35,6 +36,9 @@ def network(case: Case, options, device: torch.device, say: Callable[[str], None
     for name in options.tasks or TASKS:
         say(f"{case.name}: {TASKS[name]}")
         rows[name] = task(case, name, options, device)
+    if "oat" in rows:
+        step = sides.of(OURS[-1], case, "oat", device, None)
+        found["profile"] = {"side": OURS[-1], "seconds": seconds_by_kind(step, device)}
     found |= {"threads": torch.get_num_threads(), "rates": rates.faster(before, rates.of_machine(case, device))}
     torch.set_num_threads(threads)
     for row in rows.values():

@@ -49,6 +49,21 @@ def rate_table(found: dict) -> str:
     return markdown(rows)
 
 
+def profile_table(found: dict) -> str:
+    """Milliseconds, and share of the step, by kind of work: a column per network."""
+    profiles = {name: row["profile"] for name, row in found["networks"].items() if "profile" in row}
+    if not profiles:
+        return ""
+    rows = [["where a step of OAT goes, ms", *(f"{name}, {SIDES[one['side']]}" for name, one in profiles.items())]]
+    for kind in next(iter(profiles.values()))["seconds"]:
+        rows.append([kind, *(part(one["seconds"], kind) for one in profiles.values())])
+    return markdown(rows)
+
+
+def part(seconds: dict[str, float], kind: str) -> str:
+    return f"{1000 * seconds[kind]:,.1f} ({seconds[kind] / sum(seconds.values()):.0%})"
+
+
 def machine(found: dict) -> str:
     hardware = found["hardware"]
     device = "" if hardware["device"] == "cpu" else f"{hardware['device']}; "
@@ -62,4 +77,6 @@ def machine(found: dict) -> str:
 
 def speed_text(found: dict) -> str:
     tasks = [task for task in TASKS if any(task in network["tasks"] for network in found["networks"].values())]
-    return "\n\n".join([machine(found), *(task_table(found, task) for task in tasks), rate_table(found)])
+    return "\n\n".join(
+        [machine(found), *(task_table(found, task) for task in tasks), rate_table(found), profile_table(found)]
+    )

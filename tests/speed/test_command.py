@@ -41,6 +41,9 @@ def test_a_run_with_torch_alone(tmp_path):
         assert side["peak_bytes"] is None and side["conv_share"] > 0 and side["matrix_share"] > 0
     ours = task["sides"]["ours-fp32"]
     assert ours["speedup"]["median"] == pytest.approx(task["sides"]["plain"]["seconds"][0] / ours["seconds"][0])
+    spent = found["networks"]["digits"]["profile"]["seconds"]
+    assert spent["convolutions, forward"] > 0 and spent["convolutions, backward"] > 0 and spent["weight update"] > 0
+    assert sum(spent.values()) < 100 * max(ours["seconds"])
     text = page.read_text()
     assert done.stdout.strip() in text and "old" not in text and text.endswith("<!-- /speed-cpu -->\nend\n")
     assert str(tmp_path) not in text

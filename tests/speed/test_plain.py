@@ -32,10 +32,14 @@ def test_a_training_step(task, protocol, monkeypatch):
     at_the_image(monkeypatch)
 
     part = Images(pixels, y)
-    train_epoch(ours, sgd(ours, recipe), recipe, Dataset("random", 10, part, part, part), 0)
+    row = train_epoch(ours, sgd(ours, recipe), recipe, Dataset("random", 10, part, part, part), 0)
     optimiser = sgd(theirs, recipe)
     code = None if task == "pgd_at" else encode(lam, ours.lambdas, ours.codebook)
-    plain.loss(theirs, pixels / 255, y, lam, code, zeros, recipe).backward()
+    loss = plain.loss(theirs, pixels / 255, y, lam, code, zeros, recipe)
+    loss.backward()
+    assert row["loss"] == pytest.approx(loss.item(), rel=1e-5)
+    plain_gradients = {name: parameter.grad for name, parameter in theirs.named_parameters()}
+    assert difference({name: parameter.grad for name, parameter in ours.named_parameters()}, plain_gradients) < 1e-5
     optimiser.step()
 
     expected = theirs.state_dict()
@@ -43,6 +47,12 @@ def test_a_training_step(task, protocol, monkeypatch):
     for name, found in ours.state_dict().items():
         if name in expected:
             torch.testing.assert_close(found, expected[name], atol=1e-4, rtol=1e-4, msg=name)
+
+
+def difference(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor]) -> float:
+    """‖ours - theirs‖ / ‖theirs‖ of all tensors as one vector."""
+    apart = sum((ours[name] - grad).square().sum() for name, grad in theirs.items() if grad is not None)
+    return (apart / sum(grad.square().sum() for grad in theirs.values() if grad is not None)).sqrt().item()
 
 
 def at_the_image(monkeypatch) -> None:
