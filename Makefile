@@ -81,7 +81,7 @@ lint: setup
 	.venv/bin/ruff format --check .
 
 test: lint browser
-	.venv/bin/python -m pytest $(ARGS)
+	.venv/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 # Chromium for the test that looks at MLflow's pages; without it that test is skipped and says so.
 browser:
