@@ -137,6 +137,17 @@ def test_the_peers_share_all_but_their_own_networks_with_figure_4(scale):
     assert {panel.figures for panel in made.panels} == {("peers",)}
 
 
+@pytest.mark.parametrize("scale", ["laptop", "workstation", "paper"])
+def test_precision_is_all_that_the_two_networks_differ_in(scale):
+    made = plan(PEERS.with_name("precision.yaml"), scale, Options(seeds=1))
+    for panel in made.panels:
+        by_lr: dict[float, list] = {}
+        for trial in panel.trials:
+            by_lr.setdefault(trial.recipe.lr, []).append(trial.recipe)
+        for fp32, bf16 in by_lr.values():
+            assert fp32.precision == "fp32" and fp32.model_copy(update={"precision": "bf16"}) == bf16
+
+
 def test_the_peers_are_run_when_asked_for_alone():
     def commands(target: str) -> str:
         return subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=True).stdout

@@ -24,6 +24,7 @@ from reports.figures import (
     masking,
     modern,
     peers,
+    precision,
     protocol,
     transfer,
 )
@@ -45,6 +46,7 @@ FIGURES = {
     "protocol": protocol,
     "cost": cost,
     "peers": peers,
+    "precision": precision,
     "transfer": transfer,
     "masking": masking,
 }
@@ -63,5 +65,6 @@ SUITES = {  # the suite that trains and measures for a figure, where it is not s
     "protocol": "ablations",
     "cost": "slimming",
     "peers": "extra/peers",
+    "precision": "extra/precision",
     "transfer": "attacks",
 }
