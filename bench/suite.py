@@ -282,12 +282,13 @@ def relative(network: dict, base: dict, blame) -> dict:
 
 def measurements(measure: Measure, recipe: Recipe, scale: Scale, blame) -> Iterator[Measurement]:
     """What a suite asks of every network, for this one: PGD-AT is measured at its own λ only, and for a width each.
-    Nothing where few images are asked for and no λ is among the scale's `few_lambdas`."""
+    A scale's `few_lambdas` narrow what asks for few images, and OAT's signs of masking; nothing where none is left."""
     named = isinstance(measure.lambdas, str)
     grid = lambda_set(measure.lambdas) if named else tuple(measure.lambdas)
     if recipe.method == "pgd_at":
         grid = (recipe.lam,)
-    if measure.few_images and scale.few_lambdas:
+    signs = measure.probe == "masking" and recipe.method != "pgd_at"
+    if scale.few_lambdas and (measure.few_images or signs):
         grid = tuple(lam for lam in grid if lam in scale.few_lambdas)
         if not grid:
             return

@@ -262,6 +262,8 @@ def test_examples_are_borrowed_from_the_pgd_at_network_that_is_trained_alike(wri
     assert own.surrogate is None and lent == own.model_copy(update={"surrogate": panel.trials[1].key})
     assert (own.lambdas, own.epsilon, own.step, own.test_images) == ((0.0, 1.0), 0.3, 0.075, 100)
     assert [what.surrogate for what in asked(panel, 1)] == [None]  # the lender itself waits for none
+    narrowed = written(measure="probe: masking, lambdas: S1")  # by the laptop's few_lambdas, but for PGD-AT's own
+    assert [asked(narrowed, i)[0].lambdas for i in (0, 1)] == [(0.0, 0.3, 1.0), (0.4,)]
     other = OATS.replace("[0.5, 1]", "[0.25, 1]")
     assert [what.surrogate for what in asked(written(other, "probe: masking, lambdas: [0, 1]"))] == [None]
 
