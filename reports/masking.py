@@ -4,8 +4,10 @@ Every sign is a share of the test images, and is failed where the share is above
 exact binomial test; the tests of one network, signs × λ, share one level (Bonferroni).
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 
 from scipy.stats import binom
 
@@ -45,7 +47,7 @@ class Sign:
     @property
     def p(self) -> float:
         """Of at least so many images, if their share were the greatest that an honest network may have."""
-        return float(binom.sf(self.count - 1, self.n, SIGNS[self.name]))
+        return at_least(self.count, self.n, SIGNS[self.name])
 
     @property
     def fails(self) -> bool:
@@ -54,7 +56,17 @@ class Sign:
     @property
     def limit(self) -> int:
         """The least count that fails."""
-        return int(binom.isf(LEVEL / self.tests, self.n, SIGNS[self.name])) + 1
+        return least_failing(LEVEL / self.tests, self.n, SIGNS[self.name])
+
+
+@cache  # asked of every network, λ and sign, and few counts differ
+def at_least(count: int, n: int, share: float) -> float:
+    return float(binom.sf(count - 1, n, share))
+
+
+@cache
+def least_failing(level: float, n: int, share: float) -> int:
+    return int(binom.isf(level, n, share)) + 1
 
 
 def signs(rows: Iterable[dict]) -> list[Sign]:
@@ -66,7 +78,7 @@ def signs(rows: Iterable[dict]) -> list[Sign]:
         if not row["surrogate"]:
             other = lent.get((row["key"], row["width"], row["lam"]))
             found += [(name, count, row) for name, count in counts(row, other).items()]
-    tests = {row["key"]: sum(one["key"] == row["key"] for *_, one in found) for *_, row in found}
+    tests = Counter(row["key"] for *_, row in found)
     return [Sign(name, count, row["n"], tests[row["key"]], row) for name, count, row in found]
 
 

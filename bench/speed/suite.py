@@ -12,7 +12,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bench import provenance
+import numpy as np
+
+from bench import hits, provenance
 from bench.speed import tables
 from bench.speed.commands import Cost, run
 
@@ -123,9 +125,12 @@ def report(folder: Path, networks: int) -> dict:
         recipe = trial.recipe
         content = json.loads(json.dumps(real[recipe.method, recipe.norm, recipe.lam]))
         content |= {"key": trial.key, "recipe": recipe.model_dump(mode="json")}
-        for found in content["measurements"].values():
-            for measured in found["rows"]:
-                measured["robust_correct"] = (measured["robust_correct"] + i) % (measured["clean_correct"] + 1)
+        rows = {kind(found["measurement"]): found["rows"] for found in content["measurements"].values()}
+        content["measurements"] = {
+            what.key: {"measurement": asked, "rows": [another(row, i) for row in rows[kind(asked)]]}
+            for what in trial.measurements
+            for asked in [what.model_dump(mode="json")]
+        }
         directory = job.directory(trial)
         directory.mkdir(parents=True)
         (directory / "results.json").write_text(json.dumps(content))
@@ -133,6 +138,19 @@ def report(folder: Path, networks: int) -> dict:
     again = run(["report", "--runs", str(runs)], folder / "log")
     found = {"report": row(f"report of {len(job.trials):,} networks", first, "≤ 15 s")}
     return found | {"report again": row("the same again, nothing new to draw", again)}
+
+
+def kind(measurement: dict) -> tuple:
+    """What is asked, whichever network it is asked of."""
+    return measurement["probe"], measurement["attack"], bool(measurement["surrogate"])
+
+
+def another(row: dict, i: int) -> dict:
+    """A measured row with other counts: those of the i-th network."""
+    if "robust_hits" not in row:
+        return row
+    robust = (row["robust_correct"] + i) % (row["clean_correct"] + 1)
+    return row | {"robust_correct": robust, "robust_hits": hits.encode(np.arange(row["n"]) < robust)}
 
 
 def fresh(folder: Path, networks: int) -> dict:
