@@ -250,7 +250,8 @@ def panel(name: str, experiment: Experiment, scale: Scale, document, scale_docum
                     labels.setdefault(recipe.key, str(label))
     if not trials:
         scale_document.fail(("few_lambdas",), f"few_lambdas: {scale.few_lambdas} has no λ that {name} measures")
-    trials = {trial.key: with_surrogate(trial, list(trials.values())) for trial in trials.values()}
+    lending = lenders(trials.values())
+    trials = {key: with_surrogate(trial, lending.get(alike(trial.recipe))) for key, trial in trials.items()}
     arch = next(iter(trials.values())).recipe.arch
     overrides = dict(text.split("=", 1) for text in options.settings)
     where = (name, tuple(experiment.figures), experiment.dataset, info, arch, overrides)
@@ -315,15 +316,25 @@ def measurements(measure: Measure, recipe: Recipe, scale: Scale, blame) -> Itera
         yield Measurement(probe=measure.probe, width=width, **asked)
 
 
-def with_surrogate(trial: Trial, panel: list[Trial]) -> Trial:
-    """The trial, and where it is asked for signs of masking, also examples crafted on the panel's PGD-AT network of the
-    largest λ, trained alike with the same seed. That network itself has no such neighbour, and waits for none."""
+def lenders(panel: Iterable[Trial]) -> dict[tuple, Trial]:
+    """Networks that are trained alike with one seed → the PGD-AT network of the largest λ among them."""
+    found: dict[tuple, Trial] = {}
+    for trial in panel:
+        if trial.recipe.method == "pgd_at":
+            best = found.setdefault(alike(trial.recipe), trial)
+            found[alike(trial.recipe)] = max(best, trial, key=lambda t: t.recipe.lam)
+    return found
 
-    def alike(recipe: Recipe) -> tuple:
-        return recipe.arch, recipe.widths, recipe.lr, recipe.seed
 
+def alike(recipe: Recipe) -> tuple:
+    return recipe.arch, recipe.widths, recipe.lr, recipe.seed
+
+
+def with_surrogate(trial: Trial, lender: Trial | None) -> Trial:
+    """The trial, and where it is asked for signs of masking, also examples crafted on its lender's network. The lender
+    itself has no such neighbour, and waits for none."""
     asked = [what for what in trial.measurements if what.probe == "masking"]
-    adversarial = [t for t in panel if t.recipe.method == "pgd_at" and alike(t.recipe) == alike(trial.recipe)]
-    chosen = max(adversarial, key=lambda t: t.recipe.lam, default=trial)
-    more = () if chosen is trial else tuple(what.model_copy(update={"surrogate": chosen.key}) for what in asked)
+    if lender is None or lender is trial or not asked:
+        return trial
+    more = tuple(what.model_copy(update={"surrogate": lender.key}) for what in asked)
     return trial.model_copy(update={"measurements": trial.measurements + more})
