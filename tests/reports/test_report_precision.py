@@ -19,7 +19,9 @@ def found(tmp_path):
         ra = {precision.LABEL: 47}.get(trial["label"], 50) + trial["seed"]
         counts = dict.fromkeys(synthetic.S1, (90, ra))
         known = trial | {"label": "OAT (dual BN)"}  # what synthetic has curves of
-        synthetic.write(tmp_path / "trials" / trial["key"] / "results.json", synthetic.results(known, N, counts=counts))
+        synthetic.write(
+            tmp_path / "trials" / trial["key"] / "results.json", synthetic.results(known, n=N, counts=counts)
+        )
     panel = synthetic.panel(trials, stands_for="svhn") | {"figures": ["precision"]}
     synthetic.write_plan(tmp_path, [panel])
     return view(tmp_path, figure="precision")
