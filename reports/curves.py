@@ -10,7 +10,7 @@ from reports.results import Panel
 from reports.verdicts import contrasts, estimates
 from reports.verdicts.contrasts import Cell
 from reports.verdicts.decide import Absent
-from reports.verdicts.frontier import Pair, judged, pair_of
+from reports.verdicts.frontier import Pair, judged, pair_of, too_few
 
 FRONTIER = "PGD-AT"  # Sec. 4.1: networks trained for one λ each; of slimmable networks PGD-ATS (Sec. 4.3)
 FRONTIERS = (FRONTIER, "PGD-ATS")
@@ -119,7 +119,8 @@ def distance(both: Pair | None, name: str) -> dict | None:
     gap: pp of RA, the mean height above the frontier; area: pp², that height times the SA that both cover; volume:
     hundredths of the square, how much more the curve dominates.
     """
-    estimate = judged(both, DISTANCES[name], DRAWS) if both else None
+    refused = not both or (name != "volume" and too_few(both))
+    estimate = None if refused else judged(both, DISTANCES[name], DRAWS)
     if estimate is None:
         return None
     low, high = estimate.bounds(statistics.CONFIDENCE)
@@ -137,7 +138,7 @@ def gap(points: pd.DataFrame, label: str, frontier: str = FRONTIER) -> dict | No
     found, narrow = distance(both, "gap"), too_narrow(shared, points, labels)
     if found is None:
         some = "without one of the seeds" if len(both.seeds) > 1 else "on other test images"
-        return where | {"doubt": narrow or f"{some} the curves share no SA"}
+        return where | {"doubt": narrow or too_few(both) or f"{some} the curves share no SA"}
     return found | where | {"doubt": narrow or too_wide(found, points, labels)}
 
 

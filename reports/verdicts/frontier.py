@@ -19,6 +19,7 @@ from reports.verdicts.decide import Condition
 from reports.verdicts.estimates import Estimate
 
 DRAWS = 2000
+LEAST_IMAGES = 1000  # of one seed: with fewer, SA is known no better than the curve's own steps (docs/statistics.md)
 FEW = 0.02  # the part of draws that may share no SA range before a number on them is not to be told
 
 
@@ -153,6 +154,14 @@ def by_jackknife(seeds: list[tuple[np.ndarray, np.ndarray]], statistic) -> Estim
     return estimates.over_seeds(value + (len(seeds) - 1) * (left_out.mean() - left_out))
 
 
+def too_few(pair: Pair) -> str:
+    """Why one seed's gap or area to the frontier has no interval, or an empty text."""
+    images = int(min(side[:, 0].min() for side in pair.counts))
+    if len(pair.seeds) > 1 or images >= LEAST_IMAGES:
+        return ""
+    return f"one seed on {images:,} test images, and {LEAST_IMAGES:,} or a second seed are needed"
+
+
 def judged(pair: Pair, statistic, draws: int = DRAWS) -> Estimate | None:
     """The estimate of statistic(curve (points, 2), frontier (points, 2)), NaN where it has no value; None if the mean
     curves without one seed, or more than a few draws, have none."""
@@ -185,8 +194,9 @@ def gap(panel: Panel, given: Gap) -> list[Condition]:
     if width < given.least_range:
         least = f"of one seed the curves share {width:.2f} pp of SA" if width else "of one seed the curves share no SA"
         return [Condition(what, None, **asked, reason=f"{least}, and {given.least_range:g} pp are needed")]
-    estimate = judged(pair, statistics.distance_to_frontier)
-    reason = "" if estimate else "on other test images the curves may share no SA"
+    few = too_few(pair)
+    estimate = None if few else judged(pair, statistics.distance_to_frontier)
+    reason = "" if estimate else few or "on other test images the curves may share no SA"
     return [Condition(what, estimate, **asked, reason=reason)]
 
 

@@ -6,7 +6,7 @@ Simulated runs whose truth is known. A bound is widened by twice the Monte Carlo
 import numpy as np
 import pytest
 
-from reports import clouds
+from reports import clouds, curves
 from reports.coverage import __main__ as command
 from reports.coverage import intervals, rates
 from reports.coverage.worlds import World, images, panels
@@ -53,7 +53,7 @@ def test_a_distance_to_the_frontier(name, seeds):
 
 
 def test_a_distance_of_one_seed():
-    """With fewer images the gap's holds more often, because of the curves' corners: docs/statistics.md."""
+    """With fewer images the gap's holds more often, because of the curves' corners, and is not given."""
     world = World(intervals.CURVES, 1, 1000)
     for name in ("gap", "volume"):
         check(intervals.distance(name, world, 200, np.random.default_rng(0)))
@@ -110,3 +110,13 @@ def test_the_command_writes_between_the_marks_and_nowhere_else(tmp_path, monkeyp
     with pytest.raises(SystemExit):
         command.main()
     assert "cannot be read" in capsys.readouterr().err
+
+
+def test_one_seed_on_few_images_has_no_gap_and_no_area_but_a_hypervolume():
+    rng, labels = np.random.default_rng(0), list(intervals.CURVES)
+    for seeds, n, told in ((1, 300, False), (1, 1000, True), (3, 300, True)):
+        (panel,) = panels(World(intervals.CURVES, seeds, n), 1, rng)
+        found = {name: curves.distance(curves.pair(panel.points, *labels), name) for name in curves.DISTANCES}
+        assert found["volume"] is not None
+        assert [found[name] is not None for name in ("gap", "area")] == [told, told]
+        assert told or curves.gap(panel.points, *labels)["doubt"]
