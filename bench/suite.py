@@ -16,6 +16,7 @@ import pydantic
 from bench import data
 from bench.attacks import ATTACKS, objection
 from bench.errors import BadInput, unknown
+from bench.lenders import with_lenders
 from bench.measures import PROBES
 from bench.provenance import ROOT
 from bench.recipes import PLANNED, combinations, fraction, parse_settings, recipe_of
@@ -250,8 +251,7 @@ def panel(name: str, experiment: Experiment, scale: Scale, document, scale_docum
                     labels.setdefault(recipe.key, str(label))
     if not trials:
         scale_document.fail(("few_lambdas",), f"few_lambdas: {scale.few_lambdas} has no λ that {name} measures")
-    lending = lenders(trials.values())
-    trials = {key: with_surrogate(trial, lending.get(alike(trial.recipe))) for key, trial in trials.items()}
+    trials = with_lenders(trials)
     arch = next(iter(trials.values())).recipe.arch
     overrides = dict(text.split("=", 1) for text in options.settings)
     where = (name, tuple(experiment.figures), experiment.dataset, info, arch, overrides)
@@ -314,27 +314,3 @@ def measurements(measure: Measure, recipe: Recipe, scale: Scale, blame) -> Itera
         else:
             asked = {}
         yield Measurement(probe=measure.probe, width=width, **asked)
-
-
-def lenders(panel: Iterable[Trial]) -> dict[tuple, Trial]:
-    """Networks that are trained alike with one seed → the PGD-AT network of the largest λ among them."""
-    found: dict[tuple, Trial] = {}
-    for trial in panel:
-        if trial.recipe.method == "pgd_at":
-            best = found.setdefault(alike(trial.recipe), trial)
-            found[alike(trial.recipe)] = max(best, trial, key=lambda t: t.recipe.lam)
-    return found
-
-
-def alike(recipe: Recipe) -> tuple:
-    return recipe.arch, recipe.widths, recipe.lr, recipe.seed
-
-
-def with_surrogate(trial: Trial, lender: Trial | None) -> Trial:
-    """The trial, and where it is asked for signs of masking, also examples crafted on its lender's network. The lender
-    itself has no such neighbour, and waits for none."""
-    asked = [what for what in trial.measurements if what.probe == "masking"]
-    if lender is None or lender is trial or not asked:
-        return trial
-    more = tuple(what.model_copy(update={"surrogate": lender.key}) for what in asked)
-    return trial.model_copy(update={"measurements": trial.measurements + more})
