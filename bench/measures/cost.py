@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from bench import kernels
 from bench.data import Images
 from bench.models import build
 from bench.models.conditional import ConditionalNetwork
@@ -57,7 +58,7 @@ def _cost(recipe: Recipe, shape: tuple[int, int, int], classes: int, width: floa
         if isinstance(module, nn.Conv2d | nn.Linear):
             kind = "film" if module in film else "all"
             module.register_forward_hook(lambda m, i, o, kind=kind: count(m, i, o, kind))
-    with torch.no_grad():
+    with torch.no_grad(), kernels.without():
         cond = net.condition(torch.ones(1), width=width)
         net(torch.zeros(1, *shape), cond)
     branches = 1 + (recipe.norm != "normal")  # a weight and a bias per channel of each

@@ -3,14 +3,18 @@
 import torch
 from torch import Tensor, nn
 
+from bench import kernels
+from bench.kernels.calls import stored
+from bench.kernels.tape import Features, Tape, Unsupported
 from bench.models.dual_affine import DualAffineNorm
 from bench.models.encoding import codebook, encode
-from bench.models.layers import Condition, ConditionalNorm, FiLM
+from bench.models.layers import Condition, ConditionalNorm, FiLM, films
 from bench.specs import Recipe
 
 
 class ConditionalNetwork(nn.Module):
-    """A backbone whose norm layers are conditioned on λ. A subclass gives `features(x, cond) -> logits`.
+    """A backbone whose norm layers are conditioned on λ. A subclass gives `features(x, cond)`, the maps (N, C', H', W')
+    that are averaged and classified by its `head`, and makes them by `bench.models.unit` alone in eval mode.
 
     For PGD-AT there is neither FiLM nor dual BN and λ is ignored: the plain network.
     """
@@ -18,6 +22,7 @@ class ConditionalNetwork(nn.Module):
     def __init__(self, recipe: Recipe):
         super().__init__()
         self.recipe = recipe
+        self.tapes = {}
         self.conditional = recipe.method != "pgd_at"
         if self.conditional:
             book = codebook(recipe.encoding, recipe.lambdas, recipe.protocol.encoding_seed, recipe.protocol.dct)
@@ -40,33 +45,61 @@ class ConditionalNetwork(nn.Module):
             norm.index = index
 
     def condition(
-        self, lam: Tensor, zeros: int | None = None, width: float = 1.0, branch: str | None = None
+        self,
+        lam: Tensor,
+        zeros: int | None = None,
+        width: float = 1.0,
+        branch: str | None = None,
+        training: bool | None = None,
     ) -> Condition:
         """(N,) λ and a width factor → Condition, for as many forward passes as wanted while the weights stay.
 
-        In training mode the λ=0 samples must come first; `zeros`, their number, spares a look at the device. In eval
-        mode `branch`, "a" or "c", sends all through one of dual BN's branches, whatever their λ.
+        `training` says which mode those passes are in, the network's own unless given. In training mode the λ=0 samples
+        must come first; `zeros`, their number, spares a look at the device. In eval mode `branch`, "a" or "c", sends all
+        through one of dual BN's branches, whatever their λ.
         """
-        code = rows = None
+        code, rows, layers = None, None, [norm.film for norm in self.norms]
         if self.conditional:
             values, rows = distinct(lam)
             code = encode(values, self.lambdas, self.codebook, self.recipe.protocol.unseen)
-        if not self.training:
+        # In full precision; and what autocast casts without a graph it would keep, without a graph, for training.
+        if not (self.training if training is None else training):
             values = lam if rows is None else values
             through_c = values == 0 if branch is None else torch.full_like(values, branch == "c", dtype=torch.bool)
-            # In full precision; and what autocast casts without a graph it would keep, without a graph, for training.
             with torch.no_grad(), torch.autocast(lam.device.type, enabled=False):
-                affine = [norm.fold(code, through_c, width) for norm in self.norms]
-            return Condition(code, 0, affine, width, rows)
+                pairs = zip(self.norms, films(layers, code, width), strict=True)
+                affine = [norm.fold(film, through_c, width) for norm, film in pairs]
+            return Condition([], 0, affine, width, rows)
         if zeros is None:
             zeros = int((lam == 0).sum())
             if bool((lam[:zeros] != 0).any()):
                 raise ValueError("in training mode the λ=0 samples must come first in the batch")
-        return Condition(code, zeros, None, width, rows)
+        with torch.autocast(lam.device.type, enabled=False):
+            return Condition(films(layers, code, width), zeros, None, width, rows)
 
     def forward(self, x: Tensor, lam: Tensor | Condition) -> Tensor:
-        """(N, C, H, W) images in [0,1] and (N,) λ, or a Condition made for them → (N, classes) logits."""
-        return self.features(x, lam if isinstance(lam, Condition) else self.condition(lam))
+        """(N, C, H, W) images in [0,1] and (N,) λ, or a Condition made for them → (N, classes) logits. In eval mode only
+        images get a gradient."""
+        cond = lam if isinstance(lam, Condition) else self.condition(lam)
+        tape = None if cond.affine is None else self.tape(x, cond)
+        maps = self.features(x, cond) if tape is None else Features.apply(x, tape, cond)
+        return self.head(maps.mean(dim=(2, 3)))
+
+    def tape(self, x: Tensor, cond: Condition) -> Tape | None:
+        """The kernels' own way through the network in eval mode, None where they have none. One is kept, with room for
+        as many images as the last passes had, and not for twice as many."""
+        if x.dtype != torch.float32 or not kernels.usable(x):
+            return None
+        dtype = stored(x)
+        key, n = (tuple(x.shape[1:]), cond.width, dtype), len(x)
+        found = self.tapes.get(key)
+        if found is None or not found.capacity / 2 < n <= found.capacity:
+            self.tapes.clear()
+            try:
+                self.tapes[key] = Tape(self, cond, key[0], dtype, -(-n // 16) * 16)
+            except Unsupported:
+                return None
+        return self.tapes[key]
 
 
 def distinct(lam: Tensor) -> tuple[Tensor, Tensor | None]:

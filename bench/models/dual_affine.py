@@ -27,6 +27,8 @@ class DualAffineNorm(ConditionalNorm):
     """`bn_a` holds the statistics of all images and the affine parameters for λ≠0, `affine_c` those for λ=0; then FiLM
     where `film` is given. In a slimmable network both are switchable: one per width."""
 
+    alone = False
+
     def __init__(self, channels: int, film: FiLM | None = None, widths: tuple[float, ...] = ()):
         super().__init__(channels, False, film, widths)
         self.widths = widths or (1.0,)

@@ -13,16 +13,20 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from bench import kernels
+from bench.kernels import normalisation
+from bench.kernels.perceptrons import perceptrons
 from bench.models.slimming import SlimLinear, at_width, batch_norm, slim
 
 
-@dataclass
+@dataclass(eq=False)
 class Condition:
-    """What a batch is conditioned on. `code` (R, d), one row per distinct λ, or None without FiLM; `rows` (N,) which of
-    them each sample has, None where R is N or 1; `zeros` the number of leading λ=0 samples (training mode); `affine`
-    one (scale, shift) per norm layer, each (R or 1, C) (eval mode); `width` the width factor α of the sub-network."""
+    """What a batch is conditioned on, R being its distinct λ. `rows` (N,) which of these each sample has, None where R is
+    N or 1. Training mode: `films` (γ, β) per norm layer, each (R, C), or None without FiLM, and the number of leading
+    λ=0 samples, `zeros`. Eval mode: `affine`, one (scale, shift) per norm layer, each (R or 1, C). `width` is the width
+    factor α of the sub-network."""
 
-    code: Tensor | None
+    films: list[tuple[Tensor, Tensor] | None]
     zeros: int
     affine: list[tuple[Tensor, Tensor]] | None = None
     width: float = 1.0
@@ -64,11 +68,30 @@ class FiLM(nn.Module):
             with torch.no_grad():
                 last.bias[:channels] += 1
 
-    def forward(self, code: Tensor, width: float = 1.0) -> tuple[Tensor, Tensor]:
-        if self.kind == "authors":
-            both, channels = F.leaky_relu(self.both(code, width)), slim(self.channels, width)
-            return both[:, :channels], both[:, channels : 2 * channels]  # at some widths the MLP has a unit more
-        return self.gamma(code, width), self.beta(code, width)
+    @property
+    def perceptrons(self) -> list["MLP"]:
+        return [self.both] if self.kind == "authors" else [self.gamma, self.beta]
+
+    def split(self, outputs: list[Tensor], width: float = 1.0) -> tuple[Tensor, Tensor]:
+        """γ and β from what the perceptrons gave."""
+        if self.kind != "authors":
+            return tuple(outputs)
+        (both,), channels = outputs, slim(self.channels, width)
+        return both[:, :channels], both[:, channels : 2 * channels]  # at some widths the MLP has a unit more
+
+
+def films(layers: list[FiLM | None], code: Tensor | None, width: float = 1.0) -> list[tuple[Tensor, Tensor] | None]:
+    """(γ, β), each (R, αC), of all FiLM layers of a network, from a code of (R, d); None where there is no layer."""
+    present = [film for film in layers if film is not None]
+    if not present:
+        return [None] * len(layers)
+    mlps, leaky = [mlp for film in present for mlp in film.perceptrons], present[0].kind == "authors"
+    if kernels.usable(code) and code.dtype == torch.float32:
+        outputs = list(perceptrons(code, [mlp.weights(width) for mlp in mlps], leaky))
+    else:
+        outputs = [F.leaky_relu(mlp(code, width)) if leaky else mlp(code, width) for mlp in mlps]
+    each = len(present[0].perceptrons)
+    return [None if film is None else film.split([outputs.pop(0) for _ in range(each)], width) for film in layers]
 
 
 class MLP(nn.Sequential):
@@ -81,13 +104,23 @@ class MLP(nn.Sequential):
         first, activation, second = self
         return second(activation(first(x, width)), width)
 
+    def weights(self, width: float = 1.0) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """(first, its bias, second, its bias) as far as they are used."""
+        first, _, second = self
+        if width == 1:
+            return first.weight, first.bias, second.weight, second.bias
+        hidden, outputs = slim(first.out_features, width), slim(second.out_features, width)
+        return first.weight[:hidden], first.bias[:hidden], second.weight[:outputs, :hidden], second.bias[:outputs]
+
 
 class ConditionalNorm(nn.Module):
     """BN, or a pair (BN_c, BN_a), then FiLM where `film` is given. Called with (N, αC, H, W) and a Condition.
 
     In a slimmable network each BN is switchable: one per width. Another kind of norm overrides `_normalise` (training
-    mode) and `_running` (eval mode), as bench/models/dual_affine.py does.
+    mode) and `_running` (eval mode), as bench/models/dual_affine.py does, and says that it is not `alone` BN by branch.
     """
+
+    alone = True
 
     def __init__(self, channels: int, dual: bool = False, film: FiLM | None = None, widths: tuple[float, ...] = ()):
         super().__init__()
@@ -96,15 +129,22 @@ class ConditionalNorm(nn.Module):
         self.film = film
         self.index = -1  # position in Condition.affine, set by the network
 
-    def forward(self, x: Tensor, cond: Condition) -> Tensor:
-        if not self.training:
+    def forward(self, x: Tensor, cond: Condition, plus: Tensor | None = None, relu: bool = False) -> Tensor:
+        """(N, αC, H, W) → the same; then `plus`, which is like x, is added, and ReLU taken, where they are asked for."""
+        if cond.affine is not None:
             scale, shift = cond.affine_for(self.index, x)
-            return torch.addcmul(shift, x, scale)
-        x = self._normalise(x, cond.zeros, cond.width)
-        if self.film is None:
-            return x
-        gamma, beta = self.film(cond.code, cond.width)
-        return torch.addcmul(cond.fit(beta, x), x, cond.fit(gamma, x))
+            x = torch.addcmul(shift, x, scale)
+        elif self.alone and kernels.usable(x) and normalisation.supported(x):
+            bn_c, bn_a = at_width(self.bn_c, cond.width), at_width(self.bn_a, cond.width)
+            film = cond.films[self.index]
+            return normalisation.normalise(x, bn_c, bn_a, film, cond.zeros, cond.rows, plus, relu)
+        else:
+            x = self._normalise(x, cond.zeros, cond.width)
+            if self.film is not None:
+                gamma, beta = cond.films[self.index]
+                x = torch.addcmul(cond.fit(beta, x), x, cond.fit(gamma, x))
+        x = x if plus is None else x + plus
+        return F.relu(x, inplace=True) if relu else x
 
     def _normalise(self, x: Tensor, zeros: int, width: float) -> Tensor:
         """Batch statistics per branch. A branch without samples is not called: its running statistics stay."""
@@ -115,13 +155,13 @@ class ConditionalNorm(nn.Module):
             return bn_c(x)
         return torch.cat([bn_c(x[:zeros]), bn_a(x[zeros:])])
 
-    def fold(self, code: Tensor | None, is_zero: Tensor, width: float = 1.0) -> tuple[Tensor, Tensor]:
+    def fold(self, film: tuple[Tensor, Tensor] | None, is_zero: Tensor, width: float = 1.0) -> tuple[Tensor, Tensor]:
         """Eval mode: (scale, shift), each (R or 1, αC), of BN and FiLM together. `is_zero` is (R,) bool."""
         scale, shift = self._running(is_zero, width)
-        if self.film is not None:
-            gamma, beta = self.film(code, width)
+        if film is not None:
+            gamma, beta = film
             scale, shift = gamma * scale, gamma * shift + beta
-        return torch.atleast_2d(scale), torch.atleast_2d(shift)
+        return torch.atleast_2d(scale).contiguous(), torch.atleast_2d(shift).contiguous()
 
     def _running(self, is_zero: Tensor, width: float) -> tuple[Tensor, Tensor]:
         """Eval mode: (scale, shift) of the BN of each sample's branch, (αC,) where all have the same, else (N, αC)."""

@@ -7,6 +7,9 @@ these are torch's own layers, with the same names in the weights file.
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from bench import kernels
+from bench.kernels import convolution
+
 
 def slim(channels: int, width: float) -> int:
     """How many of the channels a sub-network of this width has, at least one."""
@@ -14,10 +17,13 @@ def slim(channels: int, width: float) -> int:
 
 
 class SlimConv2d(nn.Conv2d):
+    def outputs(self, width: float) -> int:
+        return slim(self.out_channels, width)
+
     def forward(self, x: Tensor, width: float = 1.0) -> Tensor:
-        if width == 1:
-            return super().forward(x)
-        weight = self.weight[: slim(self.out_channels, width), : x.shape[1]]
+        weight = self.weight if width == 1 else self.weight[: self.outputs(width), : x.shape[1]]
+        if kernels.usable(x) and convolution.supported(self, len(weight)):
+            return convolution.Convolution.apply(x, weight, self.weight, self.stride[0])
         return F.conv2d(x, weight, None, self.stride, self.padding)
 
 

@@ -1,12 +1,12 @@
 """Wide ResNets of any depth and width (Zagoruyko and Komodakis, BMVC 2016): pre-activation blocks with dropout."""
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bench.models import dropout
 from bench.models.conditional import ConditionalNetwork
 from bench.models.layers import Condition
 from bench.models.slimming import SlimConv2d, SlimLinear
+from bench.models.unit import unit
 from bench.specs import Recipe
 
 
@@ -21,11 +21,12 @@ class WideBlock(nn.Module):
         self.dropout = share
 
     def forward(self, x: Tensor, cond: Condition) -> Tensor:
-        h = F.relu(self.norm1(x, cond), inplace=True)
-        shortcut = x if self.shortcut is None else self.shortcut(h, cond.width)
-        h = F.relu(self.norm2(self.conv1(h, cond.width), cond), inplace=True)
-        h = dropout.dropout(h, self.dropout, self.training)
-        return self.conv2(h, cond.width) + shortcut
+        h = unit(x, cond, norm=self.norm1, relu=True)
+        shortcut = x if self.shortcut is None else unit(h, cond, self.shortcut)
+        h = unit(h, cond, self.conv1, self.norm2, relu=True)
+        if cond.affine is None:  # in training
+            h = dropout.dropout(h, self.dropout)
+        return unit(h, cond, self.conv2, plus=shortcut)
 
 
 class WideResNet(ConditionalNetwork):
@@ -48,8 +49,7 @@ class WideResNet(ConditionalNetwork):
         self.number_norms()
 
     def features(self, x: Tensor, cond: Condition) -> Tensor:
-        h = self.stem(x, cond.width)
+        h = unit(x, cond, self.stem)
         for block in self.blocks:
             h = block(h, cond)
-        h = F.relu(self.norm_last(h, cond), inplace=True)
-        return self.head(h.mean(dim=(2, 3)))
+        return unit(h, cond, norm=self.norm_last, relu=True)

@@ -50,9 +50,13 @@ def train(recipe: Recipe, data: Dataset, directory: Path, device: torch.device) 
 
 
 def sgd(net: ConditionalNetwork, recipe: Recipe) -> torch.optim.SGD:
-    """As OAT.py 128 and PGDAT.py 88 have it; `fused` updates all parameters in one pass over each."""
+    """As OAT.py 128 and PGDAT.py 88 have it; `fused` updates all parameters in one pass over each, and does not say so
+    by their version, by which the kernels know when to take a weight anew."""
     options = {"momentum": recipe.momentum, "weight_decay": recipe.weight_decay, "fused": True}
-    return torch.optim.SGD(net.parameters(), lr=recipe.lr, **options)
+    optimiser = torch.optim.SGD(net.parameters(), lr=recipe.lr, **options)
+    parameters = list(net.parameters())
+    optimiser.register_step_post_hook(lambda *_: torch.autograd.graph.increment_version(parameters))
+    return optimiser
 
 
 def train_epoch(net: ConditionalNetwork, optimiser, recipe: Recipe, data: Dataset, epoch: int) -> dict:

@@ -6,7 +6,6 @@ A new method is a function and its name in OBJECTIVES (docs/extending.md; bench/
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
@@ -90,21 +89,18 @@ def logits(net, recipe: Recipe, batch: Batch, x: Tensor, zeros: int, part: slice
 def craft(net: ConditionalNetwork, recipe: Recipe, batch: Batch, part: slice) -> Tensor:
     """Adversarial images for `part` of the batch."""
     x, y = batch.x[part], batch.y[part]
-    with under_attack(net, recipe, batch, part) as conditioned:
-        adv = pgd(conditioned, x, y, recipe.epsilon, recipe.attack_step(), recipe.attack_steps, batch.rng)
-    return adv.detach()
+    conditioned = under_attack(net, recipe, batch, part)
+    return pgd(conditioned, x, y, recipe.epsilon, recipe.attack_step(), recipe.attack_steps, batch.rng)
 
 
-@contextmanager
-def under_attack(net: ConditionalNetwork, recipe: Recipe, batch: Batch, part: slice) -> Iterator[Callable]:
+def under_attack(net: ConditionalNetwork, recipe: Recipe, batch: Batch, part: slice) -> Callable[[Tensor], Tensor]:
     """Images (n, C, H, W) → logits for the attacks on `part` of the batch, each image at its own λ; BN in eval mode
     unless ledger row 12 says otherwise."""
-    net.train(recipe.protocol.attack_bn == "train")
-    cond = net.condition(batch.lam[part], width=batch.width)
+    training = recipe.protocol.attack_bn == "train"
+    cond = net.condition(batch.lam[part], width=batch.width, training=training)
 
     def conditioned(images: Tensor) -> Tensor:
         with autocast(recipe.precision, images.device):
             return net(images, cond)
 
-    yield conditioned
-    net.train()
+    return conditioned

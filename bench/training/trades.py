@@ -54,12 +54,11 @@ def craft_kl(net: ConditionalNetwork, recipe: Recipe, batch: Batch, part: slice)
     """x' for `part` of the batch: PGD on KL(f(x) ‖ f(x')) from a small Gaussian step off x, where the KL is 0 and flat.
     f(x) is a constant to it. BN is in eval mode, as in TRADES' code, unless ledger row 12 says otherwise."""
     x = batch.x[part]
-    with under_attack(net, recipe, batch, part) as conditioned:
-        with torch.no_grad():
-            target = conditioned(x).float().log_softmax(1)
-        size = recipe.epsilon, recipe.attack_step(), recipe.attack_steps
-        adv = pgd(conditioned, x, target, *size, batch.rng, start="near", loss=kl)
-    return adv.detach()
+    conditioned = under_attack(net, recipe, batch, part)
+    with torch.no_grad():
+        target = conditioned(x).float().log_softmax(1)
+    size = recipe.epsilon, recipe.attack_step(), recipe.attack_steps
+    return pgd(conditioned, x, target, *size, batch.rng, start="near", loss=kl)
 
 
 OBJECTIVES["oat_trades"] = oat_trades

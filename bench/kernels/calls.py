@@ -1,0 +1,65 @@
+"""What the C kernels are called with: their structures, field by field as in unit.h and norm.h."""
+
+import ctypes
+
+import torch
+from torch import Tensor
+
+POINTWISE, WINOGRAD, GATHER = range(3)
+LONG, POINTER, DOUBLE = ctypes.c_long, ctypes.c_void_p, ctypes.c_double
+
+
+def fields(longs: str = "", pointers: str = "", doubles: str = "") -> list[tuple]:
+    kinds = ((longs, LONG), (pointers, POINTER), (doubles, DOUBLE))
+    return [(name, kind) for names, kind in kinds for name in names.split()]
+
+
+class Unit(ctypes.Structure):
+    """unit.h says what it computes."""
+
+    _fields_ = [
+        *fields("kind height width inputs out_height out_width outputs", "x weights y"),
+        *fields("grid_height grid_width out_step out_i out_j in_step taps runs", "down right length"),
+        *fields("", "before mask after raw scale shift row"),
+        *fields("relu"),
+    ]
+
+
+class Norm(ctypes.Structure):
+    """norm.h says what it computes. What C has as an array of two has two fields, for the branches c and a."""
+
+    _fields_ = [
+        *fields("images pixels channels zeros", "x plus y weight_c weight_a bias_c bias_a"),
+        *fields("", "running_mean_c running_mean_a running_var_c running_var_a", "momentum eps"),
+        *fields("", "gamma beta row"),
+        *fields("rows relu", "mean inverse sums grad to_x to_plus to_weight to_bias to_gamma to_beta"),
+    ]
+
+
+class Perceptron(ctypes.Structure):
+    """film.h says what it computes."""
+
+    _fields_ = [
+        *fields("rows inputs hidden outputs leaky", "code first first_bias second second_bias"),
+        *fields("second_row", "middle y grad to_middle to_first to_first_bias to_second to_second_bias"),
+    ]
+
+
+def point(structure: ctypes.Structure, tensors: dict[str, Tensor | None]) -> None:
+    """Set each of these fields to its tensor's address."""
+    for name, tensor in tensors.items():
+        setattr(structure, name, None if tensor is None else tensor.data_ptr())
+
+
+def pointer(tensor: Tensor | None) -> int | None:
+    return None if tensor is None else tensor.data_ptr()
+
+
+def stored(x: Tensor) -> torch.dtype:
+    """How the kernels store images made from x: in bf16 under autocast, as it is otherwise."""
+    return torch.bfloat16 if torch.is_autocast_enabled("cpu") else x.dtype
+
+
+def images_last(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """x (N, C, H, W) as the kernels take it: (N, H, W, C) in memory."""
+    return x.to(dtype).contiguous(memory_format=torch.channels_last)

@@ -1,0 +1,212 @@
+"""A convolution as units (unit.h): which kernel does it, its weights in panels, and training's autograd function."""
+
+import ctypes
+import functools
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from bench.kernels.calls import GATHER, LONG, POINTER, WINOGRAD, Unit, images_last, pointer, stored
+from bench.kernels.library import lanes, library
+
+TILES = 256  # of 4×4 pixels at a time on the way to the weights
+PIXELS = 1024  # likewise where they are gathered
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A square convolution's geometry with padding kernel // 2, and the sizes of its input."""
+
+    inputs: int
+    outputs: int
+    kernel: int
+    stride: int
+    height: int
+    width: int
+
+    def winograd(self, backward: bool = False) -> bool:
+        """Whether that is the way; all channels that come in must be whole vectors."""
+        return self.kernel == 3 and self.stride == 1 and (backward or self.inputs % lanes() == 0)
+
+    @property
+    def out(self) -> tuple[int, int]:
+        return -(-self.height // self.stride), -(-self.width // self.stride)
+
+
+def shape_of(conv: nn.Conv2d, channels: int, height: int, width: int, outputs: int) -> Shape:
+    """Of a convolution of images (channels, height, width). `outputs`: as many as a sub-network uses."""
+    return Shape(channels, outputs, conv.kernel_size[0], conv.stride[0], height, width)
+
+
+def supported(conv: nn.Conv2d, outputs: int) -> bool:
+    square = conv.kernel_size[0] == conv.kernel_size[1] and conv.stride[0] == conv.stride[1]
+    padded = conv.padding == (conv.kernel_size[0] // 2,) * 2
+    plain = conv.dilation == (1, 1) and conv.groups == 1 and conv.bias is None
+    return square and padded and plain and outputs % lanes() == 0
+
+
+@dataclass(frozen=True)
+class Taps:
+    """Which of a kernel's places a gathering unit uses, in runs of neighbours: where each run lies from a grid's pixel."""
+
+    which: ctypes.Array
+    down: ctypes.Array
+    right: ctypes.Array
+    length: ctypes.Array
+    grid: tuple[int, int]
+    first: tuple[int, int] = (0, 0)
+
+
+@functools.cache
+def forward_taps(shape: Shape) -> Taps:
+    pad, places = shape.kernel // 2, range(shape.kernel)
+    return taps_of([(i - pad, j - pad, i * shape.kernel + j) for i in places for j in places], shape.out)
+
+
+@functools.cache
+def backward_taps(shape: Shape) -> list[Taps]:
+    """One for each class of the input's pixels: (row mod stride, column mod stride)."""
+    pad, stride, places = shape.kernel // 2, shape.stride, range(shape.kernel)
+    found = []
+    for top in range(min(stride, shape.height)):
+        for left in range(min(stride, shape.width)):
+            taps = [
+                ((top + pad - i) // stride, (left + pad - j) // stride, i * shape.kernel + j)
+                for i in places
+                for j in places
+                if (top + pad - i) % stride == 0 and (left + pad - j) % stride == 0
+            ]
+            grid = -(-(shape.height - top) // stride), -(-(shape.width - left) // stride)
+            found.append(taps_of(taps, grid, (top, left)))
+    return found
+
+
+def taps_of(taps: list[tuple[int, int, int]], grid: tuple[int, int], first: tuple[int, int] = (0, 0)) -> Taps:
+    """From (down, right, which) of each tap."""
+    runs = []
+    for down, right, _ in sorted(taps):
+        if runs and (down, right) == (runs[-1][0], runs[-1][1] + runs[-1][2]):
+            runs[-1][2] += 1
+        else:
+            runs.append([down, right, 1])
+    columns = [[which for _, _, which in sorted(taps)], *([run[i] for run in runs] for i in range(3))]
+    return Taps(*((LONG * len(column))(*column) for column in columns), grid, first)
+
+
+def forward_unit(shape: Shape) -> Unit:
+    """Without what it points to."""
+    found = sizes((shape.height, shape.width, shape.inputs), (*shape.out, shape.outputs))
+    return found if shape.winograd() else gathering(found, forward_taps(shape), 1, shape.stride)
+
+
+def backward_units(shape: Shape) -> list[Unit]:
+    """From the gradient to its output to that to its input: one unit, or one for each class of pixels."""
+    sides = (*shape.out, shape.outputs), (shape.height, shape.width, shape.inputs)
+    if shape.winograd(backward=True):
+        return [sizes(*sides)]
+    return [gathering(sizes(*sides), taps, shape.stride, 1) for taps in backward_taps(shape)]
+
+
+def sizes(x: tuple[int, int, int], y: tuple[int, int, int]) -> Unit:
+    return Unit(WINOGRAD, *x, *y)
+
+
+def gathering(unit: Unit, taps: Taps, out_step: int, in_step: int) -> Unit:
+    unit.kind, unit.taps, unit.out_step, unit.in_step = GATHER, len(taps.which), out_step, in_step
+    (unit.grid_height, unit.grid_width), (unit.out_i, unit.out_j) = taps.grid, taps.first
+    unit.runs = len(taps.length)
+    unit.down, unit.right, unit.length = map(ctypes.addressof, (taps.down, taps.right, taps.length))
+    return unit
+
+
+def panels(weight: nn.Parameter, shape: Shape, backward: bool) -> list[Tensor]:
+    """A weight as the units take it, one tensor for each; kept with the parameter until that changes."""
+    kept = weight.__dict__.setdefault("panels", {})
+    key, now = (shape, backward), state(weight)
+    found = kept.get(key)
+    if found is None or found[0] != now:
+        room = found[1] if found else room_for(shape, backward)
+        slim = weight.detach()[: shape.outputs, : shape.inputs].contiguous(memory_format=torch.channels_last)
+        fill(room, slim.float(), shape, backward)
+        kept[key] = found = (now, room)
+    return found[1]
+
+
+def state(weight: nn.Parameter) -> tuple[int, int]:
+    """What changes when a weight does."""
+    return weight.data_ptr(), weight._version
+
+
+def room_for(shape: Shape, backward: bool) -> list[Tensor]:
+    depth, columns = (shape.outputs, shape.inputs) if backward else (shape.inputs, shape.outputs)
+    columns = -(-columns // lanes()) * lanes()
+    if shape.winograd(backward):
+        return [torch.empty(36 * depth * columns)]
+    taps = backward_taps(shape) if backward else [forward_taps(shape)]
+    return [torch.empty(len(one.which) * depth * columns) for one in taps]
+
+
+def fill(room: list[Tensor], weight: Tensor, shape: Shape, backward: bool) -> None:
+    lib, sides = library(torch.float32), (LONG(shape.outputs), LONG(shape.inputs))
+    w = POINTER(weight.data_ptr())
+    if shape.winograd(backward):
+        lib.winograd_weights(w, POINTER(room[0].data_ptr()), *sides, LONG(backward))
+        return
+    taps = backward_taps(shape) if backward else [forward_taps(shape)]
+    for one, part in zip(taps, room, strict=True):
+        count, kernel = LONG(len(one.which)), LONG(shape.kernel**2)
+        lib.gather_weights(w, POINTER(part.data_ptr()), *sides, kernel, one.which, count, LONG(backward))
+
+
+class Convolution(torch.autograd.Function):
+    """x (N, C, H, W), a weight as far as a sub-network uses it, its parameter → (N, outputs, H', W')."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, used: Tensor, weight: nn.Parameter, stride: int) -> Tensor:
+        dtype = stored(x)
+        x = images_last(x, dtype)
+        shape = Shape(x.shape[1], used.shape[0], used.shape[2], stride, *x.shape[2:])
+        y = torch.empty((x.shape[0], shape.outputs, *shape.out), dtype=dtype, memory_format=torch.channels_last)
+        unit = forward_unit(shape)
+        unit.x, unit.y, unit.weights = x.data_ptr(), y.data_ptr(), panels(weight, shape, False)[0].data_ptr()
+        library(dtype).run(ctypes.byref(unit), LONG(1), LONG(x.shape[0]))
+        ctx.save_for_backward(x)
+        ctx.shape, ctx.weight = shape, weight
+        return y
+
+    @staticmethod
+    def backward(ctx, grad: Tensor):
+        (x,), shape = ctx.saved_tensors, ctx.shape
+        grad, to_x, to_weight = images_last(grad, x.dtype), None, None
+        if ctx.needs_input_grad[0]:
+            to_x = torch.empty_like(x)
+            units = backward_units(shape)
+            for unit, part in zip(units, panels(ctx.weight, shape, True), strict=True):
+                unit.x, unit.y, unit.weights = grad.data_ptr(), to_x.data_ptr(), part.data_ptr()
+            library(x.dtype).run((Unit * len(units))(*units), LONG(len(units)), LONG(x.shape[0]))
+        if ctx.needs_input_grad[1]:
+            to_weight = gradient(x, grad, shape)
+        return to_x, to_weight, None, None
+
+
+def gradient(x: Tensor, grad: Tensor, shape: Shape) -> Tensor:
+    """(outputs, inputs, kernel, kernel) fp32 to the weights, from the input and the gradient to the output."""
+    found = torch.empty((shape.outputs, shape.inputs, shape.kernel, shape.kernel), memory_format=torch.channels_last)
+    lib, images = library(x.dtype), x.shape[0]
+    if shape.winograd():
+        tiles = images * -(-shape.height // 4) * -(-shape.width // 4)
+        chunk = min(TILES, tiles)
+        counts = (36 * chunk * shape.inputs, 36 * chunk * shape.outputs, 36 * shape.inputs * shape.outputs)
+        room = [torch.empty(n) for n in counts]
+        sides = (images, shape.height, shape.width, shape.inputs, shape.outputs, chunk)
+        call, first = lib.winograd_gradient, (pointer(x), pointer(grad), pointer(found))
+        call(*map(POINTER, first), *map(LONG, sides), *(POINTER(one.data_ptr()) for one in room))
+        return found
+    unit = forward_unit(shape)
+    unit.x, unit.y = x.data_ptr(), grad.data_ptr()
+    depth, chunk = -(-unit.taps * shape.inputs // 16) * 16, min(PIXELS, images * shape.out[0] * shape.out[1])
+    room = [torch.empty(n) for n in (chunk * depth, chunk * shape.outputs, depth * shape.outputs)]
+    arguments = POINTER(found.data_ptr()), LONG(images), LONG(chunk), *(POINTER(one.data_ptr()) for one in room)
+    lib.gather_gradient(ctypes.byref(unit), *arguments)
+    return found

@@ -1,0 +1,101 @@
+/* All other convolutions, and their ways back to the input: the inputs of each output pixel are gathered into a row, and the
+rows multiplied by the weights. On the way back through a stride s the pixels of the input fall into s × s classes, each with the
+taps that reach it: a convolution of its own, none of which computes anything in vain. */
+#pragma once
+#include <omp.h>
+#include "unit.h"
+
+enum { PIXELS = 48 };
+
+/* `count` numbers. */
+INLINE void copy(float *to, const stored *from, long count) {
+    long c = 0;
+    for (; c + L <= count; c += L) store(to + c, fetch(from + c));
+    for (; c < count; c++) to[c] = fetch1(from + c);
+}
+INLINE void clear(float *to, long count) {
+    for (long c = 0; c < count; c++) to[c] = 0;
+}
+
+/* What a pixel of the grid sums: a row of taps * inputs floats. */
+INLINE void gather_row(const struct unit *u, struct pixel at, float *row) {
+    for (long r = 0; r < u->runs; r++) {
+        long i = at.i * u->in_step + u->down[r], j = at.j * u->in_step + u->right[r], length = u->length[r];
+        long before = j < 0 ? MIN(-j, length) : 0, inside = MIN(length, u->width - j) - before;
+        if (i < 0 || i >= u->height || inside < 0) inside = 0;
+        const stored *from = u->x + ((at.image * u->height + i) * u->width + j + before) * u->inputs;
+        if (before) clear(row, before * u->inputs);
+        if (inside) copy(row + before * u->inputs, from, inside * u->inputs);
+        if (before + inside < length) clear(row + (before + inside) * u->inputs, (length - before - inside) * u->inputs);
+        row += length * u->inputs;
+    }
+}
+
+/* The pixel of y that a pixel of the grid is. */
+INLINE long gathered(const struct unit *u, struct pixel at) {
+    return (at.image * u->out_height + at.i * u->out_step + u->out_i) * u->out_width + at.j * u->out_step + u->out_j;
+}
+
+/* y = tail(x * weights). */
+static void gather(const struct unit *u, long images) {
+    long depth = u->taps * u->inputs, columns = CEIL(u->outputs, L) * L, height = u->grid_height, width = u->grid_width;
+    long pixels = images * height * width, block = share(pixels, PIXELS, omp_get_max_threads());
+    long padded = CEIL(block, ROWS) * ROWS;
+#pragma omp parallel for schedule(static)
+    for (long first = 0; first < pixels; first += block) {
+        long count = MIN(block, pixels - first);
+        float *rows = workspace(0, padded * depth + 1), *m = workspace(1, padded * columns);
+        struct pixel at = pixel(first, height, width);
+        for (long r = 0; r < count; r++, next(&at, height, width)) gather_row(u, at, rows + r * depth);
+        product(rows, u->weights, m, count, depth, columns);
+        at = pixel(first, height, width);
+        for (long r = 0; r < count; r++, next(&at, height, width)) {
+            long place = gathered(u, at) * u->outputs;
+            for (long k = 0; k < columns; k += L) finish(u, load(m + r * columns + k), at.image, k, place + k);
+        }
+    }
+}
+
+/* The weights (outputs, kernel taps, inputs) at the taps `which`, in panels: (panels, taps * inputs, panel); `backward`: of
+the way back, (panels, taps * outputs, panel), columns from `inputs` on being 0. */
+void gather_weights(const float *w, float *found, long outputs, long inputs, long kernel, const long *which, long taps,
+                    long backward) {
+    long per_tap = backward ? outputs : inputs, depth = taps * per_tap, real = backward ? inputs : outputs;
+    long columns = CEIL(real, L) * L;
+#pragma omp parallel for schedule(static)
+    for (long d = 0; d < depth; d++) {
+        long t = which[d / per_tap], a = d % per_tap;
+        for (long k = 0, wide; k < columns; k += wide) {
+            wide = panel(k, columns);
+            float *row = found + k * depth + d * wide;
+            for (long j = 0; j < wide; j++) {
+                long b = k + j;
+                row[j] = b >= real ? 0 : backward ? w[(a * kernel + t) * inputs + b] : w[(b * kernel + t) * inputs + a];
+            }
+        }
+    }
+}
+
+/* The gradient (outputs, taps, inputs) to the weights of a forward unit, whose y is the gradient to its output. `rows`, `grads`
+and `total` are room for chunk × depth, chunk × outputs and depth × outputs floats, depth = taps * inputs padded to 16. */
+void gather_gradient(const struct unit *u, float *found, long images, long chunk, float *rows, float *grads, float *total) {
+    long real = u->taps * u->inputs, depth = CEIL(real, 16) * 16, outputs = u->outputs;
+    long pixels = images * u->grid_height * u->grid_width;
+    memset(total, 0, depth * outputs * 4);
+#pragma omp parallel
+    for (long first = 0; first < pixels; first += chunk) {
+        long count = MIN(chunk, pixels - first);
+#pragma omp for schedule(static)
+        for (long r = 0; r < count; r++) {
+            struct pixel at = pixel(first + r, u->grid_height, u->grid_width);
+            gather_row(u, at, rows + r * depth);
+            for (long d = real; d < depth; d++) rows[r * depth + d] = 0;
+            for (long k = 0; k < outputs; k += L) store(grads + r * outputs + k, fetch(u->y + gathered(u, at) * outputs + k));
+        }
+#pragma omp for schedule(static)
+        for (long d = 0; d < depth; d += 16) outer(rows + d, depth, grads, total + d * outputs, 16, count, outputs);
+    }
+#pragma omp parallel for schedule(static)
+    for (long k = 0; k < outputs; k++)
+        for (long d = 0; d < real; d++) found[k * real + d] = total[d * outputs + k];
+}

@@ -1,0 +1,234 @@
+"""A network in eval mode as two lists of units (unit.h): forward, and backward to the image. Nothing between the
+convolutions is left of it: scale, shift, sums and ReLU are what a convolution does to its result before it stores it.
+
+`net.features` is called once with a `Value` in place of images; `bench.models.unit` then records what it is asked. The
+lists hold for images of one shape, one width and storage type; λ and the weights may change between runs.
+"""
+
+import ctypes
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from bench.kernels import convolution
+from bench.kernels.calls import LONG, POINTWISE, Unit, pointer
+from bench.kernels.library import library
+
+
+class Unsupported(Exception):
+    """The kernels have no unit for what the network asks."""
+
+
+@dataclass(eq=False)
+class Value:
+    """Images (channels, height, width) that one unit makes and others take."""
+
+    tape: "Tape"
+    shape: tuple[int, int, int]
+    buffer: "Buffer"
+
+
+@dataclass(eq=False)
+class Buffer:
+    """Memory for a value or its gradient; `keep` where it must outlive its list."""
+
+    shape: tuple[int, int, int]
+    keep: bool = False
+    tensor: Tensor | None = None
+
+
+@dataclass
+class Step:
+    """As the network was recorded: y = ReLU(norm(conv(x)) + plus), any part absent."""
+
+    x: Value
+    y: Value
+    conv: nn.Conv2d | None
+    norm: int | None  # its place in Condition.affine
+    plus: Value | None
+    relu: bool
+    geometry: convolution.Shape | None
+
+
+@dataclass
+class Planned:
+    """A unit and the buffers that its fields point to; its weights and norm are pointed to before each run."""
+
+    unit: Unit
+    buffers: dict[str, Buffer]
+    norm: int | None = None
+    shift: bool = True
+    step: Step | None = None  # whose weights, the `part`-th of the way forward or `backward`
+    backward: bool = False
+    part: int = 0
+
+
+class Tape:
+    """Raises Unsupported where the network asks for what the kernels have not."""
+
+    def __init__(self, net: nn.Module, cond, shape: tuple[int, int, int], dtype: torch.dtype, capacity: int):
+        self.dtype, self.capacity, self.runs, self.steps = dtype, capacity, 0, []
+        self.pointed = {}  # by list: the condition and the weights' states
+        self.image = Buffer(shape, keep=True)
+        self.source = Value(self, shape, self.image)
+        self.end = net.features(self.source, cond)
+        self.end.buffer.keep = True
+        self.weights = [step.conv.weight for step in self.steps if step.conv is not None]
+        self.forward = [unit for step in self.steps for unit in self.forward_units(step)]
+        self.grad, self.to_image, self.backward = self.plan_backward()
+        self.forward_list, self.backward_list = (self.laid_out(units) for units in (self.forward, self.backward))
+
+    def record(self, x: Value, width: float, conv, norm, plus: Value | None, relu: bool) -> Value:
+        """What `bench.models.unit` calls with a Value."""
+        shape, geometry = x.shape, None
+        if conv is not None:
+            outputs = conv.outputs(width)
+            if not convolution.supported(conv, outputs):
+                raise Unsupported(f"a convolution with {outputs} outputs")
+            geometry = convolution.shape_of(conv, *x.shape, outputs)
+            shape = (outputs, *geometry.out)
+        y = Value(self, shape, Buffer(shape, keep=relu))
+        self.steps.append(Step(x, y, conv, None if norm is None else norm.index, plus, relu, geometry))
+        return y
+
+    def forward_units(self, step: Step) -> list[Planned]:
+        buffers = {"x": step.x.buffer, "y": step.y.buffer}
+        if step.plus is not None:
+            buffers["after"] = step.plus.buffer
+        unit = convolution.forward_unit(step.geometry) if step.geometry else pointwise(step.y.shape)
+        unit.relu = step.relu
+        return [Planned(unit, buffers, step.norm, True, step if step.conv else None)]
+
+    def plan_backward(self) -> tuple[Buffer, Buffer, list[Planned]]:
+        """The buffers of the gradients to the features and to the image, and the units from the one to the other."""
+        units, grad = [], Buffer(self.end.shape, keep=True)
+        pending = {self.end: [grad]}  # what adds up to a value's gradient: buffers, or (step, gradient to its conv)
+        for step in reversed(self.steps):
+            parts = pending.pop(step.y)
+            raw, scaled = self.complete(units, parts, step.y.shape, step.y.buffer if step.relu else None, step.norm, step.plus)
+            if step.plus is not None:
+                pending.setdefault(step.plus, []).append(raw)
+            pending.setdefault(step.x, []).append((step, scaled) if step.conv else scaled)
+        to_image, _ = self.complete(units, pending.pop(self.source), self.source.shape, None, None, None)
+        to_image.keep = True
+        return grad, to_image, units
+
+    @staticmethod
+    def complete(units, parts, shape, mask, norm, wanted) -> tuple[Buffer, Buffer]:
+        """Append the units that add up `parts`, the gradient to a unit's result, and take it back through its ReLU and
+        norm. Returns the gradients before (right only where `wanted`) and after the norm."""
+        buffers = [part for part in parts if isinstance(part, Buffer)]
+        convs = [part for part in parts if not isinstance(part, Buffer)]
+
+        def append(last: bool, conv=None) -> Buffer:
+            made = Buffer(shape)
+            found = {"y": made}
+            if conv is None:
+                found["x"] = buffers.pop(0)
+            if buffers:
+                found["before"] = buffers.pop(0)
+            scale = None
+            if last:
+                found |= {"mask": mask} if mask else {}
+                scale = norm
+                if norm is not None and wanted is not None:
+                    found["raw"] = Buffer(shape)
+            if conv is None:
+                units.append(Planned(pointwise(shape), found, scale, False))
+            else:
+                step, grad = conv
+                for i, unit in enumerate(convolution.backward_units(step.geometry)):
+                    units.append(Planned(unit, found | {"x": grad}, scale, False, step, True, i))
+            buffers.insert(0, made)
+            return found.get("raw", made)
+
+        raw = buffers[0] if buffers else None
+        plain = mask is None and norm is None
+        while len(buffers) > (1 if convs or plain else 2):
+            raw = append(False)
+        for i, conv in enumerate(convs):
+            raw = append(i == len(convs) - 1, conv)
+        if not convs and not plain:
+            raw = append(True)
+        return raw, buffers[0]
+
+    def laid_out(self, units: list[Planned]) -> ctypes.Array:
+        """The units as the kernels take them, with memory for their buffers: what is read for the last time is used
+        again."""
+        last = {buffer: i for i, planned in enumerate(units) for buffer in planned.buffers.values()}
+        free: dict[int, list[Tensor]] = {}
+        for i, planned in enumerate(units):
+            for name, buffer in planned.buffers.items():
+                channels, height, width = buffer.shape
+                floats = self.capacity * channels * height * width
+                if buffer.tensor is None:
+                    kept = [] if buffer.keep else free.get(floats, [])
+                    buffer.tensor = kept.pop() if kept else torch.empty(floats, dtype=self.dtype)
+                setattr(planned.unit, name, buffer.tensor.data_ptr())
+            for buffer in set(planned.buffers.values()):
+                if last[buffer] == i and not buffer.keep:
+                    free.setdefault(len(buffer.tensor), []).append(buffer.tensor)
+        return (Unit * len(units))(*(planned.unit for planned in units))
+
+    def images(self, buffer: Buffer, n: int) -> Tensor:
+        """The first n of a buffer's images, (n, C, H, W)."""
+        channels, height, width = buffer.shape
+        return buffer.tensor.view(self.capacity, height, width, channels)[:n].permute(0, 3, 1, 2)
+
+    def point(self, units: list[Planned], array: ctypes.Array, cond) -> None:
+        """To the weights as they are now, and to what the images are conditioned on."""
+        state = (cond, [convolution.state(weight) for weight in self.weights])
+        if self.pointed.get(id(array)) == state:
+            return
+        self.pointed[id(array)] = state
+        row = pointer(cond.rows)
+        for planned, unit in zip(units, array, strict=True):
+            if planned.norm is not None:
+                scale, shift = cond.affine[planned.norm]
+                unit.scale, unit.shift = scale.data_ptr(), shift.data_ptr() if planned.shift else None
+                unit.row = row if len(scale) > 1 else None
+            if planned.step is not None:
+                weight, geometry = planned.step.conv.weight, planned.step.geometry
+                unit.weights = convolution.panels(weight, geometry, planned.backward)[planned.part].data_ptr()
+
+    def run(self, units: list[Planned], array: ctypes.Array, cond, n: int) -> None:
+        self.point(units, array, cond)
+        library(self.dtype).run(array, LONG(len(array)), LONG(n))
+
+    def features_of(self, x: Tensor, cond) -> Tensor:
+        self.runs += 1
+        n = x.shape[0]
+        self.images(self.image, n).copy_(x)
+        self.run(self.forward, self.forward_list, cond, n)
+        return self.images(self.end.buffer, n)
+
+    def gradient_of(self, grad: Tensor, cond) -> Tensor:
+        """(n, C, H, W) fp32 to the images of the last run, from the gradient to their features."""
+        n = grad.shape[0]
+        self.images(self.grad, n).copy_(grad)
+        self.run(self.backward, self.backward_list, cond, n)
+        return self.images(self.to_image, n).to(torch.float32, copy=True)  # the next run takes the buffer
+
+
+def pointwise(shape: tuple[int, int, int]) -> Unit:
+    channels, height, width = shape
+    return Unit(POINTWISE, height, width, channels, height, width, channels)
+
+
+class Features(torch.autograd.Function):
+    """x (N, C, H, W) → the network's features, with a gradient to x alone."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, tape: Tape, cond) -> Tensor:
+        found = tape.features_of(x, cond)
+        ctx.tape, ctx.cond, ctx.run, ctx.x = tape, cond, tape.runs, x
+        return found
+
+    @staticmethod
+    def backward(ctx, grad: Tensor):
+        tape = ctx.tape
+        if tape.runs != ctx.run:  # another pass has used the buffers since
+            tape.features_of(ctx.x, ctx.cond)
+            ctx.run = tape.runs
+        return tape.gradient_of(grad, ctx.cond), None, None

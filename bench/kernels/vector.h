@@ -1,0 +1,83 @@
+/* Vectors of L floats, and images stored in fp32 or bf16 (BF16 defined): arithmetic is fp32 either way. */
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#ifdef __AVX512BF16__
+#include <immintrin.h>
+#endif
+
+#ifdef __AVX512F__
+#define L 16     /* floats in a vector */
+#define PANEL 64 /* columns of a matrix that lie together: the widest that a product keeps in registers */
+#else
+#define L 8
+#define PANEL 16
+#endif
+#define UNROLL _Pragma("GCC unroll 64")
+#define INLINE static inline __attribute__((always_inline))
+#define MIN(a, b) ((a) < (b) ? (a) : (b))
+#define CEIL(a, b) (((a) + (b) - 1) / (b))
+
+typedef float vec __attribute__((vector_size(4 * L)));
+typedef float loose_vec __attribute__((vector_size(4 * L), aligned(4)));
+typedef int32_t mask_vec __attribute__((vector_size(4 * L)));
+typedef uint32_t word_vec __attribute__((vector_size(4 * L)));
+typedef uint16_t half_vec __attribute__((vector_size(2 * L), aligned(2)));
+
+INLINE vec all(float x) { return x - (vec){0}; }
+INLINE vec load(const float *p) { return *(const loose_vec *)p; }
+INLINE void store(float *p, vec v) { *(loose_vec *)p = v; }
+INLINE vec choose(mask_vec which, vec yes, vec no) { return (vec)((which & (mask_vec)yes) | (~which & (mask_vec)no)); }
+INLINE float sum(vec v) {
+    float found = 0;
+    UNROLL for (int i = 0; i < L; i++) found += v[i];
+    return found;
+}
+
+#ifdef BF16
+typedef uint16_t stored;
+INLINE vec fetch(const stored *p) { return (vec)(__builtin_convertvector(*(const half_vec *)p, word_vec) << 16); }
+#ifdef __AVX512BF16__
+INLINE void keep(stored *p, vec v) { *(half_vec *)p = (half_vec)_mm512_cvtneps_pbh((__m512)v); }
+#else
+INLINE void keep(stored *p, vec v) { /* to the nearest, ties to even; what is not a number stays so */
+    word_vec word = (word_vec)v, rounded = word + 0x7fff + ((word >> 16) & 1);
+    word = (word_vec)choose(v == v, (vec)rounded, (vec)(word | 0x400000));
+    *(half_vec *)p = __builtin_convertvector(word >> 16, half_vec);
+}
+#endif
+INLINE float fetch1(const stored *p) {
+    uint32_t word = (uint32_t)*p << 16;
+    float found;
+    memcpy(&found, &word, 4);
+    return found;
+}
+INLINE void keep1(stored *p, float x) {
+    stored found[L];
+    keep(found, all(x));
+    *p = found[0];
+}
+#else
+typedef float stored;
+INLINE vec fetch(const stored *p) { return load(p); }
+INLINE void keep(stored *p, vec v) { store(p, v); }
+INLINE float fetch1(const stored *p) { return *p; }
+INLINE void keep1(stored *p, float x) { *p = x; }
+#endif
+
+/* Memory of this thread's own, kept for the next call; `floats` of it, those beyond what was there before are 0. */
+static float *workspace(int which, size_t floats) {
+    static __thread float *kept[2];
+    static __thread size_t sizes[2];
+    if (floats > sizes[which]) {
+        free(kept[which]);
+        size_t bytes = CEIL(floats * 4, 4096) * 4096;
+        kept[which] = aligned_alloc(4096, bytes);
+        if (!kept[which]) abort();
+        memset(kept[which], 0, bytes);
+        sizes[which] = floats;
+    }
+    return kept[which];
+}

@@ -1,0 +1,198 @@
+/* 3×3 convolutions of stride 1 by Winograd's F(4×4, 3×3) (Lavin and Gray, CVPR 2016): 36 multiplications for 16 pixels in
+place of 144. The polynomials are interpolated at 0, ±5/8, ±3/2 and ∞, which rounds as a direct fp32 convolution does, where
+the usual 0, ±1, ±2, ∞ round twice as coarsely (Barabasz et al., ACM TOMS 2020, on the choice of points). */
+#pragma once
+#include <omp.h>
+#include "unit.h"
+
+#define P 0.625f
+#define Q 1.5f
+#define P2 (P * P)
+#define Q2 (Q * Q)
+enum { TILE = 4, SIDE = 6, DOMAIN = SIDE * SIDE, BLOCK = 48 };
+
+/* Six values `s` apart: Bᵀ d. */
+INLINE void to_domain(vec *d, int s) {
+    vec d0 = d[0], d1 = d[s], d2 = d[2 * s], d3 = d[3 * s], d4 = d[4 * s], d5 = d[5 * s];
+    vec even_p = d4 - Q2 * d2, odd_p = P * (d3 - Q2 * d1), even_q = d4 - P2 * d2, odd_q = Q * (d3 - P2 * d1);
+    d[0] = P2 * Q2 * d0 - (P2 + Q2) * d2 + d4;
+    d[s] = even_p + odd_p;
+    d[2 * s] = even_p - odd_p;
+    d[3 * s] = even_q + odd_q;
+    d[4 * s] = even_q - odd_q;
+    d[5 * s] = P2 * Q2 * d1 - (P2 + Q2) * d3 + d5;
+}
+
+/* Six values to four: Aᵀ m. */
+INLINE void from_domain(vec *m, int s) {
+    vec sum_p = m[s] + m[2 * s], less_p = m[s] - m[2 * s], sum_q = m[3 * s] + m[4 * s], less_q = m[3 * s] - m[4 * s];
+    m[0] += sum_p + sum_q;
+    m[s] = P * less_p + Q * less_q;
+    m[2 * s] = P2 * sum_p + Q2 * sum_q;
+    m[3 * s] = P * P2 * less_p + Q * Q2 * less_q + m[5 * s];
+}
+
+/* Four values to six: A y, the transpose of the above. */
+INLINE void spread(vec *y, int s) {
+    vec y0 = y[0], y1 = y[s], y2 = y[2 * s], y3 = y[3 * s];
+    vec even_p = y0 + P2 * y2, odd_p = P * y1 + P * P2 * y3, even_q = y0 + Q2 * y2, odd_q = Q * y1 + Q * Q2 * y3;
+    y[s] = even_p + odd_p;
+    y[2 * s] = even_p - odd_p;
+    y[3 * s] = even_q + odd_q;
+    y[4 * s] = even_q - odd_q;
+    y[5 * s] = y3;
+}
+
+/* G: a filter's three values to six. */
+static const float FILTER[SIDE][3] = {
+    {1 / (P2 * Q2), 0, 0},
+    {0.5f / (P2 * (P2 - Q2)), 0.5f / (P * (P2 - Q2)), 0.5f / (P2 - Q2)},
+    {0.5f / (P2 * (P2 - Q2)), -0.5f / (P * (P2 - Q2)), 0.5f / (P2 - Q2)},
+    {0.5f / (Q2 * (Q2 - P2)), 0.5f / (Q * (Q2 - P2)), 0.5f / (Q2 - P2)},
+    {0.5f / (Q2 * (Q2 - P2)), -0.5f / (Q * (Q2 - P2)), 0.5f / (Q2 - P2)},
+    {0, 0, 1},
+};
+
+/* A tile of x (N, height, width, channels) in the domain: v[q * stride + c], q < DOMAIN. */
+INLINE void tile_to_domain(const stored *x, struct pixel tile, long height, long width, long channels, float *v, long stride) {
+    static const stored outside[L];
+    const stored *from[DOMAIN];
+    int inside[DOMAIN];
+    UNROLL for (int i = 0; i < SIDE; i++) UNROLL for (int j = 0; j < SIDE; j++) {
+        long y = tile.i * TILE + i - 1, z = tile.j * TILE + j - 1;
+        inside[i * SIDE + j] = y >= 0 && y < height && z >= 0 && z < width;
+        from[i * SIDE + j] = inside[i * SIDE + j] ? x + ((tile.image * height + y) * width + z) * channels : outside;
+    }
+    for (long c = 0; c < channels; c += L) {
+        vec d[DOMAIN];
+        UNROLL for (int q = 0; q < DOMAIN; q++) d[q] = fetch(from[q] + c * inside[q]);
+        UNROLL for (int j = 0; j < SIDE; j++) to_domain(d + j, SIDE);
+        UNROLL for (int i = 0; i < SIDE; i++) {
+            to_domain(d + i * SIDE, 1);
+            UNROLL for (int j = 0; j < SIDE; j++) store(v + (i * SIDE + j) * stride + c, d[i * SIDE + j]);
+        }
+    }
+}
+
+/* y = tail(x * weights), see unit.h; inputs are a multiple of L, and so are outputs, but for those of an image's gradient. */
+static void winograd(const struct unit *u, long images) {
+    long down = CEIL(u->height, TILE), across = CEIL(u->width, TILE), tiles = images * down * across;
+    long block = share(tiles, BLOCK, omp_get_max_threads()), padded = CEIL(block, ROWS) * ROWS;
+    long inputs = u->inputs, outputs = CEIL(u->outputs, L) * L, wide = MIN(PANEL, outputs);
+#pragma omp parallel for schedule(static)
+    for (long first = 0; first < tiles; first += block) {
+        long count = MIN(block, tiles - first), stride = padded * inputs + L; /* L: else all lay in one set of the cache */
+        float *v = workspace(0, DOMAIN * stride), *m = workspace(1, DOMAIN * (padded * wide + L));
+        struct pixel tile = pixel(first, down, across);
+        for (long r = 0; r < count; r++, next(&tile, down, across))
+            tile_to_domain(u->x, tile, u->height, u->width, inputs, v + r * inputs, stride);
+        for (long k = 0, columns; k < outputs; k += columns) {
+            columns = panel(k, outputs);
+            long apart = padded * columns + L;
+            for (long q = 0; q < DOMAIN; q++)
+                product(v + q * stride, u->weights + (q * outputs + k) * inputs, m + q * apart, count, inputs, columns);
+            tile = pixel(first, down, across);
+            for (long r = 0; r < count; r++, next(&tile, down, across)) {
+                long top = tile.i * TILE, left = tile.j * TILE;
+                for (long c = 0; c < columns; c += L) {
+                    vec d[DOMAIN];
+                    UNROLL for (int q = 0; q < DOMAIN; q++) d[q] = load(m + q * apart + r * columns + c);
+                    UNROLL for (int j = 0; j < SIDE; j++) from_domain(d + j, SIDE);
+                    UNROLL for (int i = 0; i < TILE; i++) from_domain(d + i * SIDE, 1);
+                    for (int i = 0; i < TILE && top + i < u->height; i++)
+                        for (int j = 0; j < TILE && left + j < u->width; j++) {
+                            long at = (tile.image * u->height + top + i) * u->width + left + j;
+                            finish(u, d[i * SIDE + j], tile.image, k + c, at * u->outputs + k + c);
+                        }
+                }
+            }
+        }
+    }
+}
+
+/* The weights (outputs, 3, 3, inputs) in the domain, in panels: (DOMAIN, panels, inputs, panel). `backward`: of the convolution that
+takes the gradient back to the input, whose inputs are the outputs of this one; columns beyond `inputs` are 0. */
+void winograd_weights(const float *w, float *found, long outputs, long inputs, long backward) {
+    long depth = backward ? outputs : inputs, columns = backward ? CEIL(inputs, L) * L : outputs;
+#pragma omp parallel for schedule(static)
+    for (long d0 = 0; d0 < depth; d0 += L) {
+        float g[9][L][L]; /* tap, depth, column */
+        for (long k = 0, wide; k < columns; k += wide) {
+            wide = panel(k, columns);
+            for (long c = 0; c < wide; c += L) {
+                for (int t = 0; t < 9; t++)
+                    for (int d = 0; d < L; d++) {
+                        for (int j = 0; j < L; j++)
+                            if (!backward) g[t][d][j] = w[((k + c + j) * 9 + t) * inputs + d0 + d];
+                            else g[8 - t][d][j] = k + c + j < inputs ? w[((d0 + d) * 9 + t) * inputs + k + c + j] : 0;
+                    }
+                for (int d = 0; d < L; d++)
+                    for (int i = 0; i < SIDE; i++) {
+                        vec row[3];
+                        UNROLL for (int j = 0; j < 3; j++)
+                            row[j] = FILTER[i][0] * load(g[j][d]) + FILTER[i][1] * load(g[3 + j][d]) + FILTER[i][2] * load(g[6 + j][d]);
+                        UNROLL for (int j = 0; j < SIDE; j++)
+                            store(found + ((i * SIDE + j) * columns + k) * depth + (d0 + d) * wide + c,
+                                  FILTER[j][0] * row[0] + FILTER[j][1] * row[1] + FILTER[j][2] * row[2]);
+                    }
+            }
+        }
+    }
+}
+
+/* The gradient (outputs, 3, 3, inputs) to the weights, from x (N, height, width, inputs) and the gradient to the convolution's
+output. `v`, `z` and `total` are room for DOMAIN × chunk × inputs, … × outputs, and DOMAIN × inputs × outputs floats. */
+void winograd_gradient(const stored *x, const stored *grad, float *found, long images, long height, long width, long inputs,
+                       long outputs, long chunk, float *v, float *z, float *total) {
+    long down = CEIL(height, TILE), across = CEIL(width, TILE), tiles = images * down * across;
+    memset(total, 0, DOMAIN * inputs * outputs * 4);
+#pragma omp parallel
+    for (long first = 0; first < tiles; first += chunk) {
+        long count = MIN(chunk, tiles - first);
+#pragma omp for schedule(static)
+        for (long r = 0; r < count; r++) {
+            struct pixel tile = pixel(first + r, down, across);
+            tile_to_domain(x, tile, height, width, inputs, v + r * inputs, chunk * inputs);
+            for (long k = 0; k < outputs; k += L) {
+                vec d[DOMAIN];
+                UNROLL for (int i = 0; i < TILE; i++) UNROLL for (int j = 0; j < TILE; j++) {
+                    long top = tile.i * TILE + i, left = tile.j * TILE + j, at = (tile.image * height + top) * width + left;
+                    d[i * SIDE + j] = top < height && left < width ? fetch(grad + at * outputs + k) : (vec){0};
+                }
+                UNROLL for (int j = 0; j < TILE; j++) spread(d + j, SIDE);
+                UNROLL for (int i = 0; i < SIDE; i++) {
+                    spread(d + i * SIDE, 1);
+                    UNROLL for (int j = 0; j < SIDE; j++) store(z + ((i * SIDE + j) * chunk + r) * outputs + k, d[i * SIDE + j]);
+                }
+            }
+        }
+#pragma omp for schedule(static) collapse(2)
+        for (long q = 0; q < DOMAIN; q++)
+            for (long c = 0; c < inputs; c += L)
+                outer(v + q * chunk * inputs + c, inputs, z + q * chunk * outputs, total + (q * inputs + c) * outputs, L, count, outputs);
+    }
+#pragma omp parallel for schedule(static) collapse(2)
+    for (long c0 = 0; c0 < inputs; c0 += L)
+        for (long k = 0; k < outputs; k += L) {
+            float g[9][L][L]; /* tap, input, output */
+            for (int c = 0; c < L; c++) {
+                vec rows[3][SIDE];
+                UNROLL for (int j = 0; j < SIDE; j++) {
+                    vec d[SIDE];
+                    UNROLL for (int i = 0; i < SIDE; i++) d[i] = load(total + ((i * SIDE + j) * inputs + c0 + c) * outputs + k);
+                    UNROLL for (int t = 0; t < 3; t++) {
+                        rows[t][j] = FILTER[0][t] * d[0];
+                        UNROLL for (int i = 1; i < SIDE; i++) rows[t][j] += FILTER[i][t] * d[i];
+                    }
+                }
+                UNROLL for (int s = 0; s < 3; s++) UNROLL for (int t = 0; t < 3; t++) {
+                    vec tap = FILTER[0][t] * rows[s][0];
+                    UNROLL for (int j = 1; j < SIDE; j++) tap += FILTER[j][t] * rows[s][j];
+                    store(g[s * 3 + t][c], tap);
+                }
+            }
+            for (int j = 0; j < L; j++)
+                for (int t = 0; t < 9; t++)
+                    for (int c = 0; c < L; c++) found[((k + j) * 9 + t) * inputs + c0 + c] = g[t][c][j];
+        }
+}
