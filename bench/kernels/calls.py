@@ -45,14 +45,16 @@ class Perceptron(ctypes.Structure):
     ]
 
 
+class Head(ctypes.Structure):
+    """head.h says what it computes."""
+
+    _fields_ = fields("pixels channels classes weight_row", "weight bias maps logits")
+
+
 def point(structure: ctypes.Structure, tensors: dict[str, Tensor | None]) -> None:
     """Set each of these fields to its tensor's address."""
     for name, tensor in tensors.items():
         setattr(structure, name, None if tensor is None else tensor.data_ptr())
-
-
-def pointer(tensor: Tensor | None) -> int | None:
-    return None if tensor is None else tensor.data_ptr()
 
 
 def stored(x: Tensor) -> torch.dtype:

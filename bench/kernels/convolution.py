@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from bench.kernels.calls import GATHER, LONG, POINTER, WINOGRAD, Unit, images_last, pointer, stored
+from bench.kernels.calls import GATHER, LONG, POINTER, WINOGRAD, Unit, images_last, stored
 from bench.kernels.library import lanes, library
 
 TILES = 256  # of 4×4 pixels at a time on the way to the weights
@@ -25,9 +25,15 @@ class Shape:
     height: int
     width: int
 
+    @property
+    def tiled(self) -> bool:
+        """Whether it is one for Winograd's tiles of 4×4 pixels."""
+        return self.kernel == 3 and self.stride == 1
+
     def winograd(self, backward: bool = False) -> bool:
-        """Whether that is the way; all channels that come in must be whole vectors."""
-        return self.kernel == 3 and self.stride == 1 and (backward or self.inputs % lanes() == 0)
+        """Whether that is the way to the output, or back to the input. All channels that come in must be whole vectors,
+        and in a smaller image most of a tile would lie outside."""
+        return self.tiled and (backward or self.inputs % lanes() == 0) and max(self.height, self.width) > 2
 
     @property
     def out(self) -> tuple[int, int]:
@@ -39,11 +45,12 @@ def shape_of(conv: nn.Conv2d, channels: int, height: int, width: int, outputs: i
     return Shape(channels, outputs, conv.kernel_size[0], conv.stride[0], height, width)
 
 
-def supported(conv: nn.Conv2d, outputs: int) -> bool:
+def supported(conv: nn.Conv2d, inputs: int, outputs: int) -> bool:
     square = conv.kernel_size[0] == conv.kernel_size[1] and conv.stride[0] == conv.stride[1]
     padded = conv.padding == (conv.kernel_size[0] // 2,) * 2
     plain = conv.dilation == (1, 1) and conv.groups == 1 and conv.bias is None
-    return square and padded and plain and outputs % lanes() == 0
+    whole = outputs % lanes() == 0 and (inputs % lanes() == 0 or inputs < lanes())
+    return square and padded and plain and whole
 
 
 @dataclass(frozen=True)
@@ -59,53 +66,59 @@ class Taps:
 
 
 @functools.cache
-def forward_taps(shape: Shape) -> Taps:
-    pad, places = shape.kernel // 2, range(shape.kernel)
-    return taps_of([(i - pad, j - pad, i * shape.kernel + j) for i in places for j in places], shape.out)
-
-
-@functools.cache
-def backward_taps(shape: Shape) -> list[Taps]:
-    """One for each class of the input's pixels: (row mod stride, column mod stride)."""
+def taps(shape: Shape, backward: bool) -> list[Taps]:
+    """Those of each gathering unit: on the way back one for each class of the input's pixels, (row mod stride, column
+    mod stride). In an image of few pixels each is a class of its own, without the taps that reach beyond the image."""
+    if shape.tiled and max(shape.height, shape.width) <= 2:
+        return taps_by_pixel(shape, backward)
     pad, stride, places = shape.kernel // 2, shape.stride, range(shape.kernel)
+    if not backward:
+        return [taps_of([(i - pad, j - pad, i * shape.kernel + j) for i in places for j in places], shape.out)]
     found = []
     for top in range(min(stride, shape.height)):
         for left in range(min(stride, shape.width)):
-            taps = [
+            reach = [
                 ((top + pad - i) // stride, (left + pad - j) // stride, i * shape.kernel + j)
                 for i in places
                 for j in places
                 if (top + pad - i) % stride == 0 and (left + pad - j) % stride == 0
             ]
             grid = -(-(shape.height - top) // stride), -(-(shape.width - left) // stride)
-            found.append(taps_of(taps, grid, (top, left)))
+            found.append(taps_of(reach, grid, (top, left)))
     return found
 
 
-def taps_of(taps: list[tuple[int, int, int]], grid: tuple[int, int], first: tuple[int, int] = (0, 0)) -> Taps:
+def taps_by_pixel(shape: Shape, backward: bool) -> list[Taps]:
+    rows, columns, way = range(shape.height), range(shape.width), -1 if backward else 1
+    return [
+        taps_of([(i, j, (1 + way * (i - top)) * 3 + 1 + way * (j - left)) for i in rows for j in columns], (1, 1), (top, left))
+        for top in rows
+        for left in columns
+    ]
+
+
+def taps_of(reach: list[tuple[int, int, int]], grid: tuple[int, int], first: tuple[int, int] = (0, 0)) -> Taps:
     """From (down, right, which) of each tap."""
     runs = []
-    for down, right, _ in sorted(taps):
+    for down, right, _ in sorted(reach):
         if runs and (down, right) == (runs[-1][0], runs[-1][1] + runs[-1][2]):
             runs[-1][2] += 1
         else:
             runs.append([down, right, 1])
-    columns = [[which for _, _, which in sorted(taps)], *([run[i] for run in runs] for i in range(3))]
+    columns = [[which for _, _, which in sorted(reach)], *([run[i] for run in runs] for i in range(3))]
     return Taps(*((LONG * len(column))(*column) for column in columns), grid, first)
 
 
-def forward_unit(shape: Shape) -> Unit:
-    """Without what it points to."""
-    found = sizes((shape.height, shape.width, shape.inputs), (*shape.out, shape.outputs))
-    return found if shape.winograd() else gathering(found, forward_taps(shape), 1, shape.stride)
-
-
-def backward_units(shape: Shape) -> list[Unit]:
-    """From the gradient to its output to that to its input: one unit, or one for each class of pixels."""
-    sides = (*shape.out, shape.outputs), (shape.height, shape.width, shape.inputs)
-    if shape.winograd(backward=True):
+def units(shape: Shape, backward: bool) -> list[Unit]:
+    """From the input to the output, or from the gradient to the output to that to the input; without what they point to.
+    One, or one for each class of pixels."""
+    sides = (shape.height, shape.width, shape.inputs), (*shape.out, shape.outputs)
+    if backward:
+        sides = sides[::-1]
+    if shape.winograd(backward):
         return [sizes(*sides)]
-    return [gathering(sizes(*sides), taps, shape.stride, 1) for taps in backward_taps(shape)]
+    steps = (shape.stride, 1) if backward else (1, shape.stride)
+    return [gathering(sizes(*sides), one, *steps) for one in taps(shape, backward)]
 
 
 def sizes(x: tuple[int, int, int], y: tuple[int, int, int]) -> Unit:
@@ -143,8 +156,7 @@ def room_for(shape: Shape, backward: bool) -> list[Tensor]:
     columns = -(-columns // lanes()) * lanes()
     if shape.winograd(backward):
         return [torch.empty(36 * depth * columns)]
-    taps = backward_taps(shape) if backward else [forward_taps(shape)]
-    return [torch.empty(len(one.which) * depth * columns) for one in taps]
+    return [torch.empty(len(one.which) * depth * columns) for one in taps(shape, backward)]
 
 
 def fill(room: list[Tensor], weight: Tensor, shape: Shape, backward: bool) -> None:
@@ -153,10 +165,20 @@ def fill(room: list[Tensor], weight: Tensor, shape: Shape, backward: bool) -> No
     if shape.winograd(backward):
         lib.winograd_weights(w, POINTER(room[0].data_ptr()), *sides, LONG(backward))
         return
-    taps = backward_taps(shape) if backward else [forward_taps(shape)]
-    for one, part in zip(taps, room, strict=True):
+    for one, part in zip(taps(shape, backward), room, strict=True):
         count, kernel = LONG(len(one.which)), LONG(shape.kernel**2)
         lib.gather_weights(w, POINTER(part.data_ptr()), *sides, kernel, one.which, count, LONG(backward))
+
+
+def convolve(x: Tensor, shape: Shape, weight: nn.Parameter, backward: bool = False) -> Tensor:
+    """(N, outputs, H', W') of images x as they are stored; or, from a gradient x to those, the gradient to the input."""
+    size = (shape.inputs, shape.height, shape.width) if backward else (shape.outputs, *shape.out)
+    y = torch.empty((x.shape[0], *size), dtype=x.dtype, memory_format=torch.channels_last)
+    parts = units(shape, backward)
+    for unit, part in zip(parts, panels(weight, shape, backward), strict=True):
+        unit.x, unit.y, unit.weights = x.data_ptr(), y.data_ptr(), part.data_ptr()
+    library(x.dtype).run((Unit * len(parts))(*parts), LONG(len(parts)), LONG(x.shape[0]))
+    return y
 
 
 class Convolution(torch.autograd.Function):
@@ -164,46 +186,34 @@ class Convolution(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, x: Tensor, used: Tensor, weight: nn.Parameter, stride: int) -> Tensor:
-        dtype = stored(x)
-        x = images_last(x, dtype)
-        shape = Shape(x.shape[1], used.shape[0], used.shape[2], stride, *x.shape[2:])
-        y = torch.empty((x.shape[0], shape.outputs, *shape.out), dtype=dtype, memory_format=torch.channels_last)
-        unit = forward_unit(shape)
-        unit.x, unit.y, unit.weights = x.data_ptr(), y.data_ptr(), panels(weight, shape, False)[0].data_ptr()
-        library(dtype).run(ctypes.byref(unit), LONG(1), LONG(x.shape[0]))
+        x = images_last(x, stored(x))
+        ctx.shape = Shape(x.shape[1], used.shape[0], used.shape[2], stride, *x.shape[2:])
+        ctx.weight = weight
         ctx.save_for_backward(x)
-        ctx.shape, ctx.weight = shape, weight
-        return y
+        return convolve(x, ctx.shape, weight)
 
     @staticmethod
     def backward(ctx, grad: Tensor):
-        (x,), shape = ctx.saved_tensors, ctx.shape
-        grad, to_x, to_weight = images_last(grad, x.dtype), None, None
-        if ctx.needs_input_grad[0]:
-            to_x = torch.empty_like(x)
-            units = backward_units(shape)
-            for unit, part in zip(units, panels(ctx.weight, shape, True), strict=True):
-                unit.x, unit.y, unit.weights = grad.data_ptr(), to_x.data_ptr(), part.data_ptr()
-            library(x.dtype).run((Unit * len(units))(*units), LONG(len(units)), LONG(x.shape[0]))
-        if ctx.needs_input_grad[1]:
-            to_weight = gradient(x, grad, shape)
-        return to_x, to_weight, None, None
+        (x,), grad = ctx.saved_tensors, images_last(grad, ctx.saved_tensors[0].dtype)
+        to_x = convolve(grad, ctx.shape, ctx.weight, backward=True) if ctx.needs_input_grad[0] else None
+        return to_x, gradient(x, grad, ctx.shape) if ctx.needs_input_grad[1] else None, None, None
 
 
 def gradient(x: Tensor, grad: Tensor, shape: Shape) -> Tensor:
     """(outputs, inputs, kernel, kernel) fp32 to the weights, from the input and the gradient to the output."""
     found = torch.empty((shape.outputs, shape.inputs, shape.kernel, shape.kernel), memory_format=torch.channels_last)
     lib, images = library(x.dtype), x.shape[0]
-    if shape.winograd():
+    if shape.tiled and shape.inputs % lanes() == 0:
         tiles = images * -(-shape.height // 4) * -(-shape.width // 4)
         chunk = min(TILES, tiles)
         counts = (36 * chunk * shape.inputs, 36 * chunk * shape.outputs, 36 * shape.inputs * shape.outputs)
         room = [torch.empty(n) for n in counts]
         sides = (images, shape.height, shape.width, shape.inputs, shape.outputs, chunk)
-        call, first = lib.winograd_gradient, (pointer(x), pointer(grad), pointer(found))
-        call(*map(POINTER, first), *map(LONG, sides), *(POINTER(one.data_ptr()) for one in room))
+        pointers = (POINTER(one.data_ptr()) for one in (x, grad, found))
+        lib.winograd_gradient(*pointers, *map(LONG, sides), *(POINTER(one.data_ptr()) for one in room))
         return found
-    unit = forward_unit(shape)
+    (unit,) = (gathering(sizes((shape.height, shape.width, shape.inputs), (*shape.out, shape.outputs)), one, 1, shape.stride)
+               for one in taps(shape, False))
     unit.x, unit.y = x.data_ptr(), grad.data_ptr()
     depth, chunk = -(-unit.taps * shape.inputs // 16) * 16, min(PIXELS, images * shape.out[0] * shape.out[1])
     room = [torch.empty(n) for n in (chunk * depth, chunk * shape.outputs, depth * shape.outputs)]

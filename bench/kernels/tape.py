@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from bench.kernels import convolution
-from bench.kernels.calls import LONG, POINTWISE, Unit, pointer
-from bench.kernels.library import library
+from bench.kernels.calls import LONG, POINTWISE, Head, Unit, point
+from bench.kernels.library import lanes, library
 
 
 class Unsupported(Exception):
@@ -71,7 +71,7 @@ class Tape:
         self.dtype, self.capacity, self.runs, self.steps = dtype, capacity, 0, []
         self.pointed = {}  # by list: the condition and the weights' states
         self.image = Buffer(shape, keep=True)
-        self.source = Value(self, shape, self.image)
+        self.source, self.head = Value(self, shape, self.image), net.head
         self.end = net.features(self.source, cond)
         self.end.buffer.keep = True
         self.weights = [step.conv.weight for step in self.steps if step.conv is not None]
@@ -82,10 +82,10 @@ class Tape:
     def record(self, x: Value, width: float, conv, norm, plus: Value | None, relu: bool) -> Value:
         """What `bench.models.unit` calls with a Value."""
         shape, geometry = x.shape, None
+        outputs = x.shape[0] if conv is None else conv.outputs(width)
+        if outputs % lanes() or conv is not None and not convolution.supported(conv, x.shape[0], outputs):
+            raise Unsupported(f"{x.shape[0]} channels in, {outputs} out")
         if conv is not None:
-            outputs = conv.outputs(width)
-            if not convolution.supported(conv, outputs):
-                raise Unsupported(f"a convolution with {outputs} outputs")
             geometry = convolution.shape_of(conv, *x.shape, outputs)
             shape = (outputs, *geometry.out)
         y = Value(self, shape, Buffer(shape, keep=relu))
@@ -96,9 +96,11 @@ class Tape:
         buffers = {"x": step.x.buffer, "y": step.y.buffer}
         if step.plus is not None:
             buffers["after"] = step.plus.buffer
-        unit = convolution.forward_unit(step.geometry) if step.geometry else pointwise(step.y.shape)
-        unit.relu = step.relu
-        return [Planned(unit, buffers, step.norm, True, step if step.conv else None)]
+        parts = convolution.units(step.geometry, False) if step.geometry else [pointwise(step.y.shape)]
+        for unit in parts:
+            unit.relu = step.relu
+        conv = step if step.conv else None
+        return [Planned(unit, buffers, step.norm, True, conv, False, i) for i, unit in enumerate(parts)]
 
     def plan_backward(self) -> tuple[Buffer, Buffer, list[Planned]]:
         """The buffers of the gradients to the features and to the image, and the units from the one to the other."""
@@ -138,7 +140,7 @@ class Tape:
                 units.append(Planned(pointwise(shape), found, scale, False))
             else:
                 step, grad = conv
-                for i, unit in enumerate(convolution.backward_units(step.geometry)):
+                for i, unit in enumerate(convolution.units(step.geometry, True)):
                     units.append(Planned(unit, found | {"x": grad}, scale, False, step, True, i))
             buffers.insert(0, made)
             return found.get("raw", made)
@@ -182,7 +184,7 @@ class Tape:
         if self.pointed.get(id(array)) == state:
             return
         self.pointed[id(array)] = state
-        row = pointer(cond.rows)
+        row = None if cond.rows is None else cond.rows.data_ptr()
         for planned, unit in zip(units, array, strict=True):
             if planned.norm is not None:
                 scale, shift = cond.affine[planned.norm]
@@ -196,17 +198,26 @@ class Tape:
         self.point(units, array, cond)
         library(self.dtype).run(array, LONG(len(array)), LONG(n))
 
-    def features_of(self, x: Tensor, cond) -> Tensor:
+    def classifier(self, buffer: Buffer, logits: Tensor) -> Head:
+        channels, height, width = buffer.shape
+        found, weight = Head(height * width, channels, self.head.out_features, self.head.weight.stride(0)), self.head.weight
+        point(found, {"weight": weight, "bias": self.head.bias, "maps": buffer.tensor, "logits": logits})
+        return found
+
+    def logits_of(self, x: Tensor, cond) -> Tensor:
+        """(n, classes) fp32."""
         self.runs += 1
         n = x.shape[0]
         self.images(self.image, n).copy_(x)
         self.run(self.forward, self.forward_list, cond, n)
-        return self.images(self.end.buffer, n)
+        logits = torch.empty(n, self.head.out_features)
+        library(self.dtype).classify(ctypes.byref(self.classifier(self.end.buffer, logits)), LONG(n))
+        return logits
 
     def gradient_of(self, grad: Tensor, cond) -> Tensor:
-        """(n, C, H, W) fp32 to the images of the last run, from the gradient to their features."""
-        n = grad.shape[0]
-        self.images(self.grad, n).copy_(grad)
+        """(n, C, H, W) fp32 to the images of the last run, from the gradient (n, classes) to their logits."""
+        n, grad = grad.shape[0], grad.float().contiguous()
+        library(self.dtype).classify_back(ctypes.byref(self.classifier(self.grad, grad)), LONG(n))
         self.run(self.backward, self.backward_list, cond, n)
         return self.images(self.to_image, n).to(torch.float32, copy=True)  # the next run takes the buffer
 
@@ -216,12 +227,12 @@ def pointwise(shape: tuple[int, int, int]) -> Unit:
     return Unit(POINTWISE, height, width, channels, height, width, channels)
 
 
-class Features(torch.autograd.Function):
-    """x (N, C, H, W) → the network's features, with a gradient to x alone."""
+class Logits(torch.autograd.Function):
+    """x (N, C, H, W) → (N, classes), with a gradient to x alone."""
 
     @staticmethod
     def forward(ctx, x: Tensor, tape: Tape, cond) -> Tensor:
-        found = tape.features_of(x, cond)
+        found = tape.logits_of(x, cond)
         ctx.tape, ctx.cond, ctx.run, ctx.x = tape, cond, tape.runs, x
         return found
 
@@ -229,6 +240,16 @@ class Features(torch.autograd.Function):
     def backward(ctx, grad: Tensor):
         tape = ctx.tape
         if tape.runs != ctx.run:  # another pass has used the buffers since
-            tape.features_of(ctx.x, ctx.cond)
+            tape.logits_of(ctx.x, ctx.cond)
             ctx.run = tape.runs
         return tape.gradient_of(grad, ctx.cond), None, None
+
+
+class Tapes(dict):
+    """A network's tapes; a copy of the network makes its own."""
+
+    def __deepcopy__(self, _) -> "Tapes":
+        return Tapes()
+
+    def __reduce__(self):
+        return Tapes, ()

@@ -140,11 +140,55 @@ void winograd_weights(const float *w, float *found, long outputs, long inputs, l
     }
 }
 
+/* Tile of the gradient to the output, in the domain: z[q * stride + k]. */
+INLINE void gradient_to_domain(const stored *grad, struct pixel tile, long height, long width, long channels, float *z, long stride) {
+    for (long k = 0; k < channels; k += L) {
+        vec d[DOMAIN];
+        UNROLL for (int i = 0; i < TILE; i++) UNROLL for (int j = 0; j < TILE; j++) {
+            long top = tile.i * TILE + i, left = tile.j * TILE + j, at = (tile.image * height + top) * width + left;
+            d[i * SIDE + j] = top < height && left < width ? fetch(grad + at * channels + k) : (vec){0};
+        }
+        UNROLL for (int j = 0; j < TILE; j++) spread(d + j, SIDE);
+        UNROLL for (int i = 0; i < SIDE; i++) {
+            spread(d + i * SIDE, 1);
+            UNROLL for (int j = 0; j < SIDE; j++) store(z + (i * SIDE + j) * stride + k, d[i * SIDE + j]);
+        }
+    }
+}
+
+/* L × L filters' gradients from the domain, total[q * stride + c * row + k], to their place in `found` (outputs, 3, 3, inputs). */
+INLINE void filters(const float *total, long stride, long row, float *found, long inputs) {
+    float g[9][L][L]; /* tap, input, output */
+    for (int c = 0; c < L; c++) {
+        vec rows[3][SIDE];
+        UNROLL for (int j = 0; j < SIDE; j++) {
+            vec d[SIDE];
+            UNROLL for (int i = 0; i < SIDE; i++) d[i] = load(total + (i * SIDE + j) * stride + c * row);
+            UNROLL for (int t = 0; t < 3; t++) {
+                rows[t][j] = FILTER[0][t] * d[0];
+                UNROLL for (int i = 1; i < SIDE; i++) rows[t][j] += FILTER[i][t] * d[i];
+            }
+        }
+        UNROLL for (int s = 0; s < 3; s++) UNROLL for (int t = 0; t < 3; t++) {
+            vec tap = FILTER[0][t] * rows[s][0];
+            UNROLL for (int j = 1; j < SIDE; j++) tap += FILTER[j][t] * rows[s][j];
+            store(g[s * 3 + t][c], tap);
+        }
+    }
+    for (int k = 0; k < L; k++)
+        for (int t = 0; t < 9; t++)
+            for (int c = 0; c < L; c++) found[(k * 9 + t) * inputs + c] = g[t][c][k];
+}
+
 /* The gradient (outputs, 3, 3, inputs) to the weights, from x (N, height, width, inputs) and the gradient to the convolution's
-output. `v`, `z` and `total` are room for DOMAIN × chunk × inputs, … × outputs, and DOMAIN × inputs × outputs floats. */
+output, `chunk` tiles at a time. `v`, `z` and `total` are room for DOMAIN × chunk × inputs, … × outputs, and DOMAIN × inputs × outputs
+floats. Inputs and outputs in blocks of up to WIDE, so that the products of a block stay in the cache. */
+enum { WIDE = 64 };
 void winograd_gradient(const stored *x, const stored *grad, float *found, long images, long height, long width, long inputs,
                        long outputs, long chunk, float *v, float *z, float *total) {
     long down = CEIL(height, TILE), across = CEIL(width, TILE), tiles = images * down * across;
+    long blocks = CEIL(inputs, WIDE) * CEIL(outputs, WIDE), size = DOMAIN * WIDE * WIDE;
+    if (blocks == 1) size = DOMAIN * inputs * outputs;
     memset(total, 0, DOMAIN * inputs * outputs * 4);
 #pragma omp parallel
     for (long first = 0; first < tiles; first += chunk) {
@@ -153,46 +197,16 @@ void winograd_gradient(const stored *x, const stored *grad, float *found, long i
         for (long r = 0; r < count; r++) {
             struct pixel tile = pixel(first + r, down, across);
             tile_to_domain(x, tile, height, width, inputs, v + r * inputs, chunk * inputs);
-            for (long k = 0; k < outputs; k += L) {
-                vec d[DOMAIN];
-                UNROLL for (int i = 0; i < TILE; i++) UNROLL for (int j = 0; j < TILE; j++) {
-                    long top = tile.i * TILE + i, left = tile.j * TILE + j, at = (tile.image * height + top) * width + left;
-                    d[i * SIDE + j] = top < height && left < width ? fetch(grad + at * outputs + k) : (vec){0};
-                }
-                UNROLL for (int j = 0; j < TILE; j++) spread(d + j, SIDE);
-                UNROLL for (int i = 0; i < SIDE; i++) {
-                    spread(d + i * SIDE, 1);
-                    UNROLL for (int j = 0; j < SIDE; j++) store(z + ((i * SIDE + j) * chunk + r) * outputs + k, d[i * SIDE + j]);
-                }
-            }
+            gradient_to_domain(grad, tile, height, width, outputs, z + r * outputs, chunk * outputs);
         }
 #pragma omp for schedule(static) collapse(2)
         for (long q = 0; q < DOMAIN; q++)
             for (long c = 0; c < inputs; c += L)
                 outer(v + q * chunk * inputs + c, inputs, z + q * chunk * outputs, total + (q * inputs + c) * outputs, L, count, outputs);
     }
+    (void)size;
 #pragma omp parallel for schedule(static) collapse(2)
-    for (long c0 = 0; c0 < inputs; c0 += L)
-        for (long k = 0; k < outputs; k += L) {
-            float g[9][L][L]; /* tap, input, output */
-            for (int c = 0; c < L; c++) {
-                vec rows[3][SIDE];
-                UNROLL for (int j = 0; j < SIDE; j++) {
-                    vec d[SIDE];
-                    UNROLL for (int i = 0; i < SIDE; i++) d[i] = load(total + ((i * SIDE + j) * inputs + c0 + c) * outputs + k);
-                    UNROLL for (int t = 0; t < 3; t++) {
-                        rows[t][j] = FILTER[0][t] * d[0];
-                        UNROLL for (int i = 1; i < SIDE; i++) rows[t][j] += FILTER[i][t] * d[i];
-                    }
-                }
-                UNROLL for (int s = 0; s < 3; s++) UNROLL for (int t = 0; t < 3; t++) {
-                    vec tap = FILTER[0][t] * rows[s][0];
-                    UNROLL for (int j = 1; j < SIDE; j++) tap += FILTER[j][t] * rows[s][j];
-                    store(g[s * 3 + t][c], tap);
-                }
-            }
-            for (int j = 0; j < L; j++)
-                for (int t = 0; t < 9; t++)
-                    for (int c = 0; c < L; c++) found[((k + j) * 9 + t) * inputs + c0 + c] = g[t][c][j];
-        }
+    for (long c = 0; c < inputs; c += L)
+        for (long k = 0; k < outputs; k += L)
+            filters(total + c * outputs + k, inputs * outputs, outputs, found + k * 9 * inputs + c, inputs);
 }

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from bench import kernels
 from bench.kernels.calls import stored
-from bench.kernels.tape import Features, Tape, Unsupported
+from bench.kernels.tape import Logits, Tape, Tapes, Unsupported
 from bench.models.dual_affine import DualAffineNorm
 from bench.models.encoding import codebook, encode
 from bench.models.layers import Condition, ConditionalNorm, FiLM, films
@@ -22,7 +22,7 @@ class ConditionalNetwork(nn.Module):
     def __init__(self, recipe: Recipe):
         super().__init__()
         self.recipe = recipe
-        self.tapes = {}
+        self.tapes = Tapes()
         self.conditional = recipe.method != "pgd_at"
         if self.conditional:
             book = codebook(recipe.encoding, recipe.lambdas, recipe.protocol.encoding_seed, recipe.protocol.dct)
@@ -82,8 +82,9 @@ class ConditionalNetwork(nn.Module):
         images get a gradient."""
         cond = lam if isinstance(lam, Condition) else self.condition(lam)
         tape = None if cond.affine is None else self.tape(x, cond)
-        maps = self.features(x, cond) if tape is None else Features.apply(x, tape, cond)
-        return self.head(maps.mean(dim=(2, 3)))
+        if tape is not None:
+            return Logits.apply(x, tape, cond)
+        return self.head(self.features(x, cond).mean(dim=(2, 3)))
 
     def tape(self, x: Tensor, cond: Condition) -> Tape | None:
         """The kernels' own way through the network in eval mode, None where they have none. One is kept, with room for

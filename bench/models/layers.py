@@ -68,6 +68,9 @@ class FiLM(nn.Module):
             with torch.no_grad():
                 last.bias[:channels] += 1
 
+    def forward(self, code: Tensor, width: float = 1.0) -> tuple[Tensor, Tensor]:
+        return films([self], code, width)[0]
+
     @property
     def perceptrons(self) -> list["MLP"]:
         return [self.both] if self.kind == "authors" else [self.gamma, self.beta]
