@@ -7,26 +7,31 @@ taps that reach it: a convolution of its own, none of which computes anything in
 
 enum { PIXELS = 48 };
 
-/* `count` numbers. */
-INLINE void copy(float *to, const stored *from, long count) {
+/* `count` numbers, or zeros, to a row; what follows in the row, up to a vector of it, may be overwritten. */
+INLINE void copy_run(float *to, const stored *from, long count, const stored *end) {
     long c = 0;
-    for (; c + L <= count; c += L) store(to + c, fetch(from + c));
+    for (; c < count && from + c + L <= end; c += L) store(to + c, fetch(from + c));
     for (; c < count; c++) to[c] = fetch1(from + c);
 }
-INLINE void clear(float *to, long count) {
-    for (long c = 0; c < count; c++) to[c] = 0;
+INLINE void clear_run(float *to, long count) {
+    for (long c = 0; c < count; c += L) store(to + c, (vec){0});
 }
 
-/* What a pixel of the grid sums: a row of taps * inputs floats. */
-INLINE void gather_row(const struct unit *u, struct pixel at, float *row) {
+/* What a pixel of the grid sums: a row of taps * inputs floats, and up to a vector more. */
+INLINE void gather_row(const struct unit *u, struct pixel at, float *row, const stored *end) {
     for (long r = 0; r < u->runs; r++) {
         long i = at.i * u->in_step + u->down[r], j = at.j * u->in_step + u->right[r], length = u->length[r];
-        long before = j < 0 ? MIN(-j, length) : 0, inside = MIN(length, u->width - j) - before;
-        if (i < 0 || i >= u->height || inside < 0) inside = 0;
-        const stored *from = u->x + ((at.image * u->height + i) * u->width + j + before) * u->inputs;
-        if (before) clear(row, before * u->inputs);
-        if (inside) copy(row + before * u->inputs, from, inside * u->inputs);
-        if (before + inside < length) clear(row + (before + inside) * u->inputs, (length - before - inside) * u->inputs);
+        const stored *from = u->x + ((at.image * u->height + i) * u->width + j) * u->inputs;
+        if (i < 0 || i >= u->height) {
+            clear_run(row, length * u->inputs);
+        } else if (j >= 0 && j + length <= u->width) {
+            copy_run(row, from, length * u->inputs, end);
+        } else {
+            long before = MIN(MAX(-j, 0), length), inside = MAX(MIN(length, u->width - j) - before, 0);
+            clear_run(row, before * u->inputs);
+            copy_run(row + before * u->inputs, from + before * u->inputs, inside * u->inputs, end);
+            clear_run(row + (before + inside) * u->inputs, (length - before - inside) * u->inputs);
+        }
         row += length * u->inputs;
     }
 }
@@ -37,16 +42,18 @@ INLINE long gathered(const struct unit *u, struct pixel at) {
 }
 
 /* y = tail(x * weights). */
-static void gather(const struct unit *u, long images) {
+static void gather(const struct unit *given, long images) {
+    const struct unit copy = *given, *u = &copy; /* no store changes it, as the compiler can see */
     long depth = u->taps * u->inputs, columns = CEIL(u->outputs, L) * L, height = u->grid_height, width = u->grid_width;
     long pixels = images * height * width, block = share(pixels, PIXELS, omp_get_max_threads());
     long padded = CEIL(block, ROWS) * ROWS;
+    const stored *end = u->x + images * u->height * u->width * u->inputs;
 #pragma omp parallel for schedule(static)
     for (long first = 0; first < pixels; first += block) {
         long count = MIN(block, pixels - first);
-        float *rows = workspace(0, padded * depth + 1), *m = workspace(1, padded * columns);
+        float *rows = workspace(0, padded * depth + L), *m = workspace(1, padded * columns);
         struct pixel at = pixel(first, height, width);
-        for (long r = 0; r < count; r++, next(&at, height, width)) gather_row(u, at, rows + r * depth);
+        for (long r = 0; r < count; r++, next(&at, height, width)) gather_row(u, at, rows + r * depth, end);
         product(rows, u->weights, m, count, depth, columns);
         at = pixel(first, height, width);
         for (long r = 0; r < count; r++, next(&at, height, width)) {
@@ -81,6 +88,7 @@ and `total` are room for chunk × depth, chunk × outputs and depth × outputs f
 void gather_gradient(const struct unit *u, float *found, long images, long chunk, float *rows, float *grads, float *total) {
     long real = u->taps * u->inputs, depth = CEIL(real, 16) * 16, outputs = u->outputs;
     long pixels = images * u->grid_height * u->grid_width;
+    const stored *end = u->x + images * u->height * u->width * u->inputs;
     memset(total, 0, depth * outputs * 4);
 #pragma omp parallel
     for (long first = 0; first < pixels; first += chunk) {
@@ -88,7 +96,9 @@ void gather_gradient(const struct unit *u, float *found, long images, long chunk
 #pragma omp for schedule(static)
         for (long r = 0; r < count; r++) {
             struct pixel at = pixel(first + r, u->grid_height, u->grid_width);
-            gather_row(u, at, rows + r * depth);
+            float *row = workspace(0, real + L); /* its own: a row's end would be overwritten by another thread's beginning */
+            gather_row(u, at, row, end);
+            memcpy(rows + r * depth, row, real * 4);
             for (long d = real; d < depth; d++) rows[r * depth + d] = 0;
             for (long k = 0; k < outputs; k += L) store(grads + r * outputs + k, fetch(u->y + gathered(u, at) * outputs + k));
         }

@@ -18,6 +18,7 @@
 #define UNROLL _Pragma("GCC unroll 64")
 #define INLINE static inline __attribute__((always_inline))
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
+#define MAX(a, b) ((a) > (b) ? (a) : (b))
 #define CEIL(a, b) (((a) + (b) - 1) / (b))
 
 typedef float vec __attribute__((vector_size(4 * L)));

@@ -75,7 +75,8 @@ INLINE void tile_to_domain(const stored *x, struct pixel tile, long height, long
 }
 
 /* y = tail(x * weights), see unit.h; inputs are a multiple of L, and so are outputs, but for those of an image's gradient. */
-static void winograd(const struct unit *u, long images) {
+static void winograd(const struct unit *given, long images) {
+    const struct unit copy = *given, *u = &copy; /* no store changes it, as the compiler can see */
     long down = CEIL(u->height, TILE), across = CEIL(u->width, TILE), tiles = images * down * across;
     long block = share(tiles, BLOCK, omp_get_max_threads()), padded = CEIL(block, ROWS) * ROWS;
     long inputs = u->inputs, outputs = CEIL(u->outputs, L) * L, wide = MIN(PANEL, outputs);
@@ -99,11 +100,10 @@ static void winograd(const struct unit *u, long images) {
                     UNROLL for (int q = 0; q < DOMAIN; q++) d[q] = load(m + q * apart + r * columns + c);
                     UNROLL for (int j = 0; j < SIDE; j++) from_domain(d + j, SIDE);
                     UNROLL for (int i = 0; i < TILE; i++) from_domain(d + i * SIDE, 1);
-                    for (int i = 0; i < TILE && top + i < u->height; i++)
-                        for (int j = 0; j < TILE && left + j < u->width; j++) {
-                            long at = (tile.image * u->height + top + i) * u->width + left + j;
-                            finish(u, d[i * SIDE + j], tile.image, k + c, at * u->outputs + k + c);
-                        }
+                    long at = ((tile.image * u->height + top) * u->width + left) * u->outputs + k + c;
+                    for (int i = 0; i < TILE && top + i < u->height; i++, at += u->width * u->outputs)
+                        UNROLL for (int j = 0; j < TILE; j++)
+                            if (left + j < u->width) finish(u, d[i * SIDE + j], tile.image, k + c, at + j * u->outputs);
                 }
             }
         }
