@@ -45,6 +45,42 @@ class Perceptron(ctypes.Structure):
     ]
 
 
+class Gradient(ctypes.Structure):
+    """unit.h says what it is."""
+
+    _fields_ = [*fields("", "unit found"), *fields("tiled chunk", "rows grads total")]
+
+
+class Dropped(ctypes.Structure):
+    """dropout.h says what it computes."""
+
+    _fields_ = [*fields("count", "x y"), *fields("key dropped", "", "scale")]
+
+
+LEVELS = 2**32  # of a hash
+
+
+def dropped(share: float, numbers: int) -> Dropped:
+    """Of images of so many numbers; what is left is divided by the very probability with which the hash keeps it."""
+    found = Dropped(numbers, None, None, 0, round(share * LEVELS))
+    found.scale = LEVELS / (LEVELS - found.dropped)
+    return found
+
+
+def draw() -> int:
+    """A key from torch's global generator."""
+    return int(torch.randint(2**63 - 1, ()))
+
+
+class Call(ctypes.Structure):
+    """One of a training pass; units.c has the kinds."""
+
+    _fields_ = fields("kind", "what")
+
+
+UNIT, NORM_FORWARD, NORM_BACKWARD, TO_WEIGHTS, DROPOUT = range(5)
+
+
 class Head(ctypes.Structure):
     """head.h says what it computes."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from bench.kernels.calls import GATHER, LONG, POINTER, WINOGRAD, Unit, images_last, stored
+from bench.kernels.calls import GATHER, LONG, POINTER, WINOGRAD, Gradient, Unit, images_last, stored
 from bench.kernels.library import lanes, library
 
 TILES = 256  # of 4×4 pixels at a time on the way to the weights
@@ -71,9 +71,9 @@ def taps(shape: Shape, backward: bool) -> list[Taps]:
     mod stride). In an image of few pixels each is a class of its own, without the taps that reach beyond the image."""
     if shape.tiled and max(shape.height, shape.width) <= 2:
         return taps_by_pixel(shape, backward)
-    pad, stride, places = shape.kernel // 2, shape.stride, range(shape.kernel)
     if not backward:
-        return [taps_of([(i - pad, j - pad, i * shape.kernel + j) for i in places for j in places], shape.out)]
+        return [whole_taps(shape)]
+    pad, stride, places = shape.kernel // 2, shape.stride, range(shape.kernel)
     found = []
     for top in range(min(stride, shape.height)):
         for left in range(min(stride, shape.width)):
@@ -86,6 +86,13 @@ def taps(shape: Shape, backward: bool) -> list[Taps]:
             grid = -(-(shape.height - top) // stride), -(-(shape.width - left) // stride)
             found.append(taps_of(reach, grid, (top, left)))
     return found
+
+
+@functools.cache
+def whole_taps(shape: Shape) -> Taps:
+    """All of the kernel's, for the output."""
+    pad, places = shape.kernel // 2, range(shape.kernel)
+    return taps_of([(i - pad, j - pad, i * shape.kernel + j) for i in places for j in places], shape.out)
 
 
 def taps_by_pixel(shape: Shape, backward: bool) -> list[Taps]:
@@ -201,22 +208,47 @@ class Convolution(torch.autograd.Function):
 
 def gradient(x: Tensor, grad: Tensor, shape: Shape) -> Tensor:
     """(outputs, inputs, kernel, kernel) fp32 to the weights, from the input and the gradient to the output."""
-    found = torch.empty((shape.outputs, shape.inputs, shape.kernel, shape.kernel), memory_format=torch.channels_last)
-    lib, images = library(x.dtype), x.shape[0]
-    if shape.tiled and shape.inputs % lanes() == 0:
-        tiles = images * -(-shape.height // 4) * -(-shape.width // 4)
-        chunk = min(TILES, tiles)
-        counts = (36 * chunk * shape.inputs, 36 * chunk * shape.outputs, 36 * shape.inputs * shape.outputs)
-        room = [torch.empty(n) for n in counts]
-        sides = (images, shape.height, shape.width, shape.inputs, shape.outputs, chunk)
-        pointers = (POINTER(one.data_ptr()) for one in (x, grad, found))
-        lib.winograd_gradient(*pointers, *map(LONG, sides), *(POINTER(one.data_ptr()) for one in room))
-        return found
-    (unit,) = (gathering(sizes((shape.height, shape.width, shape.inputs), (*shape.out, shape.outputs)), one, 1, shape.stride)
-               for one in taps(shape, False))
+    found, unit, room = weights_like(shape), unit_to_weights(shape), room_to_weights(shape, x.shape[0])
     unit.x, unit.y = x.data_ptr(), grad.data_ptr()
-    depth, chunk = -(-unit.taps * shape.inputs // 16) * 16, min(PIXELS, images * shape.out[0] * shape.out[1])
-    room = [torch.empty(n) for n in (chunk * depth, chunk * shape.outputs, depth * shape.outputs)]
-    arguments = POINTER(found.data_ptr()), LONG(images), LONG(chunk), *(POINTER(one.data_ptr()) for one in room)
-    lib.gather_gradient(ctypes.byref(unit), *arguments)
+    call = to_weights(shape, unit, room, x.shape[0])
+    call.found = found.data_ptr()
+    library(x.dtype).to_weights(ctypes.byref(call), LONG(x.shape[0]))
+    return found
+
+
+def weights_like(shape: Shape) -> Tensor:
+    """Without values."""
+    sizes = (shape.outputs, shape.inputs, shape.kernel, shape.kernel)
+    return torch.empty(sizes, memory_format=torch.channels_last)
+
+
+def unit_to_weights(shape: Shape) -> Unit:
+    unit = sizes((shape.height, shape.width, shape.inputs), (*shape.out, shape.outputs))
+    return unit if by_tiles(shape) else gathering(unit, whole_taps(shape), 1, shape.stride)
+
+
+def by_tiles(shape: Shape) -> bool:
+    return shape.tiled and shape.inputs % lanes() == 0
+
+
+def chunk(shape: Shape, images: int) -> int:
+    """Tiles or pixels at a time."""
+    if by_tiles(shape):
+        return min(TILES, images * -(-shape.height // 4) * -(-shape.width // 4))
+    return min(PIXELS, images * shape.out[0] * shape.out[1])
+
+
+def room_to_weights(shape: Shape, images: int) -> list[Tensor]:
+    """For the rows and gradients of a chunk, and all weights' sums."""
+    if by_tiles(shape):
+        depth, times = shape.inputs, 36
+    else:
+        depth, times = -(-(shape.kernel**2 * shape.inputs) // 16) * 16, 1
+    counts = chunk(shape, images) * depth, chunk(shape, images) * shape.outputs, depth * shape.outputs
+    return [torch.empty(times * count) for count in counts]
+
+
+def to_weights(shape: Shape, unit: Unit, room: list[Tensor], images: int) -> Gradient:
+    found = Gradient(ctypes.addressof(unit), None, by_tiles(shape), chunk(shape, images))
+    found.rows, found.grads, found.total = (one.data_ptr() for one in room)
     return found

@@ -10,13 +10,22 @@ INLINE word_vec mixed(word_vec x) { /* MurmurHash3's finaliser, a bijection */
     return x ^ x >> 16;
 }
 
-/* y = 0 with probability dropped / 2³², else x times `scale`; `count` is a multiple of L. */
-void dropout(const stored *x, stored *y, long count, long key, long dropped, double scale) {
+struct dropout {
+    long count; /* of an image's numbers, a multiple of L */
+    const stored *x;
+    stored *y;
+    long key, dropped; /* dropped: of 2³² */
+    double scale;
+};
+
+/* y = 0 with probability dropped / 2³², else x times `scale`. */
+void dropout(const struct dropout *given, long images) {
+    const struct dropout d = *given;
     word_vec lane;
     for (int i = 0; i < L; i++) lane[i] = i;
 #pragma omp parallel for schedule(static)
-    for (long at = 0; at < count; at += L) {
-        word_vec hash = mixed(mixed(lane + (uint32_t)at + (uint32_t)key) ^ (uint32_t)(key >> 32) ^ (uint32_t)(at >> 32));
-        keep(y + at, choose((mask_vec)(hash < (uint32_t)dropped), (vec){0}, fetch(x + at) * (float)scale));
+    for (long at = 0; at < images * d.count; at += L) {
+        word_vec hash = mixed(mixed(lane + (uint32_t)at + (uint32_t)d.key) ^ (uint32_t)(d.key >> 32) ^ (uint32_t)(at >> 32));
+        keep(d.y + at, choose((mask_vec)(hash < (uint32_t)d.dropped), (vec){0}, fetch(d.x + at) * (float)d.scale));
     }
 }

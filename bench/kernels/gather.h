@@ -83,29 +83,29 @@ void gather_weights(const float *w, float *found, long outputs, long inputs, lon
     }
 }
 
-/* The gradient (outputs, taps, inputs) to the weights of a forward unit, whose y is the gradient to its output. `rows`, `grads`
-and `total` are room for chunk × depth, chunk × outputs and depth × outputs floats, depth = taps * inputs padded to 16. */
-void gather_gradient(const struct unit *u, float *found, long images, long chunk, float *rows, float *grads, float *total) {
+/* Room: chunk × depth, chunk × outputs and depth × outputs floats, depth being taps * inputs padded to 16. */
+static void gather_gradient(const struct gradient *g, long images) {
+    const struct unit *u = g->unit;
     long real = u->taps * u->inputs, depth = CEIL(real, 16) * 16, outputs = u->outputs;
     long pixels = images * u->grid_height * u->grid_width;
     const stored *end = u->x + images * u->height * u->width * u->inputs;
-    memset(total, 0, depth * outputs * 4);
+    memset(g->total, 0, depth * outputs * 4);
 #pragma omp parallel
-    for (long first = 0; first < pixels; first += chunk) {
-        long count = MIN(chunk, pixels - first);
+    for (long first = 0; first < pixels; first += g->chunk) {
+        long count = MIN(g->chunk, pixels - first);
 #pragma omp for schedule(static)
         for (long r = 0; r < count; r++) {
             struct pixel at = pixel(first + r, u->grid_height, u->grid_width);
             float *row = workspace(0, real + L); /* its own: a row's end would be overwritten by another thread's beginning */
             gather_row(u, at, row, end);
-            memcpy(rows + r * depth, row, real * 4);
-            for (long d = real; d < depth; d++) rows[r * depth + d] = 0;
-            for (long k = 0; k < outputs; k += L) store(grads + r * outputs + k, fetch(u->y + gathered(u, at) * outputs + k));
+            memcpy(g->rows + r * depth, row, real * 4);
+            memset(g->rows + r * depth + real, 0, (depth - real) * 4);
+            for (long k = 0; k < outputs; k += L) store(g->grads + r * outputs + k, fetch(u->y + gathered(u, at) * outputs + k));
         }
 #pragma omp for schedule(static)
-        for (long d = 0; d < depth; d += 16) outer(rows + d, depth, grads, total + d * outputs, 16, count, outputs);
+        for (long d = 0; d < depth; d += 16) outer(g->rows + d, depth, g->grads, g->total + d * outputs, 16, count, outputs);
     }
 #pragma omp parallel for schedule(static)
     for (long k = 0; k < outputs; k++)
-        for (long d = 0; d < real; d++) found[k * real + d] = total[d * outputs + k];
+        for (long d = 0; d < real; d++) g->found[k * real + d] = g->total[d * outputs + k];
 }

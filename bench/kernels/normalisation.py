@@ -13,18 +13,17 @@ def supported(x: Tensor) -> bool:
     return x.shape[1] % lanes() == 0
 
 
-def normalise(x: Tensor, bn_c, bn_a: nn.BatchNorm2d, film, zeros: int, row: Tensor | None, plus, relu: bool) -> Tensor:
+def normalise(
+    x: Tensor, branches: dict[str, nn.BatchNorm2d], film, zeros: int, row: Tensor, plus: Tensor | None, relu: bool
+) -> Tensor:
     """ReLU(γ BN(x) + β + plus) of x (N, C, H, W) by batch statistics, which enter the running ones. The first `zeros`
-    images go through `bn_c`, if there is one; `film` is (γ, β), each (R, C), or None, and `row` (N,) says which of the R
-    each image has. A branch without images is left alone, and its parameters get no gradient."""
-    zeros = 0 if bn_c is None else zeros
-    used = (bn_c if zeros else None, bn_a if zeros < x.shape[0] else None)
-    for bn in used:
-        if bn is not None:
-            bn.num_batches_tracked.add_(1)
+    images go through the BN of branch c, the others through that of a; `film` is (γ, β), each (R, C), or None, and `row`
+    (N,) says which of the R each image has. A branch without images is not given, and its parameters get no gradient."""
+    used = [branches.get(branch) for branch in "ca"]
+    for bn in branches.values():
+        bn.num_batches_tracked.add_(1)
     parameters = [value for bn in used for value in ((None, None) if bn is None else (bn.weight, bn.bias))]
-    gamma, beta = film or (None, None)
-    return Normalisation.apply(x, plus, *parameters, gamma, beta, used, zeros, row, relu)
+    return Normalisation.apply(x, plus, *parameters, *(film or (None, None)), used, zeros, row, relu)
 
 
 class Normalisation(torch.autograd.Function):
@@ -36,8 +35,6 @@ class Normalisation(torch.autograd.Function):
         y, mean, inverse = torch.empty_like(x), torch.empty(2, channels), torch.empty(2, channels)
         if gamma is not None:
             gamma, beta = gamma.float().contiguous(), beta.float().contiguous()
-            if row is None:
-                row = torch.arange(x.shape[0]) if gamma.shape[0] > 1 else torch.zeros(x.shape[0], dtype=torch.int64)
         given = {"weight_c": weight_c, "bias_c": bias_c, "weight_a": weight_a, "bias_a": bias_a}
         given |= {"x": x, "y": y, "gamma": gamma, "beta": beta, "row": row, "mean": mean, "inverse": inverse}
         norm = Norm(x.shape[0], x.shape[2] * x.shape[3], channels, zeros)

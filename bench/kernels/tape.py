@@ -1,54 +1,19 @@
 """A network in eval mode as two lists of units (unit.h): forward, and backward to the image. Nothing between the
 convolutions is left of it: scale, shift, sums and ReLU are what a convolution does to its result before it stores it.
 
-`net.features` is called once with a `Value` in place of images; `bench.models.unit` then records what it is asked. The
-lists hold for images of one shape, one width and storage type; λ and the weights may change between runs.
+The lists hold for images of one shape, one width and storage type; λ and the weights may change between runs.
 """
 
 import ctypes
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from bench.kernels import convolution
 from bench.kernels.calls import LONG, POINTWISE, Head, Unit, point
-from bench.kernels.library import lanes, library
-
-
-class Unsupported(Exception):
-    """The kernels have no unit for what the network asks."""
-
-
-@dataclass(eq=False)
-class Value:
-    """Images (channels, height, width) that one unit makes and others take."""
-
-    tape: "Tape"
-    shape: tuple[int, int, int]
-    buffer: "Buffer"
-
-
-@dataclass(eq=False)
-class Buffer:
-    """Memory for a value or its gradient; `keep` where it must outlive its list."""
-
-    shape: tuple[int, int, int]
-    keep: bool = False
-    tensor: Tensor | None = None
-
-
-@dataclass
-class Step:
-    """As the network was recorded: y = ReLU(norm(conv(x)) + plus), any part absent."""
-
-    x: Value
-    y: Value
-    conv: nn.Conv2d | None
-    norm: int | None  # its place in Condition.affine
-    plus: Value | None
-    relu: bool
-    geometry: convolution.Shape | None
+from bench.kernels.library import library
+from bench.kernels.recording import Buffer, Recording, Step, images, lay_out
 
 
 @dataclass
@@ -57,7 +22,7 @@ class Planned:
 
     unit: Unit
     buffers: dict[str, Buffer]
-    norm: int | None = None
+    norm: int | None = None  # its place in Condition.affine
     shift: bool = True
     step: Step | None = None  # whose weights, the `part`-th of the way forward or `backward`
     backward: bool = False
@@ -68,29 +33,16 @@ class Tape:
     """Raises Unsupported where the network asks for what the kernels have not."""
 
     def __init__(self, net: nn.Module, cond, shape: tuple[int, int, int], dtype: torch.dtype, capacity: int):
-        self.dtype, self.capacity, self.runs, self.steps = dtype, capacity, 0, []
+        self.dtype, self.capacity, self.runs, self.head = dtype, capacity, 0, net.head
         self.pointed = {}  # by list: the condition and the weights' states
-        self.image = Buffer(shape, keep=True)
-        self.source, self.head = Value(self, shape, self.image), net.head
-        self.end = net.features(self.source, cond)
-        self.end.buffer.keep = True
+        recorded = Recording(net, cond, shape)
+        self.steps, self.source, self.end = recorded.steps, recorded.source, recorded.end
+        for step in self.steps:
+            step.y.buffer.keep = step.relu or step.y is self.end
         self.weights = [step.conv.weight for step in self.steps if step.conv is not None]
         self.forward = [unit for step in self.steps for unit in self.forward_units(step)]
         self.grad, self.to_image, self.backward = self.plan_backward()
         self.forward_list, self.backward_list = (self.laid_out(units) for units in (self.forward, self.backward))
-
-    def record(self, x: Value, width: float, conv, norm, plus: Value | None, relu: bool) -> Value:
-        """What `bench.models.unit` calls with a Value."""
-        shape, geometry = x.shape, None
-        outputs = x.shape[0] if conv is None else conv.outputs(width)
-        if outputs % lanes() or conv is not None and not convolution.supported(conv, x.shape[0], outputs):
-            raise Unsupported(f"{x.shape[0]} channels in, {outputs} out")
-        if conv is not None:
-            geometry = convolution.shape_of(conv, *x.shape, outputs)
-            shape = (outputs, *geometry.out)
-        y = Value(self, shape, Buffer(shape, keep=relu))
-        self.steps.append(Step(x, y, conv, None if norm is None else norm.index, plus, relu, geometry))
-        return y
 
     def forward_units(self, step: Step) -> list[Planned]:
         buffers = {"x": step.x.buffer, "y": step.y.buffer}
@@ -100,7 +52,7 @@ class Tape:
         for unit in parts:
             unit.relu = step.relu
         conv = step if step.conv else None
-        return [Planned(unit, buffers, step.norm, True, conv, False, i) for i, unit in enumerate(parts)]
+        return [Planned(unit, buffers, index(step), True, conv, False, i) for i, unit in enumerate(parts)]
 
     def plan_backward(self) -> tuple[Buffer, Buffer, list[Planned]]:
         """The buffers of the gradients to the features and to the image, and the units from the one to the other."""
@@ -108,7 +60,8 @@ class Tape:
         pending = {self.end: [grad]}  # what adds up to a value's gradient: buffers, or (step, gradient to its conv)
         for step in reversed(self.steps):
             parts = pending.pop(step.y)
-            raw, scaled = self.complete(units, parts, step.y.shape, step.y.buffer if step.relu else None, step.norm, step.plus)
+            mask = step.y.buffer if step.relu else None
+            raw, scaled = self.complete(units, parts, step.y.shape, mask, index(step), step.plus)
             if step.plus is not None:
                 pending.setdefault(step.plus, []).append(raw)
             pending.setdefault(step.x, []).append((step, scaled) if step.conv else scaled)
@@ -156,27 +109,8 @@ class Tape:
         return raw, buffers[0]
 
     def laid_out(self, units: list[Planned]) -> ctypes.Array:
-        """The units as the kernels take them, with memory for their buffers: what is read for the last time is used
-        again."""
-        last = {buffer: i for i, planned in enumerate(units) for buffer in planned.buffers.values()}
-        free: dict[int, list[Tensor]] = {}
-        for i, planned in enumerate(units):
-            for name, buffer in planned.buffers.items():
-                channels, height, width = buffer.shape
-                floats = self.capacity * channels * height * width
-                if buffer.tensor is None:
-                    kept = [] if buffer.keep else free.get(floats, [])
-                    buffer.tensor = kept.pop() if kept else torch.empty(floats, dtype=self.dtype)
-                setattr(planned.unit, name, buffer.tensor.data_ptr())
-            for buffer in set(planned.buffers.values()):
-                if last[buffer] == i and not buffer.keep:
-                    free.setdefault(len(buffer.tensor), []).append(buffer.tensor)
+        lay_out([(planned.unit, planned.buffers) for planned in units], self.capacity, self.dtype)
         return (Unit * len(units))(*(planned.unit for planned in units))
-
-    def images(self, buffer: Buffer, n: int) -> Tensor:
-        """The first n of a buffer's images, (n, C, H, W)."""
-        channels, height, width = buffer.shape
-        return buffer.tensor.view(self.capacity, height, width, channels)[:n].permute(0, 3, 1, 2)
 
     def point(self, units: list[Planned], array: ctypes.Array, cond) -> None:
         """To the weights as they are now, and to what the images are conditioned on."""
@@ -208,7 +142,7 @@ class Tape:
         """(n, classes) fp32."""
         self.runs += 1
         n = x.shape[0]
-        self.images(self.image, n).copy_(x)
+        images(self.source.buffer, n).copy_(x)
         self.run(self.forward, self.forward_list, cond, n)
         logits = torch.empty(n, self.head.out_features)
         library(self.dtype).classify(ctypes.byref(self.classifier(self.end.buffer, logits)), LONG(n))
@@ -219,7 +153,12 @@ class Tape:
         n, grad = grad.shape[0], grad.float().contiguous()
         library(self.dtype).classify_back(ctypes.byref(self.classifier(self.grad, grad)), LONG(n))
         self.run(self.backward, self.backward_list, cond, n)
-        return self.images(self.to_image, n).to(torch.float32, copy=True)  # the next run takes the buffer
+        return images(self.to_image, n).to(torch.float32, copy=True)  # the next run takes the buffer
+
+
+def index(step: Step) -> int | None:
+    """The place of a step's norm in Condition.affine."""
+    return None if step.norm is None else step.norm.index
 
 
 def pointwise(shape: tuple[int, int, int]) -> Unit:
@@ -245,11 +184,11 @@ class Logits(torch.autograd.Function):
         return tape.gradient_of(grad, ctx.cond), None, None
 
 
-class Tapes(dict):
-    """A network's tapes; a copy of the network makes its own."""
+class Lists(dict):
+    """A network's tapes and training passes; a copy of the network makes its own."""
 
-    def __deepcopy__(self, _) -> "Tapes":
-        return Tapes()
+    def __deepcopy__(self, _) -> "Lists":
+        return Lists()
 
     def __reduce__(self):
-        return Tapes, ()
+        return Lists, ()

@@ -15,3 +15,22 @@ void run(const struct unit *units, long count, long images) {
         else pointwise(units + i, images);
     }
 }
+
+/* The gradient to a convolution's weights. */
+void to_weights(const struct gradient *g, long images) {
+    if (g->tiled) winograd_gradient(g, images);
+    else gather_gradient(g, images);
+}
+
+/* A training pass, or its way back: one call after the other on the first `images` images. */
+enum { UNIT, NORM_FORWARD, NORM_BACKWARD, TO_WEIGHTS, DROPOUT };
+struct call { long kind; const void *what; };
+void run_calls(const struct call *calls, long count, long images) {
+    for (const struct call *c = calls; c < calls + count; c++) {
+        if (c->kind == UNIT) run(c->what, 1, images);
+        else if (c->kind == NORM_FORWARD) norm_forward(c->what);
+        else if (c->kind == NORM_BACKWARD) norm_backward(c->what);
+        else if (c->kind == TO_WEIGHTS) to_weights(c->what, images);
+        else dropout(c->what, images);
+    }
+}

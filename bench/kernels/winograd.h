@@ -180,33 +180,28 @@ INLINE void filters(const float *total, long stride, long row, float *found, lon
             for (int c = 0; c < L; c++) found[(k * 9 + t) * inputs + c] = g[t][c][k];
 }
 
-/* The gradient (outputs, 3, 3, inputs) to the weights, from x (N, height, width, inputs) and the gradient to the convolution's
-output, `chunk` tiles at a time. `v`, `z` and `total` are room for DOMAIN × chunk × inputs, … × outputs, and DOMAIN × inputs × outputs
-floats. Inputs and outputs in blocks of up to WIDE, so that the products of a block stay in the cache. */
-enum { WIDE = 64 };
-void winograd_gradient(const stored *x, const stored *grad, float *found, long images, long height, long width, long inputs,
-                       long outputs, long chunk, float *v, float *z, float *total) {
-    long down = CEIL(height, TILE), across = CEIL(width, TILE), tiles = images * down * across;
-    long blocks = CEIL(inputs, WIDE) * CEIL(outputs, WIDE), size = DOMAIN * WIDE * WIDE;
-    if (blocks == 1) size = DOMAIN * inputs * outputs;
-    memset(total, 0, DOMAIN * inputs * outputs * 4);
+/* Room: DOMAIN × chunk × inputs, DOMAIN × chunk × outputs, and DOMAIN × inputs × outputs floats. */
+static void winograd_gradient(const struct gradient *g, long images) {
+    const struct unit *u = g->unit;
+    long down = CEIL(u->height, TILE), across = CEIL(u->width, TILE), tiles = images * down * across;
+    long inputs = u->inputs, outputs = u->outputs, of_rows = g->chunk * inputs, of_grads = g->chunk * outputs;
+    memset(g->total, 0, DOMAIN * inputs * outputs * 4);
 #pragma omp parallel
-    for (long first = 0; first < tiles; first += chunk) {
-        long count = MIN(chunk, tiles - first);
+    for (long first = 0; first < tiles; first += g->chunk) {
+        long count = MIN(g->chunk, tiles - first);
 #pragma omp for schedule(static)
         for (long r = 0; r < count; r++) {
             struct pixel tile = pixel(first + r, down, across);
-            tile_to_domain(x, tile, height, width, inputs, v + r * inputs, chunk * inputs);
-            gradient_to_domain(grad, tile, height, width, outputs, z + r * outputs, chunk * outputs);
+            tile_to_domain(u->x, tile, u->height, u->width, inputs, g->rows + r * inputs, of_rows);
+            gradient_to_domain(u->y, tile, u->height, u->width, outputs, g->grads + r * outputs, of_grads);
         }
 #pragma omp for schedule(static) collapse(2)
         for (long q = 0; q < DOMAIN; q++)
             for (long c = 0; c < inputs; c += L)
-                outer(v + q * chunk * inputs + c, inputs, z + q * chunk * outputs, total + (q * inputs + c) * outputs, L, count, outputs);
+                outer(g->rows + q * of_rows + c, inputs, g->grads + q * of_grads, g->total + (q * inputs + c) * outputs, L, count, outputs);
     }
-    (void)size;
 #pragma omp parallel for schedule(static) collapse(2)
     for (long c = 0; c < inputs; c += L)
         for (long k = 0; k < outputs; k += L)
-            filters(total + c * outputs + k, inputs * outputs, outputs, found + k * 9 * inputs + c, inputs);
+            filters(g->total + c * outputs + k, inputs * outputs, outputs, g->found + k * 9 * inputs + c, inputs);
 }

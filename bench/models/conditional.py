@@ -1,11 +1,15 @@
 """What every conditional network shares: λ → Condition, and f(x, λ)."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
 from bench import kernels
 from bench.kernels.calls import stored
-from bench.kernels.tape import Logits, Tape, Tapes, Unsupported
+from bench.kernels.recording import Unsupported
+from bench.kernels.tape import Lists, Logits, Tape
+from bench.kernels.training import Means, Pass
 from bench.models.dual_affine import DualAffineNorm
 from bench.models.encoding import codebook, encode
 from bench.models.layers import Condition, ConditionalNorm, FiLM, films
@@ -22,7 +26,7 @@ class ConditionalNetwork(nn.Module):
     def __init__(self, recipe: Recipe):
         super().__init__()
         self.recipe = recipe
-        self.tapes = Tapes()
+        self.lists = Lists()
         self.conditional = recipe.method != "pgd_at"
         if self.conditional:
             book = codebook(recipe.encoding, recipe.lambdas, recipe.protocol.encoding_seed, recipe.protocol.dct)
@@ -81,26 +85,39 @@ class ConditionalNetwork(nn.Module):
         """(N, C, H, W) images in [0,1] and (N,) λ, or a Condition made for them → (N, classes) logits. In eval mode only
         images get a gradient."""
         cond = lam if isinstance(lam, Condition) else self.condition(lam)
-        tape = None if cond.affine is None else self.tape(x, cond)
-        if tape is not None:
-            return Logits.apply(x, tape, cond)
+        if x.dtype == torch.float32 and kernels.usable(x):
+            if cond.affine is not None and (tape := self.tape(x, cond)):
+                return Logits.apply(x, tape, cond)
+            if cond.affine is None and not x.requires_grad and (taken := self.training_pass(x, cond)):
+                keep = torch.is_grad_enabled()
+                parameters = taken.parameters(cond, len(x)) if keep else ()
+                return self.head(Means.apply(x, taken, cond, keep, *parameters))
         return self.head(self.features(x, cond).mean(dim=(2, 3)))
 
     def tape(self, x: Tensor, cond: Condition) -> Tape | None:
-        """The kernels' own way through the network in eval mode, None where they have none. One is kept, with room for
-        as many images as the last passes had, and not for twice as many."""
-        if x.dtype != torch.float32 or not kernels.usable(x):
+        """The kernels' own way through the network in eval mode, None where they have none."""
+        made = self.lists.setdefault("tapes", [])
+        return self.fitting(made, Tape, x, cond, lambda tape: True)
+
+    def training_pass(self, x: Tensor, cond: Condition) -> Pass | None:
+        """Likewise in training mode, one that no other pass has taken."""
+        made = self.lists.setdefault("passes", [])
+        return self.fitting(made, Pass, x, cond, lambda taken: taken.taker() is None)
+
+    def fitting(self, made: list, kind: type, x: Tensor, cond: Condition, free: Callable) -> Tape | Pass | None:
+        """One with room for these images, but not for twice as many. Those that are free and do not fit are dropped."""
+        key, n = (tuple(x.shape[1:]), cond.width, stored(x)), len(x)
+        for one in made:
+            if one.key == key and one.capacity / 2 < n <= one.capacity and free(one):
+                return one
+        made[:] = [one for one in made if not free(one)]
+        try:
+            found = kind(self, cond, key[0], key[2], -(-n // 16) * 16)
+        except Unsupported:
             return None
-        dtype = stored(x)
-        key, n = (tuple(x.shape[1:]), cond.width, dtype), len(x)
-        found = self.tapes.get(key)
-        if found is None or not found.capacity / 2 < n <= found.capacity:
-            self.tapes.clear()
-            try:
-                self.tapes[key] = Tape(self, cond, key[0], dtype, -(-n // 16) * 16)
-            except Unsupported:
-                return None
-        return self.tapes[key]
+        found.key = key
+        made.append(found)
+        return found
 
 
 def distinct(lam: Tensor) -> tuple[Tensor, Tensor | None]:

@@ -8,37 +8,38 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bench import kernels
-from bench.kernels.calls import LONG, POINTER, images_last
+from bench.kernels.calls import LONG, draw, dropped, images_last
 from bench.kernels.library import lanes, library
+from bench.kernels.recording import Value
 
-LEVELS = 2**32
 
-
-def dropout(x: Tensor, p: float) -> Tensor:
+def dropout(x: Tensor | Value, p: float) -> Tensor | Value:
     """Each element of x (N, C, H, W) 0 with probability p, or divided by 1 - p, one draw of torch's global generator
     deciding."""
     if p == 0:
         return x
+    if isinstance(x, Value):
+        return x.recording.dropout(x, p)
     if not kernels.usable(x) or x.shape[1] % lanes():
         return F.dropout(x, p)
-    return Dropout.apply(x, round(p * LEVELS), int(torch.randint(2**63 - 1, ())))
+    return Dropout.apply(x, p, draw())
 
 
 class Dropout(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x: Tensor, dropped: int, key: int) -> Tensor:
-        ctx.drawn = dropped, key
-        return masked(x, dropped, key)
+    def forward(ctx, x: Tensor, p: float, key: int) -> Tensor:
+        ctx.drawn = p, key
+        return masked(x, p, key)
 
     @staticmethod
     def backward(ctx, grad: Tensor):
         return masked(grad, *ctx.drawn), None, None
 
 
-def masked(x: Tensor, dropped: int, key: int) -> Tensor:
+def masked(x: Tensor, p: float, key: int) -> Tensor:
     x = images_last(x, x.dtype)
     y = torch.empty_like(x)
-    scale = ctypes.c_double(LEVELS / (LEVELS - dropped))  # the very probability with which the hash keeps an element
-    numbers = map(LONG, (x.numel(), key, dropped))
-    library(x.dtype).dropout(POINTER(x.data_ptr()), POINTER(y.data_ptr()), *numbers, scale)
+    call = dropped(p, x[0].numel())
+    call.x, call.y, call.key = x.data_ptr(), y.data_ptr(), key
+    library(x.dtype).dropout(ctypes.byref(call), LONG(x.shape[0]))
     return y

@@ -33,6 +33,13 @@ class Condition:
     rows: Tensor | None = None
     fitted: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict)
 
+    def row_of_each(self, n: int) -> Tensor:
+        """(n,) which of the R distinct λ each of n images has."""
+        if self.rows is not None:
+            return self.rows
+        several = any(film is not None and film[0].shape[0] > 1 for film in self.films)
+        return torch.arange(n) if several else torch.zeros(n, dtype=torch.int64)
+
     def fit(self, per_channel: Tensor, x: Tensor) -> Tensor:
         """(R or 1, C) → (N or 1, C, 1, W) like x (N, C, H, W). Spread over W too, because a CPU broadcasts along C
         alone several times more slowly."""
@@ -80,7 +87,8 @@ class FiLM(nn.Module):
         if self.kind != "authors":
             return tuple(outputs)
         (both,), channels = outputs, slim(self.channels, width)
-        return both[:, :channels], both[:, channels : 2 * channels]  # at some widths the MLP has a unit more
+        # at some widths the MLP has a unit more
+        return both[:, :channels].contiguous(), both[:, channels : 2 * channels].contiguous()
 
 
 def films(layers: list[FiLM | None], code: Tensor | None, width: float = 1.0) -> list[tuple[Tensor, Tensor] | None]:
@@ -138,9 +146,9 @@ class ConditionalNorm(nn.Module):
             scale, shift = cond.affine_for(self.index, x)
             x = torch.addcmul(shift, x, scale)
         elif self.alone and kernels.usable(x) and normalisation.supported(x):
-            bn_c, bn_a = at_width(self.bn_c, cond.width), at_width(self.bn_a, cond.width)
-            film = cond.films[self.index]
-            return normalisation.normalise(x, bn_c, bn_a, film, cond.zeros, cond.rows, plus, relu)
+            row, film = cond.row_of_each(x.shape[0]), cond.films[self.index]
+            zeros = cond.zeros if self.bn_c is not None else 0
+            return normalisation.normalise(x, self.branches(cond, x.shape[0]), film, zeros, row, plus, relu)
         else:
             x = self._normalise(x, cond.zeros, cond.width)
             if self.film is not None:
@@ -148,6 +156,12 @@ class ConditionalNorm(nn.Module):
                 x = torch.addcmul(cond.fit(beta, x), x, cond.fit(gamma, x))
         x = x if plus is None else x + plus
         return F.relu(x, inplace=True) if relu else x
+
+    def branches(self, cond: Condition, n: int) -> dict[str, nn.BatchNorm2d]:
+        """Training mode: the BNs that n images go through, of c and a."""
+        found = {"c": at_width(self.bn_c, cond.width), "a": at_width(self.bn_a, cond.width)}
+        idle = {"c": cond.zeros == 0 or found["c"] is None, "a": found["c"] is not None and cond.zeros == n}
+        return {branch: bn for branch, bn in found.items() if not idle[branch]}
 
     def _normalise(self, x: Tensor, zeros: int, width: float) -> Tensor:
         """Batch statistics per branch. A branch without samples is not called: its running statistics stay."""

@@ -20,8 +20,12 @@ class SlimConv2d(nn.Conv2d):
     def outputs(self, width: float) -> int:
         return slim(self.out_channels, width)
 
+    def part(self, width: float, inputs: int) -> Tensor:
+        """Of the weight, what a sub-network uses."""
+        return self.weight if width == 1 else self.weight[: self.outputs(width), :inputs]
+
     def forward(self, x: Tensor, width: float = 1.0) -> Tensor:
-        weight = self.weight if width == 1 else self.weight[: self.outputs(width), : x.shape[1]]
+        weight = self.part(width, x.shape[1])
         if kernels.usable(x) and convolution.supported(self, x.shape[1], weight.shape[0]):
             return convolution.Convolution.apply(x, weight, self.weight, self.stride[0])
         return F.conv2d(x, weight, None, self.stride, self.padding)

@@ -3,7 +3,7 @@
 from torch import Tensor
 from torch.nn import functional as F
 
-from bench.kernels.tape import Value
+from bench.kernels.recording import Value
 from bench.models.layers import Condition, ConditionalNorm
 from bench.models.slimming import SlimConv2d
 
@@ -17,9 +17,9 @@ def unit(
     relu: bool = False,
 ) -> Tensor | Value:
     """ReLU(norm(conv(x)) + plus) of x (N, C, H, W). A Value stands for images while a network is recorded
-    (bench/kernels/tape.py)."""
+    (bench/kernels/recording.py)."""
     if isinstance(x, Value):
-        return x.tape.record(x, cond.width, conv, norm, plus, relu)
+        return x.recording.unit(x, cond.width, conv, norm, plus, relu)
     if conv is not None:
         x = conv(x, cond.width)
     if norm is not None:

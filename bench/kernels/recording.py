@@ -1,0 +1,100 @@
+"""A network as the steps it takes: `net.features` is called once with a `Value` in place of images, and
+`bench.models.unit` and `dropout` record what they are asked."""
+
+import ctypes
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from bench.kernels import convolution
+from bench.kernels.library import lanes
+
+
+class Unsupported(Exception):
+    """The kernels have no unit for what the network asks."""
+
+
+@dataclass(eq=False)
+class Buffer:
+    """Memory for a value or its gradient; `keep` where it must outlive its list of calls."""
+
+    shape: tuple[int, int, int]
+    keep: bool = False
+    tensor: Tensor | None = None
+
+
+@dataclass(eq=False)
+class Value:
+    """Images (channels, height, width) that one step makes and others take."""
+
+    recording: "Recording"
+    shape: tuple[int, int, int]
+    buffer: Buffer
+
+
+@dataclass(eq=False)
+class Step:
+    """y = ReLU(norm(conv(x)) + plus), any part absent; or y = dropout(x), where `share` is dropped."""
+
+    x: Value
+    y: Value
+    conv: nn.Conv2d | None = None
+    norm: nn.Module | None = None
+    plus: Value | None = None
+    relu: bool = False
+    share: float = 0.0
+    geometry: convolution.Shape | None = None
+
+
+class Recording:
+    """`steps` from the `source` to the `end`. Raises Unsupported where the network asks for what the kernels have not."""
+
+    def __init__(self, net: nn.Module, cond, shape: tuple[int, int, int]):
+        self.steps = []
+        self.source = Value(self, shape, Buffer(shape, keep=True))
+        self.end = net.features(self.source, cond)
+
+    def unit(self, x: Value, width: float, conv, norm, plus: Value | None, relu: bool) -> Value:
+        """What `bench.models.unit` calls with a Value."""
+        shape, geometry = x.shape, None
+        outputs = x.shape[0] if conv is None else conv.outputs(width)
+        if outputs % lanes() or conv is not None and not convolution.supported(conv, x.shape[0], outputs):
+            raise Unsupported(f"{x.shape[0]} channels in, {outputs} out")
+        if conv is not None:
+            geometry = convolution.shape_of(conv, *x.shape, outputs)
+            shape = (outputs, *geometry.out)
+        return self.append(Step(x, Value(self, shape, Buffer(shape)), conv, norm, plus, relu, geometry=geometry))
+
+    def dropout(self, x: Value, share: float) -> Value:
+        return self.append(Step(x, Value(self, x.shape, Buffer(x.shape)), share=share))
+
+    def append(self, step: Step) -> Value:
+        self.steps.append(step)
+        return step.y
+
+
+def lay_out(placed: Iterable[tuple[ctypes.Structure, dict[str, Buffer]]], capacity: int, dtype: torch.dtype) -> None:
+    """Give buffers memory for so many images, and point the fields of the structures, in the order of their calls, to it.
+    What is read for the last time is used again, unless it is to be kept."""
+    placed = list(placed)
+    last = {buffer: i for i, (_, buffers) in enumerate(placed) for buffer in buffers.values()}
+    free: dict[int, list[Tensor]] = {}
+    for i, (structure, buffers) in enumerate(placed):
+        for name, buffer in buffers.items():
+            channels, height, width = buffer.shape
+            numbers = capacity * channels * height * width
+            if buffer.tensor is None:
+                left = [] if buffer.keep else free.get(numbers, [])
+                buffer.tensor = left.pop() if left else torch.empty(numbers, dtype=dtype)
+            setattr(structure, name, buffer.tensor.data_ptr())
+        for buffer in set(buffers.values()):
+            if last[buffer] == i and not buffer.keep:
+                free.setdefault(len(buffer.tensor), []).append(buffer.tensor)
+
+
+def images(buffer: Buffer, n: int) -> Tensor:
+    """The first n of a buffer's images, (n, C, H, W)."""
+    channels, height, width = buffer.shape
+    return buffer.tensor[: n * channels * height * width].view(n, height, width, channels).permute(0, 3, 1, 2)

@@ -1,0 +1,229 @@
+"""A network in training mode as two lists of calls (units.c): forward, and backward to all its parameters.
+
+The lists hold for images of one shape, one width and storage type; λ, branches and weights may change between passes.
+A `Pass` has the buffers of one pass: it is taken when that begins, and free again after its way back.
+"""
+
+import ctypes
+import weakref
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from bench.kernels import calls, convolution
+from bench.kernels.calls import LONG, Call, Norm, point
+from bench.kernels.library import library
+from bench.kernels.recording import Buffer, Recording, Step, Unsupported, images, lay_out
+from bench.kernels.tape import pointwise
+
+
+@dataclass
+class Placed:
+    """A call, and the structure whose fields point to these buffers: its own, or the unit that it speaks of."""
+
+    kind: int
+    what: ctypes.Structure
+    buffers: dict[str, Buffer]
+    unit: ctypes.Structure | None = None
+
+
+@dataclass
+class Weighted:
+    """A unit that takes the `part`-th of a convolution's panels."""
+
+    unit: calls.Unit
+    step: Step
+    backward: bool
+    part: int
+
+
+class Pass:
+    """Raises Unsupported where the network asks for what the kernels have not."""
+
+    def __init__(self, net: nn.Module, cond, shape: tuple[int, int, int], dtype: torch.dtype, capacity: int):
+        recorded = Recording(net, cond, shape)
+        self.steps, self.source, self.end = recorded.steps, recorded.source, recorded.end
+        self.dtype, self.capacity, self.width = dtype, capacity, cond.width
+        self.taker, self.room, self.weighted = lambda: None, [], []  # room: what structures point to besides buffers
+        self.grad = Buffer(self.end.shape, keep=True)
+        self.norms = {step: self.norm_of(step) for step in self.steps if step.norm is not None}
+        self.drops = {step: [self.drop(step), self.drop(step)] for step in self.steps if step.share}
+        self.gradients = {step: self.gradient_of(step) for step in self.steps if step.conv is not None}
+        self.before = {step: Buffer(step.y.shape, keep=True) for step in self.norms if step.conv is not None}
+        for step in self.steps:
+            step.y.buffer.keep = True
+        self.forward = self.laid_out([placed for step in self.steps for placed in self.forward_calls(step)])
+        self.backward = self.laid_out(self.backward_calls())
+
+    def norm_of(self, step: Step) -> Norm:
+        if not step.norm.alone:
+            raise Unsupported("another kind of norm")
+        channels, height, width = step.y.shape
+        room = {"mean": torch.empty(2, channels), "inverse": torch.empty(2, channels)}
+        room |= {"sums": torch.empty(2 * self.capacity * channels)}
+        self.room.append(room)
+        found = Norm(0, height * width, channels)
+        found.relu = step.relu
+        point(found, room)
+        return found
+
+    def drop(self, step: Step) -> calls.Dropped:
+        channels, height, width = step.y.shape
+        return calls.dropped(step.share, channels * height * width)
+
+    def gradient_of(self, step: Step) -> tuple[calls.Gradient, calls.Unit]:
+        unit = convolution.unit_to_weights(step.geometry)
+        room = convolution.room_to_weights(step.geometry, self.capacity)
+        self.room.append(room)
+        return convolution.to_weights(step.geometry, unit, room, self.capacity), unit
+
+    def forward_calls(self, step: Step) -> list[Placed]:
+        if step.share:
+            return [Placed(calls.DROPOUT, self.drops[step][0], {"x": step.x.buffer, "y": step.y.buffer})]
+        found, x, y = [], step.x.buffer, self.before.get(step, step.y.buffer)
+        plus = step.plus.buffer if step.plus else None
+        if step.norm is None or step.conv is not None:
+            parts = convolution.units(step.geometry, False) if step.geometry else [pointwise(step.y.shape)]
+            for i, unit in enumerate(parts):
+                found.append(Placed(calls.UNIT, unit, {"x": x, "y": y}))
+                if step.norm is None and plus:
+                    found[-1].buffers["after"] = plus
+                if step.conv is not None:
+                    self.weighted.append(Weighted(unit, step, False, i))
+            x = y
+        if step.norm is not None:
+            buffers = {"x": x, "y": step.y.buffer} | ({"plus": plus} if plus else {})
+            found.append(Placed(calls.NORM_FORWARD, self.norms[step], buffers))
+        return found
+
+    def backward_calls(self) -> list[Placed]:
+        found, pending = [], {self.end: [self.grad]}  # pending: the buffers that add up to a value's gradient
+        for step in reversed(self.steps):
+            grad = added(found, pending.pop(step.y), step.y.shape)
+            to_plus, made = grad, Buffer(step.y.shape)
+            if step.share:
+                found.append(Placed(calls.DROPOUT, self.drops[step][1], {"x": grad, "y": made}))
+                grad = made
+            elif step.norm is not None:
+                found.append(Placed(calls.NORM_BACKWARD, self.norms[step], {"grad": grad, "to_x": made}))
+                if step.plus is not None and step.relu:
+                    to_plus = found[-1].buffers["to_plus"] = Buffer(step.y.shape)
+                grad = made
+            elif step.relu:
+                raise Unsupported("ReLU without a norm")
+            if step.plus is not None:
+                pending.setdefault(step.plus, []).append(to_plus)
+            others = pending.setdefault(step.x, [])
+            if step.conv is None:
+                others.append(grad)
+                continue
+            call, unit = self.gradients[step]
+            found.append(Placed(calls.TO_WEIGHTS, call, {"x": step.x.buffer, "y": grad}, unit))
+            if step.x is not self.source:
+                buffers = {"x": grad, "y": Buffer(step.x.shape)} | ({"before": others.pop()} if others else {})
+                for i, unit in enumerate(convolution.units(step.geometry, True)):
+                    self.weighted.append(Weighted(unit, step, True, i))
+                    found.append(Placed(calls.UNIT, unit, buffers))
+                others.append(buffers["y"])
+        return found
+
+    def laid_out(self, placed: list[Placed]) -> ctypes.Array:
+        lay_out([(one.unit or one.what, one.buffers) for one in placed], self.capacity, self.dtype)
+        self.room.append(placed)
+        return (Call * len(placed))(*(Call(one.kind, ctypes.addressof(one.what)) for one in placed))
+
+    def begin(self, cond, n: int) -> None:
+        """Point to the weights, statistics and λ of a pass over n images, and draw what it drops."""
+        for one in self.weighted:
+            parts = convolution.panels(one.step.conv.weight, one.step.geometry, one.backward)
+            one.unit.weights = parts[one.part].data_ptr()
+        self.row = cond.row_of_each(n)
+        for step, norm in self.norms.items():
+            norm.images, norm.row, film = n, self.row.data_ptr(), cond.films[step.norm.index]
+            norm.zeros = cond.zeros if step.norm.bn_c is not None else 0
+            for branch, bn in step.norm.branches(cond, n).items():
+                bn.num_batches_tracked.add_(1)
+                norm.momentum, norm.eps = bn.momentum, bn.eps
+                given = {"weight": bn.weight, "bias": bn.bias}
+                given |= {"running_mean": bn.running_mean, "running_var": bn.running_var}
+                point(norm, {f"{name}_{branch}": value for name, value in given.items()})
+            if film is not None:
+                norm.rows = film[0].shape[0]
+                point(norm, {"gamma": film[0], "beta": film[1]})
+        for forth, back in self.drops.values():
+            forth.key = back.key = calls.draw()
+
+    def parameters(self, cond, n: int) -> list[Tensor]:
+        """What gets a gradient, in the order in which `way_back` gives them."""
+        found = []
+        for step in self.steps:
+            if step.conv is not None:
+                found.append(step.conv.part(cond.width, step.geometry.inputs))
+            if step.norm is not None:
+                for bn in step.norm.branches(cond, n).values():
+                    found += [bn.weight, bn.bias]
+                found += cond.films[step.norm.index] or ()
+        return found
+
+    def way_there(self, x: Tensor, cond) -> Tensor:
+        """(n, C) means of the features' maps."""
+        n = x.shape[0]
+        images(self.source.buffer, n).copy_(x)
+        self.begin(cond, n)
+        library(self.dtype).run_calls(self.forward, LONG(len(self.forward)), LONG(n))
+        return images(self.end.buffer, n).mean(dim=(2, 3), dtype=torch.float32)
+
+    def way_back(self, grad: Tensor, cond) -> list[Tensor]:
+        """From the gradient (n, C) to the means to those of `parameters`."""
+        found, n, kept = [], grad.shape[0], []
+        for step in self.steps:
+            if step.conv is not None:
+                found.append(convolution.weights_like(step.geometry))
+                self.gradients[step][0].found = found[-1].data_ptr()
+            if step.norm is not None:
+                weight, bias = torch.empty(2, step.y.shape[0]), torch.empty(2, step.y.shape[0])
+                kept += [weight, bias]
+                point(self.norms[step], {"to_weight": weight, "to_bias": bias})
+                for branch in step.norm.branches(cond, n):
+                    found += [weight["ca".index(branch)], bias["ca".index(branch)]]
+                film = cond.films[step.norm.index]
+                if film is not None:
+                    found += [torch.empty_like(film[0]), torch.empty_like(film[1])]
+                    point(self.norms[step], {"to_gamma": found[-2], "to_beta": found[-1]})
+        maps = images(self.grad, n)
+        maps.copy_((grad / (maps.shape[2] * maps.shape[3]))[:, :, None, None].expand_as(maps))
+        library(self.dtype).run_calls(self.backward, LONG(len(self.backward)), LONG(n))
+        return found
+
+
+def added(found: list[Placed], buffers: list[Buffer], shape: tuple[int, int, int]) -> Buffer:
+    """Their sum, by calls appended to `found` where they are several."""
+    total, *others = buffers
+    for other in others:
+        made = Buffer(shape)
+        found.append(Placed(calls.UNIT, pointwise(shape), {"x": total, "before": other, "y": made}))
+        total = made
+    return total
+
+
+class Taker:
+    """Lives as long as a pass may still be asked for its way back."""
+
+
+class Means(torch.autograd.Function):
+    """x (N, C, H, W) → (N, C'), the means of the features' maps, with gradients to the network's parameters."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor, taken: Pass, cond, keep: bool, *_: Tensor) -> Tensor:
+        ctx.taken, ctx.cond, ctx.taker = taken, cond, Taker() if keep else None
+        taken.taker = weakref.ref(ctx.taker) if keep else lambda: None
+        return taken.way_there(x, cond)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor):
+        taken = ctx.taken
+        if taken.taker() is not ctx.taker:
+            raise RuntimeError("a training pass's way back was asked for twice: its buffers may serve another by now")
+        taken.taker = lambda: None
+        return None, None, None, None, *taken.way_back(grad, ctx.cond)
