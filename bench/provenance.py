@@ -29,14 +29,17 @@ def now() -> str:
 
 
 def hardware(device) -> dict:
-    """What computed: {"host_cpu", "device", "threads", "torch", "python"}."""
+    """What computed: {"host_cpu", "device", "threads", "kernels", "torch", "python"}."""
     import torch
+
+    from bench.kernels.library import about
 
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
     return {
         "host_cpu": f"{cpu_name()}, {cpu_count()} cores",
         "device": name,
         "threads": torch.get_num_threads(),
+        "kernels": "torch" if device.type == "cuda" else about(),
         "torch": version("torch"),
         "python": platform.python_version(),
     }

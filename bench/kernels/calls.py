@@ -4,6 +4,7 @@ import ctypes
 
 import torch
 from torch import Tensor
+from torch.profiler import record_function
 
 POINTWISE, WINOGRAD, GATHER = range(3)
 LONG, POINTER, DOUBLE = ctypes.c_long, ctypes.c_void_p, ctypes.c_double
@@ -72,6 +73,19 @@ def draw() -> int:
     return int(torch.randint(2**63 - 1, ()))
 
 
+KINDS = ("elementwise", "Winograd's convolutions", "gathered convolutions")  # of units
+
+
+def run_units(lib: ctypes.CDLL, units: ctypes.Array, images: int) -> None:
+    """One by one while torch's profiler looks, so that it sees their kinds."""
+    if not torch.autograd._profiler_enabled():
+        lib.run(units, LONG(len(units)), LONG(images))
+        return
+    for unit in units:
+        with record_function(f"kernels::{KINDS[unit.kind]}"):
+            lib.run(ctypes.byref(unit), LONG(1), LONG(images))
+
+
 class Call(ctypes.Structure):
     """One of a training pass; units.c has the kinds."""
 
@@ -79,6 +93,18 @@ class Call(ctypes.Structure):
 
 
 UNIT, NORM_FORWARD, NORM_BACKWARD, TO_WEIGHTS, DROPOUT = range(5)
+NAMES = (None, "BN with FiLM and ReLU", "BN with FiLM and ReLU", "convolutions to the weights", "dropout")  # of calls
+
+
+def run_calls(lib: ctypes.CDLL, calls: ctypes.Array, images: int) -> None:
+    """Likewise."""
+    if not torch.autograd._profiler_enabled():
+        lib.run_calls(calls, LONG(len(calls)), LONG(images))
+        return
+    for call in calls:
+        name = KINDS[Unit.from_address(call.what).kind] if call.kind == UNIT else NAMES[call.kind]
+        with record_function(f"kernels::{name}"):
+            lib.run_calls(ctypes.byref(call), LONG(1), LONG(images))
 
 
 class Head(ctypes.Structure):

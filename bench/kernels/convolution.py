@@ -11,7 +11,7 @@ from bench.kernels.calls import GATHER, LONG, POINTER, WINOGRAD, Gradient, Unit,
 from bench.kernels.library import lanes, library
 
 TILES = 256  # of 4×4 pixels at a time on the way to the weights
-PIXELS = 1024  # likewise where they are gathered
+PIXELS = 256  # likewise where they are gathered
 
 
 @dataclass(frozen=True)
@@ -241,11 +241,11 @@ def chunk(shape: Shape, images: int) -> int:
 def room_to_weights(shape: Shape, images: int) -> list[Tensor]:
     """For the rows and gradients of a chunk, and all weights' sums."""
     if by_tiles(shape):
-        depth, times = shape.inputs, 36
+        depth, times, spare = shape.inputs, 36, lanes()
     else:
-        depth, times = -(-(shape.kernel**2 * shape.inputs) // 16) * 16, 1
-    counts = chunk(shape, images) * depth, chunk(shape, images) * shape.outputs, depth * shape.outputs
-    return [torch.empty(times * count) for count in counts]
+        depth, times, spare = -(-(shape.kernel**2 * shape.inputs) // 16) * 16, 1, 0
+    counts = [chunk(shape, images) * channels + spare for channels in (depth, shape.outputs)]
+    return [torch.empty(times * count) for count in (*counts, depth * shape.outputs)]
 
 
 def to_weights(shape: Shape, unit: Unit, room: list[Tensor], images: int) -> Gradient:

@@ -103,7 +103,7 @@ static void gather_gradient(const struct gradient *g, long images) {
             for (long k = 0; k < outputs; k += L) store(g->grads + r * outputs + k, fetch(u->y + gathered(u, at) * outputs + k));
         }
 #pragma omp for schedule(static)
-        for (long d = 0; d < depth; d += 16) outer(g->rows + d, depth, g->grads, g->total + d * outputs, 16, count, outputs);
+        for (long d = 0; d < depth; d += 16) outer(g->rows + d, depth, g->grads, outputs, g->total + d * outputs, outputs, 16, count, outputs);
     }
 #pragma omp parallel for schedule(static)
     for (long k = 0; k < outputs; k++)

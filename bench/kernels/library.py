@@ -43,6 +43,11 @@ def library(dtype: torch.dtype) -> ctypes.CDLL | None:
     return None
 
 
+def about() -> str:
+    """Whose convolutions a CPU's numbers come from: `own (avx512)`, `own (avx2)` or `torch`."""
+    return "torch" if library(torch.float32) is None else f"own ({vectors()})"
+
+
 def built(command: list[str], path: Path) -> Path:
     """The library, compiled unless it is there. Raises OSError where it cannot be."""
     if not path.exists():

@@ -66,12 +66,12 @@ static void product(const float *a, const float *b, float *c, long rows, long de
     }
 }
 
-/* c[rows, columns] += aᵀ b with a[depth, lda], b[depth, columns]; rows a multiple of 8, columns of L. */
-static void outer(const float *a, long lda, const float *b, float *c, long rows, long depth, long columns) {
+/* c[rows, columns] += aᵀ b with a[depth, rows], b[depth, columns] and these row strides; rows a multiple of 8, columns of L. */
+static void outer(const float *a, long lda, const float *b, long ldb, float *c, long ldc, long rows, long depth, long columns) {
     const long high = L == 16 ? 8 : 4;
     long j = 0;
     for (; j + 2 * L <= columns; j += 2 * L)
-        for (long i = 0; i < rows; i += high) outer_2(a + i, 1, lda, b + j, columns, c + i * columns + j, columns, depth, 1);
+        for (long i = 0; i < rows; i += high) outer_2(a + i, 1, lda, b + j, ldb, c + i * ldc + j, ldc, depth, 1);
     for (; j < columns; j += L)
-        for (long i = 0; i < rows; i += 8) outer_1(a + i, 1, lda, b + j, columns, c + i * columns + j, columns, depth, 1);
+        for (long i = 0; i < rows; i += 8) outer_1(a + i, 1, lda, b + j, ldb, c + i * ldc + j, ldc, depth, 1);
 }

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.kernels import convolution
-from bench.kernels.calls import LONG, POINTWISE, Head, Unit, point
+from bench.kernels.calls import LONG, POINTWISE, Head, Unit, point, run_units
 from bench.kernels.library import library
 from bench.kernels.recording import Buffer, Recording, Step, images, lay_out
 
@@ -130,7 +130,7 @@ class Tape:
 
     def run(self, units: list[Planned], array: ctypes.Array, cond, n: int) -> None:
         self.point(units, array, cond)
-        library(self.dtype).run(array, LONG(len(array)), LONG(n))
+        run_units(library(self.dtype), array, n)
 
     def classifier(self, buffer: Buffer, logits: Tensor) -> Head:
         channels, height, width = buffer.shape

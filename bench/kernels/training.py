@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.kernels import calls, convolution
-from bench.kernels.calls import LONG, Call, Norm, point
+from bench.kernels.calls import Call, Norm, point, run_calls
 from bench.kernels.library import library
 from bench.kernels.recording import Buffer, Recording, Step, Unsupported, images, lay_out
 from bench.kernels.tape import pointwise
@@ -171,7 +171,7 @@ class Pass:
         n = x.shape[0]
         images(self.source.buffer, n).copy_(x)
         self.begin(cond, n)
-        library(self.dtype).run_calls(self.forward, LONG(len(self.forward)), LONG(n))
+        run_calls(library(self.dtype), self.forward, n)
         return images(self.end.buffer, n).mean(dim=(2, 3), dtype=torch.float32)
 
     def way_back(self, grad: Tensor, cond) -> list[Tensor]:
@@ -193,7 +193,7 @@ class Pass:
                     point(self.norms[step], {"to_gamma": found[-2], "to_beta": found[-1]})
         maps = images(self.grad, n)
         maps.copy_((grad / (maps.shape[2] * maps.shape[3]))[:, :, None, None].expand_as(maps))
-        library(self.dtype).run_calls(self.backward, LONG(len(self.backward)), LONG(n))
+        run_calls(library(self.dtype), self.backward, n)
         return found
 
 

@@ -180,12 +180,28 @@ INLINE void filters(const float *total, long stride, long row, float *found, lon
             for (int c = 0; c < L; c++) found[(k * 9 + t) * inputs + c] = g[t][c][k];
 }
 
-/* Room: DOMAIN × chunk × inputs, DOMAIN × chunk × outputs, and DOMAIN × inputs × outputs floats. */
+enum { EDGE = 64 };
+
+/* The filters of up to EDGE inputs from c and outputs from k on, of all tiles. */
+static void block_of_filters(const struct gradient *g, long c, long k, long tiles, long of_rows, long of_grads) {
+    long inputs = g->unit->inputs, outputs = g->unit->outputs, high = MIN(EDGE, inputs - c), wide = MIN(EDGE, outputs - k);
+    float *total = workspace(0, DOMAIN * EDGE * EDGE);
+    memset(total, 0, DOMAIN * high * wide * 4);
+    for (long q = 0; q < DOMAIN; q++)
+        outer(g->rows + q * of_rows + c, inputs, g->grads + q * of_grads + k, outputs, total + q * high * wide, wide, high, tiles, wide);
+    for (long i = 0; i < high; i += L)
+        for (long j = 0; j < wide; j += L)
+            filters(total + i * wide + j, high * wide, wide, g->found + (k + j) * 9 * inputs + c + i, inputs);
+}
+
+/* Room: DOMAIN × (chunk × inputs + L), DOMAIN × (chunk × outputs + L), and DOMAIN × inputs × outputs floats. Weights are summed up in blocks that
+stay in the cache, each domain by domain; where one chunk holds all tiles, a block is complete at once. */
 static void winograd_gradient(const struct gradient *g, long images) {
     const struct unit *u = g->unit;
     long down = CEIL(u->height, TILE), across = CEIL(u->width, TILE), tiles = images * down * across;
-    long inputs = u->inputs, outputs = u->outputs, of_rows = g->chunk * inputs, of_grads = g->chunk * outputs;
-    memset(g->total, 0, DOMAIN * inputs * outputs * 4);
+    long inputs = u->inputs, outputs = u->outputs, of_rows = g->chunk * inputs + L, of_grads = g->chunk * outputs + L;
+    int once = tiles <= g->chunk && CEIL(inputs, EDGE) * CEIL(outputs, EDGE) >= omp_get_max_threads();
+    if (!once) memset(g->total, 0, DOMAIN * inputs * outputs * 4);
 #pragma omp parallel
     for (long first = 0; first < tiles; first += g->chunk) {
         long count = MIN(g->chunk, tiles - first);
@@ -195,11 +211,19 @@ static void winograd_gradient(const struct gradient *g, long images) {
             tile_to_domain(u->x, tile, u->height, u->width, inputs, g->rows + r * inputs, of_rows);
             gradient_to_domain(u->y, tile, u->height, u->width, outputs, g->grads + r * outputs, of_grads);
         }
+        if (once) {
 #pragma omp for schedule(static) collapse(2)
-        for (long q = 0; q < DOMAIN; q++)
-            for (long c = 0; c < inputs; c += L)
-                outer(g->rows + q * of_rows + c, inputs, g->grads + q * of_grads, g->total + (q * inputs + c) * outputs, L, count, outputs);
+            for (long c = 0; c < inputs; c += EDGE)
+                for (long k = 0; k < outputs; k += EDGE) block_of_filters(g, c, k, count, of_rows, of_grads);
+        } else {
+#pragma omp for schedule(static) collapse(2)
+            for (long q = 0; q < DOMAIN; q++)
+                for (long c = 0; c < inputs; c += L)
+                    outer(g->rows + q * of_rows + c, inputs, g->grads + q * of_grads, outputs, g->total + (q * inputs + c) * outputs,
+                          outputs, L, count, outputs);
+        }
     }
+    if (once) return;
 #pragma omp parallel for schedule(static) collapse(2)
     for (long c = 0; c < inputs; c += L)
         for (long k = 0; k < outputs; k += L)

@@ -7,15 +7,19 @@ import torch
 from torch.profiler import ProfilerActivity, profile
 
 KINDS = {  # of aten operators, by what their names contain; the first that fits
-    "convolutions, forward": ("convolution_overrideable", "mkldnn_convolution", "cudnn_convolution", "_slow_conv2d"),
-    "convolutions, backward": ("convolution_backward",),
+    "Winograd's convolutions": ("kernels::Winograd",),
+    "other convolutions": ("kernels::gathered",),
+    "convolutions to the weights": ("kernels::convolutions",),
+    "BN with FiLM and ReLU in training": ("kernels::BN",),
+    "torch's convolutions, forward": ("convolution_overrideable", "mkldnn_convolution", "cudnn_convolution", "_slow_conv2d"),
+    "torch's convolutions, backward": ("convolution_backward",),
     "batch statistics": ("batch_norm",),
     "scale and shift, their gradients": ("addcmul", "aten::mul", "aten::sum"),
-    "ReLU": ("clamp_min", "threshold_backward", "relu"),
-    "FiLM's layers, classifier": ("aten::mm", "addmm", "linear"),
+    "ReLU by itself": ("kernels::elementwise", "clamp_min", "threshold_backward", "relu"),
+    "FiLM's layers, classifier": ("Perceptrons", "aten::mm", "addmm", "linear"),
     "sums of branches and gradients": ("aten::add",),
     "casts and copies": ("aten::copy_", "aten::_to_copy", "aten::cat", "aten::clone"),
-    "dropout's draws": ("random_", "bernoulli", "aten::ge", "dropout"),
+    "dropout": ("kernels::dropout", "random_", "bernoulli", "aten::ge", "dropout"),
     "weight update": ("sgd", "SGD"),
 }
 OTHER = "the rest, Python's own time included"

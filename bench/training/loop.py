@@ -63,13 +63,15 @@ def train_epoch(net: ConditionalNetwork, optimiser, recipe: Recipe, data: Datase
     """One pass over the training images, in whole batches. All randomness comes from (recipe.seed, epoch)."""
     device, objective, widths = data.train.images.device, OBJECTIVES[recipe.method], recipe.widths or (1.0,)
     seeds = np.random.SeedSequence([recipe.seed, epoch]).generate_state(3).tolist()
-    torch.manual_seed(seeds[0])  # dropout draws from the global generator
+    # Dropout draws from the global generator. torch.manual_seed, where it finds no GPU, notes its caller's stack: 0.2 ms.
+    (torch.default_generator if device.type == "cpu" else torch).manual_seed(seeds[0])
     rng = torch.Generator(device).manual_seed(seeds[1])
     cpu_rng = torch.Generator().manual_seed(seeds[2])
     order = torch.randperm(len(data.train.images), generator=cpu_rng).to(device)
     steps = len(order) // recipe.batch
     total, hits = torch.zeros((), device=device), {"sa": [], "ra": []}
-    net.train()
+    if not net.training:
+        net.train()
     for i in range(steps):
         lr = schedule.learning_rate(recipe.schedule, recipe.lr, epoch * steps + i, steps, recipe.epochs)
         for group in optimiser.param_groups:
