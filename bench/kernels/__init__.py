@@ -1,9 +1,11 @@
-"""The CPU kernels of conditional networks, in C: convolutions that scale, shift, add and rectify before they store, BN with
-FiLM in training, and whole passes in eval mode as one list of such units. They compute what torch's operators compute,
-and where they cannot be compiled those do it.
+"""The CPU kernels of conditional networks, in C. They compute what torch's operators compute, and where they cannot be
+compiled those do it.
 
-    unit.h, winograd.h, gather.h, product.h   a convolution and its tail     norm.h   BN, FiLM and ReLU in training
-    library.py, calls.py   compile and call    convolution.py, normalisation.py   autograd functions    tape.py   eval mode
+    unit.h, winograd.h, gather.h, product.h   a convolution, and scale, shift, sum and ReLU before it is stored
+    norm.h, film.h, dropout.h, head.h         BN with FiLM in training, FiLM's perceptrons, dropout, the classifier
+    library.py, calls.py                      compile and call them
+    recording.py, tape.py, training.py        a network as lists of calls, in eval and in training mode
+    convolution.py, normalisation.py, perceptrons.py   one by one, as autograd functions
 """
 
 from collections.abc import Iterator

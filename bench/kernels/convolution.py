@@ -55,7 +55,7 @@ def supported(conv: nn.Conv2d, inputs: int, outputs: int) -> bool:
 
 @dataclass(frozen=True)
 class Taps:
-    """Which of a kernel's places a gathering unit uses, in runs of neighbours: where each run lies from a grid's pixel."""
+    """Which of a kernel's places a gathering unit uses, in runs of neighbours: where a run lies from a grid's pixel."""
 
     which: ctypes.Array
     down: ctypes.Array
@@ -98,7 +98,11 @@ def whole_taps(shape: Shape) -> Taps:
 def taps_by_pixel(shape: Shape, backward: bool) -> list[Taps]:
     rows, columns, way = range(shape.height), range(shape.width), -1 if backward else 1
     return [
-        taps_of([(i, j, (1 + way * (i - top)) * 3 + 1 + way * (j - left)) for i in rows for j in columns], (1, 1), (top, left))
+        taps_of(
+            [(i, j, (1 + way * (i - top)) * 3 + 1 + way * (j - left)) for i in rows for j in columns],
+            (1, 1),
+            (top, left),
+        )
         for top in rows
         for left in columns
     ]
@@ -117,7 +121,7 @@ def taps_of(reach: list[tuple[int, int, int]], grid: tuple[int, int], first: tup
 
 
 def units(shape: Shape, backward: bool) -> list[Unit]:
-    """From the input to the output, or from the gradient to the output to that to the input; without what they point to.
+    """From the input to the output, or from the gradient to the output to that to the input; pointing to nothing yet.
     One, or one for each class of pixels."""
     sides = (shape.height, shape.width, shape.inputs), (*shape.out, shape.outputs)
     if backward:
@@ -178,7 +182,7 @@ def fill(room: list[Tensor], weight: Tensor, shape: Shape, backward: bool) -> No
 
 
 def convolve(x: Tensor, shape: Shape, weight: nn.Parameter, backward: bool = False) -> Tensor:
-    """(N, outputs, H', W') of images x as they are stored; or, from a gradient x to those, the gradient to the input."""
+    """(N, outputs, H', W') of images x as they are stored; or, from a gradient x to those, that to the input."""
     size = (shape.inputs, shape.height, shape.width) if backward else (shape.outputs, *shape.out)
     y = torch.empty((x.shape[0], *size), dtype=x.dtype, memory_format=torch.channels_last)
     parts = units(shape, backward)

@@ -17,8 +17,9 @@ def normalise(
     x: Tensor, branches: dict[str, nn.BatchNorm2d], film, zeros: int, row: Tensor, plus: Tensor | None, relu: bool
 ) -> Tensor:
     """ReLU(γ BN(x) + β + plus) of x (N, C, H, W) by batch statistics, which enter the running ones. The first `zeros`
-    images go through the BN of branch c, the others through that of a; `film` is (γ, β), each (R, C), or None, and `row`
-    (N,) says which of the R each image has. A branch without images is not given, and its parameters get no gradient."""
+    images go through the BN of branch c, the others through that of a; `film` is (γ, β), each (R, C), or None, and
+    `row` (N,) says which of the R each image has. A branch without images is not given: its parameters get no
+    gradient."""
     used = [branches.get(branch) for branch in "ca"]
     for bn in branches.values():
         bn.num_batches_tracked.add_(1)
@@ -47,7 +48,9 @@ class Normalisation(torch.autograd.Function):
         room = torch.empty(2 * x.shape[0] * channels)
         norm.sums = room.data_ptr()
         library(dtype).norm_forward(ctypes.byref(norm))
-        ctx.save_for_backward(x, y if relu else None, mean, inverse, weight_c, bias_c, weight_a, bias_a, gamma, beta, row)
+        ctx.save_for_backward(
+            x, y if relu else None, mean, inverse, weight_c, bias_c, weight_a, bias_a, gamma, beta, row
+        )
         ctx.norm, ctx.plus = norm, plus is not None
         return y
 
@@ -57,7 +60,11 @@ class Normalisation(torch.autograd.Function):
         norm, channels = ctx.norm, x.shape[1]
         grad, to_x = images_last(grad, x.dtype), torch.empty_like(x)
         to_plus = torch.empty_like(x) if ctx.plus and y is not None else grad if ctx.plus else None
-        to_weight, to_bias, room = torch.empty(2, channels), torch.empty(2, channels), torch.empty(2 * x.shape[0] * channels)
+        to_weight, to_bias, room = (
+            torch.empty(2, channels),
+            torch.empty(2, channels),
+            torch.empty(2 * x.shape[0] * channels),
+        )
         given = {"grad": grad, "to_x": to_x, "to_weight": to_weight, "to_bias": to_bias, "sums": room}
         given["to_plus"] = None if to_plus is grad else to_plus
         to_gamma = to_beta = None

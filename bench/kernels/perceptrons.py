@@ -41,7 +41,9 @@ class Perceptrons(torch.autograd.Function):
         for part, given in zip(cut(grad, rows, outputs), grads, strict=True):
             if given is not None:
                 part.copy_(given)
-        sizes = list(itertools.chain.from_iterable(weight_sizes(h, o, ctx.inputs) for h, o in zip(hidden, outputs, strict=True)))
+        sizes = list(
+            itertools.chain.from_iterable(weight_sizes(h, o, ctx.inputs) for h, o in zip(hidden, outputs, strict=True))
+        )
         found = torch.empty(sum(sizes))
         places = zip(ctx.array, offsets(grad, rows, outputs), offsets(to_middle, rows, hidden), strict=True)
         ends = offsets(found, 1, sizes)

@@ -49,7 +49,7 @@ class Step:
 
 
 class Recording:
-    """`steps` from the `source` to the `end`. Raises Unsupported where the network asks for what the kernels have not."""
+    """`steps` from the `source` to the `end`. Raises Unsupported where a network asks for what the kernels lack."""
 
     def __init__(self, net: nn.Module, cond, shape: tuple[int, int, int]):
         self.steps = []
@@ -76,7 +76,7 @@ class Recording:
 
 
 def lay_out(placed: Iterable[tuple[ctypes.Structure, dict[str, Buffer]]], capacity: int, dtype: torch.dtype) -> None:
-    """Give buffers memory for so many images, and point the fields of the structures, in the order of their calls, to it.
+    """Give buffers memory for so many images, and point the structures' fields, in the order of their calls, to it.
     What is read for the last time is used again, unless it is to be kept."""
     placed = list(placed)
     last = {buffer: i for i, (_, buffers) in enumerate(placed) for buffer in buffers.values()}

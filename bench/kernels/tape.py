@@ -134,7 +134,10 @@ class Tape:
 
     def classifier(self, buffer: Buffer, logits: Tensor) -> Head:
         channels, height, width = buffer.shape
-        found, weight = Head(height * width, channels, self.head.out_features, self.head.weight.stride(0)), self.head.weight
+        found, weight = (
+            Head(height * width, channels, self.head.out_features, self.head.weight.stride(0)),
+            self.head.weight,
+        )
         point(found, {"weight": weight, "bias": self.head.bias, "maps": buffer.tensor, "logits": logits})
         return found
 

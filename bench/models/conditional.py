@@ -59,8 +59,8 @@ class ConditionalNetwork(nn.Module):
         """(N,) λ and a width factor → Condition, for as many forward passes as wanted while the weights stay.
 
         `training` says which mode those passes are in, the network's own unless given. In training mode the λ=0 samples
-        must come first; `zeros`, their number, spares a look at the device. In eval mode `branch`, "a" or "c", sends all
-        through one of dual BN's branches, whatever their λ.
+        must come first; `zeros`, their number, spares a look at the device. In eval mode `branch`, "a" or "c", sends
+        all through one of dual BN's branches, whatever their λ.
         """
         code, rows, layers = None, None, [norm.film for norm in self.norms]
         if self.conditional:
@@ -82,8 +82,8 @@ class ConditionalNetwork(nn.Module):
             return Condition(films(layers, code, width), zeros, None, width, rows)
 
     def forward(self, x: Tensor, lam: Tensor | Condition) -> Tensor:
-        """(N, C, H, W) images in [0,1] and (N,) λ, or a Condition made for them → (N, classes) logits. In eval mode only
-        images get a gradient."""
+        """(N, C, H, W) images in [0,1] and (N,) λ, or a Condition made for them → (N, classes) logits. In eval mode
+        only images get a gradient."""
         cond = lam if isinstance(lam, Condition) else self.condition(lam)
         if x.dtype == torch.float32 and kernels.usable(x):
             if cond.affine is not None and (tape := self.tape(x, cond)):

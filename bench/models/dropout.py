@@ -1,5 +1,5 @@
-"""Dropout in training (the WRNs' 0.3; ledger row 10). On a CPU torch draws its masks in a serial loop, which took 18 % of
-a WRN-10-2's training step; the kernel's mask is a hash of a key and the element."""
+"""Dropout in training (the WRNs' 0.3; ledger row 10). On a CPU torch draws its masks in a serial loop, which took 18 %
+of a WRN-10-2's training step; the kernel's mask is a hash of a key and the element."""
 
 import ctypes
 

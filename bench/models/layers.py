@@ -21,10 +21,10 @@ from bench.models.slimming import SlimLinear, at_width, batch_norm, slim
 
 @dataclass(eq=False)
 class Condition:
-    """What a batch is conditioned on, R being its distinct λ. `rows` (N,) which of these each sample has, None where R is
-    N or 1. Training mode: `films` (γ, β) per norm layer, each (R, C), or None without FiLM, and the number of leading
-    λ=0 samples, `zeros`. Eval mode: `affine`, one (scale, shift) per norm layer, each (R or 1, C). `width` is the width
-    factor α of the sub-network."""
+    """What a batch is conditioned on, R being its distinct λ. `rows` (N,) which of them each sample has, None where R
+    is N or 1. Training mode: `films` (γ, β) per norm layer, each (R, C), or None without FiLM, and `zeros`, the number
+    of leading λ=0 samples. Eval mode: `affine`, one (scale, shift) per norm layer, each (R or 1, C). `width` is the
+    width factor α of the sub-network."""
 
     films: list[tuple[Tensor, Tensor] | None]
     zeros: int
@@ -141,7 +141,7 @@ class ConditionalNorm(nn.Module):
         self.index = -1  # position in Condition.affine, set by the network
 
     def forward(self, x: Tensor, cond: Condition, plus: Tensor | None = None, relu: bool = False) -> Tensor:
-        """(N, αC, H, W) → the same; then `plus`, which is like x, is added, and ReLU taken, where they are asked for."""
+        """(N, αC, H, W) → the same; then `plus`, which is like x, is added, and ReLU taken, if asked for."""
         if cond.affine is not None:
             scale, shift = cond.affine_for(self.index, x)
             x = torch.addcmul(shift, x, scale)

@@ -69,9 +69,9 @@ def machine(found: dict) -> str:
     device = "" if hardware["device"] == "cpu" else f"{hardware['device']}; "
     commit = found["commit"][:10] + (" with changes" if found["dirty"] else "")
     return (
-        f"`{found['command']}` on {device}{hardware['host_cpu']}, {hardware['threads']} threads, kernels: {hardware['kernels']}, torch "
-        f"{hardware['torch']}, Python {hardware['python']}, commit {commit}, {found['finished']}; "
-        f"{found['rounds']} rounds."
+        f"`{found['command']}` on {device}{hardware['host_cpu']}, {hardware['threads']} threads, kernels: "
+        f"{hardware['kernels']}, torch {hardware['torch']}, Python {hardware['python']}, commit {commit}, "
+        f"{found['finished']}; {found['rounds']} rounds."
     )
 
 

@@ -11,7 +11,12 @@ KINDS = {  # of aten operators, by what their names contain; the first that fits
     "other convolutions": ("kernels::gathered",),
     "convolutions to the weights": ("kernels::convolutions",),
     "BN with FiLM and ReLU in training": ("kernels::BN",),
-    "torch's convolutions, forward": ("convolution_overrideable", "mkldnn_convolution", "cudnn_convolution", "_slow_conv2d"),
+    "torch's convolutions, forward": (
+        "convolution_overrideable",
+        "mkldnn_convolution",
+        "cudnn_convolution",
+        "_slow_conv2d",
+    ),
     "torch's convolutions, backward": ("convolution_backward",),
     "batch statistics": ("batch_norm",),
     "scale and shift, their gradients": ("addcmul", "aten::mul", "aten::sum"),

@@ -63,7 +63,7 @@ def train_epoch(net: ConditionalNetwork, optimiser, recipe: Recipe, data: Datase
     """One pass over the training images, in whole batches. All randomness comes from (recipe.seed, epoch)."""
     device, objective, widths = data.train.images.device, OBJECTIVES[recipe.method], recipe.widths or (1.0,)
     seeds = np.random.SeedSequence([recipe.seed, epoch]).generate_state(3).tolist()
-    # Dropout draws from the global generator. torch.manual_seed, where it finds no GPU, notes its caller's stack: 0.2 ms.
+    # Dropout draws from the global generator. Without a GPU torch.manual_seed takes its time to note its caller.
     (torch.default_generator if device.type == "cpu" else torch).manual_seed(seeds[0])
     rng = torch.Generator(device).manual_seed(seeds[1])
     cpu_rng = torch.Generator().manual_seed(seeds[2])

@@ -1,25 +1,48 @@
 """Which operator is which kind of work."""
 
 import pytest
+import torch
 
-from bench.speed.profile import OTHER, kind_of
+from bench.kernels.library import library
+from bench.speed import sides
+from bench.speed.cases import CASES
+from bench.speed.profile import OTHER, kind_of, seconds_by_kind
 
 
 @pytest.mark.parametrize(
     ("operator", "kind"),
     [
-        ("aten::mkldnn_convolution", "convolutions, forward"),
-        ("aten::cudnn_convolution", "convolutions, forward"),
-        ("aten::convolution_backward", "convolutions, backward"),
+        ("kernels::Winograd's convolutions", "Winograd's convolutions"),
+        ("kernels::gathered convolutions", "other convolutions"),
+        ("kernels::convolutions to the weights", "convolutions to the weights"),
+        ("kernels::BN with FiLM and ReLU", "BN with FiLM and ReLU in training"),
+        ("PerceptronsBackward", "FiLM's layers, classifier"),
+        ("aten::mkldnn_convolution", "torch's convolutions, forward"),
+        ("aten::cudnn_convolution", "torch's convolutions, forward"),
+        ("aten::convolution_backward", "torch's convolutions, backward"),
         ("aten::native_batch_norm_backward", "batch statistics"),
         ("aten::addcmul", "scale and shift, their gradients"),
         ("aten::add_", "sums of branches and gradients"),
         ("aten::addmm", "FiLM's layers, classifier"),
-        ("aten::threshold_backward", "ReLU"),
+        ("aten::threshold_backward", "ReLU by itself"),
         ("aten::_fused_sgd_", "weight update"),
-        ("aten::random_", "dropout's draws"),
+        ("kernels::dropout", "dropout"),
         ("autograd::engine::evaluate_function: AddBackward0", OTHER),
     ],
 )
 def test_a_kind_of_work(operator, kind):
     assert kind_of(operator) == kind
+
+
+def test_the_profiler_sees_the_kernels_kinds_of_work():
+    if library(torch.float32) is None:
+        pytest.skip("no kernels on this machine")
+    step = sides.of("ours-fp32", CASES["digits"], "oat", torch.device("cpu"), None)
+    seconds = seconds_by_kind(step, torch.device("cpu"))
+    own = (
+        "Winograd's convolutions",
+        "other convolutions",
+        "convolutions to the weights",
+        "BN with FiLM and ReLU in training",
+    )
+    assert all(seconds[kind] > 0 for kind in own) and seconds["torch's convolutions, forward"] == 0
