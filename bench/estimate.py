@@ -14,6 +14,7 @@ import torch.nn.functional as F
 
 from bench.attacks import effort
 from bench.data import Info
+from bench.directory import missing, read_progress, write_json
 from bench.measures.cost import cost
 from bench.measures.masking import passes as masking_passes
 from bench.measures.transfer import passes as transfer_passes
@@ -22,7 +23,6 @@ from bench.models.precision import autocast
 from bench.provenance import cpu_name
 from bench.specs import Measurement, Recipe, Trial
 from bench.training.budget import measuring_passes, training_passes
-from bench.trial import missing, read_progress, write_json
 
 LEAST_SECONDS = 0.25  # of a timing
 PASSES = {"transfer": transfer_passes, "masking": masking_passes}  # of the whole network, per image and λ

@@ -10,13 +10,13 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import data, provenance
+from bench.directory import read_failure, unfinished
 from bench.display import duration
 from bench.errors import BadInput, unknown
 from bench.estimate import Estimator, trials_on, wall_seconds
 from bench.models.precision import best_precision
 from bench.specs import Trial
 from bench.suite import Options, Plan, experiments, merge, plan
-from bench.trial import read_failure, unfinished
 
 
 @dataclass(frozen=True)

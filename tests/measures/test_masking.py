@@ -6,9 +6,10 @@ import pytest
 import torch
 from torch import nn
 
+from bench.directory import NEEDS, read_failure, read_results, unfinished, waited
 from bench.measures.masking import masking, passes
 from bench.specs import Measurement, Trial
-from bench.trial import NEEDS, read_failure, read_results, run, unfinished, waited
+from bench.trial import run
 from reports.masking import SIGNS, failed, signs
 from reports.rows import parse
 from tests.recipes import digits, oat, pgd_at
