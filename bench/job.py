@@ -5,16 +5,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import torch
 from rich.console import Console
 from rich.table import Table
 
-from bench import data, provenance
+from bench import data, devices, provenance
 from bench.directory import read_failure, unfinished
 from bench.display import duration
 from bench.errors import BadInput, unknown
 from bench.estimate import Estimator, trials_on, wall_seconds
-from bench.models.precision import best_precision
 from bench.specs import Trial
 from bench.suite import Options, Plan, experiments, merge, plan
 
@@ -42,12 +40,8 @@ class Request:
             if equals and not path:
                 raise BadInput(f"--dataset {text}: a path is expected after `=`")
             sources[name] = path or name
-        precision = best_precision(torch.cuda.is_available())
-        plans = []
-        for path, only in self.chosen():
-            options = Options(only, sources, self.seeds, self.settings, precision, self.data_root)
-            plans.append(plan(path, self.scale, options))
-        return plans
+        common = (sources, self.seeds, self.settings, devices.best_precision, self.data_root)
+        return [plan(path, self.scale, Options(only, *common)) for path, only in self.chosen()]
 
     def chosen(self) -> list[tuple[Path, tuple[str, ...]]]:
         """The suites with the experiments that --only leaves of each; one that it leaves nothing of is left out."""
@@ -64,7 +58,7 @@ class Request:
     @property
     def slots(self) -> int:
         """Trials at once on this machine, without asking Ray."""
-        cpus, gpus = provenance.cpu_count() // self.cpus_per_trial, torch.cuda.device_count()
+        cpus, gpus = provenance.cpu_count() // self.cpus_per_trial, devices.gpu_count()
         share = self.gpus_per_trial if self.gpus_per_trial is not None else (1.0 if gpus else 0.0)
         return max(1, min(cpus, trials_on(gpus, share)) if share else cpus)
 
@@ -88,7 +82,7 @@ class Job:
     @cached_property
     def costs(self) -> dict[str, dict]:
         """By trial key, see Estimator.trial."""
-        estimator = Estimator(self.request.runs, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+        estimator = Estimator(self.request.runs)
         return {trial.key: estimator.trial(trial, self.infos[trial.key]) for trial in self.trials}
 
     @cached_property
@@ -131,13 +125,12 @@ class Job:
                 for trial in panel.trials:
                     where.setdefault(trial.key, []).append(entry)
         trials = [self.row(trial) | {"experiments": where[trial.key]} for trial in self.trials]
-        machine = torch.cuda.get_device_name() if torch.cuda.is_available() else provenance.cpu_name()
         cost = {
             "macs": sum(row["macs"] for row in trials),
             "trial_hours": sum(row["hours"] for row in trials),
             "wall_hours_left": self.wall_seconds() / 3600 if self.left else 0.0,
             "slots": self.request.slots,
-            "machine": machine,
+            "machine": devices.name(),
             "shared": self.shared,
         }
         return {"trials": trials, "cost": cost}

@@ -5,7 +5,7 @@ name of a λ set) stands for a network each: `{method: pgd_at, lam: S1}` is six 
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from bench import data
 from bench.attacks import ATTACKS, objection
 from bench.errors import BadInput, unknown
 from bench.lenders import with_lenders
-from bench.measures import PROBES
+from bench.measures.passes import PASSES
 from bench.provenance import ROOT
 from bench.recipes import PLANNED, combinations, fraction, parse_settings, recipe_of
 from bench.specs import Measurement, Recipe, Trial, lambda_set
@@ -94,7 +94,7 @@ class Options:
     datasets: dict[str, str] = field(default_factory=dict)
     seeds: int | None = None
     settings: tuple[str, ...] = ()
-    precision: str = "fp32"  # what `precision: auto` becomes on this machine
+    precision: Callable[[], str] = lambda: "fp32"  # what `precision: auto` becomes on this machine; asked if need be
     root: Path = ROOT / "data"
 
 
@@ -177,8 +177,8 @@ def check_names(suite: Suite, scale: Scale, document: Document, scale_document: 
                 document.fail((*at, "measure", i, "attack"), unknown("attack", measure.attack, ATTACKS))
             if objection(measure.attack, measure):
                 document.fail((*at, "measure", i, "attack"), objection(measure.attack, measure))
-            if measure.probe not in ("accuracy", *PROBES):
-                document.fail((*at, "measure", i, "probe"), unknown("probe", measure.probe, ["accuracy", *PROBES]))
+            if measure.probe not in PASSES:
+                document.fail((*at, "measure", i, "probe"), unknown("probe", measure.probe, PASSES))
             epsilon = fraction(measure.epsilon)
             if not (epsilon is None or isinstance(epsilon, float) and 0 < epsilon <= 1):
                 why = f"epsilon: a number in (0,1] or 8/255, not {measure.epsilon!r}"

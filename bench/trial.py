@@ -25,31 +25,13 @@ from bench.directory import (
     write_json,
     write_text,
 )
-from bench.errors import unknown
-from bench.measures import PROBES
 from bench.measures.accuracy import accuracy
-from bench.measures.cost import cost
-from bench.models import build, parse_arch
-from bench.models.encoding import code_dim
+from bench.measures.cost import cost, training_macs
+from bench.measures.probes import PROBES
+from bench.models import build
 from bench.specs import Measurement, Recipe, Trial
-from bench.training import TrainingFailed, selection, train
-from bench.training.budget import training_macs
-from bench.training.objectives import OBJECTIVES
-
-
-def check(recipe: Recipe) -> tuple[str, str] | None:
-    """(field, what is wrong) when a name in the recipe is none that this program knows."""
-    if recipe.method not in OBJECTIVES:
-        return "method", unknown("method", recipe.method, OBJECTIVES)
-    field = "arch"
-    try:
-        parse_arch(recipe.arch)
-        field = "encoding"
-        if recipe.method != "pgd_at":
-            code_dim(recipe.encoding, len(recipe.lambdas))
-    except ValueError as error:
-        return field, str(error)
-    return None
+from bench.training import selection, trades  # noqa: F401, trades adds its method
+from bench.training.loop import TrainingFailed, train
 
 
 def run(trial: Trial, directory: Path, data_root: Path, device: torch.device, extra: dict) -> Iterator[dict]:

@@ -5,12 +5,12 @@ import json
 import pytest
 import torch
 
-from bench import estimate
+from bench import pace
 from bench.data import describe
 from bench.estimate import STEP_OVERHEAD, Estimator, wall_seconds
 from bench.measures.cost import cost
 from bench.specs import Measurement, Trial
-from bench.training.budget import measuring_passes, training_passes
+from bench.training.budget import training_passes
 from tests.recipes import oat, pgd_at
 
 INFO = describe("digits", None)
@@ -52,10 +52,6 @@ def test_training_uses_no_more_images_than_there_are():
     assert training_passes(recipe, 1347) == 1300 * 3 + 40 * 16  # 1347 - 40 held out, in whole batches of 10
 
 
-def test_measuring_passes_by_hand():
-    assert measuring_passes(6, 7, 100) == 6 * 100 * 16
-
-
 @pytest.mark.parametrize("density", ["continuous", "continuous-low"])
 def test_continuous_lambda_trains_on_as_many_images(density):
     """The share of λ=0, which is not attacked, stays that of the set."""
@@ -66,8 +62,8 @@ def test_continuous_lambda_trains_on_as_many_images(density):
 def timed(monkeypatch, tmp_path):
     """An estimator to which a pass takes 1 ms, and the recipes it timed."""
     calls = []
-    monkeypatch.setattr(estimate, "time_pass", lambda recipe, *rest: calls.append(recipe.arch) or 1e-3)
-    return Estimator(tmp_path, torch.device("cpu")), calls
+    monkeypatch.setattr(pace, "time_pass", lambda recipe, *rest: calls.append(recipe.arch) or 1e-3)
+    return Estimator(tmp_path), calls
 
 
 def trial_of(recipe) -> Trial:
@@ -138,15 +134,15 @@ def test_a_network_is_timed_once_and_the_timing_kept(timed, tmp_path):
     estimator, calls = timed
     for seed in (0, 1):
         estimator.trial(trial_of(oat(seed=seed)), INFO)
-    Estimator(tmp_path, torch.device("cpu")).trial(trial_of(oat(norm="normal")), INFO)
+    Estimator(tmp_path).trial(trial_of(oat(norm="normal")), INFO)
     assert calls == ["wrn-10-1"]
     (tmp_path / "machine.json").write_text("{damaged")
-    Estimator(tmp_path, torch.device("cpu")).trial(trial_of(oat()), INFO)
+    Estimator(tmp_path).trial(trial_of(oat()), INFO)
     assert calls == ["wrn-10-1"] * 2
 
 
 def test_a_timing_is_a_plausible_number(monkeypatch):
-    monkeypatch.setattr(estimate, "LEAST_SECONDS", 0.01)
+    monkeypatch.setattr(pace, "LEAST_SECONDS", 0.01)
     threads = torch.get_num_threads()
-    seconds = estimate.time_pass(oat(), INFO, "fp32", torch.device("cpu"))
+    seconds = pace.time_pass(oat(), INFO, "fp32", "cpu")
     assert 1e-7 < seconds < 0.1 and torch.get_num_threads() == threads

@@ -9,7 +9,8 @@ import torch
 
 from bench import hits
 from bench import trial as module
-from bench.attacks import autoattack, pgd
+from bench.attacks import autoattack
+from bench.attacks.gradient import pgd
 from bench.data import DataError
 from bench.directory import read_failure, read_progress, read_results, unfinished
 from bench.measures.cost import cost
