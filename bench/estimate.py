@@ -11,7 +11,7 @@ from pathlib import Path
 
 from bench import devices
 from bench.data import Info
-from bench.directory import missing, read_object, read_progress, write_json
+from bench.directory import read_object, read_progress, write_json
 from bench.measures.passes import PASSES
 from bench.networks import untrained
 from bench.specs import Measurement, Recipe, Trial
@@ -27,8 +27,9 @@ class Estimator:
         self.runs, self.path = runs, runs / "machine.json"
         self.known = read_object(self.path)
 
-    def trial(self, trial: Trial, info: Info) -> dict:
-        """{"macs", "seconds", "seconds_left"}: of the whole trial, and of what its directory lacks."""
+    def trial(self, trial: Trial, info: Info, unmeasured: list[Measurement]) -> dict:
+        """{"macs", "seconds", "seconds_left"}: of the whole trial, and of what its directory lacks: the measurements
+        `unmeasured`, and epochs."""
         recipe, directory = trial.recipe, self.runs / "trials" / trial.key
         macs = {width: self.macs(recipe, info, width) for width in {1.0, *recipe.widths}}
         widths = sum(macs[width] for width in recipe.widths or (1.0,)) / macs[1.0]  # the full one counted 1
@@ -37,7 +38,7 @@ class Estimator:
         fp32 = self.pass_seconds(recipe, info, "fp32")
         measure = {what.key: measuring_passes(recipe, what, info, macs) for what in trial.measurements}
         done = 1.0 if (directory / "weights.safetensors").exists() else len(read_progress(directory)) / recipe.epochs
-        left = train * (1 - min(done, 1)) + fp32 * sum(measure[what.key] for what in missing(trial, directory))
+        left = train * (1 - min(done, 1)) + fp32 * sum(measure[what.key] for what in unmeasured)
         total = macs[1.0] * (passes + sum(measure.values()))
         return {"macs": total, "seconds": train + fp32 * sum(measure.values()), "seconds_left": left}
 

@@ -9,11 +9,11 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import data, devices, provenance
-from bench.directory import read_failure, unfinished
+from bench.directory import missing, read_failure
 from bench.display import duration
 from bench.errors import BadInput, unknown
 from bench.estimate import Estimator, trials_on, wall_seconds
-from bench.specs import Trial
+from bench.specs import Measurement, Trial
 from bench.suite import Options, Plan, experiments, merge, plan
 
 
@@ -82,14 +82,19 @@ class Job:
     @cached_property
     def costs(self) -> dict[str, dict]:
         """By trial key, see Estimator.trial."""
-        estimator = Estimator(self.request.runs)
-        return {trial.key: estimator.trial(trial, self.infos[trial.key]) for trial in self.trials}
+        estimator, unmeasured = Estimator(self.request.runs), self.unmeasured
+        return {t.key: estimator.trial(t, self.infos[t.key], unmeasured[t.key]) for t in self.trials}
+
+    @cached_property
+    def unmeasured(self) -> dict[str, list[Measurement]]:
+        """By trial key, what results.json lacks at the time of asking. Of a finished trial that is a file to read."""
+        return {trial.key: missing(trial, self.directory(trial)) for trial in self.trials}
 
     @cached_property
     def left(self) -> list[Trial]:
         """Trials that lack something at the time of asking, longest first: the last slots wait for no long one. Before
         them come networks whose weights others are measured with."""
-        left = [t for t in self.trials if unfinished(t, self.directory(t))]
+        left = [t for t in self.trials if self.unmeasured[t.key]]
         lent = {what.surrogate for t in left for what in t.measurements}
         return sorted(left, key=lambda t: (t.key not in lent, -self.costs[t.key]["seconds_left"])) if left else []
 
@@ -141,7 +146,7 @@ class Job:
         return {
             "key": trial.key,
             "name": recipe.name,
-            "cached": not unfinished(trial, self.directory(trial)),
+            "cached": not self.unmeasured[trial.key],
             "failed_before": read_failure(self.directory(trial)) is not None,
             **{field: getattr(recipe, field) for field in fields},
             "macs": cost["macs"],

@@ -128,8 +128,9 @@ def merge(trials: Iterable[Trial]) -> list[Trial]:
     merged: dict[str, Trial] = {}
     for trial in trials:
         have = merged.setdefault(trial.key, trial)
-        more = tuple(what for what in trial.measurements if what not in have.measurements)
-        merged[trial.key] = have.model_copy(update={"measurements": have.measurements + more})
+        if have.measurements != trial.measurements:
+            both = tuple(dict.fromkeys(have.measurements + trial.measurements))
+            merged[trial.key] = have.model_copy(update={"measurements": both})
     return list(merged.values())
 
 
@@ -218,7 +219,6 @@ def panel(name: str, experiment: Experiment, scale: Scale, document, scale_docum
     common = {"augment": info.augment, "heldout": info.heldout, "lr": scale.lr, "precision": "auto"}
     common |= scale.recipe | role
     settings = parse_settings(options.settings)
-    seeds = range(options.seeds or scale.seeds)
     trials: dict[str, Trial] = {}
     labels: dict[str, str] = {}
     for i, network in enumerate(experiment.networks):
@@ -231,24 +231,21 @@ def panel(name: str, experiment: Experiment, scale: Scale, document, scale_docum
         fixed_batch = "batch" in network or "batch" in settings
         longer = relative(network, common | settings, blame)
         for fields in combinations(common | network | settings | longer, blame):
-            for seed in seeds:
-                planned = {"dataset": info.name, "data_hash": info.fingerprint, "seed": seed}
-                planned |= (
-                    {"train_images": scale.train_images} if (scale.train_images or info.train) < info.train else {}
-                )
-                recipe = recipe_of(fields | planned, options.precision, fixed_batch, blame)
-                if recipe.heldout + recipe.batch > info.train:
-                    why = (
-                        f"{recipe.heldout} held-out images and a batch of {recipe.batch} are more than the {info.train}"
-                    )
-                    blame(("heldout",), f"{why} training images of {info.name}")
-                asked = [what for m in experiment.measure for what in measurements(m, recipe, scale, blame)]
-                if not asked:
-                    continue  # a network of none of the scale's few λ
-                trial = Trial(recipe=recipe, measurements=tuple(dict.fromkeys(asked)), source=source)
-                trials.setdefault(recipe.key, trial)
+            planned = {"dataset": info.name, "data_hash": info.fingerprint}
+            planned |= {"train_images": scale.train_images} if (scale.train_images or info.train) < info.train else {}
+            recipe = recipe_of(fields | planned, options.precision, fixed_batch, blame)
+            if recipe.heldout + recipe.batch > info.train:
+                why = f"{recipe.heldout} held-out images and a batch of {recipe.batch} are more than the {info.train}"
+                blame(("heldout",), f"{why} training images of {info.name}")
+            asked = [what for m in experiment.measure for what in measurements(m, recipe, scale, blame)]
+            if not asked:
+                continue  # a network of none of the scale's few λ
+            for seed in range(options.seeds or scale.seeds):
+                sown = recipe.model_copy(update={"seed": seed})
+                trial = Trial(recipe=sown, measurements=tuple(dict.fromkeys(asked)), source=source)
+                trials.setdefault(trial.key, trial)
                 if label is not None:
-                    labels.setdefault(recipe.key, str(label))
+                    labels.setdefault(trial.key, str(label))
     if not trials:
         scale_document.fail(("few_lambdas",), f"few_lambdas: {scale.few_lambdas} has no λ that {name} measures")
     trials = with_lenders(trials)

@@ -19,6 +19,7 @@ TEST_EVERY = 4  # image 0, 4, 8, … is for testing: free of a seed, and each cl
 STRETCHED = bytes(round(min(level, 16) * 255 / 16) for level in range(256))
 
 
+@cache
 def describe() -> Info:
     """Counts and content hash of the digits."""
     content, counts = hashlib.sha256(), []
