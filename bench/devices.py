@@ -12,7 +12,7 @@ DRIVERS = ("nvidia*", "nvhost*", "nvgpu*", "nvmap", "dxg", "kfd")  # of NVIDIA's
 
 
 def has_driver(folder: Path = Path("/dev")) -> bool:
-    """Whether there may be a GPU for torch. Its answer alone counts on systems whose drivers leave other files."""
+    """Whether torch might find a GPU. On other systems than Linux, torch alone can tell."""
     return sys.platform != "linux" or any(next(folder.glob(pattern), None) for pattern in DRIVERS)
 
 
