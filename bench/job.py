@@ -5,18 +5,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import torch
 from rich.console import Console
 from rich.table import Table
 
-from bench import data, provenance
+from bench import data, devices, provenance
+from bench.directory import missing, read_failure
 from bench.display import duration
 from bench.errors import BadInput, unknown
 from bench.estimate import Estimator, trials_on, wall_seconds
-from bench.models.precision import best_precision
-from bench.specs import Trial
+from bench.specs import Measurement, Trial
 from bench.suite import Options, Plan, experiments, merge, plan
-from bench.trial import read_failure, unfinished
 
 
 @dataclass(frozen=True)
@@ -42,12 +40,8 @@ class Request:
             if equals and not path:
                 raise BadInput(f"--dataset {text}: a path is expected after `=`")
             sources[name] = path or name
-        precision = best_precision(torch.cuda.is_available())
-        plans = []
-        for path, only in self.chosen():
-            options = Options(only, sources, self.seeds, self.settings, precision, self.data_root)
-            plans.append(plan(path, self.scale, options))
-        return plans
+        common = (sources, self.seeds, self.settings, devices.best_precision, self.data_root)
+        return [plan(path, self.scale, Options(only, *common)) for path, only in self.chosen()]
 
     def chosen(self) -> list[tuple[Path, tuple[str, ...]]]:
         """The suites with the experiments that --only leaves of each; one that it leaves nothing of is left out."""
@@ -64,7 +58,7 @@ class Request:
     @property
     def slots(self) -> int:
         """Trials at once on this machine, without asking Ray."""
-        cpus, gpus = provenance.cpu_count() // self.cpus_per_trial, torch.cuda.device_count()
+        cpus, gpus = provenance.cpu_count() // self.cpus_per_trial, devices.gpu_count()
         share = self.gpus_per_trial if self.gpus_per_trial is not None else (1.0 if gpus else 0.0)
         return max(1, min(cpus, trials_on(gpus, share)) if share else cpus)
 
@@ -88,14 +82,19 @@ class Job:
     @cached_property
     def costs(self) -> dict[str, dict]:
         """By trial key, see Estimator.trial."""
-        estimator = Estimator(self.request.runs, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
-        return {trial.key: estimator.trial(trial, self.infos[trial.key]) for trial in self.trials}
+        estimator, unmeasured = Estimator(self.request.runs), self.unmeasured
+        return {t.key: estimator.trial(t, self.infos[t.key], unmeasured[t.key]) for t in self.trials}
+
+    @cached_property
+    def unmeasured(self) -> dict[str, list[Measurement]]:
+        """By trial key, what results.json lacks at the time of asking. Of a finished trial that is a file to read."""
+        return {trial.key: missing(trial, self.directory(trial)) for trial in self.trials}
 
     @cached_property
     def left(self) -> list[Trial]:
         """Trials that lack something at the time of asking, longest first: the last slots wait for no long one. Before
         them come networks whose weights others are measured with."""
-        left = [t for t in self.trials if unfinished(t, self.directory(t))]
+        left = [t for t in self.trials if self.unmeasured[t.key]]
         lent = {what.surrogate for t in left for what in t.measurements}
         return sorted(left, key=lambda t: (t.key not in lent, -self.costs[t.key]["seconds_left"])) if left else []
 
@@ -131,13 +130,12 @@ class Job:
                 for trial in panel.trials:
                     where.setdefault(trial.key, []).append(entry)
         trials = [self.row(trial) | {"experiments": where[trial.key]} for trial in self.trials]
-        machine = torch.cuda.get_device_name() if torch.cuda.is_available() else provenance.cpu_name()
         cost = {
             "macs": sum(row["macs"] for row in trials),
             "trial_hours": sum(row["hours"] for row in trials),
             "wall_hours_left": self.wall_seconds() / 3600 if self.left else 0.0,
             "slots": self.request.slots,
-            "machine": machine,
+            "machine": devices.name(),
             "shared": self.shared,
         }
         return {"trials": trials, "cost": cost}
@@ -148,7 +146,7 @@ class Job:
         return {
             "key": trial.key,
             "name": recipe.name,
-            "cached": not unfinished(trial, self.directory(trial)),
+            "cached": not self.unmeasured[trial.key],
             "failed_before": read_failure(self.directory(trial)) is not None,
             **{field: getattr(recipe, field) for field in fields},
             "macs": cost["macs"],

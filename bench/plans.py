@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 from bench import provenance
+from bench.directory import write_json
 from bench.specs import Recipe, Trial
 from bench.suite import Panel, Plan
-from bench.trial import write_json
 
 # Tags of a trial that no plan names, such as one brought from another machine.
 UNPLANNED = {"suite": "", "figure": "", "scale": "unplanned", "protocol": "paper", "mlflow.source.name": "bench trial"}

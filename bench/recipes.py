@@ -9,8 +9,9 @@ import pydantic
 import yaml
 
 from bench.errors import BadInput, unknown
+from bench.networks import code_dim, wrn_sizes
 from bench.specs import AUTHORS_BATCH_PGD_AT, PROTOCOLS, Protocol, Recipe, lambda_set
-from bench.trial import check
+from bench.training.budget import METHODS
 from bench.yamlfile import explain, first_error
 
 MANY = {"lambdas", "widths"}  # the recipe's fields that are sets themselves
@@ -35,7 +36,7 @@ def combinations(fields: dict, blame: Blame) -> Iterator[dict]:
         yield dict(zip(values, choice, strict=True))
 
 
-def recipe_of(fields: dict, precision: str, fixed_batch: bool, blame: Blame) -> Recipe:
+def recipe_of(fields: dict, precision: Callable[[], str], fixed_batch: bool, blame: Blame) -> Recipe:
     """The recipe of plain fields: fractions read, `auto` and named protocols resolved, everything checked.
 
     `fixed_batch`: the batch was asked for, and not only the scale's; ledger row 9 then leaves it as it is.
@@ -46,7 +47,7 @@ def recipe_of(fields: dict, precision: str, fixed_batch: bool, blame: Blame) -> 
         "protocol": protocol(fields, blame)
     }
     if fields["precision"] == "auto":
-        fields["precision"] = precision
+        fields["precision"] = precision()
     if row_9:
         fields["batch"] = AUTHORS_BATCH_PGD_AT
     try:
@@ -58,6 +59,21 @@ def recipe_of(fields: dict, precision: str, fixed_batch: bool, blame: Blame) -> 
     if wrong:
         blame((wrong[0],), wrong[1])
     return recipe.essential()
+
+
+def check(recipe: Recipe) -> tuple[str, str] | None:
+    """(field, what is wrong) when a name in the recipe is none that this program knows."""
+    if recipe.method not in METHODS:
+        return "method", unknown("method", recipe.method, METHODS)
+    field = "arch"
+    try:
+        wrn_sizes(recipe.arch)
+        field = "encoding"
+        if recipe.method != "pgd_at":
+            code_dim(recipe.encoding, len(recipe.lambdas))
+    except ValueError as error:
+        return field, str(error)
+    return None
 
 
 def fraction(value: Any) -> Any:

@@ -1,6 +1,6 @@
 """Trials → Ray Tune: workers that are reused, failures that are retried and then reported, and listeners on the driver.
 
-Tune only schedules. What a trial has reached lies in its own directory (bench.trial), so a fresh Tuner with what is
+Tune only schedules. What a trial has reached lies in its own directory (bench.directory), so a fresh Tuner with what is
 missing takes the place of Tune's own restore, which cannot take an edited suite.
 """
 
@@ -30,10 +30,11 @@ os.environ.update({name: os.environ.get(name, value) for name, value in QUIET.it
 import ray  # noqa: E402, the variables above are read on import
 from ray import tune  # noqa: E402
 
+from bench.directory import read_failure, write_failure  # noqa: E402
 from bench.estimate import trials_on  # noqa: E402
 from bench.provenance import ROOT, cpu_count  # noqa: E402
 from bench.specs import Trial  # noqa: E402
-from bench.trial import read_failure, run, write_failure  # noqa: E402
+from bench.trial import run  # noqa: E402
 
 RETRIES = 2  # of a trial whose worker died or raised; it goes on from its last finished epoch
 

@@ -11,12 +11,12 @@ from rich.console import Console
 from rich.text import Text
 
 from bench import data, plans, provenance
+from bench.directory import read_failure, unfinished, waited
 from bench.display import Display, duration
 from bench.errors import BadInput
 from bench.job import Job, Request
 from bench.specs import Recipe, Trial
 from bench.stamp import is_indexed
-from bench.trial import read_failure, unfinished, waited
 
 
 @contextmanager

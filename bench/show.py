@@ -7,12 +7,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from bench import hits, plans
+from bench.directory import read_failure, read_object, read_progress, read_results
 from bench.display import duration
 from bench.errors import BadInput
 from bench.specs import Recipe
 from bench.stamp import read_stamp
 from bench.status import state_of
-from bench.trial import read_failure, read_object, read_progress, read_results
 
 LEAST = 4  # hexadecimal digits of a key
 

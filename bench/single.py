@@ -9,8 +9,9 @@ import torch
 from bench import data, provenance
 from bench.attacks import ATTACKS
 from bench.errors import BadInput
+from bench.recipes import check
 from bench.specs import Measurement, Recipe, Trial, lambda_set
-from bench.trial import check, run
+from bench.trial import run
 from bench.yamlfile import explain, first_error
 
 

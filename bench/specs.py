@@ -138,7 +138,7 @@ class Recipe(Frozen):
     augment: Literal["none", "crop-flip"] = Field(description="row 11: pad 4, random crop, random flip; or nothing")
     # network
     arch: str = Field(description="resnet34, or wrn-<depth>-<width>, e.g. wrn-16-8")
-    method: str = Field(description="pgd_at, oat, or another name in bench.training.objectives.OBJECTIVES")
+    method: str = Field(description="pgd_at, oat, or another name in bench.training.budget.METHODS")
     lam: float | None = Field(None, ge=0, le=1, description="the fixed λ of PGD-AT")
     lambdas: tuple[float, ...] = Field((), description="the λ set an OAT network is trained on")
     lam_density: Literal["set", "continuous", "continuous-low"] = Field(
@@ -252,7 +252,7 @@ class Measurement(Frozen):
     """
 
     probe: Literal["accuracy", "bn_statistics", "saliency", "cost", "transfer", "masking"] = Field(
-        "accuracy", description="accuracy (SA and RA), or a name in bench.measures.PROBES"
+        "accuracy", description="accuracy (SA and RA), or another name in bench.measures.passes.PASSES"
     )
     attack: str = Field("pgd7", description="a name in bench.attacks.ATTACKS")
     epsilon: float = Field(0.0, ge=0, le=1)

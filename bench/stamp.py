@@ -4,7 +4,7 @@ import json
 import os
 from pathlib import Path
 
-from bench.trial import read_results
+from bench.directory import read_results
 
 EMBEDDED = "sqlite:///RUNS/mlflow.db"
 STAMP = "mlflow.json"  # in a trial's directory: where its run is, and which measurements that holds

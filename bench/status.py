@@ -6,8 +6,8 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import plans
+from bench.directory import read_failure, read_progress, read_results
 from bench.errors import BadInput
-from bench.trial import read_failure, read_progress, read_results
 
 
 def show(runs: Path, out: Console) -> None:

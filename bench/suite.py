@@ -5,7 +5,7 @@ name of a λ set) stands for a network each: `{method: pgd_at, lam: S1}` is six 
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from bench import data
 from bench.attacks import ATTACKS, objection
 from bench.errors import BadInput, unknown
 from bench.lenders import with_lenders
-from bench.measures import PROBES
+from bench.measures.passes import PASSES
 from bench.provenance import ROOT
 from bench.recipes import PLANNED, combinations, fraction, parse_settings, recipe_of
 from bench.specs import Measurement, Recipe, Trial, lambda_set
@@ -94,7 +94,7 @@ class Options:
     datasets: dict[str, str] = field(default_factory=dict)
     seeds: int | None = None
     settings: tuple[str, ...] = ()
-    precision: str = "fp32"  # what `precision: auto` becomes on this machine
+    precision: Callable[[], str] = lambda: "fp32"  # what `precision: auto` becomes on this machine; asked if need be
     root: Path = ROOT / "data"
 
 
@@ -128,8 +128,9 @@ def merge(trials: Iterable[Trial]) -> list[Trial]:
     merged: dict[str, Trial] = {}
     for trial in trials:
         have = merged.setdefault(trial.key, trial)
-        more = tuple(what for what in trial.measurements if what not in have.measurements)
-        merged[trial.key] = have.model_copy(update={"measurements": have.measurements + more})
+        if have.measurements != trial.measurements:
+            both = tuple(dict.fromkeys(have.measurements + trial.measurements))
+            merged[trial.key] = have.model_copy(update={"measurements": both})
     return list(merged.values())
 
 
@@ -177,8 +178,8 @@ def check_names(suite: Suite, scale: Scale, document: Document, scale_document: 
                 document.fail((*at, "measure", i, "attack"), unknown("attack", measure.attack, ATTACKS))
             if objection(measure.attack, measure):
                 document.fail((*at, "measure", i, "attack"), objection(measure.attack, measure))
-            if measure.probe not in ("accuracy", *PROBES):
-                document.fail((*at, "measure", i, "probe"), unknown("probe", measure.probe, ["accuracy", *PROBES]))
+            if measure.probe not in PASSES:
+                document.fail((*at, "measure", i, "probe"), unknown("probe", measure.probe, PASSES))
             epsilon = fraction(measure.epsilon)
             if not (epsilon is None or isinstance(epsilon, float) and 0 < epsilon <= 1):
                 why = f"epsilon: a number in (0,1] or 8/255, not {measure.epsilon!r}"
@@ -218,7 +219,6 @@ def panel(name: str, experiment: Experiment, scale: Scale, document, scale_docum
     common = {"augment": info.augment, "heldout": info.heldout, "lr": scale.lr, "precision": "auto"}
     common |= scale.recipe | role
     settings = parse_settings(options.settings)
-    seeds = range(options.seeds or scale.seeds)
     trials: dict[str, Trial] = {}
     labels: dict[str, str] = {}
     for i, network in enumerate(experiment.networks):
@@ -231,24 +231,21 @@ def panel(name: str, experiment: Experiment, scale: Scale, document, scale_docum
         fixed_batch = "batch" in network or "batch" in settings
         longer = relative(network, common | settings, blame)
         for fields in combinations(common | network | settings | longer, blame):
-            for seed in seeds:
-                planned = {"dataset": info.name, "data_hash": info.fingerprint, "seed": seed}
-                planned |= (
-                    {"train_images": scale.train_images} if (scale.train_images or info.train) < info.train else {}
-                )
-                recipe = recipe_of(fields | planned, options.precision, fixed_batch, blame)
-                if recipe.heldout + recipe.batch > info.train:
-                    why = (
-                        f"{recipe.heldout} held-out images and a batch of {recipe.batch} are more than the {info.train}"
-                    )
-                    blame(("heldout",), f"{why} training images of {info.name}")
-                asked = [what for m in experiment.measure for what in measurements(m, recipe, scale, blame)]
-                if not asked:
-                    continue  # a network of none of the scale's few λ
-                trial = Trial(recipe=recipe, measurements=tuple(dict.fromkeys(asked)), source=source)
-                trials.setdefault(recipe.key, trial)
+            planned = {"dataset": info.name, "data_hash": info.fingerprint}
+            planned |= {"train_images": scale.train_images} if (scale.train_images or info.train) < info.train else {}
+            recipe = recipe_of(fields | planned, options.precision, fixed_batch, blame)
+            if recipe.heldout + recipe.batch > info.train:
+                why = f"{recipe.heldout} held-out images and a batch of {recipe.batch} are more than the {info.train}"
+                blame(("heldout",), f"{why} training images of {info.name}")
+            asked = [what for m in experiment.measure for what in measurements(m, recipe, scale, blame)]
+            if not asked:
+                continue  # a network of none of the scale's few λ
+            for seed in range(options.seeds or scale.seeds):
+                sown = recipe.model_copy(update={"seed": seed})
+                trial = Trial(recipe=sown, measurements=tuple(dict.fromkeys(asked)), source=source)
+                trials.setdefault(trial.key, trial)
                 if label is not None:
-                    labels.setdefault(recipe.key, str(label))
+                    labels.setdefault(trial.key, str(label))
     if not trials:
         scale_document.fail(("few_lambdas",), f"few_lambdas: {scale.few_lambdas} has no λ that {name} measures")
     trials = with_lenders(trials)

@@ -22,10 +22,10 @@ from mlflow.exceptions import MlflowException  # noqa: E402
 logging.getLogger("mlflow").setLevel(logging.ERROR)  # its import has set INFO: a line per table made
 
 from bench import mlflow_view  # noqa: E402
+from bench.directory import read_failure, read_progress, read_results, write_json  # noqa: E402
 from bench.plans import UNPLANNED, flat  # noqa: E402
 from bench.specs import Recipe  # noqa: E402
 from bench.stamp import STAMP, portable, read_stamp, store_uri  # noqa: E402
-from bench.trial import read_failure, read_progress, read_results, write_json  # noqa: E402
 
 RUNS = "bench.runs"  # tag: the runs directory that a run belongs to
 MEASURED = "bench.measurements"  # tag: the measurements that a run holds

@@ -1,18 +1,10 @@
 """One Trial in one directory: train, then measure. Plain torch, no Ray and no MLflow, so it runs wherever torch runs.
 
-The directory is the truth about the trial:
-  recipe.json          the recipe
-  progress.jsonl       a row per finished epoch
-  checkpoint/          the state after the last finished epoch, while training
-  weights.safetensors  the selected network
-  saliency-….safetensors  maps and alignments of a saliency measurement
-  results.json         counts per λ (or a probe's rows) of each measurement, held-out score, times, MACs, provenance
-  failure.json         why it failed, if it did
+What the directory holds, bench/directory.py says.
 """
 
 import fcntl
 import json
-import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -23,33 +15,23 @@ import torch
 from bench import hits, provenance
 from bench.attacks import Unavailable, credit
 from bench.data import DataError, Dataset, describe, load
-from bench.errors import unknown
-from bench.measures import PROBES
+from bench.directory import (
+    NEEDS,
+    missing,
+    read_object,
+    read_progress,
+    read_results,
+    write_failure,
+    write_json,
+    write_text,
+)
 from bench.measures.accuracy import accuracy
-from bench.measures.cost import cost
-from bench.models import build, parse_arch
-from bench.models.encoding import code_dim
+from bench.measures.cost import cost, training_macs
+from bench.measures.probes import PROBES
+from bench.models import build
 from bench.specs import Measurement, Recipe, Trial
-from bench.training import TrainingFailed, selection, train
-from bench.training.budget import training_macs
-from bench.training.objectives import OBJECTIVES
-
-NEEDS = "examples are to be crafted with the weights of network"
-
-
-def check(recipe: Recipe) -> tuple[str, str] | None:
-    """(field, what is wrong) when a name in the recipe is none that this program knows."""
-    if recipe.method not in OBJECTIVES:
-        return "method", unknown("method", recipe.method, OBJECTIVES)
-    field = "arch"
-    try:
-        parse_arch(recipe.arch)
-        field = "encoding"
-        if recipe.method != "pgd_at":
-            code_dim(recipe.encoding, len(recipe.lambdas))
-    except ValueError as error:
-        return field, str(error)
-    return None
+from bench.training import selection, trades  # noqa: F401, trades adds its method
+from bench.training.loop import TrainingFailed, train
 
 
 def run(trial: Trial, directory: Path, data_root: Path, device: torch.device, extra: dict) -> Iterator[dict]:
@@ -151,68 +133,3 @@ def at_selected_weights(net, recipe: Recipe, directory: Path, part, what: Measur
         rows[tag] = accuracy(net, part, what, lam)
     sa, ra = (rows[selection.nearest_tag(metric, lam, recipe, what.width)] for metric in ("SA", "RA"))
     return sa | {name: ra[name] for name in ("robust_correct", "robust_hits")}
-
-
-def missing(trial: Trial, directory: Path) -> list[Measurement]:
-    """The trial's measurements that results.json does not hold."""
-    done = read_results(directory).get("measurements", {})
-    return [what for what in trial.measurements if what.key not in done]
-
-
-def unfinished(trial: Trial, directory: Path) -> bool:
-    return bool(missing(trial, directory))
-
-
-def waited(trial: Trial, directory: Path) -> bool:
-    """Whether all that a trial lacks needed the weights of a network that had not been trained then, and is now."""
-    lacks = missing(trial, directory)
-    there = all(w.surrogate and (directory.parent / w.surrogate / "weights.safetensors").exists() for w in lacks)
-    return bool(lacks) and there and (read_failure(directory) or "").startswith(NEEDS)
-
-
-def read_failure(directory: Path) -> str | None:
-    """Why the trial failed, if it did."""
-    return read_object(directory / "failure.json").get("reason")
-
-
-def write_failure(directory: Path, reason: str, log: str) -> None:
-    """`log` names the file in the directory that tells more."""
-    directory.mkdir(parents=True, exist_ok=True)
-    write_json(directory / "failure.json", {"reason": reason, "log": log})
-
-
-def read_results(directory: Path) -> dict:
-    """results.json, or {} when it is absent or was damaged by hand (it is replaced atomically)."""
-    return read_object(directory / "results.json")
-
-
-def read_progress(directory: Path) -> list[dict]:
-    """The rows of progress.jsonl up to the first damaged one."""
-    rows = []
-    try:
-        for line in (directory / "progress.jsonl").read_text().splitlines():
-            row = json.loads(line)
-            rows.append({"epoch": row["epoch"], **row})
-    except (OSError, ValueError, TypeError, KeyError):
-        pass
-    return rows
-
-
-def read_object(path: Path) -> dict:
-    """A JSON object, or {} when there is none to be read."""
-    try:
-        value = json.loads(path.read_text())
-    except (OSError, ValueError):  # ValueError: no JSON, or no UTF-8
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-def write_json(path: Path, value: dict) -> None:
-    write_text(path, json.dumps(value, indent=1, ensure_ascii=False) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Atomically: readers see the old text or the new."""
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(text)
-    os.replace(temporary, path)

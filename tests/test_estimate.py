@@ -5,12 +5,13 @@ import json
 import pytest
 import torch
 
-from bench import estimate
+from bench import pace
 from bench.data import describe
+from bench.directory import missing
 from bench.estimate import STEP_OVERHEAD, Estimator, wall_seconds
 from bench.measures.cost import cost
 from bench.specs import Measurement, Trial
-from bench.training.budget import measuring_passes, training_passes
+from bench.training.budget import training_passes
 from tests.recipes import oat, pgd_at
 
 INFO = describe("digits", None)
@@ -52,10 +53,6 @@ def test_training_uses_no_more_images_than_there_are():
     assert training_passes(recipe, 1347) == 1300 * 3 + 40 * 16  # 1347 - 40 held out, in whole batches of 10
 
 
-def test_measuring_passes_by_hand():
-    assert measuring_passes(6, 7, 100) == 6 * 100 * 16
-
-
 @pytest.mark.parametrize("density", ["continuous", "continuous-low"])
 def test_continuous_lambda_trains_on_as_many_images(density):
     """The share of λ=0, which is not attacked, stays that of the set."""
@@ -66,8 +63,8 @@ def test_continuous_lambda_trains_on_as_many_images(density):
 def timed(monkeypatch, tmp_path):
     """An estimator to which a pass takes 1 ms, and the recipes it timed."""
     calls = []
-    monkeypatch.setattr(estimate, "time_pass", lambda recipe, *rest: calls.append(recipe.arch) or 1e-3)
-    return Estimator(tmp_path, torch.device("cpu")), calls
+    monkeypatch.setattr(pace, "time_pass", lambda recipe, *rest: calls.append(recipe.arch) or 1e-3)
+    return Estimator(tmp_path), calls
 
 
 def trial_of(recipe) -> Trial:
@@ -75,9 +72,14 @@ def trial_of(recipe) -> Trial:
     return Trial(recipe=recipe, measurements=(what,), source="digits")
 
 
+def cost_of(estimator: Estimator, trial: Trial) -> dict:
+    """With what its directory says is measured."""
+    return estimator.trial(trial, INFO, missing(trial, estimator.runs / "trials" / trial.key))
+
+
 def test_a_trial_s_seconds_and_macs_are_passes_times_their_cost(timed):
     recipe = oat()
-    found, passes = timed[0].trial(trial_of(recipe), INFO), training_passes(recipe, INFO.train)
+    found, passes = cost_of(timed[0], trial_of(recipe)), training_passes(recipe, INFO.train)
     seconds = (passes * STEP_OVERHEAD + 6 * 100 * 16) * 1e-3
     assert found["seconds"] == pytest.approx(seconds) and found["seconds_left"] == pytest.approx(seconds)
     assert found["macs"] == cost(recipe, INFO.shape, 10).macs * (passes + 6 * 100 * 16)
@@ -92,7 +94,7 @@ def test_a_slimmable_trial_trains_and_measures_each_width_at_its_own_cost(timed)
     assert at[0.5] < at[0.75] < at[1.0]
     grid = {"epsilon": 0.1, "step": 0.025, "lambdas": recipe.lambdas, "test_images": 100}
     what = tuple(Measurement(**grid, width=width) for width in WIDTHS)
-    found = timed[0].trial(Trial(recipe=recipe, measurements=what, source="digits"), INFO)
+    found = cost_of(timed[0], Trial(recipe=recipe, measurements=what, source="digits"))
     passes = training_passes(recipe, INFO.train)
     macs = sum(at.values()) * (passes + 6 * 100 * 16)
     assert found["macs"] == pytest.approx(macs)
@@ -115,7 +117,7 @@ def test_a_slimmable_trial_trains_and_measures_each_width_at_its_own_cost(timed)
 def test_a_measurement_is_worth_the_steps_of_its_attack(timed, fields, passes):
     recipe = oat()
     what = Measurement(epsilon=0.1, step=0.025, lambdas=recipe.lambdas, test_images=100, **fields)
-    found = timed[0].trial(Trial(recipe=recipe, measurements=(what,), source="digits"), INFO)
+    found = cost_of(timed[0], Trial(recipe=recipe, measurements=(what,), source="digits"))
     training = training_passes(recipe, INFO.train)
     assert found["seconds"] == pytest.approx((training * STEP_OVERHEAD + 6 * 100 * passes) * 1e-3)
 
@@ -125,28 +127,28 @@ def test_only_what_the_directory_lacks_is_left(timed, tmp_path):
     directory = tmp_path / "trials" / trial.key
     directory.mkdir(parents=True)
     (directory / "progress.jsonl").write_text('{"epoch": 1}\n')
-    whole = timed[0].trial(trial, INFO)
+    whole = cost_of(timed[0], trial)
     measuring = 6 * 100 * 16 * 1e-3
     assert whole["seconds_left"] == pytest.approx(0.75 * (whole["seconds"] - measuring) + measuring)
     (directory / "weights.safetensors").touch()
-    assert timed[0].trial(trial, INFO)["seconds_left"] == pytest.approx(measuring)
+    assert cost_of(timed[0], trial)["seconds_left"] == pytest.approx(measuring)
     (directory / "results.json").write_text(json.dumps({"measurements": {trial.measurements[0].key: {}}}))
-    assert timed[0].trial(trial, INFO)["seconds_left"] == 0
+    assert cost_of(timed[0], trial)["seconds_left"] == 0
 
 
 def test_a_network_is_timed_once_and_the_timing_kept(timed, tmp_path):
     estimator, calls = timed
     for seed in (0, 1):
-        estimator.trial(trial_of(oat(seed=seed)), INFO)
-    Estimator(tmp_path, torch.device("cpu")).trial(trial_of(oat(norm="normal")), INFO)
+        cost_of(estimator, trial_of(oat(seed=seed)))
+    cost_of(Estimator(tmp_path), trial_of(oat(norm="normal")))
     assert calls == ["wrn-10-1"]
     (tmp_path / "machine.json").write_text("{damaged")
-    Estimator(tmp_path, torch.device("cpu")).trial(trial_of(oat()), INFO)
+    cost_of(Estimator(tmp_path), trial_of(oat()))
     assert calls == ["wrn-10-1"] * 2
 
 
 def test_a_timing_is_a_plausible_number(monkeypatch):
-    monkeypatch.setattr(estimate, "LEAST_SECONDS", 0.01)
+    monkeypatch.setattr(pace, "LEAST_SECONDS", 0.01)
     threads = torch.get_num_threads()
-    seconds = estimate.time_pass(oat(), INFO, "fp32", torch.device("cpu"))
+    seconds = pace.time_pass(oat(), INFO, "fp32", "cpu")
     assert 1e-7 < seconds < 0.1 and torch.get_num_threads() == threads

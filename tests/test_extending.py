@@ -5,7 +5,8 @@ import re
 import pytest
 import torch
 
-from bench.attacks import ATTACKS, attack_of, named
+from bench.attacks import ATTACKS, facts, named
+from bench.attacks.named import FUNCTIONS, attack_of
 from bench.data import load
 from bench.models import build
 from bench.specs import S1, Measurement, Recipe
@@ -40,7 +41,9 @@ def test_the_method_example_trains(digits, monkeypatch):
 def signs(monkeypatch):
     """The attack of the example, among ATTACKS for the time of a test."""
     monkeypatch.setitem(ATTACKS, "signs", None)
+    monkeypatch.setitem(FUNCTIONS, "random_signs", None)
     exec(EXAMPLES[1], dict(vars(named)))
+    exec(EXAMPLES[2], dict(vars(facts)))
     return ATTACKS["signs"]
 
 

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from bench.directory import write_json
 from bench.plans import UNPLANNED
 from bench.stamp import is_indexed
-from bench.trial import write_json
 from tests.recipes import pgd_at
 
 TAGS = {"suite": "frontiers", "figure": "fig4", "scale": "laptop", "protocol": "paper", "mlflow.source.name": "x"}

@@ -9,13 +9,15 @@ import torch
 
 from bench import hits
 from bench import trial as module
-from bench.attacks import autoattack, pgd
+from bench.attacks import autoattack
+from bench.attacks.gradient import pgd
 from bench.data import DataError
+from bench.directory import read_failure, read_progress, read_results, unfinished
 from bench.measures.cost import cost
 from bench.specs import Measurement, Protocol, Recipe, Trial
 from bench.training import selection
 from bench.training.budget import training_passes
-from bench.trial import read_failure, read_progress, read_results, run, unfinished
+from bench.trial import run
 from tests.recipes import oat, pgd_at
 
 CPU = torch.device("cpu")

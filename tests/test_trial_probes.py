@@ -9,8 +9,9 @@ from safetensors.torch import load_file
 
 from bench import hits
 from bench import trial as module
+from bench.directory import read_results, unfinished
 from bench.specs import Measurement, Recipe, Trial
-from bench.trial import read_results, run, unfinished
+from bench.trial import run
 from tests.recipes import oat, pgd_at
 
 CPU = torch.device("cpu")

@@ -1,7 +1,9 @@
-"""Attacks on a conditioned network. A new one is a function and a line in ATTACKS (docs/extending.md)."""
+"""Attacks on a conditioned network. A new one is a function, its name, and a line in ATTACKS (docs/extending.md).
 
-from bench.attacks.autoattack import Unavailable
-from bench.attacks.gradient import Logits, pgd
-from bench.attacks.named import ATTACKS, Attack, attack_of, credit, effort, objection
+What is here needs no torch; `named` makes the attack that a measurement asks for.
+"""
 
-__all__ = ["ATTACKS", "Attack", "Logits", "Unavailable", "attack_of", "credit", "effort", "objection", "pgd"]
+from bench.attacks.facts import ATTACKS, Attack, credit, effort, objection
+from bench.attacks.packages import Unavailable
+
+__all__ = ["ATTACKS", "Attack", "Unavailable", "credit", "effort", "objection"]

@@ -1,70 +1,25 @@
-"""The attacks by name, and what a measurement may change in them: steps, start, restarts, targets."""
+"""The attack that a measurement asks for, with all that it changes: steps, start, restarts, targets.
+
+An attack's function takes (logits, x, y, epsilon, step, steps, rng, start, loss), see `gradient`.
+"""
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from bench.attacks import autoattack as auto
+from bench.attacks.autoattack import autoattack
+from bench.attacks.facts import ATTACKS, objection
 from bench.attacks.gradient import Logits, Loss, cross_entropy, fgsm, margin, mi_fgsm, offset, pgd
 from bench.attacks.square import square
 from bench.specs import Measurement
 
-CHANGES = {"steps": None, "start": None, "restarts": 1, "targeted": False}  # what a measurement may change; unchanged
 Try = Callable[[Tensor, Tensor], Tensor]  # the images still robust (K, C, H, W), their places in the batch (K,) → x_adv
 
 
-@dataclass(frozen=True)
-class Attack:
-    """`run` takes (logits, x, y, epsilon, step, steps, rng, start, loss); `steps` and `start` where none are asked.
-
-    `loss` is what it increases where it has no target; `passes` of the network per step, a forward and a backward each
-    counted 1. fixed: the fields of CHANGES that mean nothing to it, and are refused. effort: classes → gradient steps
-    of an image, where that is not `steps`. lacking: what hinders it on this machine, in one line. package: whose work
-    it is.
-    """
-
-    run: Callable[..., Tensor]
-    steps: int
-    start: str
-    loss: Loss = cross_entropy
-    passes: int = 2
-    fixed: tuple[str, ...] = ()
-    effort: Callable[[int], int] | None = None
-    lacking: Callable[[], str | None] = lambda: None
-    package: Callable[[], str] | None = None
-
-
-ATTACKS = {
-    "pgd7": Attack(pgd, 7, "uniform"),  # the paper's, in training and evaluation (Sec. 4.1)
-    "pgd20": Attack(pgd, 20, "uniform"),  # Fig. 7
-    "mifgsm": Attack(mi_fgsm, 10, "image"),
-    "fgsm": Attack(fgsm, 1, "image", fixed=("steps",)),
-    "square": Attack(square, 1000, "image", loss=margin, passes=1, fixed=("start",)),  # its steps are queries
-    "pgd50": Attack(pgd, 50, "uniform"),  # docs/attacks.md has these three
-    "cw50": Attack(pgd, 50, "uniform", loss=margin),
-    "autoattack": Attack(
-        *(auto.autoattack, auto.STEPS, "uniform"),
-        fixed=tuple(CHANGES),
-        effort=auto.effort,
-        lacking=auto.lacking,
-        package=auto.package,
-    ),
-}
-
-
-def objection(name: str, asked) -> str | None:
-    """What is wrong with the changes that `asked`, a measurement or a suite's, makes in an attack, in one line."""
-    changed = [field for field, own in CHANGES.items() if field in ATTACKS[name].fixed and getattr(asked, field) != own]
-    return f"{name} takes no {' and no '.join(changed)}: leave that out" if changed else None
-
-
-def credit(what: Measurement) -> dict[str, str]:
-    """{"package": …} where an attack is another package's work, for the measurement's rows."""
-    own = ATTACKS[what.attack].package
-    return {"package": own()} if own else {}
+FUNCTIONS = {"pgd": pgd, "mi_fgsm": mi_fgsm, "fgsm": fgsm, "square": square, "autoattack": autoattack}
+LOSSES = {"cross_entropy": cross_entropy, "margin": margin}
 
 
 def attack_of(what: Measurement) -> Callable[[Logits, Tensor, Tensor, torch.Generator], Tensor]:
@@ -72,8 +27,9 @@ def attack_of(what: Measurement) -> Callable[[Logits, Tensor, Tensor, torch.Gene
     attack, wrong = ATTACKS[what.attack], objection(what.attack, what)
     if wrong:
         raise ValueError(wrong)
+    function, loss = FUNCTIONS[attack.run], LOSSES[attack.loss]
     budget = {"epsilon": what.epsilon, "step": what.step, "steps": what.steps or attack.steps}
-    start, loss = what.start or attack.start, away(attack.loss) if what.targeted else attack.loss
+    start, loss = what.start or attack.start, away(loss) if what.targeted else loss
 
     def tries(logits: Logits, x: Tensor, y: Tensor, rng: torch.Generator) -> Iterator[Try]:
         """Starts are drawn for all images, so that none depends on how the network did on another image. (Square's
@@ -86,13 +42,13 @@ def attack_of(what: Measurement) -> Callable[[Logits, Tensor, Tensor, torch.Gene
 
                 def once(part: Tensor, left: Tensor, within=within, aim=aim, begin=begin) -> Tensor:
                     where = begin[left] if torch.is_tensor(begin) else begin
-                    return attack.run(logits, part, aim[left], rng=within, start=where, loss=loss, **budget)
+                    return function(logits, part, aim[left], rng=within, start=where, loss=loss, **budget)
 
                 yield once
 
     def run(logits: Logits, x: Tensor, y: Tensor, rng: torch.Generator) -> Tensor:
         if what.restarts == 1 and not what.targeted:
-            return attack.run(logits, x, y, rng=rng, start=start, loss=loss, **budget)
+            return function(logits, x, y, rng=rng, start=start, loss=loss, **budget)
         return first_to_fool(logits, x, y, tries(logits, x, y, rng))
 
     return run
@@ -135,11 +91,3 @@ def wrong_classes(logits: Logits, x: Tensor, y: Tensor) -> Tensor:
     """(classes - 1, N) every wrong class of each image, the likeliest first."""
     outputs = logits(x).float().scatter(1, y[:, None], float("inf"))
     return outputs.argsort(dim=1, descending=True)[:, 1:].T
-
-
-def effort(what: Measurement, classes: int) -> float:
-    """Gradient steps that a measurement spends on each image and λ at most: an image that has fallen is let alone, and
-    a query, a forward pass alone, is half."""
-    attack, targets = ATTACKS[what.attack], classes - 1 if what.targeted else 1
-    steps = attack.effort(classes) if attack.effort else what.steps or attack.steps
-    return steps * what.restarts * targets * attack.passes / 2

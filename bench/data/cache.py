@@ -4,16 +4,20 @@ Eight workers that start together on 60,000 JPEGs, or on an archive, must not al
 for its lock. safetensors, because reading it runs no code, unlike a pickle.
 """
 
+from __future__ import annotations
+
 import fcntl
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from shutil import copymode
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from bench.data.words import DataError, Images
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def cached(root: Path, fingerprint: str, make: Callable[[Path], tuple[Images, Images]]) -> tuple[Images, Images]:

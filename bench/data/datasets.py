@@ -3,7 +3,7 @@
 import difflib
 from pathlib import Path
 
-from bench.data import digits, official, paths
+from bench.data import digits, official
 from bench.data.words import DataError, Dataset, Images, Info
 
 NAMES = ("digits", *official.FACTS)
@@ -23,6 +23,8 @@ def describe(source: str, root: Path) -> Info:
         close = difflib.get_close_matches(source, NAMES, 1)
         guess = f" (did you mean {close[0]}?)" if close else ""
         raise DataError(f"no data {source!r}{guess}: give {', '.join(NAMES)}, or a path to Parquet or image files")
+    from bench.data import paths  # here, because a plan on named data needs neither NumPy nor Pillow
+
     return paths.describe(source, Path(root), NAMES)
 
 
@@ -56,4 +58,6 @@ def _read(source: str, root: Path, fingerprint: str) -> tuple[Images, Images]:
         return digits.read()
     if source in official.FACTS:
         return official.read(source, root)
+    from bench.data import paths  # as above
+
     return paths.read(source, root, fingerprint)

@@ -1,16 +1,14 @@
-"""Encoded images (PNG, JPEG, …) to one uint8 tensor, with Pillow."""
+"""Encoded images (PNG, JPEG, …) to one uint8 array, with Pillow."""
 
 from collections.abc import Iterator
 from io import BytesIO
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from bench.data.words import DataError
 
 
-def decode(encoded: Iterator[tuple[str, bytes]], count: int) -> Tensor:
+def decode(encoded: Iterator[tuple[str, bytes]], count: int) -> np.ndarray:
     """`count` pairs (where it lies, encoded bytes) to RGB images, uint8 (N, 3, H, W).
 
     Raises DataError that names the first image which cannot be read or has another size than the first one.
@@ -24,7 +22,7 @@ def decode(encoded: Iterator[tuple[str, bytes]], count: int) -> Tensor:
             sizes = [f"{width} × {height}" for _, height, width in (image.shape, images.shape[1:])]
             raise DataError(f"{where} is {sizes[0]} pixels, the first image {sizes[1]}: resize all images to one size")
         images[index] = image
-    return torch.from_numpy(images)
+    return images
 
 
 def decode_one(where: str, data: bytes) -> np.ndarray:

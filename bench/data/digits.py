@@ -3,52 +3,60 @@
 Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI repository (its test part).
 """
 
+import gzip
 import hashlib
+from array import array
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-import numpy as np
-import torch
-
 from bench.data.words import Images, Info
 
-CLASSES = 10
+SHAPE, CLASSES = (1, 8, 8), 10
 HELDOUT = 200
 TEST_EVERY = 4  # image 0, 4, 8, … is for testing: free of a seed, and each class has its share
+# 17 grey levels 0..16 stretched over 0..255, so that ε has the same meaning as for any other image
+STRETCHED = bytes(round(min(level, 16) * 255 / 16) for level in range(256))
 
 
+@cache
 def describe() -> Info:
     """Counts and content hash of the digits."""
-    train, test = read()
-    content = hashlib.sha256()
-    for part in (train, test):
-        content.update(part.images.numpy().tobytes())
-        content.update(part.labels.numpy().tobytes())
-    shape = tuple(train.images.shape[1:])
-    return Info("digits", shape, CLASSES, len(train.labels), len(test.labels), HELDOUT, "none", content.hexdigest())
+    content, counts = hashlib.sha256(), []
+    for pixels, labels in parts():
+        content.update(pixels)
+        content.update(array("q", labels))  # int64, as tensors hold them
+        counts.append(len(labels))
+    return Info("digits", SHAPE, CLASSES, *counts, HELDOUT, "none", content.hexdigest())
 
 
 @cache
 def read() -> tuple[Images, Images]:
     """Training part, uint8 (1347, 1, 8, 8), and test part, uint8 (450, 1, 8, 8)."""
-    pixels, labels = table()
-    # 17 grey levels 0..16 stretched over 0..255, so that ε has the same meaning as for any other image
-    images = torch.from_numpy(np.rint(pixels * 255 / 16).astype(np.uint8).reshape(-1, 1, 8, 8))
-    labels = torch.from_numpy(labels.astype(np.int64))
-    for_test = torch.arange(len(labels)) % TEST_EVERY == 0
-    return Images(images[~for_test], labels[~for_test]), Images(images[for_test], labels[for_test])
+    import numpy as np  # here, because a plan describes the digits and reads none
+
+    return tuple(Images.of(np.frombuffer(pixels, np.uint8).reshape(-1, *SHAPE), labels) for pixels, labels in parts())
 
 
-def table() -> tuple[np.ndarray, np.ndarray]:
-    """scikit-learn's load_digits: (1797, 64) grey levels 0 to 16, and (1797,) labels. Its file is read directly, since
-    importing the library takes longer than the rest of a plan."""
+def parts() -> list[tuple[bytearray, list[int]]]:
+    """Of the training and the test part the pixels, a byte each, of all images in a row, and their labels."""
+    rows = table()
+    train, test = [row for i, row in enumerate(rows) if i % TEST_EVERY], rows[::TEST_EVERY]
+    return [
+        (bytearray().join(row[:-1].translate(STRETCHED) for row in part), [row[-1] for row in part])
+        for part in (train, test)
+    ]
+
+
+def table() -> list[bytes]:
+    """scikit-learn's load_digits: 1,797 rows of 64 grey levels 0 to 16 and a label. Its file is read directly, since
+    importing the library takes longer than the rest of a plan, and NumPy a part of it."""
     package = find_spec("sklearn")
     for folder in (package.submodule_search_locations or []) if package else []:
         file = Path(folder) / "datasets" / "data" / "digits.csv.gz"
         if file.is_file():
-            found = np.loadtxt(file, delimiter=",")
-            return found[:, :-1], found[:, -1]
+            lines = gzip.decompress(file.read_bytes()).splitlines()
+            return [bytes(map(int, line.split(b","))) for line in lines]
     from sklearn.datasets import load_digits  # should the library ever keep it elsewhere
 
-    return load_digits(return_X_y=True)
+    return [bytes([*map(int, row), label]) for row, label in zip(*load_digits(return_X_y=True), strict=True)]

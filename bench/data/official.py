@@ -9,9 +9,6 @@ import shutil
 import tarfile
 from pathlib import Path
 
-import numpy as np
-import torch
-
 from bench.data.cache import cached
 from bench.data.words import DataError, Images, Info
 
@@ -117,7 +114,7 @@ def _cifar10_parts(folder: Path) -> tuple[Images, Images]:
     from torchvision.datasets import CIFAR10
 
     parts = (CIFAR10(folder, train=train) for train in (True, False))
-    return tuple(_images(part.data.transpose(0, 3, 1, 2), part.targets) for part in parts)
+    return tuple(Images.of(part.data.transpose(0, 3, 1, 2), part.targets) for part in parts)
 
 
 def _read_stl10(root: Path, scratch: Path) -> tuple[Images, Images]:
@@ -134,7 +131,7 @@ def _stl10_parts(folder: Path) -> tuple[Images, Images]:
         train_list = STL10.train_list[:2]  # without the 2.7 GB of unlabelled images, which torchvision would check too
 
     parts = (Labelled(folder, split=split) for split in ("train", "test"))
-    return tuple(_images(part.data, part.labels) for part in parts)
+    return tuple(Images.of(part.data, part.labels) for part in parts)
 
 
 def _read_svhn(root: Path, scratch: Path) -> tuple[Images, Images]:
@@ -145,7 +142,7 @@ def _read_svhn(root: Path, scratch: Path) -> tuple[Images, Images]:
             raise _absent("svhn", file, root)
         verify("svhn", root / file)
     parts = (SVHN(root, split=split) for split in ("train", "test"))
-    return tuple(_images(part.data, part.labels) for part in parts)
+    return tuple(Images.of(part.data, part.labels) for part in parts)
 
 
 def _from_archive(name: str, kind: type, files: list[str], root: Path, scratch: Path, parts) -> tuple[Images, Images]:
@@ -186,7 +183,3 @@ def absent(name: str, root: Path) -> DataError:
 
 def _absent(name: str, file: str, root: Path) -> DataError:
     return DataError(f"{file} is not in {root}: run python -m bench data fetch {name}, or put it there by hand")
-
-
-def _images(pixels: np.ndarray, labels) -> Images:
-    return Images(torch.from_numpy(np.ascontiguousarray(pixels)), torch.from_numpy(np.asarray(labels, np.int64)))

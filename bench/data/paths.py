@@ -9,7 +9,6 @@ from pathlib import Path
 from types import ModuleType
 
 import numpy as np
-import torch
 
 from bench.data import folder, parquet
 from bench.data.cache import cache_folder, cached, replacing
@@ -113,13 +112,12 @@ def _decoded(reader: ModuleType, files: Files) -> tuple[Images, Images]:
     return parts["all"].slice(0, kept), parts["all"].slice(kept, None)
 
 
-def _mixed(images: torch.Tensor, labels: np.ndarray) -> Images:
+def _mixed(images: np.ndarray, labels: np.ndarray) -> Images:
     """In file order, or, if that is sorted by class, in the fixed order numpy.random.default_rng(0).permutation(N).
 
     Sorted, the last images set apart for selection, or the first so many used for a quick test, would be of one class.
     """
-    labels = torch.from_numpy(labels)
-    if (labels.diff() < 0).any():
-        return Images(images, labels)
-    order = torch.from_numpy(np.random.default_rng(0).permutation(len(labels)))
-    return Images(images[order], labels[order])
+    if (np.diff(labels) < 0).any():
+        return Images.of(images, labels)
+    order = np.random.default_rng(0).permutation(len(labels))
+    return Images.of(images[order], labels[order])

@@ -1,21 +1,5 @@
 """What is asked of a trained network. Every reported number is computed in fp32.
 
-SA and RA are in `accuracy`; PROBES holds the others. A probe is a function (net, test images, measurement, directory) →
-rows for results.json, with the selected weights in `net`; a new one is a function and a line here.
+SA and RA are in `accuracy`, `probes` lists the others. Imports nothing, because a plan reads `passes`, which needs no
+torch.
 """
-
-from bench.measures.bn_statistics import bn_statistics
-from bench.measures.cost import forward_cost
-from bench.measures.masking import masking
-from bench.measures.saliency import saliency
-from bench.measures.transfer import transfer
-
-PROBES = {
-    "bn_statistics": bn_statistics,
-    "saliency": saliency,
-    "cost": forward_cost,
-    "transfer": transfer,
-    "masking": masking,
-}
-
-__all__ = ["PROBES"]

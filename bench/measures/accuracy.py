@@ -3,7 +3,7 @@
 import torch
 
 from bench import hits
-from bench.attacks import attack_of
+from bench.attacks.named import attack_of
 from bench.data import Images
 from bench.models.conditional import ConditionalNetwork
 from bench.models.precision import autocast

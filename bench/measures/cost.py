@@ -15,7 +15,9 @@ from bench.data import Images
 from bench.models import build
 from bench.models.conditional import ConditionalNetwork
 from bench.models.layers import FiLM
+from bench.networks import untrained
 from bench.specs import Measurement, Recipe
+from bench.training.budget import training_passes
 
 TIMED_BATCH, TIMINGS = 64, 15
 
@@ -35,8 +37,7 @@ def cost(recipe: Recipe, shape: tuple[int, int, int], classes: int, width: float
 
     At a width of a slimmable network, of that sub-network alone: its slices of the weights, and its own BNs.
     """
-    fixed = {"seed": 0, "lr": 1.0, "epochs": 1} | ({"lam": 0.0} if recipe.method == "pgd_at" else {})
-    return _cost(recipe.model_copy(update=fixed), shape, classes, width)
+    return _cost(untrained(recipe), shape, classes, width)
 
 
 @functools.cache
@@ -64,6 +65,12 @@ def _cost(recipe: Recipe, shape: tuple[int, int, int], classes: int, width: floa
     branches = 1 + (recipe.norm != "normal")  # a weight and a bias per channel of each
     norms = sum(2 * branches * scale.shape[1] for scale, _ in cond.affine)
     return Cost(counted["all"] + counted["film"], counted["film"], counted["parameters"] + norms)
+
+
+def training_macs(recipe: Recipe, shape: tuple[int, int, int], classes: int, train: int) -> int:
+    """Multiply–accumulates of a whole training at all its widths. `shape` is (C, H, W), `train` as in the budget."""
+    widths = sum(cost(recipe, shape, classes, width).macs for width in recipe.widths or (1.0,))
+    return round(training_passes(recipe, train) * widths)
 
 
 def fill(net: nn.Module) -> None:

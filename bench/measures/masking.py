@@ -16,14 +16,11 @@ from torch import Tensor
 from bench.attacks.gradient import begin, cross_entropy, gradient, margin, pgd
 from bench.attacks.square import square
 from bench.data import Images
+from bench.measures.passes import QUERIES, RESTART_STEPS, RESTARTS, STEPS
 from bench.measures.saliency import unit
 from bench.models import build
 from bench.models.conditional import ConditionalNetwork
 from bench.specs import Measurement, Recipe
-
-STEPS = (7, 20, 50)  # of one path of PGD; the paper's own attack has 7
-RESTARTS, RESTART_STEPS = 5, 20
-QUERIES = 200  # of Square, on the images that the gradient leaves
 
 
 def masking(net: ConditionalNetwork, part: Images, what: Measurement, directory: Path) -> Iterator[dict]:
@@ -49,13 +46,6 @@ def masking(net: ConditionalNetwork, part: Images, what: Measurement, directory:
         else:
             adv, about = other
             yield row | about | {"fooled_images": (~right(logits, adv, y)).nonzero()[:, 0].tolist()}
-
-
-def passes(what: Measurement, recipe: Recipe) -> float:
-    """Passes of the network for each image and λ: as if half of the images withstood PGD, and none 2ε."""
-    if what.surrogate:
-        return 2 * RESTART_STEPS / len(what.lambdas) + 1
-    return 4 + (3 * STEPS[-1] + 2 * RESTART_STEPS * (RESTARTS + 1) + QUERIES) / 2
 
 
 def signs(logits, x: Tensor, y: Tensor, what: Measurement) -> dict:

@@ -11,12 +11,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from bench.attacks import attack_of, effort
+from bench.attacks.named import attack_of
 from bench.data import Images
 from bench.measures.accuracy import BATCH
 from bench.measures.saliency import unit
 from bench.models.conditional import ConditionalNetwork
-from bench.specs import Measurement, Recipe
+from bench.specs import Measurement
 
 
 def transfer(net: ConditionalNetwork, part: Images, what: Measurement, directory: Path) -> Iterator[dict]:
@@ -48,12 +48,6 @@ def transfer(net: ConditionalNetwork, part: Images, what: Measurement, directory
             row["other_branch_correct"] = int(swapped[at].sum())
             row["worst_with_branch_correct"] = int((worst & swapped[at]).sum())
         yield row
-
-
-def passes(what: Measurement, recipe: Recipe) -> float:
-    """Passes of the network for each image and λ: the attack, twice with dual BN, and a look at every λ."""
-    attacks = 1 + (recipe.norm == "dual") + (len(what.lambdas) - 1) / 2  # further starts: where half is left
-    return attacks * 2 * effort(what, 10) + len(what.lambdas) + 2
 
 
 def robust(net, part: Images, what: Measurement, lam: float, branch: str | None, grid) -> list[Tensor]:

@@ -1,5 +1,5 @@
 """Conditional networks f(x, λ): the paper's method, Sec. 3."""
 
-from bench.models.build import ARCHITECTURES, build, parse_arch
+from bench.models.build import build, parse_arch
 
-__all__ = ["ARCHITECTURES", "build", "parse_arch"]
+__all__ = ["build", "parse_arch"]

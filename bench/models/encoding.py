@@ -7,19 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-KINDS = "none, onehot, dct-<d>, ro-<d>"
-
-
-def code_dim(encoding: str, n_lambdas: int) -> int:
-    """Length of one code. Raises ValueError for an unknown encoding or one with fewer dimensions than λ values."""
-    kind, _, size = encoding.partition("-")
-    if encoding in ("none", "onehot"):
-        return 1 if encoding == "none" else n_lambdas
-    if kind not in ("dct", "ro") or not size.isdigit():
-        raise ValueError(f"encoding {encoding!r} is unknown, allowed are {KINDS}")
-    if int(size) < n_lambdas:
-        raise ValueError(f"encoding {encoding!r} has {size} dimensions for {n_lambdas} values of λ, which need as many")
-    return int(size)
+from bench.networks import code_dim
 
 
 def codebook(encoding: str, lambdas: tuple[float, ...], seed: int = 0, dct_kind: str = "orthonormal") -> Tensor:

@@ -1,6 +1,4 @@
-"""Model-conditional training: the paper's Algorithm 1 and its baseline, PGD-AT."""
+"""Model-conditional training: the paper's Algorithm 1 and its baseline, PGD-AT.
 
-from bench.training import trades  # noqa: F401, adds its method
-from bench.training.loop import TrainingFailed, train
-
-__all__ = ["TrainingFailed", "train"]
+Imports nothing, because a plan reads `budget` and `schedule`, which need no torch.
+"""

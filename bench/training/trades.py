@@ -19,7 +19,6 @@ from torch import Tensor
 from bench.attacks.gradient import pgd
 from bench.models.conditional import ConditionalNetwork
 from bench.specs import Recipe
-from bench.training.budget import PER_IMAGE, per_image
 from bench.training.objectives import OBJECTIVES, Batch, count, logits, under_attack
 
 
@@ -62,4 +61,3 @@ def craft_kl(net: ConditionalNetwork, recipe: Recipe, batch: Batch, part: slice)
 
 
 OBJECTIVES["oat_trades"] = oat_trades
-PER_IMAGE["oat_trades"] = lambda recipe, attacked: per_image(recipe, attacked) + attacked  # a forward for the target

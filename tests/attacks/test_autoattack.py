@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from bench.attacks import ATTACKS, Unavailable, attack_of, autoattack, credit, effort, pgd
-from bench.attacks.autoattack import ART, OWN
+from bench.attacks import ATTACKS, Unavailable, autoattack, credit, effort, packages
+from bench.attacks.gradient import pgd
+from bench.attacks.named import attack_of
+from bench.attacks.packages import ART, OWN
 from bench.specs import Measurement
 from tests.recipes import images, lively, oat
 
@@ -162,7 +164,7 @@ def test_a_row_names_the_package():
     name, _, version = credit(Measurement(attack="autoattack", epsilon=0.1, step=0.1, lambdas=(0,)))[
         "package"
     ].partition(" ")
-    assert name == autoattack.installed() and version
+    assert name == packages.installed() and version
     assert credit(Measurement(epsilon=0.1, step=0.1, lambdas=(0,))) == {}
 
 
@@ -170,13 +172,13 @@ def test_its_own_package_comes_first_and_one_without_a_version_is_named_by_its_s
     (tmp_path / OWN).mkdir()
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, OWN, raising=False)
-    assert autoattack.installed() != OWN or HAVE[OWN]  # an empty folder is no package
+    assert packages.installed() != OWN or HAVE[OWN]  # an empty folder is no package
     (tmp_path / OWN / "__init__.py").write_text("")
     importlib.invalidate_caches()
-    assert autoattack.installed() == OWN
-    before = autoattack.package()
+    assert packages.installed() == OWN
+    before = packages.package()
     (tmp_path / OWN / "more.py").write_text("x = 1")
-    assert before.startswith("autoattack (source ") and autoattack.package() != before
+    assert before.startswith("autoattack (source ") and packages.package() != before
 
 
 def test_without_any_package_it_is_one_line(by):
@@ -189,6 +191,6 @@ def test_without_any_package_it_is_one_line(by):
 )
 def test_its_effort_is_reckoned_in_gradient_steps(name, classes, steps, monkeypatch):
     """Half of the images, of which each costs 100 steps of CE, 9 × 100 of DLR, as many of FAB, and 5000 queries."""
-    monkeypatch.setattr(autoattack, "installed", lambda: name)
+    monkeypatch.setattr(packages, "installed", lambda: name)
     assert effort(Measurement(attack="autoattack", epsilon=0.1, step=0.1, lambdas=(0,)), classes) == steps
     assert ATTACKS["autoattack"].lacking() is None

@@ -5,9 +5,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.attacks import ATTACKS, Attack, attack_of, effort, pgd
-from bench.attacks.gradient import margin
-from bench.attacks.named import CHANGES, away, first_to_fool, objection, restarted, wrong_classes
+from bench.attacks import ATTACKS, effort, objection
+from bench.attacks.facts import CHANGES
+from bench.attacks.gradient import margin, pgd
+from bench.attacks.named import FUNCTIONS, LOSSES, attack_of, away, first_to_fool, restarted, wrong_classes
 from bench.models.precision import autocast
 from bench.specs import Measurement
 from tests.recipes import images, lively, oat
@@ -55,7 +56,7 @@ def test_the_attacks_are_the_paper_s():
     }
     for name, said in expected.items():
         attack = ATTACKS[name]
-        assert (attack.run.__name__, attack.steps, attack.start) == said
+        assert (FUNCTIONS[attack.run].__name__, attack.steps, attack.start) == said
 
 
 @settings(max_examples=40, deadline=None)
@@ -168,7 +169,7 @@ def test_each_restart_starts_elsewhere(monkeypatch):
         starts.append(pgd(logits, x, y, **rest | {"rng": rng, "steps": 0}))
         return x
 
-    monkeypatch.setitem(ATTACKS, "pgd7", Attack(spied, 7, "uniform"))
+    monkeypatch.setitem(FUNCTIONS, "pgd", spied)
     attack(asked(restarts=3), X, Y, logits=unfooled)
     assert len(starts) == 3 and not any(torch.equal(starts[i], starts[i - 1]) for i in range(3))
 
@@ -184,7 +185,7 @@ def offsets(monkeypatch):
             found[-1].append(start)
             return x
 
-        monkeypatch.setitem(ATTACKS, "pgd7", Attack(spied, 7, "uniform"))
+        monkeypatch.setitem(FUNCTIONS, "pgd", spied)
         for x, y in zip(X.split(sizes), Y.split(sizes), strict=True):
             found.append([])
             attack_of(asked(**fields))(logits, x, y, rng)
@@ -236,8 +237,7 @@ def test_the_targets_are_every_wrong_class_the_likeliest_first():
 
 def test_a_targeted_attack_tries_each_target_on_each_restart(monkeypatch):
     targets = []
-    spied = Attack(lambda logits, x, y, **rest: targets.append(y) or pgd(logits, x, y, **rest), 7, "uniform")
-    monkeypatch.setitem(ATTACKS, "pgd7", spied)
+    monkeypatch.setitem(FUNCTIONS, "pgd", lambda logits, x, y, **rest: targets.append(y) or pgd(logits, x, y, **rest))
     attack(asked(restarts=2, targeted=True), X, Y, logits=unfooled)
     expected = wrong_classes(unfooled, X, Y)
     assert torch.equal(torch.stack(targets), torch.cat([expected, expected]))
@@ -248,7 +248,8 @@ def test_a_targeted_attack_tries_each_target_on_each_restart(monkeypatch):
 def test_a_target_becomes_likelier(name):
     logits, whole = conditioned(), ATTACKS[name]
     target = wrong_classes(logits, X, Y)[3]
-    adv = whole.run(logits, X, target, 0.05, 0.0125, 7, seeded(), "uniform", away(whole.loss))
+    run, loss = FUNCTIONS[whole.run], away(LOSSES[whole.loss])
+    adv = run(logits, X, target, 0.05, 0.0125, 7, seeded(), "uniform", loss)
     with torch.no_grad():
         before, after = (logits(images).log_softmax(1).gather(1, target[:, None]) for images in (X, adv))
     assert (after > before).float().mean() > 0.95

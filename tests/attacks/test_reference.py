@@ -11,9 +11,9 @@ import torch
 from foolbox.attacks.gradient_descent_base import L1BaseGradientDescent
 from torch import nn
 
-from bench.attacks import ATTACKS, pgd
-from bench.attacks.gradient import cross_entropy
-from bench.attacks.named import away
+from bench.attacks import ATTACKS
+from bench.attacks.gradient import cross_entropy, pgd
+from bench.attacks.named import FUNCTIONS, away
 from tests.recipes import images, lively, oat, pgd_at
 
 X, Y = images(24)
@@ -60,7 +60,7 @@ def both(name: str, at: str, targets=None):
     labels = Y if targets is None else targets
     rest = {"epsilon": EPSILON, "step": STEP, "start": attack.start, "loss": loss}
     ours, start = (
-        attack.run(network, X, labels, steps=steps, rng=torch.Generator().manual_seed(0), **rest)
+        FUNCTIONS[attack.run](network, X, labels, steps=steps, rng=torch.Generator().manual_seed(0), **rest)
         for steps in (attack.steps, 0)
     )
     criterion = foolbox.criteria.Misclassification(Y)

@@ -1,6 +1,7 @@
 """What every data set has in common: what is known without files, the split, and the digits that need none."""
 
 import ast
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,8 @@ def test_a_plan_waits_for_no_heavy_import_and_a_gpu_node_needs_no_others():
         assert not imported(list(ast.walk(tree))) & {"ray", "mlflow", "matplotlib", "pydantic"}, file
         if file.stem not in ("fetch", "progress"):  # which `data fetch` alone imports
             assert not imported(tree.body) & {"torchvision", "sklearn", "pyarrow", "scipy", "requests", "rich"}, file
+        if file.stem != "augmentation":  # which training imports
+            assert not imported(tree.body) & {"torch"}, file
 
 
 def test_digits_are_the_librarys_pixels(tmp_path):
@@ -54,6 +57,15 @@ def test_digits_are_the_librarys_pixels(tmp_path):
     assert torch.equal((both.double() * 16 / 255).round().flatten(1), torch.tensor(pixels[others]))
     assert (len(data.train.labels), len(data.heldout.labels)) == (1147, 200)
     assert data.train.images.dtype == torch.uint8 and data.train.labels.dtype == torch.int64
+
+
+def test_the_digits_hash_is_that_of_the_tensors(tmp_path):
+    """It is in every recipe's key, so it may not depend on how they are read."""
+    data, content = load("digits", root=tmp_path, heldout=200), hashlib.sha256()
+    both = [torch.cat(parts) for parts in zip(data.train, data.heldout, strict=True)]
+    for tensor in (*both, *data.test):
+        content.update(tensor.numpy().tobytes())
+    assert describe("digits", tmp_path).fingerprint == content.hexdigest()
 
 
 def test_the_held_out_images_are_the_last_and_the_trained_ones_the_first(tmp_path):

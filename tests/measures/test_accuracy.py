@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from bench import hits
-from bench.attacks import ATTACKS, Attack, pgd
+from bench.attacks.gradient import pgd
+from bench.attacks.named import FUNCTIONS
 from bench.data import Images
 from bench.measures import accuracy as module
 from bench.measures.accuracy import accuracy
@@ -92,7 +93,7 @@ def spied(monkeypatch):
         calls.append(asked | {"rng": rng.get_state(), "outputs": logits(x)})
         return x
 
-    monkeypatch.setitem(ATTACKS, "pgd7", Attack(run, 7, "uniform"))
+    monkeypatch.setitem(FUNCTIONS, "pgd", run)
     return calls
 
 

@@ -6,9 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from bench.measures.masking import masking, passes
+from bench.directory import NEEDS, read_failure, read_results, unfinished, waited
+from bench.measures import passes
+from bench.measures.masking import masking
 from bench.specs import Measurement, Trial
-from bench.trial import NEEDS, read_failure, read_results, run, unfinished, waited
+from bench.trial import run
 from reports.masking import SIGNS, failed, signs
 from reports.rows import parse
 from tests.recipes import digits, oat, pgd_at
@@ -113,8 +115,8 @@ def test_counts_fall_with_steps_restarts_and_epsilon():
 
 
 def test_a_plan_counts_passes_of_both_kinds():
-    assert passes(WHAT, pgd_at()) == 4 + (150 + 240 + 200) / 2
-    assert passes(WHAT.model_copy(update={"surrogate": "x"}), pgd_at()) == 41
+    assert passes.masking(WHAT, pgd_at(), 10) == 4 + (150 + 240 + 200) / 2
+    assert passes.masking(WHAT.model_copy(update={"surrogate": "x"}), pgd_at(), 10) == 41
 
 
 # --- examples from another network

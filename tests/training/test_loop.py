@@ -5,8 +5,9 @@ import torch
 from safetensors.torch import load_file
 
 from bench.specs import Protocol
-from bench.training import TrainingFailed, loop, selection, train
+from bench.training import loop, selection
 from bench.training.checkpoint import State
+from bench.training.loop import TrainingFailed, train
 from bench.training.selection import nearest_tag
 from tests.recipes import digits, oat, pgd_at
 
