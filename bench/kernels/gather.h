@@ -48,7 +48,7 @@ static void gather(const struct unit *given, long images) {
     long pixels = images * height * width, block = share(pixels, PIXELS, omp_get_max_threads());
     long padded = CEIL(block, ROWS) * ROWS;
     const stored *end = u->x + images * u->height * u->width * u->inputs;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(dynamic)
     for (long first = 0; first < pixels; first += block) {
         long count = MIN(block, pixels - first);
         float *rows = workspace(0, padded * depth + L), *m = workspace(1, padded * columns);
@@ -69,7 +69,7 @@ void gather_weights(const float *w, float *found, long outputs, long inputs, lon
                     long backward) {
     long per_tap = backward ? outputs : inputs, depth = taps * per_tap, real = backward ? inputs : outputs;
     long columns = CEIL(real, L) * L;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(dynamic)
     for (long d = 0; d < depth; d++) {
         long t = which[d / per_tap], a = d % per_tap;
         for (long k = 0, wide; k < columns; k += wide) {
@@ -93,7 +93,7 @@ static void gather_gradient(const struct gradient *g, long images) {
 #pragma omp parallel
     for (long first = 0; first < pixels; first += g->chunk) {
         long count = MIN(g->chunk, pixels - first);
-#pragma omp for schedule(static)
+#pragma omp for schedule(dynamic)
         for (long r = 0; r < count; r++) {
             struct pixel at = pixel(first + r, u->grid_height, u->grid_width);
             float *row = workspace(0, real + L); /* its own: a row's end would be overwritten by another thread's beginning */
@@ -102,10 +102,10 @@ static void gather_gradient(const struct gradient *g, long images) {
             memset(g->rows + r * depth + real, 0, (depth - real) * 4);
             for (long k = 0; k < outputs; k += L) store(g->grads + r * outputs + k, fetch(u->y + gathered(u, at) * outputs + k));
         }
-#pragma omp for schedule(static)
+#pragma omp for schedule(dynamic)
         for (long d = 0; d < depth; d += 16) outer(g->rows + d, depth, g->grads, outputs, g->total + d * outputs, outputs, 16, count, outputs);
     }
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(dynamic)
     for (long k = 0; k < outputs; k++)
         for (long d = 0; d < real; d++) g->found[k * real + d] = g->total[d * outputs + k];
 }

@@ -29,7 +29,7 @@ struct norm {
 /* Mean and sum of squares about it of each image and channel: two passes over what the cache holds. */
 static void moments_of_images(const struct norm *s) {
     long n = s->pixels, channels = s->channels;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(dynamic)
     for (long image = 0; image < s->images; image++) {
         const stored *x = s->x + image * n * channels;
         float *mean = s->sums + image * channels, *about = s->sums + (s->images + image) * channels;
@@ -72,7 +72,7 @@ void norm_forward(const struct norm *s) {
     moments_of_images(s);
     statistics(s);
     long n = s->pixels, channels = s->channels;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(dynamic)
     for (long image = 0; image < s->images; image++) {
         int branch = image >= s->zeros;
         float *scale = s->sums + image * channels, *shift = s->sums + (s->images + image) * channels;
@@ -107,7 +107,7 @@ INLINE vec through(const struct norm *s, long at) {
 /* Σ g and Σ g x̂ of each image and channel, g being the gradient to γ (a x̂ + b) + β; and the gradient to plus, which it is. */
 static void sums_of_images(const struct norm *s) {
     long n = s->pixels, channels = s->channels;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(dynamic)
     for (long image = 0; image < s->images; image++) {
         const float *mean = s->mean + (image >= s->zeros) * channels, *inverse = s->inverse + (image >= s->zeros) * channels;
         float *plain = s->sums + image * channels, *times = s->sums + (s->images + image) * channels;
@@ -156,7 +156,7 @@ void norm_backward(const struct norm *s) {
     sums_of_images(s);
     to_parameters(s);
     float *factors = s->sums; /* of each image: what g, x and 1 are multiplied by; the sums are used up */
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(dynamic)
     for (long image = 0; image < s->images; image++) {
         int branch = image >= s->zeros;
         float *of_g = factors + image * channels;

@@ -80,7 +80,7 @@ static void winograd(const struct unit *given, long images) {
     long down = CEIL(u->height, TILE), across = CEIL(u->width, TILE), tiles = images * down * across;
     long block = share(tiles, BLOCK, omp_get_max_threads()), padded = CEIL(block, ROWS) * ROWS;
     long inputs = u->inputs, outputs = CEIL(u->outputs, L) * L, wide = MIN(PANEL, outputs);
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(dynamic)
     for (long first = 0; first < tiles; first += block) {
         long count = MIN(block, tiles - first), stride = padded * inputs + L; /* L: else all lay in one set of the cache */
         float *v = workspace(0, DOMAIN * stride), *m = workspace(1, DOMAIN * (padded * wide + L));
@@ -114,7 +114,7 @@ static void winograd(const struct unit *given, long images) {
 takes the gradient back to the input, whose inputs are the outputs of this one; columns beyond `inputs` are 0. */
 void winograd_weights(const float *w, float *found, long outputs, long inputs, long backward) {
     long depth = backward ? outputs : inputs, columns = backward ? CEIL(inputs, L) * L : outputs;
-#pragma omp parallel for schedule(static)
+#pragma omp parallel for schedule(dynamic)
     for (long d0 = 0; d0 < depth; d0 += L) {
         float g[9][L][L]; /* tap, depth, column */
         for (long k = 0, wide; k < columns; k += wide) {
@@ -205,18 +205,18 @@ static void winograd_gradient(const struct gradient *g, long images) {
 #pragma omp parallel
     for (long first = 0; first < tiles; first += g->chunk) {
         long count = MIN(g->chunk, tiles - first);
-#pragma omp for schedule(static)
+#pragma omp for schedule(dynamic)
         for (long r = 0; r < count; r++) {
             struct pixel tile = pixel(first + r, down, across);
             tile_to_domain(u->x, tile, u->height, u->width, inputs, g->rows + r * inputs, of_rows);
             gradient_to_domain(u->y, tile, u->height, u->width, outputs, g->grads + r * outputs, of_grads);
         }
         if (once) {
-#pragma omp for schedule(static) collapse(2)
+#pragma omp for schedule(dynamic) collapse(2)
             for (long c = 0; c < inputs; c += EDGE)
                 for (long k = 0; k < outputs; k += EDGE) block_of_filters(g, c, k, count, of_rows, of_grads);
         } else {
-#pragma omp for schedule(static) collapse(2)
+#pragma omp for schedule(dynamic) collapse(2)
             for (long q = 0; q < DOMAIN; q++)
                 for (long c = 0; c < inputs; c += L)
                     outer(g->rows + q * of_rows + c, inputs, g->grads + q * of_grads, outputs, g->total + (q * inputs + c) * outputs,
@@ -224,7 +224,7 @@ static void winograd_gradient(const struct gradient *g, long images) {
         }
     }
     if (once) return;
-#pragma omp parallel for schedule(static) collapse(2)
+#pragma omp parallel for schedule(dynamic) collapse(2)
     for (long c = 0; c < inputs; c += L)
         for (long k = 0; k < outputs; k += L)
             filters(g->total + c * outputs + k, inputs * outputs, outputs, g->found + k * 9 * inputs + c, inputs);
