@@ -46,7 +46,7 @@ static void gather(const struct unit *given, long images) {
     const struct unit copy = *given, *u = &copy; /* no store changes it, as the compiler can see */
     long depth = u->taps * u->inputs, columns = CEIL(u->outputs, L) * L, height = u->grid_height, width = u->grid_width;
     long pixels = images * height * width, block = share(pixels, PIXELS, omp_get_max_threads());
-    long padded = CEIL(block, ROWS) * ROWS;
+    long padded = CEIL(block, HIGH) * HIGH;
     const stored *end = u->x + images * u->height * u->width * u->inputs;
 #pragma omp parallel for schedule(dynamic)
     for (long first = 0; first < pixels; first += block) {

@@ -21,22 +21,20 @@
             store(c + i * ldc + j * L, total[i][j]);                                                                  \
     }
 
-#if L == 16 /* 32 registers */
-#define ROWS 24 /* rows of a product are padded to so many */
-PRODUCT(product_4, 6, 4)
-PRODUCT(product_2, 12, 2)
-PRODUCT(product_1, 24, 1)
-#define AT_LEAST 6
-PRODUCT(outer_2, 8, 2)
-PRODUCT(outer_1, 8, 1)
+#if L == 16  /* 32 registers */
+#define HIGH 24 /* rows of a product of one vector of columns; of two half as many, of four a quarter */
+PRODUCT(product_4, HIGH / 4, 4)
+#define OUTER 8
 #else /* 16 registers */
-#define ROWS 12
-#define AT_LEAST 6
-PRODUCT(product_2, 6, 2)
-PRODUCT(product_1, 12, 1)
-PRODUCT(outer_2, 4, 2)
-PRODUCT(outer_1, 8, 1)
+#define HIGH 12
+#define OUTER 4
 #endif
+PRODUCT(product_2, HIGH / 2, 2)
+PRODUCT(product_2_low, HIGH / 4, 2)
+PRODUCT(product_1, HIGH, 1)
+PRODUCT(product_1_low, HIGH / 2, 1)
+PRODUCT(outer_2, OUTER, 2)
+PRODUCT(outer_1, 8, 1)
 
 /* Columns of the panel that begins at column j of `columns`, a multiple of L. Panels lie one after the other. */
 INLINE long panel(long j, long columns) {
@@ -45,33 +43,34 @@ INLINE long panel(long j, long columns) {
     return L;
 }
 
-/* c[rows, columns] = a[rows, depth] b, where b lies in panels. Rows up to the next multiple of ROWS are written too. */
+/* c[rows, columns] = a[rows, depth] b, where b lies in panels. Rows up to the next multiple of HIGH may be written too. */
 static void product(const float *a, const float *b, float *c, long rows, long depth, long columns) {
+#define TIMES(NAME) NAME(a + i * depth, depth, 1, p, wide, c + i * columns + j, columns, depth, 0)
     for (long j = 0, wide; j < columns; j += wide) {
         const float *p = b + j * depth;
+        long i = 0;
         wide = panel(j, columns);
 #if L == 16
-        if (wide == 4 * L)
-            for (long i = 0; i < rows; i += 6) product_4(a + i * depth, depth, 1, p, wide, c + i * columns + j, columns, depth, 0);
-        else if (wide == 2 * L)
-            for (long i = 0; i < rows; i += 12) product_2(a + i * depth, depth, 1, p, wide, c + i * columns + j, columns, depth, 0);
-        else
-            for (long i = 0; i < rows; i += 24) product_1(a + i * depth, depth, 1, p, wide, c + i * columns + j, columns, depth, 0);
-#else
-        if (wide == 2 * L)
-            for (long i = 0; i < rows; i += 6) product_2(a + i * depth, depth, 1, p, wide, c + i * columns + j, columns, depth, 0);
-        else
-            for (long i = 0; i < rows; i += 12) product_1(a + i * depth, depth, 1, p, wide, c + i * columns + j, columns, depth, 0);
+        if (wide == 4 * L) {
+            for (; i < rows; i += HIGH / 4) TIMES(product_4);
+        } else
 #endif
+        if (wide == 2 * L) {
+            for (; rows - i > HIGH / 4; i += HIGH / 2) TIMES(product_2);
+            if (i < rows) TIMES(product_2_low);
+        } else {
+            for (; rows - i > HIGH / 2; i += HIGH) TIMES(product_1);
+            if (i < rows) TIMES(product_1_low);
+        }
     }
+#undef TIMES
 }
 
 /* c[rows, columns] += aᵀ b with a[depth, rows], b[depth, columns] and these row strides; rows a multiple of 8, columns of L. */
 static void outer(const float *a, long lda, const float *b, long ldb, float *c, long ldc, long rows, long depth, long columns) {
-    const long high = L == 16 ? 8 : 4;
     long j = 0;
     for (; j + 2 * L <= columns; j += 2 * L)
-        for (long i = 0; i < rows; i += high) outer_2(a + i, 1, lda, b + j, ldb, c + i * ldc + j, ldc, depth, 1);
+        for (long i = 0; i < rows; i += OUTER) outer_2(a + i, 1, lda, b + j, ldb, c + i * ldc + j, ldc, depth, 1);
     for (; j < columns; j += L)
         for (long i = 0; i < rows; i += 8) outer_1(a + i, 1, lda, b + j, ldb, c + i * ldc + j, ldc, depth, 1);
 }

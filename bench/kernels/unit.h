@@ -71,7 +71,7 @@ static void pointwise(const struct unit *u, long images) {
 /* So many of `all` that each thread has as many as the others, at most `most`: results do not depend on it. */
 static long share(long all, long most, long threads) {
     long rounds = CEIL(all, most * threads);
-    return CEIL(CEIL(all, rounds * threads), AT_LEAST) * AT_LEAST;
+    return CEIL(CEIL(all, rounds * threads), HIGH / 4) * (HIGH / 4);
 }
 
 /* The way from a convolution to its weights: what `unit`, one without a tail, has in x, and in y the gradient to its output. */

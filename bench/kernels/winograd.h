@@ -55,17 +55,19 @@ static const float FILTER[SIDE][3] = {
 
 /* A tile of x (N, height, width, channels) in the domain: v[q * stride + c], q < DOMAIN. */
 INLINE void tile_to_domain(const stored *x, struct pixel tile, long height, long width, long channels, float *v, long stride) {
-    static const stored outside[L];
-    const stored *from[DOMAIN];
-    int inside[DOMAIN];
-    UNROLL for (int i = 0; i < SIDE; i++) UNROLL for (int j = 0; j < SIDE; j++) {
-        long y = tile.i * TILE + i - 1, z = tile.j * TILE + j - 1;
-        inside[i * SIDE + j] = y >= 0 && y < height && z >= 0 && z < width;
-        from[i * SIDE + j] = inside[i * SIDE + j] ? x + ((tile.image * height + y) * width + z) * channels : outside;
-    }
+    long top = tile.i * TILE - 1, left = tile.j * TILE - 1;
+    const stored *corner = x + ((tile.image * height + top) * width + left) * channels;
+    int inside[SIDE]; /* columns */
+    UNROLL for (int j = 0; j < SIDE; j++) inside[j] = left + j >= 0 && left + j < width;
     for (long c = 0; c < channels; c += L) {
         vec d[DOMAIN];
-        UNROLL for (int q = 0; q < DOMAIN; q++) d[q] = fetch(from[q] + c * inside[q]);
+        UNROLL for (int i = 0; i < SIDE; i++) {
+            const stored *row = corner + i * width * channels + c;
+            if (top + i >= 0 && top + i < height)
+                UNROLL for (int j = 0; j < SIDE; j++) d[i * SIDE + j] = inside[j] ? fetch(row + j * channels) : (vec){0};
+            else
+                UNROLL for (int j = 0; j < SIDE; j++) d[i * SIDE + j] = (vec){0};
+        }
         UNROLL for (int j = 0; j < SIDE; j++) to_domain(d + j, SIDE);
         UNROLL for (int i = 0; i < SIDE; i++) {
             to_domain(d + i * SIDE, 1);
@@ -74,12 +76,41 @@ INLINE void tile_to_domain(const stored *x, struct pixel tile, long height, long
     }
 }
 
+/* The tail (unit.h) of L channels of a tile, of which high × across pixels lie in the image; the first one's place in y is `at`. */
+INLINE void finish_tile(const struct unit *u, vec *d, long image, long channel, long at, int high, int across) {
+    long down = u->width * u->outputs, right = u->outputs;
+#define EACH(WHAT)                                      \
+    UNROLL for (int i = 0; i < high; i++)               \
+        UNROLL for (int j = 0; j < across; j++) {       \
+            vec *v = d + i * SIDE + j;                  \
+            long here = at + i * down + j * right;      \
+            (void)here;                                 \
+            WHAT;                                       \
+        }
+    if (u->outputs < L) { /* an image's gradient, which has no tail */
+        EACH(for (long k = 0; k < u->outputs; k++) keep1(u->y + here + k, (*v)[k]))
+        return;
+    }
+    if (u->before) EACH(*v += fetch(u->before + here))
+    if (u->mask) EACH(*v = choose(fetch(u->mask + here) <= 0, (vec){0}, *v))
+    if (u->raw) EACH(keep(u->raw + here, *v))
+    if (u->scale) {
+        long row = (u->row ? u->row[image] * u->outputs : 0) + channel;
+        vec scale = load(u->scale + row), shift = u->shift ? load(u->shift + row) : (vec){0};
+        EACH(*v = *v * scale + shift)
+    }
+    if (u->after) EACH(*v += fetch(u->after + here))
+    if (u->relu) EACH(*v = choose(*v < 0, (vec){0}, *v)) /* NaN stays NaN */
+    EACH(keep(u->y + here, *v))
+#undef EACH
+}
+
 /* y = tail(x * weights), see unit.h; inputs are a multiple of L, and so are outputs, but for those of an image's gradient. */
 static void winograd(const struct unit *given, long images) {
     const struct unit copy = *given, *u = &copy; /* no store changes it, as the compiler can see */
     long down = CEIL(u->height, TILE), across = CEIL(u->width, TILE), tiles = images * down * across;
-    long block = share(tiles, BLOCK, omp_get_max_threads()), padded = CEIL(block, ROWS) * ROWS;
     long inputs = u->inputs, outputs = CEIL(u->outputs, L) * L, wide = MIN(PANEL, outputs);
+    long block = share(tiles, BLOCK, omp_get_max_threads()), padded = CEIL(block, HIGH) * HIGH;
 #pragma omp parallel for schedule(dynamic)
     for (long first = 0; first < tiles; first += block) {
         long count = MIN(block, tiles - first), stride = padded * inputs + L; /* L: else all lay in one set of the cache */
@@ -101,9 +132,9 @@ static void winograd(const struct unit *given, long images) {
                     UNROLL for (int j = 0; j < SIDE; j++) from_domain(d + j, SIDE);
                     UNROLL for (int i = 0; i < TILE; i++) from_domain(d + i * SIDE, 1);
                     long at = ((tile.image * u->height + top) * u->width + left) * u->outputs + k + c;
-                    for (int i = 0; i < TILE && top + i < u->height; i++, at += u->width * u->outputs)
-                        UNROLL for (int j = 0; j < TILE; j++)
-                            if (left + j < u->width) finish(u, d[i * SIDE + j], tile.image, k + c, at + j * u->outputs);
+                    int high = MIN(TILE, u->height - top), across = MIN(TILE, u->width - left);
+                    if (high == TILE && across == TILE) finish_tile(u, d, tile.image, k + c, at, TILE, TILE);
+                    else finish_tile(u, d, tile.image, k + c, at, high, across);
                 }
             }
         }
