@@ -145,7 +145,8 @@ def gathering(unit: Unit, taps: Taps, out_step: int, in_step: int) -> Unit:
 
 
 def panels(weight: nn.Parameter, shape: Shape, backward: bool) -> list[Tensor]:
-    """A weight as the units take it, one tensor for each; kept with the parameter until that changes."""
+    """A weight as the units take it, one tensor for each; kept with the parameter, filled anew where they are when that
+    changes."""
     kept = weight.__dict__.setdefault("panels", {})
     key, now = (shape, backward), state(weight)
     found = kept.get(key)
@@ -155,6 +156,25 @@ def panels(weight: nn.Parameter, shape: Shape, backward: bool) -> list[Tensor]:
         fill(room, slim.float(), shape, backward)
         kept[key] = found = (now, room)
     return found[1]
+
+
+@dataclass
+class Weighted:
+    """Units that take a convolution's weights, forward or on the way back."""
+
+    conv: nn.Conv2d
+    shape: Shape
+    backward: bool
+    units: list[Unit]
+    parts: list[Tensor] | None = None
+
+    def refresh(self) -> None:
+        """Give them the weights as they are now."""
+        parts = panels(self.conv.weight, self.shape, self.backward)
+        if parts is not self.parts:
+            self.parts = parts
+            for unit, part in zip(self.units, parts, strict=True):
+                unit.weights = part.data_ptr()
 
 
 def state(weight: nn.Parameter) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from bench.kernels import convolution
 from bench.kernels.calls import LONG, POINTWISE, Head, Unit, point, run_units
+from bench.kernels.convolution import Weighted
 from bench.kernels.library import library
 from bench.kernels.recording import Buffer, Recording, Step, images, lay_out
 
@@ -24,9 +25,7 @@ class Planned:
     buffers: dict[str, Buffer]
     norm: int | None = None  # its place in Condition.affine
     shift: bool = True
-    step: Step | None = None  # whose weights, the `part`-th of the way forward or `backward`
-    backward: bool = False
-    part: int = 0
+    step: Step | None = None  # whose weights, if any
 
 
 class Tape:
@@ -34,15 +33,15 @@ class Tape:
 
     def __init__(self, net: nn.Module, cond, shape: tuple[int, int, int], dtype: torch.dtype, capacity: int):
         self.dtype, self.capacity, self.runs, self.head = dtype, capacity, 0, net.head
-        self.pointed = {}  # by list: the condition and the weights' states
+        self.pointed = {}  # by direction: the condition
         recorded = Recording(net, cond, shape)
         self.steps, self.source, self.end = recorded.steps, recorded.source, recorded.end
         for step in self.steps:
             step.y.buffer.keep = step.relu or step.y is self.end
-        self.weights = [step.conv.weight for step in self.steps if step.conv is not None]
         self.forward = [unit for step in self.steps for unit in self.forward_units(step)]
         self.grad, self.to_image, self.backward = self.plan_backward()
         self.forward_list, self.backward_list = (self.laid_out(units) for units in (self.forward, self.backward))
+        self.weighted = {False: self.weights_of(self.forward, False), True: self.weights_of(self.backward, True)}
 
     def forward_units(self, step: Step) -> list[Planned]:
         buffers = {"x": step.x.buffer, "y": step.y.buffer}
@@ -52,7 +51,7 @@ class Tape:
         for unit in parts:
             unit.relu = step.relu
         conv = step if step.conv else None
-        return [Planned(unit, buffers, index(step), True, conv, False, i) for i, unit in enumerate(parts)]
+        return [Planned(unit, buffers, index(step), True, conv) for unit in parts]
 
     def plan_backward(self) -> tuple[Buffer, Buffer, list[Planned]]:
         """The buffers of the gradients to the features and to the image, and the units from the one to the other."""
@@ -93,8 +92,8 @@ class Tape:
                 units.append(Planned(pointwise(shape), found, scale, False))
             else:
                 step, grad = conv
-                for i, unit in enumerate(convolution.units(step.geometry, True)):
-                    units.append(Planned(unit, found | {"x": grad}, scale, False, step, True, i))
+                for unit in convolution.units(step.geometry, True):
+                    units.append(Planned(unit, found | {"x": grad}, scale, False, step))
             buffers.insert(0, made)
             return found.get("raw", made)
 
@@ -110,27 +109,35 @@ class Tape:
 
     def laid_out(self, units: list[Planned]) -> ctypes.Array:
         lay_out([(planned.unit, planned.buffers) for planned in units], self.capacity, self.dtype)
-        return (Unit * len(units))(*(planned.unit for planned in units))
-
-    def point(self, units: list[Planned], array: ctypes.Array, cond) -> None:
-        """To the weights as they are now, and to what the images are conditioned on."""
-        state = (cond, [convolution.state(weight) for weight in self.weights])
-        if self.pointed.get(id(array)) == state:
-            return
-        self.pointed[id(array)] = state
-        row = None if cond.rows is None else cond.rows.data_ptr()
+        array = (Unit * len(units))(*(planned.unit for planned in units))
         for planned, unit in zip(units, array, strict=True):
-            if planned.norm is not None:
-                scale, shift = cond.affine[planned.norm]
-                unit.scale, unit.shift = scale.data_ptr(), shift.data_ptr() if planned.shift else None
-                unit.row = row if len(scale) > 1 else None
-            if planned.step is not None:
-                weight, geometry = planned.step.conv.weight, planned.step.geometry
-                unit.weights = convolution.panels(weight, geometry, planned.backward)[planned.part].data_ptr()
+            planned.unit = unit
+        return array
 
-    def run(self, units: list[Planned], array: ctypes.Array, cond, n: int) -> None:
-        self.point(units, array, cond)
-        run_units(library(self.dtype), array, n)
+    def weights_of(self, units: list[Planned], backward: bool) -> list[Weighted]:
+        found = {}
+        for planned in units:
+            if planned.step is not None:
+                found.setdefault(planned.step, []).append(planned.unit)
+        return [Weighted(step.conv, step.geometry, backward, parts) for step, parts in found.items()]
+
+    def point(self, units: list[Planned], backward: bool, cond) -> None:
+        """To the weights as they are now, and to what the images are conditioned on."""
+        for weighted in self.weighted[backward]:
+            weighted.refresh()
+        if self.pointed.get(backward) is cond:
+            return
+        self.pointed[backward] = cond
+        row = None if cond.rows is None else cond.rows.data_ptr()
+        for planned in units:
+            if planned.norm is not None:
+                (scale, shift), unit = cond.affine[planned.norm], planned.unit
+                unit.scale, unit.shift = scale.data_ptr(), shift.data_ptr() if planned.shift else None
+                unit.row = row if scale.shape[0] > 1 else None
+
+    def run(self, backward: bool, cond, n: int) -> None:
+        self.point(self.backward if backward else self.forward, backward, cond)
+        run_units(library(self.dtype), self.backward_list if backward else self.forward_list, n)
 
     def classifier(self, buffer: Buffer, logits: Tensor) -> Head:
         channels, height, width = buffer.shape
@@ -146,7 +153,7 @@ class Tape:
         self.runs += 1
         n = x.shape[0]
         images(self.source.buffer, n).copy_(x)
-        self.run(self.forward, self.forward_list, cond, n)
+        self.run(False, cond, n)
         logits = torch.empty(n, self.head.out_features)
         library(self.dtype).classify(ctypes.byref(self.classifier(self.end.buffer, logits)), LONG(n))
         return logits
@@ -155,7 +162,7 @@ class Tape:
         """(n, C, H, W) fp32 to the images of the last run, from the gradient (n, classes) to their logits."""
         n, grad = grad.shape[0], grad.float().contiguous()
         library(self.dtype).classify_back(ctypes.byref(self.classifier(self.grad, grad)), LONG(n))
-        self.run(self.backward, self.backward_list, cond, n)
+        self.run(True, cond, n)
         return images(self.to_image, n).to(torch.float32, copy=True)  # the next run takes the buffer
 
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from bench.kernels import calls, convolution
 from bench.kernels.calls import Call, Norm, point, run_calls
+from bench.kernels.convolution import Weighted
 from bench.kernels.library import library
 from bench.kernels.recording import Buffer, Recording, Step, Unsupported, images, lay_out
 from bench.kernels.tape import pointwise
@@ -26,16 +27,6 @@ class Placed:
     what: ctypes.Structure
     buffers: dict[str, Buffer]
     unit: ctypes.Structure | None = None
-
-
-@dataclass
-class Weighted:
-    """A unit that takes the `part`-th of a convolution's panels."""
-
-    unit: calls.Unit
-    step: Step
-    backward: bool
-    part: int
 
 
 class Pass:
@@ -66,6 +57,11 @@ class Pass:
         found = Norm(0, height * width, channels)
         found.relu = step.relu
         point(found, room)
+        for branch, bn in step.norm.pair(self.width).items():
+            found.momentum, found.eps = bn.momentum, bn.eps
+            given = {"weight": bn.weight, "bias": bn.bias}
+            given |= {"running_mean": bn.running_mean, "running_var": bn.running_var}
+            point(found, {f"{name}_{branch}": value for name, value in given.items()})
         return found
 
     def drop(self, step: Step) -> calls.Dropped:
@@ -85,12 +81,10 @@ class Pass:
         plus = step.plus.buffer if step.plus else None
         if step.norm is None or step.conv is not None:
             parts = convolution.units(step.geometry, False) if step.geometry else [pointwise(step.y.shape)]
-            for i, unit in enumerate(parts):
-                found.append(Placed(calls.UNIT, unit, {"x": x, "y": y}))
-                if step.norm is None and plus:
-                    found[-1].buffers["after"] = plus
-                if step.conv is not None:
-                    self.weighted.append(Weighted(unit, step, False, i))
+            buffers = {"x": x, "y": y} | ({"after": plus} if plus and step.norm is None else {})
+            found += [Placed(calls.UNIT, unit, buffers) for unit in parts]
+            if step.conv is not None:
+                self.weighted.append(Weighted(step.conv, step.geometry, False, parts))
             x = y
         if step.norm is not None:
             buffers = {"x": x, "y": step.y.buffer} | ({"plus": plus} if plus else {})
@@ -122,9 +116,9 @@ class Pass:
             found.append(Placed(calls.TO_WEIGHTS, call, {"x": step.x.buffer, "y": grad}, unit))
             if step.x is not self.source:
                 buffers = {"x": grad, "y": Buffer(step.x.shape)} | ({"before": others.pop()} if others else {})
-                for i, unit in enumerate(convolution.units(step.geometry, True)):
-                    self.weighted.append(Weighted(unit, step, True, i))
-                    found.append(Placed(calls.UNIT, unit, buffers))
+                parts = convolution.units(step.geometry, True)
+                found += [Placed(calls.UNIT, unit, buffers) for unit in parts]
+                self.weighted.append(Weighted(step.conv, step.geometry, True, parts))
                 others.append(buffers["y"])
         return found
 
@@ -134,23 +128,18 @@ class Pass:
         return (Call * len(placed))(*(Call(one.kind, ctypes.addressof(one.what)) for one in placed))
 
     def begin(self, cond, n: int) -> None:
-        """Point to the weights, statistics and λ of a pass over n images, and draw what it drops."""
-        for one in self.weighted:
-            parts = convolution.panels(one.step.conv.weight, one.step.geometry, one.backward)
-            one.unit.weights = parts[one.part].data_ptr()
+        """Weights as they are now, the branches and λ of a pass over n images, and draws of what it drops."""
+        for weighted in self.weighted:
+            weighted.refresh()
         self.row = cond.row_of_each(n)
+        row = self.row.data_ptr()
         for step, norm in self.norms.items():
-            norm.images, norm.row, film = n, self.row.data_ptr(), cond.films[step.norm.index]
+            norm.images, norm.row, film = n, row, cond.films[step.norm.index]
             norm.zeros = cond.zeros if step.norm.bn_c is not None else 0
-            for branch, bn in step.norm.branches(cond, n).items():
+            for bn in step.norm.branches(cond, n).values():
                 bn.num_batches_tracked.add_(1)
-                norm.momentum, norm.eps = bn.momentum, bn.eps
-                given = {"weight": bn.weight, "bias": bn.bias}
-                given |= {"running_mean": bn.running_mean, "running_var": bn.running_var}
-                point(norm, {f"{name}_{branch}": value for name, value in given.items()})
             if film is not None:
-                norm.rows = film[0].shape[0]
-                point(norm, {"gamma": film[0], "beta": film[1]})
+                norm.rows, norm.gamma, norm.beta = film[0].shape[0], film[0].data_ptr(), film[1].data_ptr()
         for forth, back in self.drops.values():
             forth.key = back.key = calls.draw()
 

@@ -81,6 +81,10 @@ class ConditionalNetwork(nn.Module):
         with torch.autocast(lam.device.type, enabled=False):
             return Condition(films(layers, code, width), zeros, None, width, rows)
 
+    def _apply(self, fn, *rest):
+        self.lists.clear()  # they point to parameters and statistics that move now
+        return super()._apply(fn, *rest)
+
     def forward(self, x: Tensor, lam: Tensor | Condition) -> Tensor:
         """(N, C, H, W) images in [0,1] and (N,) λ, or a Condition made for them → (N, classes) logits. In eval mode
         only images get a gradient."""

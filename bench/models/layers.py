@@ -159,9 +159,15 @@ class ConditionalNorm(nn.Module):
 
     def branches(self, cond: Condition, n: int) -> dict[str, nn.BatchNorm2d]:
         """Training mode: the BNs that n images go through, of c and a."""
-        found = {"c": at_width(self.bn_c, cond.width), "a": at_width(self.bn_a, cond.width)}
-        idle = {"c": cond.zeros == 0 or found["c"] is None, "a": found["c"] is not None and cond.zeros == n}
-        return {branch: bn for branch, bn in found.items() if not idle[branch]}
+        found = self.pair(cond.width)
+        if "c" in found and cond.zeros in (0, n):
+            del found["c" if cond.zeros == 0 else "a"]
+        return found
+
+    def pair(self, width: float) -> dict[str, nn.BatchNorm2d]:
+        """The BNs of a width by branch, c and a, or a alone."""
+        found = {"a": at_width(self.bn_a, width)}
+        return found if self.bn_c is None else {"c": at_width(self.bn_c, width)} | found
 
     def _normalise(self, x: Tensor, zeros: int, width: float) -> Tensor:
         """Batch statistics per branch. A branch without samples is not called: its running statistics stay."""
