@@ -132,6 +132,11 @@ def units(shape: Shape, backward: bool) -> list[Unit]:
     return [gathering(sizes(*sides), one, *steps) for one in taps(shape, backward)]
 
 
+def weighted(unit: Unit) -> bool:
+    """Whether it has weights: no tap reaches some classes of pixels."""
+    return unit.kind != GATHER or unit.taps > 0
+
+
 def sizes(x: tuple[int, int, int], y: tuple[int, int, int]) -> Unit:
     return Unit(WINOGRAD, *x, *y)
 
@@ -172,8 +177,8 @@ class Weighted:
         """Give them the weights as they are now."""
         parts = panels(self.conv.weight, self.shape, self.backward)
         if parts is not self.parts:
-            self.parts = parts
-            for unit, part in zip(self.units, parts, strict=True):
+            self.parts, taking = parts, filter(weighted, self.units)
+            for unit, part in zip(taking, (part for part in parts if len(part)), strict=True):
                 unit.weights = part.data_ptr()
 
 

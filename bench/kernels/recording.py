@@ -18,7 +18,7 @@ class Unsupported(Exception):
 
 @dataclass(eq=False)
 class Buffer:
-    """Memory for a value or its gradient; `keep` where it must outlive its list of calls."""
+    """Memory for a value or its gradient, at first 0; `keep` where none else may have it."""
 
     shape: tuple[int, int, int]
     keep: bool = False
@@ -87,7 +87,7 @@ def lay_out(placed: Iterable[tuple[ctypes.Structure, dict[str, Buffer]]], capaci
             numbers = capacity * channels * height * width
             if buffer.tensor is None:
                 left = [] if buffer.keep else free.get(numbers, [])
-                buffer.tensor = left.pop() if left else torch.empty(numbers, dtype=dtype)
+                buffer.tensor = left.pop() if left else torch.zeros(numbers, dtype=dtype)
             setattr(structure, name, buffer.tensor.data_ptr())
         for buffer in set(buffers.values()):
             if last[buffer] == i and not buffer.keep:

@@ -74,6 +74,7 @@ class Tape:
         norm. Returns the gradients before (right only where `wanted`) and after the norm."""
         buffers = [part for part in parts if isinstance(part, Buffer)]
         convs = [part for part in parts if not isinstance(part, Buffer)]
+        convs.sort(key=lambda conv: conv[0].geometry.kernel)  # a shortcut's, which reaches few pixels, first
 
         def append(last: bool, conv=None) -> Buffer:
             made = Buffer(shape)
@@ -92,8 +93,10 @@ class Tape:
                 units.append(Planned(pointwise(shape), found, scale, False))
             else:
                 step, grad = conv
-                for unit in convolution.units(step.geometry, True):
-                    units.append(Planned(unit, found | {"x": grad}, scale, False, step))
+                parts = convolution.units(step.geometry, True)
+                if not last and "before" not in found:  # where no tap reaches, a buffer of its own stays at 0
+                    parts, made.keep = [unit for unit in parts if convolution.weighted(unit)], True
+                units.extend(Planned(unit, found | {"x": grad}, scale, False, step) for unit in parts)
             buffers.insert(0, made)
             return found.get("raw", made)
 
