@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from bench import kernels
 from bench.models.layers import Condition
 from bench.specs import Protocol
 from bench.training import objectives
@@ -171,8 +172,14 @@ def test_crafting_takes_the_recipe_s_radius_step_and_steps(monkeypatch):
 
 def test_bf16_keeps_images_and_loss_in_fp32():
     recipe = oat(precision="bf16")
-    net, types = lively(recipe), set()
+    net, types, images_given = lively(recipe), set(), set()
     net.stem.register_forward_hook(lambda module, inputs, output: types.add((inputs[0].dtype, output.dtype)))
-    terms = list(OBJECTIVES["oat"](net, recipe, Batch(X, Y, LAM, 2, torch.Generator())))
-    assert types == {(torch.float32, torch.bfloat16)}
-    assert {term.dtype for term in terms} == {torch.float32}
+    net.register_forward_pre_hook(lambda module, inputs: images_given.add(inputs[0].dtype))
+    net.lists.clear()
+    with kernels.without():  # layer by layer, so that the stem's hook is called
+        terms = list(OBJECTIVES["oat"](net, recipe, Batch(X, Y, LAM, 2, torch.Generator())))
+    assert types == {(torch.float32, torch.bfloat16)} and not net.lists
+    terms += list(OBJECTIVES["oat"](net, recipe, Batch(X, Y, LAM, 2, torch.Generator())))
+    stored = {one.dtype for made in net.lists.values() for one in made}
+    assert stored == ({torch.bfloat16} if kernels.usable(X) else set())
+    assert images_given == {term.dtype for term in terms} == {torch.float32}
