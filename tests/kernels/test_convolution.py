@@ -63,12 +63,12 @@ def torchs(x, weight, part, grad, stride, dtype=torch.float64):
 
 
 def check(shape):
-    """Winograd's transforms cost a few roundings more than a direct sum, which shows where that has few terms itself."""
+    """Winograd's transforms cost a few roundings more than a sum, which shows where that has few terms."""
     x, weight, part, grad = made(**shape)
     found, exact, usual = (f(x, weight, part, grad, shape["stride"]) for f in (ours, torchs, fp32))
     for name, one, right, other in zip(NAMES, found, exact, usual, strict=True):
         assert one.isfinite().all(), name
-        assert off(one, right) <= min(3e-6, 5 * off(other, right) + 5e-7), name
+        assert off(one, right) <= min(3e-6, 5 * off(other, right) + 1e-6), name
 
 
 def fp32(*given):
