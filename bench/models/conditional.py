@@ -106,13 +106,13 @@ class ConditionalNetwork(nn.Module):
 
     def fitting(self, made: list, kind: type, x: Tensor, cond: Condition, free: Callable) -> Tape | Pass | None:
         """One with room for these images, but not for twice as many. Those that are free and do not fit are dropped."""
-        key, n = (tuple(x.shape[1:]), cond.width, stored(x)), len(x)
+        key, room = (tuple(x.shape[1:]), cond.width, stored(x)), -(-len(x) // 16) * 16
         for one in made:
-            if one.key == key and one.capacity / 2 < n <= one.capacity and free(one):
+            if one.key == key and room <= one.capacity < 2 * room and free(one):
                 return one
         made[:] = [one for one in made if not free(one)]
         try:
-            found = kind(self, cond, key[0], key[2], -(-n // 16) * 16)
+            found = kind(self, cond, key[0], key[2], room)
         except Unsupported:
             return None
         found.key = key
