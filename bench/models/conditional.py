@@ -85,6 +85,8 @@ class ConditionalNetwork(nn.Module):
         """(N, C, H, W) images in [0,1] and (N,) λ, or a Condition made for them → (N, classes) logits. In eval mode
         only images get a gradient."""
         cond = lam if isinstance(lam, Condition) else self.condition(lam)
+        if cond.rows is not None and len(cond.rows) != len(x):  # the kernels would read beyond them
+            raise ValueError(f"a condition made for {len(cond.rows)} images is asked to serve {len(x)}")
         if x.dtype == torch.float32 and kernels.usable(x):
             if cond.affine is not None and (tape := self.tape(x, cond)):
                 return Logits.apply(x, tape, cond)
@@ -125,4 +127,5 @@ def distinct(lam: Tensor) -> tuple[Tensor, Tensor | None]:
     for a single one, and on a GPU, which works FiLM out for all N in less time than it waits for R."""
     if len(lam) == 1 or lam.device.type != "cpu":
         return lam, None
-    return torch.unique(lam, return_inverse=True)
+    values, rows = torch.unique(lam, return_inverse=True)
+    return values, None if len(values) == 1 else rows
