@@ -1,4 +1,4 @@
-"""Whole networks in eval mode: logits and the image's gradient against the same network in fp64, which is torch's work."""
+"""Whole networks in eval mode: logits and the image's gradient against the same network in fp64, torch's work."""
 
 import copy
 import pickle
@@ -248,3 +248,13 @@ def test_a_copy_goes_its_own_way(how):
     assert_exact(other, x, y)
     assert all(torch.equal(*pair) for pair in zip(outputs(net, x, y), before, strict=True))
     assert not {id(tape) for tape in net.lists["tapes"]} & {id(tape) for tape in other.lists["tapes"]}
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_a_condition_of_another_number_of_images_is_refused(training):
+    """As torch would refuse it; of one λ it serves any number."""
+    net, (x, _) = network("oat-dual", "wrn-10-1", dropout=0.0).train(training), images(8)
+    with pytest.raises(ValueError, match="made for 5 images is asked to serve 8"):
+        net(x, net.condition(LAM.sort().values))
+    one = torch.full((3,), 0.1)
+    torch.testing.assert_close(net(x, net.condition(one)), net(x, net.condition(one[:1])), rtol=1e-5, atol=1e-5)
