@@ -116,9 +116,11 @@ def test_the_processor_decides_which_vectors_they_use(flags, vectors, monkeypatc
 @needs_kernels
 @pytest.mark.skipif(module.lanes() == 8, reason="they use AVX2 anyway")
 def test_with_avx2_alone_they_compute_the_same():
-    """The tests of convolutions, normalisation and small networks, with vectors of 8."""
-    tests = ["test_convolution.py", "test_normalisation.py", "test_perceptrons.py", "test_training.py"]
-    names = [f"tests/kernels/{name}" for name in tests]
-    done = python("-m", "pytest", "-q", "-p", "no:cacheprovider", *names, BENCH_KERNELS="avx2")
+    """What the tests of each kernel ask of it holds for vectors of 8."""
+    names = [
+        f"tests/kernels/test_{what}.py" for what in ("convolution", "normalisation", "perceptrons", "tape", "training")
+    ]
+    chosen = "fp32 or bf16 or formulas or torch_s or of_any_size or gradients_and_statistics"
+    done = python("-m", "pytest", "-q", "-p", "no:cacheprovider", *names, "-k", chosen, BENCH_KERNELS="avx2")
     assert done.returncode == 0, done.stdout
     assert python("-c", SMALL, BENCH_KERNELS="avx2").stdout.split()[:5] == ["own", "(avx2)", "8", "True", "True"]

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 
 from bench import kernels
 from bench.kernels.library import lanes
+from bench.models import resnet
 from bench.models.conditional import ConditionalNetwork
 from tests.kernels.exact import needs_kernels, off
 from tests.recipes import images, lively, oat, pgd_at
@@ -53,8 +54,10 @@ def assert_exact(net, x, y, lam=LAM, tape=True, **how):
     assert off(found[0], right[0]) < 2e-5 and same_gradient(found[1], right[1])
 
 
-@pytest.mark.parametrize("arch", SHAPES)
-@pytest.mark.parametrize("kind", RECIPES)
+NETWORKS = [(kind, arch) for kind in RECIPES for arch in SHAPES if arch != "resnet34" or kind in ("pgd-at", "oat-dual")]
+
+
+@pytest.mark.parametrize(("kind", "arch"), NETWORKS)
 def test_logits_and_gradients_are_the_network_s(kind, arch):
     net, (x, y) = network(kind, arch), images(5, SHAPES[arch])
     assert_exact(net, x, y)
@@ -223,11 +226,11 @@ def test_widths_with_odd_channels_are_torch_s(width):
     assert_exact(net, x, y)
 
 
-@pytest.mark.parametrize("width", [1.0, 0.5])
-def test_a_width_of_whole_vectors_has_a_tape_of_its_own(width):
+def test_a_width_of_whole_vectors_has_a_tape_of_its_own(monkeypatch):
+    monkeypatch.setattr(resnet, "STAGES", ((64, 2, 1), (128, 1, 2)))
     net, (x, y) = network("oat-dual", "resnet34", widths=(0.5, 1.0)), images(5, SHAPES["resnet34"])
-    assert_exact(net, x, y, width=1.5 - width)
-    assert_exact(net, x, y, width=width)
+    for width in (1.0, 0.5, 1.0):
+        assert_exact(net, x, y, width=width)
 
 
 def test_in_fp64_torch_does_the_work():
