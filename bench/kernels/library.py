@@ -1,7 +1,8 @@
 """The C kernels as a shared library: compiled for this very processor when first needed (2 s), then kept in `build/`.
 
 Where there is no compiler, or the machine is not x86-64 with AVX2 under Linux, there is no library, and torch's own
-operators do the work. `BENCH_KERNELS=off` asks for that too.
+operators do the work. `BENCH_KERNELS=off` asks for that too; `BENCH_KERNELS=avx2` for what a processor without AVX-512
+gets.
 """
 
 import ctypes
@@ -20,6 +21,7 @@ SOURCES = Path(__file__).parent
 BUILD = SOURCES.parents[1] / "build"
 FLAGS = ["-O3", "-march=native", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math"]
 FLAGS += ["-fopenmp", "-shared", "-fPIC"]  # libgomp is the one that torch has loaded, so its threads are torch's
+VECTORS = {"avx512": ["-mavx512f"], "avx2": ["-mno-avx512f"]}  # so that C and `lanes` agree on them
 STORED = {torch.float32: [], torch.bfloat16: ["-DBF16"]}
 
 
@@ -32,7 +34,7 @@ def library(dtype: torch.dtype) -> ctypes.CDLL | None:
     if compiler is None:
         return None
     text = b"".join(path.read_bytes() for path in sorted(SOURCES.glob("*.[ch]")))
-    command = [compiler, *FLAGS, *STORED[dtype], str(SOURCES / "units.c"), "-lm"]
+    command = [compiler, *FLAGS, *VECTORS[vectors()], *STORED[dtype], str(SOURCES / "units.c"), "-lm"]
     about = [text, " ".join(command).encode(), flags().encode(), version(compiler).encode()]
     name = f"units-{hashlib.sha256(b'|'.join(about)).hexdigest()[:16]}.so"
     for folder in (BUILD, Path(tempfile.gettempdir()) / f"oat-bench-{os.getuid()}"):
@@ -65,8 +67,8 @@ def vectors() -> str | None:
     """`avx512` or `avx2`, what the kernels are compiled for; None where they are not to be used."""
     if platform.system() != "Linux" or platform.machine() != "x86_64":
         return None
-    has = set(flags().split())
-    return "avx512" if "avx512f" in has else "avx2" if {"avx2", "fma"} <= has else None
+    has, wide = set(flags().split()), os.environ.get("BENCH_KERNELS") != "avx2"
+    return "avx512" if wide and "avx512f" in has else "avx2" if {"avx2", "fma"} <= has else None
 
 
 @functools.cache

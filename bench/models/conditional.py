@@ -89,6 +89,8 @@ class ConditionalNetwork(nn.Module):
         """(N, C, H, W) images in [0,1] and (N,) λ, or a Condition made for them → (N, classes) logits. In eval mode
         only images get a gradient."""
         cond = lam if isinstance(lam, Condition) else self.condition(lam)
+        if cond.rows is not None and len(cond.rows) != len(x):  # the kernels would read beyond them
+            raise ValueError(f"a condition made for {len(cond.rows)} images is asked to serve {len(x)}")
         if x.dtype == torch.float32 and kernels.usable(x):
             if cond.affine is not None and (tape := self.tape(x, cond)):
                 return Logits.apply(x, tape, cond)
@@ -110,13 +112,13 @@ class ConditionalNetwork(nn.Module):
 
     def fitting(self, made: list, kind: type, x: Tensor, cond: Condition, free: Callable) -> Tape | Pass | None:
         """One with room for these images, but not for twice as many. Those that are free and do not fit are dropped."""
-        key, n = (tuple(x.shape[1:]), cond.width, stored(x)), len(x)
+        key, room = (tuple(x.shape[1:]), cond.width, stored(x)), -(-len(x) // 16) * 16
         for one in made:
-            if one.key == key and one.capacity / 2 < n <= one.capacity and free(one):
+            if one.key == key and room <= one.capacity < 2 * room and free(one):
                 return one
         made[:] = [one for one in made if not free(one)]
         try:
-            found = kind(self, cond, key[0], key[2], -(-n // 16) * 16)
+            found = kind(self, cond, key[0], key[2], room)
         except Unsupported:
             return None
         found.key = key
@@ -129,4 +131,5 @@ def distinct(lam: Tensor) -> tuple[Tensor, Tensor | None]:
     for a single one, and on a GPU, which works FiLM out for all N in less time than it waits for R."""
     if len(lam) == 1 or lam.device.type != "cpu":
         return lam, None
-    return torch.unique(lam, return_inverse=True)
+    values, rows = torch.unique(lam, return_inverse=True)
+    return values, None if len(values) == 1 else rows

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from bench import hits
+from bench import hits, kernels
 from bench.attacks.gradient import pgd
 from bench.attacks.named import FUNCTIONS
 from bench.data import Images
@@ -80,8 +80,12 @@ def test_more_restarts_never_leave_more_images_robust(monkeypatch):
 def test_it_computes_in_fp32_whatever_the_recipe_was_trained_in(asked, seen):
     net, types = lively(oat(precision="bf16")), set()
     net.blocks[0].conv2.register_forward_hook(lambda module, inputs, output: types.add(output.dtype))
+    net.lists.clear()
+    with kernels.without():  # layer by layer, so that the hook is called
+        accuracy(net, PART.slice(0, 4), WHAT, 0.2, **asked)
+    assert types == {seen} and not net.lists
     accuracy(net, PART.slice(0, 4), WHAT, 0.2, **asked)
-    assert types == {seen}
+    assert {tape.dtype for tape in net.lists.get("tapes", [])} == ({seen} if kernels.usable(X) else set())
 
 
 @pytest.fixture

@@ -101,6 +101,7 @@ def test_batches_change_nothing_and_the_network_is_left_alone(tmp_path, monkeypa
 
 def test_the_alignment_of_a_linear_classifier():
     """Etmann et al., ICML 2019, Definition 3: |⟨x, w_k⟩| / ‖w_k‖, with w_k the row of the winning class."""
+    torch.manual_seed(0)
     head = torch.nn.Linear(64, 10)
     weight, bias, x = head.weight.detach(), head.bias.detach(), X.flatten(1)
     winner = (x @ weight.T + bias).argmax(1)

@@ -32,7 +32,7 @@ def test_statistics_are_of_the_whole_batch_and_the_affine_is_of_the_branch(zeros
     made, x = norm(), torch.randn(5, 6, 4, 4).double() * 3 + 1
     plain = nn.BatchNorm2d(6, affine=False).double()
     plain.load_state_dict({name: made.bn_a.state_dict()[name].clone() for name in plain.state_dict()})
-    found, expected = made(x, Condition(None, zeros)), plain(x)
+    found, expected = made(x, Condition([], zeros)), plain(x)
     for i in range(5):
         affine = made.affine_c[0] if i < zeros else made.bn_a
         wanted = expected[i] * affine.weight[:, None, None] + affine.bias[:, None, None]
@@ -52,9 +52,9 @@ def test_the_folded_affine_is_the_branch_s_batch_norm_then_film(width):
     made.index = 0
     x, code = torch.randn(4, channels, 3, 3).double(), torch.randn(4, 7).double()
     zero = torch.tensor([True, False, False, True])
-    found = made(x, Condition(code, 0, [made.fold(code, zero, width)], width))
-    bn, affine_c = made.bn_a[made.bn_a.widths.index(width)], made.affine_c[made.widths.index(width)]
     gamma, beta = made.film(code, width)
+    found = made(x, Condition([], 0, [made.fold((gamma, beta), zero, width)], width))
+    bn, affine_c = made.bn_a[made.bn_a.widths.index(width)], made.affine_c[made.widths.index(width)]
     for i in range(4):
         affine = affine_c if zero[i] else bn
         h = F.batch_norm(x[i : i + 1], bn.running_mean, bn.running_var, affine.weight, affine.bias)
@@ -98,7 +98,7 @@ def test_its_cost_is_that_of_dual_bn_and_its_statistics_are_one_cloud(tmp_path):
 
 def test_a_width_that_the_network_has_not_and_the_authors_checkpoints_are_refused():
     with pytest.raises(ValueError, match="is not slimmable, so it has no width 0.5"):
-        norm()(torch.zeros(2, 3, 4, 4).double(), Condition(None, 1, width=0.5))
+        norm()(torch.zeros(2, 3, 4, 4).double(), Condition([], 1, width=0.5))
     with pytest.raises(ValueError, match="norm: dual-affine is not in the authors' code"):
         convert({}, oat("dual-affine", protocol=Protocol(film="authors")), 1, 10)
     for lambdas in ((0.0,), (0.1, 1.0)):

@@ -46,7 +46,7 @@ def test_the_folded_affine_is_batch_norm_then_film(kind, dual):
             tensor.uniform_(0.2, 2)
     x, code, zero = torch.randn(4, 5, 3, 3).double(), torch.randn(4, 7).double(), torch.tensor([0, 1, 0, 1]).bool()
     norm.index = 0
-    folded = norm(x, Condition(code, 0, [norm.fold(code, zero)]))
+    folded = norm(x, Condition([], 0, [norm.fold(norm.film(code), zero)]))
 
     for i in range(4):
         bn = norm.bn_c if dual and zero[i] else norm.bn_a

@@ -4,6 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from bench import kernels
+from bench.models.layers import Condition
 from bench.specs import Protocol
 from bench.training import objectives
 from bench.training.objectives import OBJECTIVES, Batch
@@ -42,6 +44,18 @@ def backward(terms) -> float:
         term.backward()
         total += term.item()
     return total
+
+
+def modes_of_passes(net) -> list[str]:
+    """Grows by the mode of each pass that gets a Condition, which says it."""
+    modes = []
+
+    def note(_, inputs):
+        if isinstance(inputs[1], Condition):
+            modes.append("train" if inputs[1].affine is None else "eval")
+
+    net.register_forward_pre_hook(note)
+    return modes
 
 
 def gradients(net):
@@ -129,10 +143,9 @@ def test_attacks_for_lambda_0_cost_the_loss_nothing(fixed):
 def test_crafting_uses_the_bn_mode_of_the_protocol(kind):
     recipe = oat(protocol=Protocol(attack_bn=kind))
     net = lively(recipe)
-    modes, before = [], {n: b.clone() for n, b in net.named_buffers()}
-    net.stem.register_forward_hook(lambda module, *_: modes.append(module.training))
+    modes, before = modes_of_passes(net), {n: b.clone() for n, b in net.named_buffers()}
     objectives.craft(net, recipe, Batch(X, Y, LAM, 2, torch.Generator()), slice(2, None))
-    assert modes == [kind == "train"] * recipe.attack_steps
+    assert modes == [kind] * recipe.attack_steps
     assert net.training  # as it was found
     assert all(torch.equal(b, before[n]) for n, b in net.named_buffers()) == (kind == "eval")
     assert all(p.grad is None for p in net.parameters())
@@ -159,8 +172,14 @@ def test_crafting_takes_the_recipe_s_radius_step_and_steps(monkeypatch):
 
 def test_bf16_keeps_images_and_loss_in_fp32():
     recipe = oat(precision="bf16")
-    net, types = lively(recipe), set()
+    net, types, images_given = lively(recipe), set(), set()
     net.stem.register_forward_hook(lambda module, inputs, output: types.add((inputs[0].dtype, output.dtype)))
-    terms = list(OBJECTIVES["oat"](net, recipe, Batch(X, Y, LAM, 2, torch.Generator())))
-    assert types == {(torch.float32, torch.bfloat16)}
-    assert {term.dtype for term in terms} == {torch.float32}
+    net.register_forward_pre_hook(lambda module, inputs: images_given.add(inputs[0].dtype))
+    net.lists.clear()
+    with kernels.without():  # layer by layer, so that the stem's hook is called
+        terms = list(OBJECTIVES["oat"](net, recipe, Batch(X, Y, LAM, 2, torch.Generator())))
+    assert types == {(torch.float32, torch.bfloat16)} and not net.lists
+    terms += list(OBJECTIVES["oat"](net, recipe, Batch(X, Y, LAM, 2, torch.Generator())))
+    stored = {one.dtype for made in net.lists.values() for one in made}
+    assert stored == ({torch.bfloat16} if kernels.usable(X) else set())
+    assert images_given == {term.dtype for term in terms} == {torch.float32}
