@@ -68,7 +68,7 @@ def check(shape):
     found, exact, usual = (f(x, weight, part, grad, shape["stride"]) for f in (ours, torchs, fp32))
     for name, one, right, other in zip(NAMES, found, exact, usual, strict=True):
         assert one.isfinite().all(), name
-        assert off(one, right) <= min(3e-6, 5 * off(other, right) + 1e-6), name
+        assert off(one, right) <= max(3e-6, 5 * off(other, right) + 1e-6), name
 
 
 def fp32(*given):
