@@ -39,7 +39,7 @@ def library(dtype: torch.dtype) -> ctypes.CDLL | None:
     name = f"units-{hashlib.sha256(b'|'.join(about)).hexdigest()[:16]}.so"
     for folder in (BUILD, Path(tempfile.gettempdir()) / f"oat-bench-{os.getuid()}"):
         try:
-            return ctypes.CDLL(str(built(command, folder / name)))
+            return ctypes.CDLL(str(built(command, ours(folder) / name)))
         except OSError:
             continue  # a folder that cannot be written, or a library that cannot be loaded
     return None
@@ -50,10 +50,18 @@ def about() -> str:
     return "torch" if library(torch.float32) is None else f"own ({vectors()})"
 
 
+def ours(folder: Path) -> Path:
+    """The folder, made unless it is there. Raises OSError where others might have put a library there."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    about = folder.stat()
+    if about.st_uid != os.getuid() or about.st_mode & 0o022:
+        raise OSError(f"{folder} is another user's, or others may write there")
+    return folder
+
+
 def built(command: list[str], path: Path) -> Path:
     """The library, compiled unless it is there. Raises OSError where it cannot be."""
     if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         temporary = path.with_suffix(f".{os.getpid()}.tmp")
         done = subprocess.run([*command, "-o", str(temporary)], capture_output=True, text=True)
         if done.returncode:

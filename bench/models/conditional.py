@@ -111,15 +111,20 @@ class ConditionalNetwork(nn.Module):
         return self.fitting(made, Pass, x, cond, lambda taken: taken.taker() is None)
 
     def fitting(self, made: list, kind: type, x: Tensor, cond: Condition, free: Callable) -> Tape | Pass | None:
-        """One with room for these images, but not for twice as many. Those that are free and do not fit are dropped."""
+        """One with room for these images, but not for twice as many; where there was one for such images that did not
+        fit, it is dropped."""
         key, room = (tuple(x.shape[1:]), cond.width, stored(x)), -(-len(x) // 16) * 16
         for one in made:
             if one.key == key and room <= one.capacity < 2 * room and free(one):
                 return one
-        made[:] = [one for one in made if not free(one)]
+        unsupported = self.lists.setdefault("unsupported", [])
+        if (kind, key) in unsupported:
+            return None
+        made[:] = [one for one in made if one.key != key or not free(one)]
         try:
             found = kind(self, cond, key[0], key[2], room)
         except Unsupported:
+            unsupported.append((kind, key))
             return None
         found.key = key
         made.append(found)

@@ -86,6 +86,19 @@ def test_a_folder_that_cannot_be_written_gives_way_to_the_temporary_one(fresh, m
     assert kept.parent.stat().st_mode & 0o077 == 0  # nobody else's library is to be loaded from there
 
 
+@needs_kernels
+@pytest.mark.parametrize("mode", [0o770, 0o707])
+def test_nothing_is_loaded_from_a_folder_where_others_may_write(mode, fresh, monkeypatch, tmp_path):
+    monkeypatch.setattr(module, "BUILD", tmp_path / "file" / "build")
+    (tmp_path / "file").touch()
+    folder = tmp_path / "tmp" / f"oat-bench-{os.getuid()}"
+    folder.mkdir()
+    folder.chmod(mode)
+    assert fresh(torch.float32) is None and built(tmp_path / "tmp") == []
+    folder.chmod(0o700)
+    assert hasattr(fresh(torch.float32), "run_calls")
+
+
 @pytest.mark.parametrize("script", ["exit 1", "echo nonsense", "touch $(echo $@ | sed 's/.*-o //')"])
 def test_a_compiler_that_fails_or_writes_nonsense_leaves_the_work_to_torch(script, fresh, monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", compiler(tmp_path / "bin", script))

@@ -207,3 +207,24 @@ def test_results_do_not_depend_on_the_number_of_threads(kind):
     finally:
         torch.set_num_threads(before)
     assert all(torch.equal(*pair) for pair in zip(*found, strict=True))
+
+
+def test_widths_in_turn_keep_their_lists():
+    """OATS trains all widths in each step: none may make another's lists anew."""
+    net, (x, y) = network("resnet34-slim").train(), batch()
+    made = []
+    for _ in range(3):
+        for width in (0.5, 1.0):
+            step(net, x, y, width=width)
+            net.zero_grad()
+        made.append(list(net.lists["passes"]))
+    assert len(made[0]) == 2 and made[0] == made[1] == made[2]
+
+
+def test_what_the_kernels_lack_is_asked_once(monkeypatch):
+    net, (x, y), asked = network("dual-affine").train(), batch(), []
+    features = net.features
+    monkeypatch.setattr(net, "features", lambda x, cond: asked.append(type(x)) or features(x, cond))
+    for _ in range(3):
+        step(net, x, y)
+    assert [kind.__name__ for kind in asked] == ["Value", "Tensor", "Tensor", "Tensor"]
