@@ -18,7 +18,7 @@ def time_pass(recipe: Recipe, info: Info, precision: str, device: str) -> float:
     """Seconds of one image's forward or input-backward pass, in batches as training has them (smaller where a batch of
     a large network would take a CPU seconds)."""
     macs = cost(recipe, info.shape, info.classes).macs
-    batch = recipe.batch if device == "cuda" else int(max(2, min(recipe.batch, 10e9 / macs)))
+    batch = recipe.batch if device == "cuda" else int(max(2, min(recipe.batch, 30e9 / macs)))
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     net = build(recipe, info.shape[0], info.classes).to(device).eval()
