@@ -237,7 +237,8 @@ class Convolution(torch.autograd.Function):
 
 def gradient(x: Tensor, grad: Tensor, shape: Shape) -> Tensor:
     """(outputs, inputs, kernel, kernel) fp32 to the weights, from the input and the gradient to the output."""
-    found, unit, room = weights_like(shape), unit_to_weights(shape), room_to_weights(shape, x.shape[0])
+    found, unit = weights_like(shape), unit_to_weights(shape)
+    room = [torch.empty(floats) for floats in room_to_weights(shape, x.shape[0])]
     unit.x, unit.y = x.data_ptr(), grad.data_ptr()
     call = to_weights(shape, unit, room, x.shape[0])
     call.found = found.data_ptr()
@@ -267,14 +268,14 @@ def chunk(shape: Shape, images: int) -> int:
     return min(PIXELS, images * shape.out[0] * shape.out[1])
 
 
-def room_to_weights(shape: Shape, images: int) -> list[Tensor]:
-    """For the rows and gradients of a chunk, and all weights' sums."""
+def room_to_weights(shape: Shape, images: int) -> list[int]:
+    """Floats for the rows and gradients of a chunk, and for all weights' sums."""
     if by_tiles(shape):
         depth, times, spare = shape.inputs, 36, lanes()
     else:
         depth, times, spare = -(-(shape.kernel**2 * shape.inputs) // 16) * 16, 1, 0
     counts = [chunk(shape, images) * channels + spare for channels in (depth, shape.outputs)]
-    return [torch.empty(times * count) for count in (*counts, depth * shape.outputs)]
+    return [times * count for count in (*counts, depth * shape.outputs)]
 
 
 def to_weights(shape: Shape, unit: Unit, room: list[Tensor], images: int) -> Gradient:

@@ -40,7 +40,7 @@ class Pass:
         self.grad = Buffer(self.end.shape, keep=True)
         self.norms = {step: self.norm_of(step) for step in self.steps if step.norm is not None}
         self.drops = {step: [self.drop(step), self.drop(step)] for step in self.steps if step.share}
-        self.gradients = {step: self.gradient_of(step) for step in self.steps if step.conv is not None}
+        self.gradients = self.gradients_of([step for step in self.steps if step.conv is not None])
         self.before = {step: Buffer(step.y.shape, keep=True) for step in self.norms if step.conv is not None}
         for step in self.steps:
             step.y.buffer.keep = True
@@ -68,11 +68,14 @@ class Pass:
         channels, height, width = step.y.shape
         return calls.dropped(step.share, channels * height * width)
 
-    def gradient_of(self, step: Step) -> tuple[calls.Gradient, calls.Unit]:
-        unit = convolution.unit_to_weights(step.geometry)
-        room = convolution.room_to_weights(step.geometry, self.capacity)
+    def gradients_of(self, steps: list[Step]) -> dict[Step, tuple[calls.Gradient, calls.Unit]]:
+        """The ways to the weights of all convolutions, which share their room."""
+        rooms = [convolution.room_to_weights(step.geometry, self.capacity) for step in steps]
+        room = [torch.empty(max(floats)) for floats in zip(*rooms, strict=True)]
         self.room.append(room)
-        return convolution.to_weights(step.geometry, unit, room, self.capacity), unit
+        units = {step: convolution.unit_to_weights(step.geometry) for step in steps}
+        made = convolution.to_weights
+        return {step: (made(step.geometry, unit, room, self.capacity), unit) for step, unit in units.items()}
 
     def forward_calls(self, step: Step) -> list[Placed]:
         if step.share:

@@ -113,7 +113,7 @@ class ConditionalNetwork(nn.Module):
     def fitting(self, made: list, kind: type, x: Tensor, cond: Condition, free: Callable) -> Tape | Pass | None:
         """One with room for these images, but not for twice as many; where there was one for such images that did not
         fit, it is dropped."""
-        key, room = (tuple(x.shape[1:]), cond.width, stored(x)), -(-len(x) // 16) * 16
+        key, room = (tuple(x.shape[1:]), cond.width, stored(x)), -(-len(x) // 8) * 8
         for one in made:
             if one.key == key and room <= one.capacity < 2 * room and free(one):
                 return one

@@ -128,6 +128,7 @@ def test_it_follows_weights_statistics_and_the_classifier():
 
 
 def test_it_follows_a_training_step():
+    torch.manual_seed(0)  # what dropout draws decides which activations come near a kink
     net, (x, y) = network("oat-dual", "wrn-10-1"), images(5)
     optimiser = torch.optim.SGD(net.parameters(), lr=0.1)
     for _ in range(2):
