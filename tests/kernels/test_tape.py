@@ -42,16 +42,27 @@ def exact(net, x, y, lam=LAM, **how) -> tuple[torch.Tensor, torch.Tensor]:
     return outputs(copy.deepcopy(net).double(), x.double(), y, lam.double(), **how)
 
 
-def same_gradient(found, right) -> bool:
-    """Image by image. In one of them fp32 may find an activation on the other side of ReLU's kink than fp64 does."""
-    errors = sorted(off(one, other) for one, other in zip(found, right, strict=True))
-    return all(error < 2e-5 for error in errors[:-1]) and errors[-1] < (0.2 if len(errors) > 2 else 2e-5)
+def assert_gradient(found, net, x, y, lam=LAM, right=None, **how) -> None:
+    """Image by image it is that of the network in fp64: where fp32 finds an activation beyond ReLU's kink,
+    at an image as near as roundings are."""
+    right = exact(net, x, y, lam, **how)[1] if right is None else right
+    rng = torch.Generator().manual_seed(0)
+    wrong = [i for i in range(len(x)) if off(found[i], right[i]) > 2e-5]
+    for _ in range(16):
+        if not wrong:
+            return
+        near = x.double() + 3e-6 * torch.randn(x.shape, generator=rng)
+        right = exact(net, near, y, lam, **how)[1]
+        wrong = [i for i in wrong if off(found[i], right[i]) > 1e-4]
+    raise AssertionError(f"the gradients of images {wrong} are not the network's")
 
 
 def assert_exact(net, x, y, lam=LAM, tape=True, **how):
-    found, right = outputs(net, x, y, lam, **how), exact(net, x, y, lam, **how)
+    logits, grad = outputs(net, x, y, lam, **how)
     assert bool(net.lists.get("tapes")) == tape
-    assert off(found[0], right[0]) < 2e-5 and same_gradient(found[1], right[1])
+    right = exact(net, x, y, lam, **how)
+    assert off(logits, right[0]) < 2e-5
+    assert_gradient(grad, net, x, y, lam, right[1], **how)
 
 
 NETWORKS = [(kind, arch) for kind in RECIPES for arch in SHAPES if arch != "resnet34" or kind in ("pgd-at", "oat-dual")]
@@ -150,7 +161,7 @@ def test_passes_may_be_interleaved():
     for i in (0, 2, 1, 0):
         (grad,) = torch.autograd.grad(losses[i], given[i], retain_graph=True)
         part, lam = parts[i]
-        assert same_gradient(grad, exact(net, x[part], y[part], lam)[1])
+        assert_gradient(grad, net, x[part], y[part], lam)
 
 
 def test_batches_may_change_in_size():
@@ -198,8 +209,8 @@ def test_only_images_get_a_gradient():
 def test_images_may_be_views_in_any_order_of_memory():
     net, (x, y) = network("oat-dual", "wrn-16-2"), images(10, SHAPES["wrn-16-2"])
     last, every_other = x.contiguous(memory_format=torch.channels_last), x[::2]
-    assert same_gradient(outputs(net, last[:5], y[:5])[1], exact(net, x[:5], y[:5])[1])
-    assert same_gradient(outputs(net, every_other, y[::2])[1], exact(net, every_other, y[::2])[1])
+    assert_gradient(outputs(net, last[:5], y[:5])[1], net, x[:5], y[:5])
+    assert_gradient(outputs(net, every_other, y[::2])[1], net, every_other, y[::2])
 
 
 def test_what_is_not_a_number_stays_so():
