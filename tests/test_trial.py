@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench import hits
+from bench import hits, kernels
 from bench import trial as module
 from bench.attacks import autoattack
 from bench.attacks.gradient import pgd
@@ -201,8 +201,13 @@ def test_a_network_trained_in_bf16_is_reported_in_fp32(tmp_path, monkeypatch):
     real = module.accuracy
 
     def spied(net, *rest):
-        net.head.register_forward_hook(lambda layer, inputs, output: types.add(output.dtype))
-        return real(net, *rest)
+        hook = net.head.register_forward_hook(lambda layer, inputs, output: types.add(output.dtype))
+        with kernels.without():  # layer by layer, so that the hook is called
+            real(net, *rest)
+        hook.remove()
+        found = real(net, *rest)
+        types.update(tape.dtype for tape in net.lists.get("tapes", []))
+        return found
 
     monkeypatch.setattr(module, "accuracy", spied)
     rows(asked(oat(**QUICK | {"epochs": 1, "precision": "bf16"})), tmp_path)

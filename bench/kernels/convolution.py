@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from bench.kernels.calls import GATHER, LONG, POINTER, WINOGRAD, Gradient, Unit, images_last, stored
 from bench.kernels.library import lanes, library
@@ -229,6 +230,7 @@ class Convolution(torch.autograd.Function):
         return convolve(x, ctx.shape, weight)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, grad: Tensor):
         (x,), grad = ctx.saved_tensors, images_last(grad, ctx.saved_tensors[0].dtype)
         to_x = convolve(grad, ctx.shape, ctx.weight, backward=True) if ctx.needs_input_grad[0] else None

@@ -4,6 +4,7 @@ import ctypes
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from bench.kernels.calls import Norm, images_last, point, stored
 from bench.kernels.library import lanes, library
@@ -55,6 +56,7 @@ class Normalisation(torch.autograd.Function):
         return y
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, grad: Tensor):
         x, y, _, _, weight_c, _, weight_a, _, gamma, _, _ = ctx.saved_tensors
         norm, channels = ctx.norm, x.shape[1]

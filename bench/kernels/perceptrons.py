@@ -4,6 +4,7 @@ import itertools
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from bench.kernels.calls import LONG, Perceptron
 from bench.kernels.library import library
@@ -34,6 +35,7 @@ class Perceptrons(torch.autograd.Function):
         return cut(y, rows, outputs)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, *grads: Tensor | None):
         code, middle, y, *_ = ctx.saved_tensors  # raises where a weight has changed since; the array points to them
         rows, hidden, outputs = code.shape[0], ctx.hidden, ctx.outputs

@@ -7,8 +7,7 @@
     INLINE void NAME(const float *a, long down, long along, const float *b, long ldb, float *c, long ldc, long depth, \
                      int more) {                                                                                      \
         vec total[ROWS][VECTORS];                                                                                     \
-        UNROLL for (int i = 0; i < ROWS; i++) UNROLL for (int j = 0; j < VECTORS; j++)                                \
-            total[i][j] = more ? load(c + i * ldc + j * L) : (vec){0};                                                \
+        UNROLL for (int i = 0; i < ROWS; i++) UNROLL for (int j = 0; j < VECTORS; j++) total[i][j] = (vec){0};        \
         for (long k = 0; k < depth; k++) {                                                                            \
             vec row[VECTORS];                                                                                         \
             UNROLL for (int j = 0; j < VECTORS; j++) row[j] = load(b + k * ldb + j * L);                              \
@@ -18,7 +17,7 @@
             }                                                                                                         \
         }                                                                                                             \
         UNROLL for (int i = 0; i < ROWS; i++) UNROLL for (int j = 0; j < VECTORS; j++)                                \
-            store(c + i * ldc + j * L, total[i][j]);                                                                  \
+            store(c + i * ldc + j * L, more ? load(c + i * ldc + j * L) + total[i][j] : total[i][j]);                 \
     }
 
 #if L == 16  /* 32 registers */

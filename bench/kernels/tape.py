@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from bench.kernels import convolution
 from bench.kernels.calls import LONG, POINTWISE, Head, Unit, point, run_units
@@ -189,6 +190,7 @@ class Logits(torch.autograd.Function):
         return found
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, grad: Tensor):
         tape = ctx.tape
         if tape.runs != ctx.run:  # another pass has used the buffers since

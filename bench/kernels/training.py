@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from bench.kernels import calls, convolution
 from bench.kernels.calls import Call, Norm, point, run_calls
@@ -213,6 +214,7 @@ class Means(torch.autograd.Function):
         return taken.way_there(x, cond)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, grad: Tensor):
         taken = ctx.taken
         if taken.taker() is not ctx.taker:

@@ -91,7 +91,7 @@ class ConditionalNetwork(nn.Module):
         cond = lam if isinstance(lam, Condition) else self.condition(lam)
         if cond.rows is not None and len(cond.rows) != len(x):  # the kernels would read beyond them
             raise ValueError(f"a condition made for {len(cond.rows)} images is asked to serve {len(x)}")
-        if x.dtype == torch.float32 and kernels.usable(x):
+        if x.dtype == self.head.weight.dtype == torch.float32 and kernels.usable(x):
             if cond.affine is not None and (tape := self.tape(x, cond)):
                 return Logits.apply(x, tape, cond)
             if cond.affine is None and not x.requires_grad and (taken := self.training_pass(x, cond)):
