@@ -45,7 +45,7 @@ class Estimator:
 
     def pass_seconds(self, recipe: Recipe, info: Info, precision: str) -> float:
         def timed() -> float:
-            from bench.pace import time_pass  # with torch, for what is not known yet alone
+            from bench.pace import time_pass  # imports torch, which what is known already does without
 
             return time_pass(recipe, info, precision, devices.device())
 
