@@ -47,9 +47,9 @@ class Perceptron(ctypes.Structure):
 
 
 class Gradient(ctypes.Structure):
-    """unit.h says what it is."""
+    """to_weights.h says what it is."""
 
-    _fields_ = [*fields("", "unit found"), *fields("tiled chunk", "rows grads total")]
+    _fields_ = [*fields("", "unit found"), *fields("tiled", "room")]
 
 
 class Dropped(ctypes.Structure):

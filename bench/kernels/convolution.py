@@ -11,9 +11,6 @@ from torch.autograd.function import once_differentiable
 from bench.kernels.calls import GATHER, LONG, POINTER, WINOGRAD, Gradient, Unit, images_last, stored
 from bench.kernels.library import lanes, library
 
-TILES = 256  # of 4×4 pixels at a time on the way to the weights
-PIXELS = 256  # likewise where they are gathered
-
 
 @dataclass(frozen=True)
 class Shape:
@@ -240,9 +237,9 @@ class Convolution(torch.autograd.Function):
 def gradient(x: Tensor, grad: Tensor, shape: Shape) -> Tensor:
     """(outputs, inputs, kernel, kernel) fp32 to the weights, from the input and the gradient to the output."""
     found, unit = weights_like(shape), unit_to_weights(shape)
-    room = [torch.empty(floats) for floats in room_to_weights(shape, x.shape[0])]
+    room = torch.empty(room_to_weights(shape, unit, x.shape[0]))
     unit.x, unit.y = x.data_ptr(), grad.data_ptr()
-    call = to_weights(shape, unit, room, x.shape[0])
+    call = to_weights(shape, unit, room)
     call.found = found.data_ptr()
     library(x.dtype).to_weights(ctypes.byref(call), LONG(x.shape[0]))
     return found
@@ -263,24 +260,10 @@ def by_tiles(shape: Shape) -> bool:
     return shape.tiled and shape.inputs % lanes() == 0
 
 
-def chunk(shape: Shape, images: int) -> int:
-    """Tiles or pixels at a time."""
-    if by_tiles(shape):
-        return min(TILES, images * -(-shape.height // 4) * -(-shape.width // 4))
-    return min(PIXELS, images * shape.out[0] * shape.out[1])
+def room_to_weights(shape: Shape, unit: Unit, images: int) -> int:
+    """Floats for the sums of so many images, or fewer."""
+    return library(torch.float32).room_to_weights(ctypes.byref(unit), LONG(by_tiles(shape)), LONG(images))
 
 
-def room_to_weights(shape: Shape, images: int) -> list[int]:
-    """Floats for the rows and gradients of a chunk, and for all weights' sums."""
-    if by_tiles(shape):
-        depth, times, spare = shape.inputs, 36, lanes()
-    else:
-        depth, times, spare = -(-(shape.kernel**2 * shape.inputs) // 16) * 16, 1, 0
-    counts = [chunk(shape, images) * channels + spare for channels in (depth, shape.outputs)]
-    return [times * count for count in (*counts, depth * shape.outputs)]
-
-
-def to_weights(shape: Shape, unit: Unit, room: list[Tensor], images: int) -> Gradient:
-    found = Gradient(ctypes.addressof(unit), None, by_tiles(shape), chunk(shape, images))
-    found.rows, found.grads, found.total = (one.data_ptr() for one in room)
-    return found
+def to_weights(shape: Shape, unit: Unit, room: Tensor) -> Gradient:
+    return Gradient(ctypes.addressof(unit), None, by_tiles(shape), room.data_ptr())

@@ -17,23 +17,28 @@ INLINE void clear_run(float *to, long count) {
     for (long c = 0; c < count; c += L) store(to + c, (vec){0});
 }
 
-/* What a pixel of the grid sums: a row of taps * inputs floats, and up to a vector more. */
-INLINE void gather_row(const struct unit *u, struct pixel at, float *row, const stored *end) {
-    for (long r = 0; r < u->runs; r++) {
-        long i = at.i * u->in_step + u->down[r], j = at.j * u->in_step + u->right[r], length = u->length[r];
-        const stored *from = u->x + ((at.image * u->height + i) * u->width + j) * u->inputs;
-        if (i < 0 || i >= u->height) {
-            clear_run(row, length * u->inputs);
-        } else if (j >= 0 && j + length <= u->width) {
-            copy_run(row, from, length * u->inputs, end);
-        } else {
-            long before = MIN(MAX(-j, 0), length), inside = MAX(MIN(length, u->width - j) - before, 0);
-            clear_run(row, before * u->inputs);
-            copy_run(row + before * u->inputs, from + before * u->inputs, inside * u->inputs, end);
-            clear_run(row + (before + inside) * u->inputs, (length - before - inside) * u->inputs);
-        }
-        row += length * u->inputs;
+/* `count` numbers, from `from` on, of the run r that a pixel of the grid sums; pixels beyond the image are 0. Up to a vector more may
+be written. */
+INLINE void gather_run(const struct unit *u, struct pixel at, long r, long from, long count, float *row, const stored *end) {
+    long i = at.i * u->in_step + u->down[r], j = at.j * u->in_step + u->right[r];
+    if (i < 0 || i >= u->height) {
+        clear_run(row, count);
+        return;
     }
+    const stored *x = u->x + ((at.image * u->height + i) * u->width + j) * u->inputs + from;
+    if (j >= 0 && j + u->length[r] <= u->width) {
+        copy_run(row, x, count, end);
+        return;
+    }
+    long first = MIN(MAX(-j * u->inputs - from, 0), count), last = MIN(MAX((u->width - j) * u->inputs - from, first), count);
+    clear_run(row, first);
+    copy_run(row + first, x + first, last - first, end);
+    clear_run(row + last, count - last);
+}
+
+/* All that it sums: a row of taps * inputs floats. */
+INLINE void gather_row(const struct unit *u, struct pixel at, float *row, const stored *end) {
+    for (long r = 0; r < u->runs; row += u->length[r++] * u->inputs) gather_run(u, at, r, 0, u->length[r] * u->inputs, row, end);
 }
 
 /* The pixel of y that a pixel of the grid is. */
@@ -81,31 +86,4 @@ void gather_weights(const float *w, float *found, long outputs, long inputs, lon
             }
         }
     }
-}
-
-/* Room: chunk × depth, chunk × outputs and depth × outputs floats, depth being taps * inputs padded to 16. */
-static void gather_gradient(const struct gradient *g, long images) {
-    const struct unit *u = g->unit;
-    long real = u->taps * u->inputs, depth = CEIL(real, 16) * 16, outputs = u->outputs;
-    long pixels = images * u->grid_height * u->grid_width;
-    const stored *end = u->x + images * u->height * u->width * u->inputs;
-    memset(g->total, 0, depth * outputs * 4);
-#pragma omp parallel
-    for (long first = 0; first < pixels; first += g->chunk) {
-        long count = MIN(g->chunk, pixels - first);
-#pragma omp for schedule(dynamic)
-        for (long r = 0; r < count; r++) {
-            struct pixel at = pixel(first + r, u->grid_height, u->grid_width);
-            float *row = workspace(0, real + L); /* its own: a row's end would be overwritten by another thread's beginning */
-            gather_row(u, at, row, end);
-            memcpy(g->rows + r * depth, row, real * 4);
-            memset(g->rows + r * depth + real, 0, (depth - real) * 4);
-            for (long k = 0; k < outputs; k += L) store(g->grads + r * outputs + k, fetch(u->y + gathered(u, at) * outputs + k));
-        }
-#pragma omp for schedule(dynamic)
-        for (long d = 0; d < depth; d += 16) outer(g->rows + d, depth, g->grads, outputs, g->total + d * outputs, outputs, 16, count, outputs);
-    }
-#pragma omp parallel for schedule(dynamic)
-    for (long k = 0; k < outputs; k++)
-        for (long d = 0; d < real; d++) g->found[k * real + d] = g->total[d * outputs + k];
 }

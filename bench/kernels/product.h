@@ -23,6 +23,7 @@
 #if L == 16  /* 32 registers */
 #define HIGH 24 /* rows of a product of one vector of columns; of two half as many, of four a quarter */
 PRODUCT(product_4, HIGH / 4, 4)
+PRODUCT(outer_4, 4, 4)
 #define OUTER 8
 #else /* 16 registers */
 #define HIGH 12
@@ -65,11 +66,18 @@ static void product(const float *a, const float *b, float *c, long rows, long de
 #undef TIMES
 }
 
-/* c[rows, columns] += aᵀ b with a[depth, rows], b[depth, columns] and these row strides; rows a multiple of 8, columns of L. */
-static void outer(const float *a, long lda, const float *b, long ldb, float *c, long ldc, long rows, long depth, long columns) {
+/* c[rows, columns] = (or, where `more`, +=) aᵀ b with a[depth, rows], b[depth, columns], all without gaps; rows a multiple of 8,
+columns of L. */
+static void outer(const float *a, const float *b, float *c, long rows, long depth, long columns, int more) {
+#define TIMES(NAME) NAME(a + i, 1, rows, b + j, columns, c + i * columns + j, columns, depth, more)
     long j = 0;
+#if L == 16
+    for (; j + 4 * L <= columns; j += 4 * L)
+        for (long i = 0; i < rows; i += 4) TIMES(outer_4);
+#endif
     for (; j + 2 * L <= columns; j += 2 * L)
-        for (long i = 0; i < rows; i += OUTER) outer_2(a + i, 1, lda, b + j, ldb, c + i * ldc + j, ldc, depth, 1);
+        for (long i = 0; i < rows; i += OUTER) TIMES(outer_2);
     for (; j < columns; j += L)
-        for (long i = 0; i < rows; i += 8) outer_1(a + i, 1, lda, b + j, ldb, c + i * ldc + j, ldc, depth, 1);
+        for (long i = 0; i < rows; i += 8) TIMES(outer_1);
+#undef TIMES
 }

@@ -71,12 +71,11 @@ class Pass:
 
     def gradients_of(self, steps: list[Step]) -> dict[Step, tuple[calls.Gradient, calls.Unit]]:
         """The ways to the weights of all convolutions, which share their room."""
-        rooms = [convolution.room_to_weights(step.geometry, self.capacity) for step in steps]
-        room = [torch.empty(max(floats)) for floats in zip(*rooms, strict=True)]
-        self.room.append(room)
         units = {step: convolution.unit_to_weights(step.geometry) for step in steps}
-        made = convolution.to_weights
-        return {step: (made(step.geometry, unit, room, self.capacity), unit) for step, unit in units.items()}
+        floats = [convolution.room_to_weights(step.geometry, unit, self.capacity) for step, unit in units.items()]
+        room = torch.empty(max(floats))
+        self.room.append(room)
+        return {step: (convolution.to_weights(step.geometry, unit, room), unit) for step, unit in units.items()}
 
     def forward_calls(self, step: Step) -> list[Placed]:
         if step.share:

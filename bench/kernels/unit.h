@@ -73,12 +73,3 @@ static long share(long all, long most, long threads) {
     long rounds = CEIL(all, most * threads);
     return CEIL(CEIL(all, rounds * threads), HIGH / 4) * (HIGH / 4);
 }
-
-/* The way from a convolution to its weights: what `unit`, one without a tail, has in x, and in y the gradient to its output. */
-struct gradient {
-    const struct unit *unit;
-    float *found; /* (outputs, taps, inputs) */
-    long tiled;   /* by Winograd's tiles, not by gathering */
-    long chunk;   /* of tiles or pixels at a time */
-    float *rows, *grads, *total; /* room: of what comes in and of the gradients to what goes out in a chunk, and of all weights */
-};

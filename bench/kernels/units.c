@@ -5,6 +5,7 @@ fp32 and once, with BF16, in bf16. */
 #include "gather.h"
 #include "head.h"
 #include "norm.h"
+#include "to_weights.h"
 #include "winograd.h"
 
 /* Units one after the other, on the first `images` images. */
@@ -14,12 +15,6 @@ void run(const struct unit *units, long count, long images) {
         else if (units[i].kind == GATHER) gather(units + i, images);
         else pointwise(units + i, images);
     }
-}
-
-/* The gradient to a convolution's weights. */
-void to_weights(const struct gradient *g, long images) {
-    if (g->tiled) winograd_gradient(g, images);
-    else gather_gradient(g, images);
 }
 
 /* A training pass, or its way back: one call after the other on the first `images` images. */

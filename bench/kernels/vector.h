@@ -70,8 +70,8 @@ INLINE void keep1(stored *p, float x) { *p = x; }
 
 /* Memory of this thread's own, kept for the next call; `floats` of it, those beyond what was there before are 0. */
 static float *workspace(int which, size_t floats) {
-    static __thread float *kept[2];
-    static __thread size_t sizes[2];
+    static __thread float *kept[3];
+    static __thread size_t sizes[3];
     if (floats > sizes[which]) {
         free(kept[which]);
         size_t bytes = CEIL(floats * 4, 4096) * 4096;

@@ -1,80 +1,9 @@
-/* 3×3 convolutions of stride 1 by Winograd's F(4×4, 3×3) (Lavin and Gray, CVPR 2016): 36 multiplications for 16 pixels in
-place of 144. The polynomials are interpolated at 0, ±5/8, ±3/2 and ∞, which rounds as a direct fp32 convolution does, where
-the usual 0, ±1, ±2, ∞ round twice as coarsely (Barabasz et al., ACM TOMS 2020, on the choice of points). */
+/* 3×3 convolutions of stride 1 in Winograd's domain (domain.h): 36 multiplications for 16 pixels in place of 144. */
 #pragma once
 #include <omp.h>
-#include "unit.h"
+#include "domain.h"
 
-#define P 0.625f
-#define Q 1.5f
-#define P2 (P * P)
-#define Q2 (Q * Q)
-enum { TILE = 4, SIDE = 6, DOMAIN = SIDE * SIDE, BLOCK = 48 };
-
-/* Six values `s` apart: Bᵀ d. */
-INLINE void to_domain(vec *d, int s) {
-    vec d0 = d[0], d1 = d[s], d2 = d[2 * s], d3 = d[3 * s], d4 = d[4 * s], d5 = d[5 * s];
-    vec even_p = d4 - Q2 * d2, odd_p = P * (d3 - Q2 * d1), even_q = d4 - P2 * d2, odd_q = Q * (d3 - P2 * d1);
-    d[0] = P2 * Q2 * d0 - (P2 + Q2) * d2 + d4;
-    d[s] = even_p + odd_p;
-    d[2 * s] = even_p - odd_p;
-    d[3 * s] = even_q + odd_q;
-    d[4 * s] = even_q - odd_q;
-    d[5 * s] = P2 * Q2 * d1 - (P2 + Q2) * d3 + d5;
-}
-
-/* Six values to four: Aᵀ m. */
-INLINE void from_domain(vec *m, int s) {
-    vec sum_p = m[s] + m[2 * s], less_p = m[s] - m[2 * s], sum_q = m[3 * s] + m[4 * s], less_q = m[3 * s] - m[4 * s];
-    m[0] += sum_p + sum_q;
-    m[s] = P * less_p + Q * less_q;
-    m[2 * s] = P2 * sum_p + Q2 * sum_q;
-    m[3 * s] = P * P2 * less_p + Q * Q2 * less_q + m[5 * s];
-}
-
-/* Four values to six: A y, the transpose of the above. */
-INLINE void spread(vec *y, int s) {
-    vec y0 = y[0], y1 = y[s], y2 = y[2 * s], y3 = y[3 * s];
-    vec even_p = y0 + P2 * y2, odd_p = P * y1 + P * P2 * y3, even_q = y0 + Q2 * y2, odd_q = Q * y1 + Q * Q2 * y3;
-    y[s] = even_p + odd_p;
-    y[2 * s] = even_p - odd_p;
-    y[3 * s] = even_q + odd_q;
-    y[4 * s] = even_q - odd_q;
-    y[5 * s] = y3;
-}
-
-/* G: a filter's three values to six. */
-static const float FILTER[SIDE][3] = {
-    {1 / (P2 * Q2), 0, 0},
-    {0.5f / (P2 * (P2 - Q2)), 0.5f / (P * (P2 - Q2)), 0.5f / (P2 - Q2)},
-    {0.5f / (P2 * (P2 - Q2)), -0.5f / (P * (P2 - Q2)), 0.5f / (P2 - Q2)},
-    {0.5f / (Q2 * (Q2 - P2)), 0.5f / (Q * (Q2 - P2)), 0.5f / (Q2 - P2)},
-    {0.5f / (Q2 * (Q2 - P2)), -0.5f / (Q * (Q2 - P2)), 0.5f / (Q2 - P2)},
-    {0, 0, 1},
-};
-
-/* A tile of x (N, height, width, channels) in the domain: v[q * stride + c], q < DOMAIN. */
-INLINE void tile_to_domain(const stored *x, struct pixel tile, long height, long width, long channels, float *v, long stride) {
-    long top = tile.i * TILE - 1, left = tile.j * TILE - 1;
-    const stored *corner = x + ((tile.image * height + top) * width + left) * channels;
-    int inside[SIDE]; /* columns */
-    UNROLL for (int j = 0; j < SIDE; j++) inside[j] = left + j >= 0 && left + j < width;
-    for (long c = 0; c < channels; c += L) {
-        vec d[DOMAIN];
-        UNROLL for (int i = 0; i < SIDE; i++) {
-            const stored *row = corner + i * width * channels + c;
-            if (top + i >= 0 && top + i < height)
-                UNROLL for (int j = 0; j < SIDE; j++) d[i * SIDE + j] = inside[j] ? fetch(row + j * channels) : (vec){0};
-            else
-                UNROLL for (int j = 0; j < SIDE; j++) d[i * SIDE + j] = (vec){0};
-        }
-        UNROLL for (int j = 0; j < SIDE; j++) to_domain(d + j, SIDE);
-        UNROLL for (int i = 0; i < SIDE; i++) {
-            to_domain(d + i * SIDE, 1);
-            UNROLL for (int j = 0; j < SIDE; j++) store(v + (i * SIDE + j) * stride + c, d[i * SIDE + j]);
-        }
-    }
-}
+enum { BLOCK = 48 };
 
 /* The tail (unit.h) of L channels of a tile, of which high × across pixels lie in the image; the first one's place in y is `at`. */
 INLINE void finish_tile(const struct unit *u, vec *d, long image, long channel, long at, int high, int across) {
@@ -117,7 +46,7 @@ static void winograd(const struct unit *given, long images) {
         float *v = workspace(0, DOMAIN * stride), *m = workspace(1, DOMAIN * (padded * wide + L));
         struct pixel tile = pixel(first, down, across);
         for (long r = 0; r < count; r++, next(&tile, down, across))
-            tile_to_domain(u->x, tile, u->height, u->width, inputs, v + r * inputs, stride);
+            tile_to_domain(u->x, tile, u->height, u->width, inputs, inputs, v + r * inputs, stride);
         for (long k = 0, columns; k < outputs; k += columns) {
             columns = panel(k, outputs);
             long apart = padded * columns + L;
@@ -169,94 +98,4 @@ void winograd_weights(const float *w, float *found, long outputs, long inputs, l
             }
         }
     }
-}
-
-/* Tile of the gradient to the output, in the domain: z[q * stride + k]. */
-INLINE void gradient_to_domain(const stored *grad, struct pixel tile, long height, long width, long channels, float *z, long stride) {
-    for (long k = 0; k < channels; k += L) {
-        vec d[DOMAIN];
-        UNROLL for (int i = 0; i < TILE; i++) UNROLL for (int j = 0; j < TILE; j++) {
-            long top = tile.i * TILE + i, left = tile.j * TILE + j, at = (tile.image * height + top) * width + left;
-            d[i * SIDE + j] = top < height && left < width ? fetch(grad + at * channels + k) : (vec){0};
-        }
-        UNROLL for (int j = 0; j < TILE; j++) spread(d + j, SIDE);
-        UNROLL for (int i = 0; i < SIDE; i++) {
-            spread(d + i * SIDE, 1);
-            UNROLL for (int j = 0; j < SIDE; j++) store(z + (i * SIDE + j) * stride + k, d[i * SIDE + j]);
-        }
-    }
-}
-
-/* L × L filters' gradients from the domain, total[q * stride + c * row + k], to their place in `found` (outputs, 3, 3, inputs). */
-INLINE void filters(const float *total, long stride, long row, float *found, long inputs) {
-    float g[9][L][L]; /* tap, input, output */
-    for (int c = 0; c < L; c++) {
-        vec rows[3][SIDE];
-        UNROLL for (int j = 0; j < SIDE; j++) {
-            vec d[SIDE];
-            UNROLL for (int i = 0; i < SIDE; i++) d[i] = load(total + (i * SIDE + j) * stride + c * row);
-            UNROLL for (int t = 0; t < 3; t++) {
-                rows[t][j] = FILTER[0][t] * d[0];
-                UNROLL for (int i = 1; i < SIDE; i++) rows[t][j] += FILTER[i][t] * d[i];
-            }
-        }
-        UNROLL for (int s = 0; s < 3; s++) UNROLL for (int t = 0; t < 3; t++) {
-            vec tap = FILTER[0][t] * rows[s][0];
-            UNROLL for (int j = 1; j < SIDE; j++) tap += FILTER[j][t] * rows[s][j];
-            store(g[s * 3 + t][c], tap);
-        }
-    }
-    for (int k = 0; k < L; k++)
-        for (int t = 0; t < 9; t++)
-            for (int c = 0; c < L; c++) found[(k * 9 + t) * inputs + c] = g[t][c][k];
-}
-
-enum { EDGE = 64 };
-
-/* The filters of up to EDGE inputs from c and outputs from k on, of all tiles. */
-static void block_of_filters(const struct gradient *g, long c, long k, long tiles, long of_rows, long of_grads) {
-    long inputs = g->unit->inputs, outputs = g->unit->outputs, high = MIN(EDGE, inputs - c), wide = MIN(EDGE, outputs - k);
-    float *total = workspace(0, DOMAIN * EDGE * EDGE);
-    memset(total, 0, DOMAIN * high * wide * 4);
-    for (long q = 0; q < DOMAIN; q++)
-        outer(g->rows + q * of_rows + c, inputs, g->grads + q * of_grads + k, outputs, total + q * high * wide, wide, high, tiles, wide);
-    for (long i = 0; i < high; i += L)
-        for (long j = 0; j < wide; j += L)
-            filters(total + i * wide + j, high * wide, wide, g->found + (k + j) * 9 * inputs + c + i, inputs);
-}
-
-/* Room: DOMAIN × (chunk × inputs + L), DOMAIN × (chunk × outputs + L), and DOMAIN × inputs × outputs floats. Weights are summed up in blocks that
-stay in the cache, each domain by domain; where one chunk holds all tiles, a block is complete at once. */
-static void winograd_gradient(const struct gradient *g, long images) {
-    const struct unit *u = g->unit;
-    long down = CEIL(u->height, TILE), across = CEIL(u->width, TILE), tiles = images * down * across;
-    long inputs = u->inputs, outputs = u->outputs, of_rows = g->chunk * inputs + L, of_grads = g->chunk * outputs + L;
-    int once = tiles <= g->chunk && CEIL(inputs, EDGE) * CEIL(outputs, EDGE) >= omp_get_max_threads();
-    if (!once) memset(g->total, 0, DOMAIN * inputs * outputs * 4);
-#pragma omp parallel
-    for (long first = 0; first < tiles; first += g->chunk) {
-        long count = MIN(g->chunk, tiles - first);
-#pragma omp for schedule(dynamic)
-        for (long r = 0; r < count; r++) {
-            struct pixel tile = pixel(first + r, down, across);
-            tile_to_domain(u->x, tile, u->height, u->width, inputs, g->rows + r * inputs, of_rows);
-            gradient_to_domain(u->y, tile, u->height, u->width, outputs, g->grads + r * outputs, of_grads);
-        }
-        if (once) {
-#pragma omp for schedule(dynamic) collapse(2)
-            for (long c = 0; c < inputs; c += EDGE)
-                for (long k = 0; k < outputs; k += EDGE) block_of_filters(g, c, k, count, of_rows, of_grads);
-        } else {
-#pragma omp for schedule(dynamic) collapse(2)
-            for (long q = 0; q < DOMAIN; q++)
-                for (long c = 0; c < inputs; c += L)
-                    outer(g->rows + q * of_rows + c, inputs, g->grads + q * of_grads, outputs, g->total + (q * inputs + c) * outputs,
-                          outputs, L, count, outputs);
-        }
-    }
-    if (once) return;
-#pragma omp parallel for schedule(dynamic) collapse(2)
-    for (long c = 0; c < inputs; c += L)
-        for (long k = 0; k < outputs; k += L)
-            filters(g->total + c * outputs + k, inputs * outputs, outputs, g->found + k * 9 * inputs + c, inputs);
 }
