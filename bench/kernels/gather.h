@@ -59,7 +59,7 @@ static void gather(const struct unit *given, long images) {
         float *rows = workspace(0, padded * depth + L), *m = workspace(1, padded * columns);
         struct pixel at = pixel(first, height, width);
         for (long r = 0; r < count; r++, next(&at, height, width)) gather_row(u, at, rows + r * depth, end);
-        product(rows, u->weights, m, count, depth, columns);
+        product(rows, u->weights, m, count, depth, columns, NULL);
         at = pixel(first, height, width);
         for (long r = 0; r < count; r++, next(&at, height, width)) {
             long place = gathered(u, at) * u->outputs;

@@ -2,13 +2,15 @@
 #pragma once
 #include "vector.h"
 
-/* c[rows, columns] = (or, where `more`, +=) a[rows, depth] b[depth, columns]. a's element (i, k) is at i * down + k * along. */
+/* c[rows, columns] = (or, where `more`, +=) a[rows, depth] b[depth, columns]. a's element (i, k) is at i * down + k * along.
+`ahead`, if any: depth × L numbers to be fetched into the cache meanwhile. */
 #define PRODUCT(NAME, ROWS, VECTORS)                                                                                  \
     INLINE void NAME(const float *a, long down, long along, const float *b, long ldb, float *c, long ldc, long depth, \
-                     int more) {                                                                                      \
+                     int more, const float *ahead) {                                                                  \
         vec total[ROWS][VECTORS];                                                                                     \
         UNROLL for (int i = 0; i < ROWS; i++) UNROLL for (int j = 0; j < VECTORS; j++) total[i][j] = (vec){0};        \
         for (long k = 0; k < depth; k++) {                                                                            \
+            if (ahead) __builtin_prefetch(ahead + k * L, 0, 2);                                                       \
             vec row[VECTORS];                                                                                         \
             UNROLL for (int j = 0; j < VECTORS; j++) row[j] = load(b + k * ldb + j * L);                              \
             UNROLL for (int i = 0; i < ROWS; i++) {                                                                   \
@@ -23,6 +25,7 @@
 #if L == 16  /* 32 registers */
 #define HIGH 24 /* rows of a product of one vector of columns; of two half as many, of four a quarter */
 PRODUCT(product_4, HIGH / 4, 4)
+PRODUCT(product_4_low, 4, 4)
 PRODUCT(outer_4, 4, 4)
 #define OUTER 8
 #else /* 16 registers */
@@ -43,24 +46,38 @@ INLINE long panel(long j, long columns) {
     return L;
 }
 
-/* c[rows, columns] = a[rows, depth] b, where b lies in panels. Rows up to the next multiple of HIGH may be written too. */
-static void product(const float *a, const float *b, float *c, long rows, long depth, long columns) {
-#define TIMES(NAME) NAME(a + i * depth, depth, 1, p, wide, c + i * columns + j, columns, depth, 0)
+enum { DEPTH = 128 }; /* of a panel at a time, which then stays in the first cache for all rows */
+
+/* c[rows, columns] = a[rows, depth] b, where b lies in panels. Rows up to the next multiple of HIGH may be written too. `then`: the
+panels of the next product, if known, which are fetched into the second cache meanwhile. */
+static void product(const float *a, const float *b, float *c, long rows, long depth, long columns, const float *then) {
+#define TIMES(NAME, ...) NAME(a + i * depth + from, depth, 1, b, wide, c + i * columns + j, columns, some, from > 0, __VA_ARGS__)
     for (long j = 0, wide; j < columns; j += wide) {
-        const float *p = b + j * depth;
-        long i = 0;
         wide = panel(j, columns);
+        for (long from = 0, some; from < depth; from += some, b += some * wide) {
+            some = MIN(DEPTH, depth - from);
+            long i = 0;
 #if L == 16
-        if (wide == 4 * L) {
-            for (; i < rows; i += HIGH / 4) TIMES(product_4);
-        } else
+            if (wide == 4 * L) {
+                for (long left = rows, group = 0; left > 0; group++) {
+                    long high = left > 4 && left != 7 && left != 8 ? 6 : 4;
+                    int ahead = then && group < 4; /* a quarter each of the panel */
+                    if (high == 6 && ahead) TIMES(product_4, then + group * some * L);
+                    else if (high == 6) TIMES(product_4, NULL);
+                    else TIMES(product_4_low, NULL);
+                    i += high;
+                    left -= high;
+                }
+            } else
 #endif
-        if (wide == 2 * L) {
-            for (; rows - i > HIGH / 4; i += HIGH / 2) TIMES(product_2);
-            if (i < rows) TIMES(product_2_low);
-        } else {
-            for (; rows - i > HIGH / 2; i += HIGH) TIMES(product_1);
-            if (i < rows) TIMES(product_1_low);
+            if (wide == 2 * L) {
+                for (; rows - i > HIGH / 4; i += HIGH / 2) TIMES(product_2, NULL);
+                if (i < rows) TIMES(product_2_low, NULL);
+            } else {
+                for (; rows - i > HIGH / 2; i += HIGH) TIMES(product_1, NULL);
+                if (i < rows) TIMES(product_1_low, NULL);
+            }
+            if (then) then += some * wide;
         }
     }
 #undef TIMES
@@ -69,7 +86,7 @@ static void product(const float *a, const float *b, float *c, long rows, long de
 /* c[rows, columns] = (or, where `more`, +=) aᵀ b with a[depth, rows], b[depth, columns], all without gaps; rows a multiple of 8,
 columns of L. */
 static void outer(const float *a, const float *b, float *c, long rows, long depth, long columns, int more) {
-#define TIMES(NAME) NAME(a + i, 1, rows, b + j, columns, c + i * columns + j, columns, depth, more)
+#define TIMES(NAME) NAME(a + i, 1, rows, b + j, columns, c + i * columns + j, columns, depth, more, NULL)
     long j = 0;
 #if L == 16
     for (; j + 4 * L <= columns; j += 4 * L)

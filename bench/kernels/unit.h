@@ -71,5 +71,5 @@ static void pointwise(const struct unit *u, long images) {
 /* So many of `all` that each thread has as many as the others, at most `most`: results do not depend on it. */
 static long share(long all, long most, long threads) {
     long rounds = CEIL(all, most * threads);
-    return CEIL(CEIL(all, rounds * threads), HIGH / 4) * (HIGH / 4);
+    return CEIL(CEIL(all, rounds * threads), 2) * 2;
 }

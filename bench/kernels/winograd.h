@@ -3,7 +3,7 @@
 #include <omp.h>
 #include "domain.h"
 
-enum { BLOCK = 48 };
+enum { BLOCK = 48, LINE = 64 / sizeof(stored) }; /* numbers in a line of the cache */
 
 /* The tail (unit.h) of L channels of a tile, of which high × across pixels lie in the image; the first one's place in y is `at`. */
 INLINE void finish_tile(const struct unit *u, vec *d, long image, long channel, long at, int high, int across) {
@@ -34,6 +34,23 @@ INLINE void finish_tile(const struct unit *u, vec *d, long image, long channel, 
 #undef EACH
 }
 
+/* What the tail of a tile reads and writes comes into the cache meanwhile; its first pixel's place in y is `at`. */
+INLINE void expect_tile(const struct unit *u, long at) {
+    const stored *all[] = {u->y, u->raw, u->before, u->mask, u->after};
+    UNROLL for (int n = 0; n < 5; n++)
+        for (int i = 0; all[n] && i < TILE; i++)
+            UNROLL for (int j = 0; j < TILE; j++) {
+                const stored *here = all[n] + at + (i * u->width + j) * u->outputs;
+                if (n < 2) __builtin_prefetch(here, 1);
+                else __builtin_prefetch(here, 0);
+            }
+}
+
+/* The place in y of a tile's first number of its first pixel. */
+INLINE long place(const struct unit *u, struct pixel tile) {
+    return ((tile.image * u->height + tile.i * TILE) * u->width + tile.j * TILE) * u->outputs;
+}
+
 /* y = tail(x * weights), see unit.h; inputs are a multiple of L, and so are outputs, but for those of an image's gradient. */
 static void winograd(const struct unit *given, long images) {
     const struct unit copy = *given, *u = &copy; /* no store changes it, as the compiler can see */
@@ -50,20 +67,23 @@ static void winograd(const struct unit *given, long images) {
         for (long k = 0, columns; k < outputs; k += columns) {
             columns = panel(k, outputs);
             long apart = padded * columns + L;
-            for (long q = 0; q < DOMAIN; q++)
-                product(v + q * stride, u->weights + (q * outputs + k) * inputs, m + q * apart, count, inputs, columns);
-            tile = pixel(first, down, across);
+            for (long q = 0; q < DOMAIN; q++) {
+                const float *weights = u->weights + (q * outputs + k) * inputs, *then = q + 1 < DOMAIN ? weights + outputs * inputs : NULL;
+                product(v + q * stride, weights, m + q * apart, count, inputs, columns, then);
+            }
+            struct pixel after = tile = pixel(first, down, across);
             for (long r = 0; r < count; r++, next(&tile, down, across)) {
-                long top = tile.i * TILE, left = tile.j * TILE;
+                int high = MIN(TILE, u->height - tile.i * TILE), wide = MIN(TILE, u->width - tile.j * TILE);
+                next(&after, down, across);
                 for (long c = 0; c < columns; c += L) {
+                    if (c % LINE == 0) expect_tile(u, place(u, after) + k + c);
                     vec d[DOMAIN];
                     UNROLL for (int q = 0; q < DOMAIN; q++) d[q] = load(m + q * apart + r * columns + c);
                     UNROLL for (int j = 0; j < SIDE; j++) from_domain(d + j, SIDE);
                     UNROLL for (int i = 0; i < TILE; i++) from_domain(d + i * SIDE, 1);
-                    long at = ((tile.image * u->height + top) * u->width + left) * u->outputs + k + c;
-                    int high = MIN(TILE, u->height - top), across = MIN(TILE, u->width - left);
-                    if (high == TILE && across == TILE) finish_tile(u, d, tile.image, k + c, at, TILE, TILE);
-                    else finish_tile(u, d, tile.image, k + c, at, high, across);
+                    long at = place(u, tile) + k + c;
+                    if (high == TILE && wide == TILE) finish_tile(u, d, tile.image, k + c, at, TILE, TILE);
+                    else finish_tile(u, d, tile.image, k + c, at, high, wide);
                 }
             }
         }
