@@ -62,8 +62,9 @@ static void gather(const struct unit *given, long images) {
         product(rows, u->weights, m, count, depth, columns, NULL);
         at = pixel(first, height, width);
         for (long r = 0; r < count; r++, next(&at, height, width)) {
-            long place = gathered(u, at) * u->outputs;
-            for (long k = 0; k < columns; k += L) finish(u, load(m + r * columns + k), at.image, k, place + k);
+#define HERE(k) load(m + r * columns + (k))
+            FINISH_PIXEL(u, columns, at.image, gathered(u, at) * u->outputs, HERE)
+#undef HERE
         }
     }
 }

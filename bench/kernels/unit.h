@@ -38,34 +38,53 @@ INLINE void next(struct pixel *p, long height, long width) {
     p->image++;
 }
 
-/* The tail of L channels from `channel` on, at one pixel: `at` is their place in y. */
-INLINE void finish(const struct unit *u, vec v, long image, long channel, long at) {
+/* The tail of so many vectors of channels from `channel` on, at one pixel: `at` is their place in y. */
+INLINE void finish(const struct unit *u, vec *v, int vectors, long image, long channel, long at) {
+#define EACH(WHAT) UNROLL for (int i = 0; i < vectors; i++) { WHAT; }
     if (u->outputs < L) { /* an image's gradient, which has no tail */
-        for (long k = 0; k < u->outputs; k++) keep1(u->y + at + k, v[k]);
+        for (long k = 0; k < u->outputs; k++) keep1(u->y + at + k, v[0][k]);
         return;
     }
-    if (u->before) v += fetch(u->before + at);
-    if (u->mask) v = choose(fetch(u->mask + at) <= 0, (vec){0}, v);
-    if (u->raw) keep(u->raw + at, v);
+    if (u->before) EACH(v[i] += fetch(u->before + at + i * L))
+    if (u->mask) EACH(v[i] = choose(fetch(u->mask + at + i * L) <= 0, (vec){0}, v[i]))
+    if (u->raw) EACH(keep(u->raw + at + i * L, v[i]))
     if (u->scale) {
         long row = (u->row ? u->row[image] * u->outputs : 0) + channel;
-        v *= load(u->scale + row);
-        if (u->shift) v += load(u->shift + row);
+        EACH(v[i] *= load(u->scale + row + i * L))
+        if (u->shift) EACH(v[i] += load(u->shift + row + i * L))
     }
-    if (u->after) v += fetch(u->after + at);
-    if (u->relu) v = choose(v < 0, (vec){0}, v); /* NaN stays NaN */
-    keep(u->y + at, v);
+    if (u->after) EACH(v[i] += fetch(u->after + at + i * L))
+    if (u->relu) EACH(v[i] = choose(v[i] < 0, (vec){0}, v[i])) /* NaN stays NaN */
+    EACH(keep(u->y + at + i * L, v[i]))
+#undef EACH
 }
 
-static void pointwise(const struct unit *u, long images) {
+/* The tail of all channels at one pixel, whose place in y is `at`. `v(k)`: the vector from channel k on. */
+#define FINISH_PIXEL(u, columns, image, at, v)                                     \
+    for (long k = 0; k < columns;) {                                               \
+        if (columns - k >= 4 * L) {                                                \
+            vec all[4] = {v(k), v(k + L), v(k + 2 * L), v(k + 3 * L)};             \
+            finish(u, all, 4, image, k, (at) + k);                                 \
+            k += 4 * L;                                                            \
+        } else if (columns - k >= 2 * L) {                                         \
+            vec all[2] = {v(k), v(k + L)};                                         \
+            finish(u, all, 2, image, k, (at) + k);                                 \
+            k += 2 * L;                                                            \
+        } else {                                                                   \
+            vec all[1] = {v(k)};                                                   \
+            finish(u, all, 1, image, k, (at) + k);                                 \
+            k += L;                                                                \
+        }                                                                          \
+    }
+
+static void pointwise(const struct unit *given, long images) {
+    const struct unit copy = *given, *u = &copy; /* no store changes it, as the compiler can see */
     long rows = images * u->height, width = u->width;
+#define HERE(k) fetch(u->x + p * u->outputs + (k))
 #pragma omp parallel for schedule(static)
     for (long r = 0; r < rows; r++)
-        for (long p = r * width; p < (r + 1) * width; p++)
-            for (long c = 0; c < u->outputs; c += L) {
-                long at = p * u->outputs + c;
-                finish(u, fetch(u->x + at), r / u->height, c, at);
-            }
+        for (long p = r * width; p < (r + 1) * width; p++) FINISH_PIXEL(u, u->outputs, r / u->height, p * u->outputs, HERE)
+#undef HERE
 }
 
 /* So many of `all` that each thread has as many as the others, at most `most`: results do not depend on it. */
