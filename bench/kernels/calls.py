@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.profiler import record_function
 
-POINTWISE, WINOGRAD, GATHER = range(3)
+POINTWISE, WINOGRAD, GATHER, STRIDED = range(4)
 LONG, POINTER, DOUBLE = ctypes.c_long, ctypes.c_void_p, ctypes.c_double
 
 
@@ -73,7 +73,7 @@ def draw() -> int:
     return int(torch.randint(2**63 - 1, ()))
 
 
-KINDS = ("elementwise", "Winograd's convolutions", "gathered convolutions")  # of units
+KINDS = ("elementwise", "Winograd's convolutions", "gathered convolutions", "Winograd's convolutions")  # of units
 
 
 def run_units(lib: ctypes.CDLL, units: ctypes.Array, images: int) -> None:

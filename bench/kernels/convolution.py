@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from bench.kernels.calls import GATHER, LONG, POINTER, WINOGRAD, Gradient, Unit, images_last, stored
+from bench.kernels.calls import GATHER, LONG, POINTER, STRIDED, WINOGRAD, Gradient, Unit, images_last, stored
 from bench.kernels.library import lanes, library
 
 
@@ -23,15 +23,15 @@ class Shape:
     height: int
     width: int
 
-    @property
-    def tiled(self) -> bool:
-        """Whether it is one for Winograd's tiles of 4×4 pixels."""
-        return self.kernel == 3 and self.stride == 1
-
-    def winograd(self, backward: bool = False) -> bool:
-        """Whether that is the way to the output, or back to the input. All channels that come in must be whole vectors,
-        and in a smaller image most of a tile would lie outside."""
-        return self.tiled and (backward or self.inputs % lanes() == 0) and max(self.height, self.width) > 2
+    def kind(self, backward: bool = False) -> int:
+        """Which of unit.h's kinds is the way to the output, or back to the input. Winograd's tiles have 4×4 pixels of the
+        output: where these would mostly lie outside, and where channels are not whole vectors, rows are gathered."""
+        if self.kernel != 3 or not (backward and self.stride == 1 or self.inputs % lanes() == 0):
+            return GATHER
+        if self.stride == 1:
+            return WINOGRAD if max(self.height, self.width) > 2 else GATHER
+        (height, width), tiles = self.out, -(-self.out[0] // 4) * -(-self.out[1] // 4)
+        return STRIDED if self.stride == 2 and 81 * tiles < 0.8 * 9 * height * width else GATHER
 
     @property
     def out(self) -> tuple[int, int]:
@@ -67,7 +67,7 @@ class Taps:
 def taps(shape: Shape, backward: bool) -> list[Taps]:
     """Those of each gathering unit: on the way back one for each class of the input's pixels, (row mod stride, column
     mod stride). In an image of few pixels each is a class of its own, without the taps that reach beyond the image."""
-    if shape.tiled and max(shape.height, shape.width) <= 2:
+    if shape.kernel == 3 and shape.stride == 1 and max(shape.height, shape.width) <= 2:
         return taps_by_pixel(shape, backward)
     if not backward:
         return [whole_taps(shape)]
@@ -124,10 +124,10 @@ def units(shape: Shape, backward: bool) -> list[Unit]:
     sides = (shape.height, shape.width, shape.inputs), (*shape.out, shape.outputs)
     if backward:
         sides = sides[::-1]
-    if shape.winograd(backward):
-        return [sizes(*sides)]
+    if shape.kind(backward) != GATHER:
+        return [Unit(shape.kind(backward), *sides[0], *sides[1])]
     steps = (shape.stride, 1) if backward else (1, shape.stride)
-    return [gathering(sizes(*sides), one, *steps) for one in taps(shape, backward)]
+    return [gathering(Unit(GATHER, *sides[0], *sides[1]), one, *steps) for one in taps(shape, backward)]
 
 
 def weighted(unit: Unit) -> bool:
@@ -135,12 +135,8 @@ def weighted(unit: Unit) -> bool:
     return unit.kind != GATHER or unit.taps > 0
 
 
-def sizes(x: tuple[int, int, int], y: tuple[int, int, int]) -> Unit:
-    return Unit(WINOGRAD, *x, *y)
-
-
 def gathering(unit: Unit, taps: Taps, out_step: int, in_step: int) -> Unit:
-    unit.kind, unit.taps, unit.out_step, unit.in_step = GATHER, len(taps.which), out_step, in_step
+    unit.taps, unit.out_step, unit.in_step = len(taps.which), out_step, in_step
     (unit.grid_height, unit.grid_width), (unit.out_i, unit.out_j) = taps.grid, taps.first
     unit.runs = len(taps.length)
     unit.down, unit.right, unit.length = map(ctypes.addressof, (taps.down, taps.right, taps.length))
@@ -188,7 +184,7 @@ def state(weight: nn.Parameter) -> tuple[int, int]:
 def room_for(shape: Shape, backward: bool) -> list[Tensor]:
     depth, columns = (shape.outputs, shape.inputs) if backward else (shape.inputs, shape.outputs)
     columns = -(-columns // lanes()) * lanes()
-    if shape.winograd(backward):
+    if shape.kind(backward) != GATHER:
         return [torch.empty(36 * depth * columns)]
     return [torch.empty(len(one.which) * depth * columns) for one in taps(shape, backward)]
 
@@ -196,8 +192,8 @@ def room_for(shape: Shape, backward: bool) -> list[Tensor]:
 def fill(room: list[Tensor], weight: Tensor, shape: Shape, backward: bool) -> None:
     lib, sides = library(torch.float32), (LONG(shape.outputs), LONG(shape.inputs))
     w = POINTER(weight.data_ptr())
-    if shape.winograd(backward):
-        lib.winograd_weights(w, POINTER(room[0].data_ptr()), *sides, LONG(backward))
+    if shape.kind(backward) != GATHER:
+        lib.winograd_weights(w, POINTER(room[0].data_ptr()), *sides, LONG(shape.stride), LONG(backward))
         return
     for one, part in zip(taps(shape, backward), room, strict=True):
         count, kernel = LONG(len(one.which)), LONG(shape.kernel**2)
@@ -252,12 +248,12 @@ def weights_like(shape: Shape) -> Tensor:
 
 
 def unit_to_weights(shape: Shape) -> Unit:
-    unit = sizes((shape.height, shape.width, shape.inputs), (*shape.out, shape.outputs))
+    unit = Unit(GATHER, shape.height, shape.width, shape.inputs, *shape.out, shape.outputs)
     return unit if by_tiles(shape) else gathering(unit, whole_taps(shape), 1, shape.stride)
 
 
 def by_tiles(shape: Shape) -> bool:
-    return shape.tiled and shape.inputs % lanes() == 0
+    return shape.kernel == 3 and shape.stride == 1 and shape.inputs % lanes() == 0
 
 
 def room_to_weights(shape: Shape, unit: Unit, images: int) -> int:

@@ -9,6 +9,10 @@ points). */
 #define Q 1.5f
 #define P2 (P * P)
 #define Q2 (Q * Q)
+#define R 0.5f
+#define S 1.25f
+#define R2 (R * R)
+#define S2 (S * S)
 enum { TILE = 4, SIDE = 6, DOMAIN = SIDE * SIDE };
 
 /* Six values `s` apart: Bᵀ d. */
@@ -51,6 +55,16 @@ static const float FILTER[SIDE][3] = {
     {0.5f / (Q2 * (Q2 - P2)), 0.5f / (Q * (Q2 - P2)), 0.5f / (Q2 - P2)},
     {0.5f / (Q2 * (Q2 - P2)), -0.5f / (Q * (Q2 - P2)), 0.5f / (Q2 - P2)},
     {0, 0, 1},
+};
+
+/* The same of strided.h's domain: its five points take the outer taps, the sixth number is the middle one. */
+static const float FILTER_OF_TWO[SIDE][3] = {
+    {0.5f / (R * (R2 - S2)), 0, 0.5f / (R2 - S2)},
+    {-0.5f / (R * (R2 - S2)), 0, 0.5f / (R2 - S2)},
+    {0.5f / (S * (S2 - R2)), 0, 0.5f / (S2 - R2)},
+    {-0.5f / (S * (S2 - R2)), 0, 0.5f / (S2 - R2)},
+    {0, 0, 1},
+    {0, 1, 0},
 };
 
 /* The first `count` channels of a tile of x (N, height, width, channels) in the domain: v[q * stride + c], q < DOMAIN. */

@@ -54,9 +54,9 @@ static void product(const float *a, const float *b, float *c, long rows, long de
 #define TIMES(NAME, ...) NAME(a + i * depth + from, depth, 1, b, wide, c + i * columns + j, columns, some, from > 0, __VA_ARGS__)
     for (long j = 0, wide; j < columns; j += wide) {
         wide = panel(j, columns);
-        for (long from = 0, some; from < depth; from += some, b += some * wide) {
-            some = MIN(DEPTH, depth - from);
-            long i = 0;
+        long from = 0;
+        do { /* once even if it is the sum of nothing */
+            long some = MIN(DEPTH, depth - from), i = 0;
 #if L == 16
             if (wide == 4 * L) {
                 for (long left = rows, group = 0; left > 0; group++) {
@@ -78,7 +78,9 @@ static void product(const float *a, const float *b, float *c, long rows, long de
                 if (i < rows) TIMES(product_1_low, NULL);
             }
             if (then) then += some * wide;
-        }
+            b += some * wide;
+            from += some;
+        } while (from < depth);
     }
 #undef TIMES
 }

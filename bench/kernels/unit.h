@@ -3,7 +3,7 @@ absent. Forward and backward to the input are both units. Images are (N, height,
 #pragma once
 #include "product.h"
 
-enum { POINTWISE, WINOGRAD, GATHER };
+enum { POINTWISE, WINOGRAD, GATHER, STRIDED };
 
 struct unit {
     long kind;

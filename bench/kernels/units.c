@@ -5,6 +5,7 @@ fp32 and once, with BF16, in bf16. */
 #include "gather.h"
 #include "head.h"
 #include "norm.h"
+#include "strided.h"
 #include "to_weights.h"
 #include "winograd.h"
 
@@ -13,6 +14,7 @@ void run(const struct unit *units, long count, long images) {
     for (long i = 0; images && i < count; i++) {
         if (units[i].kind == WINOGRAD) winograd(units + i, images);
         else if (units[i].kind == GATHER) gather(units + i, images);
+        else if (units[i].kind == STRIDED) strided(units + i, images);
         else pointwise(units + i, images);
     }
 }

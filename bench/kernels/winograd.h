@@ -3,15 +3,16 @@
 #include <omp.h>
 #include "domain.h"
 
-enum { BLOCK = 48, LINE = 64 / sizeof(stored) }; /* numbers in a line of the cache */
+enum { BLOCK = 48, ROOM = 350000, LINE = 64 / sizeof(stored) }; /* LINE: numbers in a line of the cache */
 
-/* The tail (unit.h) of L channels of a tile, of which high × across pixels lie in the image; the first one's place in y is `at`. */
-INLINE void finish_tile(const struct unit *u, vec *d, long image, long channel, long at, int high, int across) {
-    long down = u->width * u->outputs, right = u->outputs;
+/* The tail (unit.h) of L channels of high × wide pixels from (top, left) on, whose rows are `side` vectors apart. */
+INLINE void finish_pixels(const struct unit *u, vec *d, int side, long image, long channel, long top, long left, int high, int wide) {
+    long at = ((image * u->out_height + top) * u->out_width + left) * u->outputs + channel;
+    long down = u->out_width * u->outputs, right = u->outputs;
 #define EACH(WHAT)                                      \
     UNROLL for (int i = 0; i < high; i++)               \
-        UNROLL for (int j = 0; j < across; j++) {       \
-            vec *v = d + i * SIDE + j;                  \
+        UNROLL for (int j = 0; j < wide; j++) {         \
+            vec *v = d + i * side + j;                  \
             long here = at + i * down + j * right;      \
             (void)here;                                 \
             WHAT;                                       \
@@ -34,21 +35,23 @@ INLINE void finish_tile(const struct unit *u, vec *d, long image, long channel, 
 #undef EACH
 }
 
-/* What the tail of a tile reads and writes comes into the cache meanwhile; its first pixel's place in y is `at`. */
-INLINE void expect_tile(const struct unit *u, long at) {
+/* Likewise, of a whole tile if it lies in the image. */
+INLINE void finish_block(const struct unit *u, vec *d, int side, long image, long channel, long top, long left, int high, int wide) {
+    if (high == TILE && wide == TILE) finish_pixels(u, d, side, image, channel, top, left, TILE, TILE);
+    else finish_pixels(u, d, side, image, channel, top, left, high, wide);
+}
+
+/* What the tail of a tile reads and writes from `channel` on comes into the cache meanwhile. */
+INLINE void expect_tile(const struct unit *u, struct pixel tile, long channel) {
     const stored *all[] = {u->y, u->raw, u->before, u->mask, u->after};
+    long at = ((tile.image * u->out_height + tile.i * TILE) * u->out_width + tile.j * TILE) * u->outputs + channel;
     UNROLL for (int n = 0; n < 5; n++)
         for (int i = 0; all[n] && i < TILE; i++)
             UNROLL for (int j = 0; j < TILE; j++) {
-                const stored *here = all[n] + at + (i * u->width + j) * u->outputs;
+                const stored *here = all[n] + at + (i * u->out_width + j) * u->outputs;
                 if (n < 2) __builtin_prefetch(here, 1);
                 else __builtin_prefetch(here, 0);
             }
-}
-
-/* The place in y of a tile's first number of its first pixel. */
-INLINE long place(const struct unit *u, struct pixel tile) {
-    return ((tile.image * u->height + tile.i * TILE) * u->width + tile.j * TILE) * u->outputs;
 }
 
 /* y = tail(x * weights), see unit.h; inputs are a multiple of L, and so are outputs, but for those of an image's gradient. */
@@ -73,17 +76,16 @@ static void winograd(const struct unit *given, long images) {
             }
             struct pixel after = tile = pixel(first, down, across);
             for (long r = 0; r < count; r++, next(&tile, down, across)) {
-                int high = MIN(TILE, u->height - tile.i * TILE), wide = MIN(TILE, u->width - tile.j * TILE);
+                long top = tile.i * TILE, left = tile.j * TILE;
+                int high = MIN(TILE, u->height - top), far = MIN(TILE, u->width - left);
                 next(&after, down, across);
                 for (long c = 0; c < columns; c += L) {
-                    if (c % LINE == 0) expect_tile(u, place(u, after) + k + c);
+                    if (c % LINE == 0) expect_tile(u, after, k + c);
                     vec d[DOMAIN];
                     UNROLL for (int q = 0; q < DOMAIN; q++) d[q] = load(m + q * apart + r * columns + c);
                     UNROLL for (int j = 0; j < SIDE; j++) from_domain(d + j, SIDE);
                     UNROLL for (int i = 0; i < TILE; i++) from_domain(d + i * SIDE, 1);
-                    long at = place(u, tile) + k + c;
-                    if (high == TILE && wide == TILE) finish_tile(u, d, tile.image, k + c, at, TILE, TILE);
-                    else finish_tile(u, d, tile.image, k + c, at, high, wide);
+                    finish_block(u, d, SIDE, tile.image, k + c, top, left, high, far);
                 }
             }
         }
@@ -91,8 +93,10 @@ static void winograd(const struct unit *given, long images) {
 }
 
 /* The weights (outputs, 3, 3, inputs) in the domain, in panels: (DOMAIN, panels, inputs, panel). `backward`: of the convolution that
-takes the gradient back to the input, whose inputs are the outputs of this one; columns beyond `inputs` are 0. */
-void winograd_weights(const float *w, float *found, long outputs, long inputs, long backward) {
+takes the gradient back to the input, whose inputs are the outputs of this one; columns beyond `inputs` are 0. `stride`: 1, or 2 for
+strided.h. */
+void winograd_weights(const float *w, float *found, long outputs, long inputs, long stride, long backward) {
+    const float(*filter)[3] = stride == 1 ? FILTER : FILTER_OF_TWO;
     long depth = backward ? outputs : inputs, columns = backward ? CEIL(inputs, L) * L : outputs;
 #pragma omp parallel for schedule(dynamic)
     for (long d0 = 0; d0 < depth; d0 += L) {
@@ -110,10 +114,10 @@ void winograd_weights(const float *w, float *found, long outputs, long inputs, l
                     for (int i = 0; i < SIDE; i++) {
                         vec row[3];
                         UNROLL for (int j = 0; j < 3; j++)
-                            row[j] = FILTER[i][0] * load(g[j][d]) + FILTER[i][1] * load(g[3 + j][d]) + FILTER[i][2] * load(g[6 + j][d]);
+                            row[j] = filter[i][0] * load(g[j][d]) + filter[i][1] * load(g[3 + j][d]) + filter[i][2] * load(g[6 + j][d]);
                         UNROLL for (int j = 0; j < SIDE; j++)
                             store(found + ((i * SIDE + j) * columns + k) * depth + (d0 + d) * wide + c,
-                                  FILTER[j][0] * row[0] + FILTER[j][1] * row[1] + FILTER[j][2] * row[2]);
+                                  filter[j][0] * row[0] + filter[j][1] * row[1] + filter[j][2] * row[2]);
                     }
             }
         }

@@ -1,0 +1,144 @@
+/* 3×3 convolutions of stride 2, and their way back, in a domain of Winograd's kind. Along each axis the output sums even pixels by the
+middle tap and odd ones by the outer two taps, of which five make four numbers of the output by five multiplications (F(4, 2), at
+±1/2, ±5/4 and ∞) in place of eight. Even pixels go as they are: nine numbers for four, 81 multiplications for 4×4 pixels in place
+of 144. The four even ones share the middle tap, so that 36 filters do: those of FILTER_OF_TWO. */
+#pragma once
+#include "winograd.h"
+
+enum { POINTS = 5, WHOLE = 9, ALL = WHOLE * WHOLE }; /* of an axis: F(4, 2)'s numbers, and with the even pixels'; of both axes */
+
+/* Five numbers to F(4, 2)'s domain, `s` apart. */
+INLINE void to_points(vec d0, vec d1, vec d2, vec d3, vec d4, vec *to, int s) {
+    vec even_r = d3 - S2 * d1, odd_r = R * (d2 - S2 * d0), even_s = d3 - R2 * d1, odd_s = S * (d2 - R2 * d0);
+    to[0] = even_r + odd_r;
+    to[s] = even_r - odd_r;
+    to[2 * s] = even_s + odd_s;
+    to[3 * s] = even_s - odd_s;
+    to[4 * s] = R2 * S2 * d0 - (R2 + S2) * d2 + d4;
+}
+
+/* Back: from five numbers `s` apart to four. */
+INLINE void from_points(const vec *m, int s, vec *y) {
+    vec sum_r = m[0] + m[s], less_r = m[0] - m[s], sum_s = m[2 * s] + m[3 * s], less_s = m[2 * s] - m[3 * s];
+    y[0] = sum_r + sum_s;
+    y[1] = R * less_r + S * less_s;
+    y[2] = R2 * sum_r + S2 * sum_s;
+    y[3] = R * R2 * less_r + S * S2 * less_s + m[4 * s];
+}
+
+/* Nine pixels, `s` apart, the first and last odd, to the domain: the points, then the even pixels. */
+INLINE void pixels_to_domain(vec *d, int s) {
+    vec even[TILE];
+    UNROLL for (int i = 0; i < TILE; i++) even[i] = d[(2 * i + 1) * s];
+    to_points(d[0], d[2 * s], d[4 * s], d[6 * s], d[8 * s], d, s);
+    UNROLL for (int i = 0; i < TILE; i++) d[(POINTS + i) * s] = even[i];
+}
+
+/* From the domain to four pixels of the output. */
+INLINE void output_from_domain(vec *m, int s) {
+    vec y[TILE];
+    from_points(m, s, y);
+    UNROLL for (int i = 0; i < TILE; i++) m[i * s] = y[i] + m[(POINTS + i) * s];
+}
+
+/* Five gradients to the output, `s` apart, to the domain. */
+INLINE void gradients_to_domain(vec *d, int s) {
+    UNROLL for (int i = TILE - 1; i >= 0; i--) d[(POINTS + i) * s] = d[i * s];
+    to_points(d[5 * s], d[6 * s], d[7 * s], d[8 * s], d[4 * s], d, s);
+}
+
+/* From the domain to eight gradients to the input, even and odd in turn. */
+INLINE void input_from_domain(vec *m, int s) {
+    vec odd[TILE], even[TILE];
+    from_points(m, s, odd);
+    UNROLL for (int i = 0; i < TILE; i++) even[i] = m[(POINTS + i) * s];
+    UNROLL for (int i = 0; i < TILE; i++) {
+        m[2 * i * s] = even[i];
+        m[(2 * i + 1) * s] = odd[i];
+    }
+}
+
+/* A tile of x in the domain: v[q * stride + c], q < ALL. It takes 9×9 pixels of a convolution's input, or 5×5 of its output's gradient. */
+INLINE void strided_to_domain(const struct unit *u, struct pixel tile, float *v, long stride, int backward) {
+    int side = backward ? POINTS : WHOLE;
+    long top = backward ? tile.i * TILE : tile.i * 2 * TILE - 1, left = backward ? tile.j * TILE : tile.j * 2 * TILE - 1;
+    const stored *corner = u->x + ((tile.image * u->height + top) * u->width + left) * u->inputs;
+    for (long c = 0; c < u->inputs; c += L) {
+        vec d[ALL];
+        UNROLL for (int q = 0; q < ALL; q++) __builtin_prefetch(v + q * stride + c, 1); /* stores would wait for these lines */
+        for (int j = 0; j < side; j++) {
+            const stored *column = corner + j * u->inputs + c;
+            int inside = left + j >= 0 && left + j < u->width;
+            UNROLL for (int i = 0; i < side; i++) {
+                int there = inside && top + i >= 0 && top + i < u->height;
+                d[i * WHOLE + j] = there ? fetch(column + i * u->width * u->inputs) : (vec){0};
+            }
+            if (backward) gradients_to_domain(d + j, WHOLE);
+            else pixels_to_domain(d + j, WHOLE);
+        }
+        for (int i = 0; i < WHOLE; i++) {
+            if (backward) gradients_to_domain(d + i * WHOLE, 1);
+            else pixels_to_domain(d + i * WHOLE, 1);
+            UNROLL for (int j = 0; j < WHOLE; j++) store(v + (i * WHOLE + j) * stride + c, d[i * WHOLE + j]);
+        }
+    }
+}
+
+/* Pixels of y, high × wide of them, from L channels of a tile in the domain, m[q * apart]. */
+INLINE void strided_from_domain(const struct unit *u, const float *m, long apart, struct pixel tile, long channel, int backward) {
+    int side = backward ? 2 * TILE : TILE;
+    vec d[ALL];
+    for (int i = 0; i < WHOLE; i++) {
+        UNROLL for (int j = 0; j < WHOLE; j++) d[i * WHOLE + j] = load(m + (i * WHOLE + j) * apart);
+        if (backward) input_from_domain(d + i * WHOLE, 1);
+        else output_from_domain(d + i * WHOLE, 1);
+    }
+    for (int j = 0; j < side; j++)
+        if (backward) input_from_domain(d + j, WHOLE);
+        else output_from_domain(d + j, WHOLE);
+    for (int i = 0; i < side; i += TILE)
+        for (int j = 0; j < side; j += TILE) {
+            long top = tile.i * side + i, left = tile.j * side + j;
+            int high = MIN(TILE, u->out_height - top), wide = MIN(TILE, u->out_width - left);
+            if (high > 0 && wide > 0) finish_block(u, d + i * WHOLE + j, WHOLE, tile.image, channel, top, left, high, wide);
+        }
+}
+
+/* y = tail(x * weights), see unit.h. `backward`: to the input of the convolution. */
+INLINE void strided_pass(const struct unit *given, long images, int backward) {
+    const struct unit copy = *given, *u = &copy; /* no store changes it, as the compiler can see */
+    long down = CEIL(backward ? u->height : u->out_height, TILE), across = CEIL(backward ? u->width : u->out_width, TILE);
+    long tiles = images * down * across, inputs = u->inputs, outputs = u->outputs, wide = MIN(PANEL, outputs);
+    long block = share(tiles, MAX(MIN(BLOCK, ROOM / (ALL * (inputs + wide))), 4), omp_get_max_threads()), padded = CEIL(block, HIGH) * HIGH;
+#pragma omp parallel for schedule(dynamic)
+    for (long first = 0; first < tiles; first += block) {
+        long count = MIN(block, tiles - first), stride = padded * inputs + L; /* L: else all lay in one set of the cache */
+        float *v = workspace(0, ALL * stride), *m = workspace(1, ALL * (padded * wide + L));
+        struct pixel tile = pixel(first, down, across);
+        for (long r = 0; r < count; r++, next(&tile, down, across)) strided_to_domain(u, tile, v + r * inputs, stride, backward);
+        for (long k = 0, columns; k < outputs; k += columns) {
+            columns = panel(k, outputs);
+            long apart = padded * columns + L;
+            for (long q = 0; q < DOMAIN; q++) {
+                const float *weights = u->weights + (q * outputs + k) * inputs, *then = q + 1 < DOMAIN ? weights + outputs * inputs : NULL;
+                /* the last of each axis is the middle tap: four numbers share it */
+                for (long i = q / SIDE; i < (q / SIDE < POINTS ? q / SIDE + 1 : WHOLE); i++)
+                    for (long j = q % SIDE; j < (q % SIDE < POINTS ? q % SIDE + 1 : WHOLE); j++, then = NULL)
+                        product(v + (i * WHOLE + j) * stride, weights, m + (i * WHOLE + j) * apart, count, inputs, columns, then);
+            }
+            struct pixel after = tile = pixel(first, down, across);
+            for (long r = 0; r < count; r++, next(&tile, down, across)) {
+                next(&after, down, across);
+                for (long c = 0; c < columns; c += L) {
+                    if (!backward && c % LINE == 0) expect_tile(u, after, k + c); /* of 8×8 pixels it would be too much */
+                    strided_from_domain(u, m + r * columns + c, apart, tile, k + c, backward);
+                }
+            }
+        }
+    }
+}
+
+static void strided(const struct unit *u, long images) {
+    if (u->out_height > u->height || u->out_width > u->width) strided_pass(u, images, 1);
+    else strided_pass(u, images, 0);
+}
