@@ -24,8 +24,8 @@ class Shape:
     width: int
 
     def kind(self, backward: bool = False) -> int:
-        """Which of unit.h's kinds is the way to the output, or back to the input. Winograd's tiles have 4×4 pixels of the
-        output: where these would mostly lie outside, and where channels are not whole vectors, rows are gathered."""
+        """Which of unit.h's kinds is the way to the output, or back to the input. Winograd's tiles have 4×4 pixels of
+        the output: where most would lie outside, and where channels are not whole vectors, rows are gathered."""
         if self.kernel != 3 or not (backward and self.stride == 1 or self.inputs % lanes() == 0):
             return GATHER
         if self.stride == 1:
