@@ -41,6 +41,41 @@ INLINE void gather_row(const struct unit *u, struct pixel at, float *row, const 
     for (long r = 0; r < u->runs; row += u->length[r++] * u->inputs) gather_run(u, at, r, 0, u->length[r] * u->inputs, row, end);
 }
 
+/* From where to where the runs reach, from a pixel on: rows and columns. */
+struct reach { long top, bottom, left, right; };
+INLINE struct reach reach(const struct unit *u) {
+    struct reach found = {0, 0, 0, 0};
+    for (long r = 0; r < u->runs; r++) {
+        found.top = MIN(found.top, u->down[r]);
+        found.bottom = MAX(found.bottom, u->down[r] + 1);
+        found.left = MIN(found.left, u->right[r]);
+        found.right = MAX(found.right, u->right[r] + u->length[r]);
+    }
+    return found;
+}
+
+/* What `count` pixels, neighbours in a row of the grid, sum: rows of `depth` floats. */
+INLINE void gather_pixels(const struct unit *u, struct reach reach, struct pixel at, long count, float *row, long depth, const stored *end) {
+    long i = at.i * u->in_step, step = u->in_step * u->inputs;
+    const stored *x = u->x + ((at.image * u->height + i) * u->width + at.j * u->in_step) * u->inputs;
+    int inside = i + reach.top >= 0 && i + reach.bottom <= u->height;
+    const stored *last = end - ((reach.bottom - 1) * u->width + reach.right) * u->inputs - L; /* from where whole vectors can be read */
+    for (; count; count--, at.j++, x += step, row += depth) {
+        long j = at.j * u->in_step;
+        if (!inside || j + reach.left < 0 || j + reach.right > u->width || x > last) {
+            gather_row(u, at, row, end);
+            continue;
+        }
+        float *to = row;
+        for (long r = 0; r < u->runs; r++) {
+            const stored *from = x + (u->down[r] * u->width + u->right[r]) * u->inputs;
+            long length = u->length[r] * u->inputs;
+            for (long c = 0; c < length; c += L) store(to + c, fetch(from + c));
+            to += length;
+        }
+    }
+}
+
 /* The pixel of y that a pixel of the grid is. */
 INLINE long gathered(const struct unit *u, struct pixel at) {
     return (at.image * u->out_height + at.i * u->out_step + u->out_i) * u->out_width + at.j * u->out_step + u->out_j;
@@ -53,17 +88,27 @@ static void gather(const struct unit *given, long images) {
     long pixels = images * height * width, block = share(pixels, PIXELS, omp_get_max_threads());
     long padded = CEIL(block, HIGH) * HIGH;
     const stored *end = u->x + images * u->height * u->width * u->inputs;
+    struct reach around = reach(u);
+    int plain = !(u->before || u->mask || u->raw || u->scale || u->after || u->relu || u->outputs < L);
 #pragma omp parallel for schedule(dynamic)
     for (long first = 0; first < pixels; first += block) {
         long count = MIN(block, pixels - first);
         float *rows = workspace(0, padded * depth + L), *m = workspace(1, padded * columns);
         struct pixel at = pixel(first, height, width);
-        for (long r = 0; r < count; r++, next(&at, height, width)) gather_row(u, at, rows + r * depth, end);
+        for (long r = 0, some; r < count; r += some, skip(&at, some, height, width)) {
+            some = MIN(count - r, width - at.j);
+            gather_pixels(u, around, at, some, rows + r * depth, depth, end);
+        }
         product(rows, u->weights, m, count, depth, columns, NULL);
         at = pixel(first, height, width);
-        for (long r = 0; r < count; r++, next(&at, height, width)) {
-#define HERE(k) load(m + r * columns + (k))
-            FINISH_PIXEL(u, columns, at.image, gathered(u, at) * u->outputs, HERE)
+        for (long r = 0, some; r < count; r += some, skip(&at, some, height, width)) {
+            some = MIN(count - r, width - at.j);
+            long place = gathered(u, at) * u->outputs, step = u->out_step * u->outputs;
+            const float *v = m + r * columns;
+#define HERE(k) load(v + (k))
+            for (long j = 0; j < some; j++, place += step, v += columns)
+                if (plain) for (long k = 0; k < columns; k += L) keep(u->y + place + k, HERE(k));
+                else FINISH_PIXEL(u, columns, at.image, place, HERE)
 #undef HERE
         }
     }

@@ -38,11 +38,19 @@ INLINE void next(struct pixel *p, long height, long width) {
     p->image++;
 }
 
+/* `count` pixels on, in the same row or at its end. */
+INLINE void skip(struct pixel *p, long count, long height, long width) {
+    p->j += count - 1;
+    next(p, height, width);
+}
+
 /* The tail of so many vectors of channels from `channel` on, at one pixel: `at` is their place in y. */
 INLINE void finish(const struct unit *u, vec *v, int vectors, long image, long channel, long at) {
 #define EACH(WHAT) UNROLL for (int i = 0; i < vectors; i++) { WHAT; }
     if (u->outputs < L) { /* an image's gradient, which has no tail */
-        for (long k = 0; k < u->outputs; k++) keep1(u->y + at + k, v[0][k]);
+        stored found[L];
+        keep(found, v[0]);
+        for (long k = 0; k < u->outputs; k++) u->y[at + k] = found[k];
         return;
     }
     if (u->before) EACH(v[i] += fetch(u->before + at + i * L))

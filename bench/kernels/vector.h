@@ -4,7 +4,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#ifdef __AVX512BF16__
+#ifdef __AVX512F__
 #include <immintrin.h>
 #endif
 
@@ -39,7 +39,15 @@ INLINE float sum(vec v) {
 
 #ifdef BF16
 typedef uint16_t stored;
+#if L == 16 && defined __AVX512BW__
+static const uint16_t TWICE[32] = {0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13, 14, 14, 15, 15};
+INLINE vec fetch(const stored *p) { /* each number to the upper half of a word, in one instruction */
+    __m512i half = _mm512_castsi256_si512(_mm256_loadu_si256((const __m256i *)p));
+    return (vec)_mm512_maskz_permutexvar_epi16(0xaaaaaaaa, _mm512_loadu_si512(TWICE), half);
+}
+#else
 INLINE vec fetch(const stored *p) { return (vec)(__builtin_convertvector(*(const half_vec *)p, word_vec) << 16); }
+#endif
 #ifdef __AVX512BF16__
 INLINE void keep(stored *p, vec v) { *(half_vec *)p = (half_vec)_mm512_cvtneps_pbh((__m512)v); }
 #else
@@ -55,17 +63,11 @@ INLINE float fetch1(const stored *p) {
     memcpy(&found, &word, 4);
     return found;
 }
-INLINE void keep1(stored *p, float x) {
-    stored found[L];
-    keep(found, all(x));
-    *p = found[0];
-}
 #else
 typedef float stored;
 INLINE vec fetch(const stored *p) { return load(p); }
 INLINE void keep(stored *p, vec v) { store(p, v); }
 INLINE float fetch1(const stored *p) { return *p; }
-INLINE void keep1(stored *p, float x) { *p = x; }
 #endif
 
 /* Memory of this thread's own, kept for the next call; `floats` of it, those beyond what was there before are 0. */

@@ -18,7 +18,7 @@ INLINE void finish_pixels(const struct unit *u, vec *d, int side, long image, lo
             WHAT;                                       \
         }
     if (u->outputs < L) { /* an image's gradient, which has no tail */
-        EACH(for (long k = 0; k < u->outputs; k++) keep1(u->y + here + k, (*v)[k]))
+        EACH(stored found[L]; keep(found, *v); for (long k = 0; k < u->outputs; k++) u->y[here + k] = found[k])
         return;
     }
     if (u->before) EACH(*v += fetch(u->before + here))
