@@ -13,10 +13,13 @@ struct gradient {
     float *room;             /* for parts' sums, as much as `room_to_weights` says */
 };
 
-enum { EDGE = 64, TASKS = 16, TILES = 48, ROWS = 64 };
+enum { EDGE = 64, TASKS = 16, FEW = 4, TILES = 48, ROWS = 64 };
 
-/* In how many parts the sums over `all` pixels or tiles are made: so that there are TASKS, unless parts would be too small. */
-INLINE long parts_of(long blocks, long all, long least) { return MAX(MIN(CEIL(TASKS, blocks), all / least), 1); }
+/* In how many parts the sums over `all` pixels or tiles are made: so that there are TASKS, but beyond a FEW only where each part has
+so many that what it writes costs little, and never of less than `least`. */
+INLINE long parts_of(long blocks, long all, long least, long enough) {
+    return MAX(MIN(CEIL(TASKS, blocks), MAX(MIN(FEW, all / least), all / enough)), 1);
+}
 
 /* Blocks of up to EDGE inputs × EDGE outputs. */
 INLINE long tiled_blocks(const struct unit *u) { return CEIL(u->inputs, EDGE) * CEIL(u->outputs, EDGE); }
@@ -49,7 +52,7 @@ static void block_of_filters(const struct gradient *g, long c, long k, long high
 static void winograd_gradient(const struct gradient *g, long images) {
     const struct unit *u = g->unit;
     long inputs = u->inputs, outputs = u->outputs, tiles = tiles_of(u, images), blocks = tiled_blocks(u);
-    long parts = parts_of(blocks, tiles, TILES), size = DOMAIN * MIN(EDGE, inputs) * MIN(EDGE, outputs), each = CEIL(outputs, EDGE);
+    long parts = parts_of(blocks, tiles, TILES, 10 * TILES), size = DOMAIN * MIN(EDGE, inputs) * MIN(EDGE, outputs), each = CEIL(outputs, EDGE);
 #define BLOCK_OF(id)                                                  \
     long c = (id) / each * EDGE, high = MIN(EDGE, inputs - c);        \
     long k = (id) % each * EDGE, wide = MIN(EDGE, outputs - k);
@@ -114,7 +117,7 @@ static void gather_piece(const struct unit *u, struct piece p, long first, long 
 static void gather_gradient(const struct gradient *g, long images) {
     const struct unit *u = g->unit;
     long depth = depth_of(u), outputs = u->outputs, pixels = images * u->grid_height * u->grid_width, pieces = pieces_of(u);
-    long parts = parts_of(pieces, pixels, ROWS), tasks = pieces * parts, size = EDGE * outputs;
+    long parts = parts_of(pieces, pixels, ROWS, ROWS), tasks = pieces * parts, size = EDGE * outputs;
     const stored *end = u->x + images * u->height * u->width * u->inputs;
 #pragma omp parallel
     {
@@ -163,10 +166,10 @@ void to_weights(const struct gradient *g, long images) {
 /* Floats that it needs for so many images, or fewer. */
 long room_to_weights(const struct unit *u, long tiled, long images) {
     if (!tiled) {
-        long pieces = pieces_of(u), parts = parts_of(pieces, images * u->grid_height * u->grid_width, ROWS);
+        long pieces = pieces_of(u), parts = parts_of(pieces, images * u->grid_height * u->grid_width, ROWS, ROWS);
         return pieces * parts * EDGE * u->outputs;
     }
     long blocks = tiled_blocks(u), size = DOMAIN * MIN(EDGE, u->inputs) * MIN(EDGE, u->outputs);
-    long parts = parts_of(blocks, tiles_of(u, images), TILES);
+    long parts = parts_of(blocks, tiles_of(u, images), TILES, 10 * TILES);
     return parts > 1 ? blocks * parts * size : 0;
 }
