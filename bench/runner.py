@@ -18,6 +18,7 @@ from typing import Protocol
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # no network at run time
     "RAY_DEDUP_LOGS": "0",
+    "RAY_prestart_worker_first_driver": "0",  # an actor of Tune takes none of those that were started beforehand
     "RAY_worker_niceness": "0",  # Ray's 15 would starve the trials beside any other process
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -30,6 +31,7 @@ os.environ.update({name: os.environ.get(name, value) for name, value in QUIET.it
 import ray  # noqa: E402, the variables above are read on import
 from ray import tune  # noqa: E402
 
+from bench import ray_local  # noqa: E402
 from bench.directory import read_failure, write_failure  # noqa: E402
 from bench.estimate import trials_on  # noqa: E402
 from bench.provenance import ROOT, cpu_count  # noqa: E402
@@ -144,17 +146,11 @@ def start(resources: Resources) -> Slots:
         reach(resources.address)
         # its workers get the code from here; the runs directory must be one they see too
         options |= {"address": resources.address, "runtime_env": {"py_modules": [str(ROOT / "bench")]}}
+        ray.init(**options)
     else:
         paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
         os.environ["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
-        cpus = cpu_count()
-        options |= {
-            "address": "local",
-            "num_cpus": cpus,
-            "include_dashboard": False,
-            "object_store_memory": 100 * 2**20,
-        }
-    ray.init(**options)
+        ray_local.init(cpu_count(), **options)
     cluster = ray.cluster_resources()
     gpus = resources.gpus_per_trial
     if gpus is None:
