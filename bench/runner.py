@@ -4,6 +4,7 @@ Tune only schedules. What a trial has reached lies in its own directory (bench.d
 missing takes the place of Tune's own restore, which cannot take an edited suite.
 """
 
+import gc
 import json
 import logging
 import os
@@ -37,6 +38,9 @@ from bench.estimate import trials_on  # noqa: E402
 from bench.provenance import ROOT, cpu_count  # noqa: E402
 from bench.specs import Trial  # noqa: E402
 from bench.trial import run  # noqa: E402
+
+gc.freeze()  # what has been imported is never garbage, and need not be looked through for it
+gc.enable()  # a worker of ours starts without
 
 RETRIES = 2  # of a trial whose worker died or raised; it goes on from its last finished epoch
 
