@@ -243,4 +243,5 @@ def main() -> None:
             raise
         error.show()
         code = error.exit_code
+    gc.freeze()  # or Python looks through all that was imported once more before it ends: a second after a run
     sys.exit(code or 0)

@@ -19,5 +19,5 @@ if __name__ == "__main__":
             os.environ.update(json.loads(word.removeprefix(ENVIRONMENT))["env_vars"])
     sys.argv[:] = [word for word in words if not word.startswith((ENVIRONMENT, LANGUAGE))]
     sys.path[0] = os.path.dirname(words[0])  # not this script's folder, whose modules are bench's
-    gc.disable()  # until bench.runner has imported torch and Tune, whose objects stay
+    gc.disable()  # until the first trial, when torch and Tune are imported, whose objects stay
     runpy.run_path(words[0], run_name="__main__")

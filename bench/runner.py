@@ -37,10 +37,6 @@ from bench.directory import read_failure, write_failure  # noqa: E402
 from bench.estimate import trials_on  # noqa: E402
 from bench.provenance import ROOT, cpu_count  # noqa: E402
 from bench.specs import Trial  # noqa: E402
-from bench.trial import run  # noqa: E402
-
-gc.freeze()  # what has been imported is never garbage, and need not be looked through for it
-gc.enable()  # a worker of ours starts without
 
 RETRIES = 2  # of a trial whose worker died or raised; it goes on from its last finished epoch
 
@@ -73,8 +69,13 @@ class Worker(tune.Trainable):
     cost 4–5 s of importing torch."""
 
     def setup(self, config: dict) -> None:
-        import torch
+        import torch  # here, because the driver needs none
 
+        from bench.trial import run
+
+        if not gc.isenabled():  # in a worker's first trial: what it has imported is never garbage
+            gc.freeze()
+            gc.enable()
         config = config["task"]
         torch.set_num_threads(config["threads"])
         device = torch.device("cuda" if config["gpus"] > 0 and torch.cuda.is_available() else "cpu")
