@@ -4,6 +4,7 @@ Tune only schedules. What a trial has reached lies in its own directory (bench.d
 missing takes the place of Tune's own restore, which cannot take an edited suite.
 """
 
+import gc
 import json
 import logging
 import os
@@ -18,6 +19,7 @@ from typing import Protocol
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # no network at run time
     "RAY_DEDUP_LOGS": "0",
+    "RAY_prestart_worker_first_driver": "0",  # an actor of Tune takes none of those that were started beforehand
     "RAY_worker_niceness": "0",  # Ray's 15 would starve the trials beside any other process
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -30,11 +32,11 @@ os.environ.update({name: os.environ.get(name, value) for name, value in QUIET.it
 import ray  # noqa: E402, the variables above are read on import
 from ray import tune  # noqa: E402
 
+from bench import ray_local  # noqa: E402
 from bench.directory import read_failure, write_failure  # noqa: E402
 from bench.estimate import trials_on  # noqa: E402
 from bench.provenance import ROOT, cpu_count  # noqa: E402
 from bench.specs import Trial  # noqa: E402
-from bench.trial import run  # noqa: E402
 
 RETRIES = 2  # of a trial whose worker died or raised; it goes on from its last finished epoch
 
@@ -67,8 +69,13 @@ class Worker(tune.Trainable):
     cost 4–5 s of importing torch."""
 
     def setup(self, config: dict) -> None:
-        import torch
+        import torch  # here, because the driver needs none
 
+        from bench.trial import run
+
+        if not gc.isenabled():  # in a worker's first trial: what it has imported is never garbage
+            gc.freeze()
+            gc.enable()
         config = config["task"]
         torch.set_num_threads(config["threads"])
         device = torch.device("cuda" if config["gpus"] > 0 and torch.cuda.is_available() else "cpu")
@@ -144,17 +151,11 @@ def start(resources: Resources) -> Slots:
         reach(resources.address)
         # its workers get the code from here; the runs directory must be one they see too
         options |= {"address": resources.address, "runtime_env": {"py_modules": [str(ROOT / "bench")]}}
+        ray.init(**options)
     else:
         paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
         os.environ["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
-        cpus = cpu_count()
-        options |= {
-            "address": "local",
-            "num_cpus": cpus,
-            "include_dashboard": False,
-            "object_store_memory": 100 * 2**20,
-        }
-    ray.init(**options)
+        ray_local.init(cpu_count(), **options)
     cluster = ray.cluster_resources()
     gpus = resources.gpus_per_trial
     if gpus is None:

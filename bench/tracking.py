@@ -52,6 +52,7 @@ class Tracker:
         except Exception as error:  # whatever a store's driver raises, there is no tracking without it
             raise ConnectionError(f"MLflow's store {self.uri} cannot be used: {first_line(error)}") from None
         self.ours = runs_id(runs)
+        self.opened: dict[str, str] = {}  # key → id of the run that `open` has made RUNNING and `index` has not closed
         self.logged: dict[str, int] = {}  # run id → last epoch logged
         self.known: dict[str, dict] = {}  # experiment id → {key: run}
 
@@ -91,10 +92,13 @@ class Tracker:
                     self.client.set_terminated(run.info.run_id, "FAILED" if failed else "KILLED")
                     closed += 1
         self.known.clear()
+        self.opened.clear()
         return closed
 
     def open(self, recipe: Recipe, tags: dict[str, str]) -> str:
         """The id of the recipe's run, RUNNING: a new one, or the one that an earlier try left."""
+        if recipe.key in self.opened:
+            return self.opened[recipe.key]
         experiment, run = self.place(recipe, tags)
         label = recipe.label
         tags = {**tags, RUNS: self.ours, "key": recipe.key, "label": label, "method": recipe.method}
@@ -108,6 +112,7 @@ class Tracker:
         else:
             self.client.log_batch(run.info.run_id, tags=[RunTag(k, v) for k, v in tags.items()])
             self.client.update_run(run.info.run_id, "RUNNING")
+        self.opened[recipe.key] = run.info.run_id
         return run.info.run_id
 
     def place(self, recipe: Recipe, tags: dict[str, str]):
@@ -154,7 +159,8 @@ class Tracker:
         run_id = self.open(recipe, tags)
         self.log_epochs(run_id, read_progress(directory))
         results, failure = read_results(directory), read_failure(directory)
-        have = set(self.client.get_run(run_id).data.tags.get(MEASURED, "").split())
+        run = self.client.get_run(run_id)  # once: a trial's questions to the store cost as much as its training
+        have = set(run.data.tags.get(MEASURED, "").split())
         measurements = results.get("measurements", {})
         now, new = int(time.time() * 1000), [key for key in measurements if key not in have]
         if new:
@@ -166,25 +172,26 @@ class Tracker:
             more.append(RunTag(MEASURED, " ".join(measurements)))
             self.client.log_batch(run_id, metrics=metrics, tags=more)
         files = [directory / name for name in ("recipe.json", "results.json", "progress.jsonl")]
-        self.keep(run_id, [path for path in (*files, *sorted(directory.glob("*.safetensors"))) if path.exists()])
+        self.keep(run, [path for path in (*files, *sorted(directory.glob("*.safetensors"))) if path.exists()])
         if failure:
             self.client.set_tag(run_id, "failure", failure[:500])
-        elif "failure" in self.client.get_run(run_id).data.tags:
+        elif "failure" in run.data.tags:
             self.client.delete_tag(run_id, "failure")
         self.client.set_terminated(run_id, "FAILED" if failure else "FINISHED" if measurements else "KILLED")
-        experiment = self.client.get_run(run_id).info.experiment_id
-        stamp = {"uri": portable(self.uri, self.runs), "experiment_id": experiment, "run_id": run_id}
+        del self.opened[recipe.key]
+        stamp = {"uri": portable(self.uri, self.runs), "experiment_id": run.info.experiment_id, "run_id": run_id}
         write_json(directory / STAMP, stamp | {"measurements": list(measurements), "tags": tags})
 
-    def keep(self, run_id: str, paths: list[Path], folder: str = "", link: bool = True) -> None:
+    def keep(self, run, paths: list[Path], folder: str = "", link: bool = True) -> None:
         """Artifacts of a run. The embedded store's are hard links where the file system has them, so weights take no
         second place on the disk; not so (`link`) what is rewritten in place, as figures are."""
-        uri = self.client.get_run(run_id).info.artifact_uri
         for path in paths:
             if not self.embedded:
-                self.client.log_artifact(run_id, str(path), folder or None)
+                self.client.log_artifact(run.info.run_id, str(path), folder or None)
                 continue
-            target = self.runs / "artifacts" / uri.removeprefix("mlflow-artifacts:/") / folder / path.name
+            target = (
+                self.runs / "artifacts" / run.info.artifact_uri.removeprefix("mlflow-artifacts:/") / folder / path.name
+            )
             target.parent.mkdir(parents=True, exist_ok=True)
             target.unlink(missing_ok=True)
             try:
@@ -200,7 +207,7 @@ class Tracker:
             tags = {RUNS: self.ours, "key": "report", "method": "report", "scale": scale}
             run = self.client.create_run(experiment, run_name="figures", tags=tags)
             self.known[experiment]["report"] = run
-        self.keep(run.info.run_id, paths, "figures", link=False)
+        self.keep(run, paths, "figures", link=False)
         self.client.set_terminated(run.info.run_id, "FINISHED")
 
 

@@ -1,7 +1,6 @@
 """Distances between clouds of points, and how far one cloud stands apart from the others (Fig. 2)."""
 
 import numpy as np
-from scipy.spatial.distance import cdist
 from scipy.special import ndtri
 
 from reports import statistics
@@ -16,6 +15,8 @@ def standardised(clouds: list[np.ndarray]) -> list[np.ndarray]:
 
 def row_sums(clouds: list[np.ndarray]) -> list[list[np.ndarray]]:
     """[a][b][i]: Euclidean distances from point i of cloud a to all points of cloud b, summed."""
+    from scipy.spatial.distance import cdist  # here, because only Fig. 2 needs it
+
     return [[cdist(one, other).sum(axis=1) for other in clouds] for one in clouds]
 
 

@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
-from scipy.stats import binom
+import numpy as np
+from scipy.special import bdtrc  # scipy.stats takes as long to import as a figure to draw
 
 from reports.results import Panel, View
 
@@ -61,12 +62,12 @@ class Sign:
 
 @cache  # asked of every network, λ and sign, and few counts differ
 def at_least(count: int, n: int, share: float) -> float:
-    return float(binom.sf(count - 1, n, share))
+    return float(bdtrc(count - 1, n, share))
 
 
 @cache
 def least_failing(level: float, n: int, share: float) -> int:
-    return int(binom.isf(level, n, share)) + 1
+    return int((bdtrc(np.arange(n + 1), n, share) <= level).argmax()) + 1
 
 
 def signs(rows: Iterable[dict]) -> list[Sign]:

@@ -1,6 +1,8 @@
 """A plan waits for no torch, and what it is told of attacks, methods and probes instead is what there is."""
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import get_args
 
@@ -19,7 +21,7 @@ from bench.specs import Measurement
 from bench.training import trades  # noqa: F401, adds its method
 from bench.training.budget import METHODS
 from bench.training.objectives import OBJECTIVES
-from tests.command import FRONTIERS, bench
+from tests.command import FRONTIERS, ROOT, bench
 
 HEAVY = {"torch", "torchvision", "numpy", "pandas", "scipy", "sklearn", "matplotlib", "mlflow", "ray"}
 NO_GPU = pytest.mark.skipif(devices.has_driver(), reason="a GPU's name and number are asked of torch")
@@ -70,6 +72,13 @@ def test_nor_does_a_plan_of_images_that_were_counted_before(planned, tmp_path):
 def test_nor_does_what_only_looks(words, tmp_path):
     _, modules = imported(*words, *(("--runs", tmp_path) if words[0] in ("plan", "status") else ()))
     assert "bench.cli" in modules and not modules & HEAVY
+
+
+def test_nor_does_what_drives_and_draws():
+    """Torch is the workers'; a report takes of scipy what is quick."""
+    look = "import sys, bench.runner, bench.session, bench.tracking, reports.build; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", look], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert not set(done.stdout.split()) & {"torch", "torchvision", "sklearn", "scipy.stats"}
 
 
 def test_a_gpu_is_looked_for_where_there_is_a_driver(tmp_path):

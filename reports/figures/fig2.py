@@ -6,7 +6,6 @@ import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.lines import Line2D
-from scipy.stats import gaussian_kde
 
 from reports import clouds, style, words
 from reports.results import Panel, View
@@ -97,6 +96,8 @@ def draw_channels(ax, chosen: pd.DataFrame, inks: dict) -> None:
 
 def density(values, span) -> tuple[np.ndarray, np.ndarray]:
     """Gaussian kernel density of values, (200,) positions over the range of span and heights; flat if all are equal."""
+    from scipy.stats import gaussian_kde  # here: it takes as long to import as another figure to draw
+
     grid = np.linspace(span.min(), span.max(), 200)
     return grid, gaussian_kde(values)(grid) if np.ptp(values) > 0 else np.zeros(200)
 

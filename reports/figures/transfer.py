@@ -4,7 +4,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.patches import Rectangle
-from scipy.stats import binom
+from scipy.special import bdtrc
 
 from reports import statistics, style, words
 from reports.results import Panel, View
@@ -122,7 +122,7 @@ def line(panel: Panel, label: str, lam: float) -> dict:
 
 def sign_test(lost: int, won: int) -> float:
     """One-sided exact McNemar test: that choosing λ′ fools more images than starting as often at λ."""
-    return float(binom.sf(lost - 1, lost + won, 0.5))
+    return float(bdtrc(lost - 1, lost + won, 0.5))
 
 
 def interval(rows: list[dict]) -> str:

@@ -10,8 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
-from scipy.special import ndtri
-from scipy.stats import binom
+from scipy.special import bdtr, ndtri
 
 from reports import statistics
 
@@ -80,7 +79,7 @@ def mcnemar(one, other) -> float:
     """McNemar's exact p that two networks are equally often right on the same images. one, other: (n,) booleans."""
     one, other = np.asarray(one, bool), np.asarray(other, bool)
     gained, lost = int((one & ~other).sum()), int((other & ~one).sum())
-    return float(min(1.0, 2 * binom.cdf(min(gained, lost), gained + lost, 0.5)))
+    return float(min(1.0, 2 * bdtr(min(gained, lost), gained + lost, 0.5)))
 
 
 def p_value(estimate: Estimate, at: float = 0.0) -> float:

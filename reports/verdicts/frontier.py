@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pydantic
-from scipy.stats import binom
 
 from reports import statistics, words
 from reports.results import Panel
@@ -103,6 +102,8 @@ def redrawn(counts: np.ndarray, names: list[str], draws: int, rng: np.random.Gen
     as if wholly dependent. Different networks are drawn apart: what all networks have in common cancels in the gap
     between two curves. So the interval errs towards a wider one.
     """
+    from scipy.stats import binom  # here: it takes as long to import as a figure to draw, and few reports need it
+
     n, clean, robust = counts.T
     places = np.unique(names, return_inverse=True)[1]
     levels = rng.uniform(size=(draws, places.max() + 1, 2))[:, places]
