@@ -5,6 +5,7 @@ compiled those do it.
     norm.h, film.h, dropout.h, head.h         BN with FiLM in training, FiLM's perceptrons, dropout, the classifier
     library.py, calls.py                      compile and call them
     recording.py, tape.py, training.py        a network as lists of calls, in eval and in training mode
+    ascent.py (ascent.h)                      the steps of an attack on a tape
     convolution.py, normalisation.py, perceptrons.py   one by one, as autograd functions
 """
 

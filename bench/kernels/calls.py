@@ -113,6 +113,12 @@ class Head(ctypes.Structure):
     _fields_ = fields("pixels channels classes weight_row", "weight bias maps logits")
 
 
+class Ascent(ctypes.Structure):
+    """ascent.h says what it computes."""
+
+    _fields_ = fields("count", "x low high gradient next", "step")
+
+
 def point(structure: ctypes.Structure, tensors: dict[str, Tensor | None]) -> None:
     """Set each of these fields to its tensor's address."""
     for name, tensor in tensors.items():

@@ -1,5 +1,6 @@
 /* The kernels of conditional networks on a CPU, compiled when first needed (bench/kernels/library.py), once for images stored in
 fp32 and once, with BF16, in bf16. */
+#include "ascent.h"
 #include "dropout.h"
 #include "film.h"
 #include "gather.h"

@@ -89,24 +89,32 @@ class ConditionalNetwork(nn.Module):
         """(N, C, H, W) images in [0,1] and (N,) λ, or a Condition made for them → (N, classes) logits. In eval mode
         only images get a gradient."""
         cond = lam if isinstance(lam, Condition) else self.condition(lam)
-        if cond.rows is not None and len(cond.rows) != len(x):  # the kernels would read beyond them
-            raise ValueError(f"a condition made for {len(cond.rows)} images is asked to serve {len(x)}")
-        if x.dtype == self.head.weight.dtype == torch.float32 and kernels.usable(x):
-            if cond.affine is not None and (tape := self.tape(x, cond)):
-                return Logits.apply(x, tape, cond)
-            if cond.affine is None and not x.requires_grad and (taken := self.training_pass(x, cond)):
-                keep = torch.is_grad_enabled()
-                parameters = taken.parameters(cond, len(x)) if keep else ()
-                return self.head(Means.apply(x, taken, cond, keep, *parameters))
+        if tape := self.tape(x, cond):
+            return Logits.apply(x, tape, cond)
+        if taken := self.training_pass(x, cond):
+            keep = torch.is_grad_enabled()
+            parameters = taken.parameters(cond, len(x)) if keep else ()
+            return self.head(Means.apply(x, taken, cond, keep, *parameters))
         return self.head(self.features(x, cond).mean(dim=(2, 3)))
+
+    def by_kernels(self, x: Tensor, cond: Condition) -> bool:
+        """Whether they can take these images and weights. ValueError where the condition is of another number of
+        images, beyond which they would read."""
+        if cond.rows is not None and len(cond.rows) != len(x):
+            raise ValueError(f"a condition made for {len(cond.rows)} images is asked to serve {len(x)}")
+        return x.dtype == self.head.weight.dtype == torch.float32 and kernels.usable(x)
 
     def tape(self, x: Tensor, cond: Condition) -> Tape | None:
         """The kernels' own way through the network in eval mode, None where they have none."""
+        if not self.by_kernels(x, cond) or cond.affine is None:
+            return None
         made = self.lists.setdefault("tapes", [])
         return self.fitting(made, Tape, x, cond, lambda tape: True)
 
     def training_pass(self, x: Tensor, cond: Condition) -> Pass | None:
         """Likewise in training mode, one that no other pass has taken."""
+        if not self.by_kernels(x, cond) or cond.affine is not None or x.requires_grad:
+            return None
         made = self.lists.setdefault("passes", [])
         return self.fitting(made, Pass, x, cond, lambda taken: taken.taker() is None)
 
