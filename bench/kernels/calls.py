@@ -41,7 +41,7 @@ class Perceptron(ctypes.Structure):
     """film.h says what it computes."""
 
     _fields_ = [
-        *fields("rows inputs hidden outputs leaky", "code first first_bias second second_bias"),
+        *fields("rows inputs hidden outputs leaky wide", "code first first_bias second second_bias"),
         *fields("second_row", "middle y grad to_middle to_first to_first_bias to_second to_second_bias"),
     ]
 
@@ -107,10 +107,19 @@ def run_calls(lib: ctypes.CDLL, calls: ctypes.Array, images: int) -> None:
             lib.run_calls(ctypes.byref(call), LONG(1), LONG(images))
 
 
+def call(kind: str, function, *given) -> None:
+    """A function of the library, by its kind for torch's profiler."""
+    if not torch.autograd._profiler_enabled():
+        function(*given)
+        return
+    with record_function(f"kernels::{kind}"):
+        function(*given)
+
+
 class Head(ctypes.Structure):
     """head.h says what it computes."""
 
-    _fields_ = fields("pixels channels classes weight_row", "weight bias maps logits")
+    _fields_ = fields("pixels channels classes weight_row", "weight bias maps logits means to_weight to_bias")
 
 
 class Ascent(ctypes.Structure):

@@ -144,13 +144,7 @@ class Tape:
         run_units(library(self.dtype), self.backward_list if backward else self.forward_list, n)
 
     def classifier(self, buffer: Buffer, logits: Tensor) -> Head:
-        channels, height, width = buffer.shape
-        found, weight = (
-            Head(height * width, channels, self.head.out_features, self.head.weight.stride(0)),
-            self.head.weight,
-        )
-        point(found, {"weight": weight, "bias": self.head.bias, "maps": buffer.tensor, "logits": logits})
-        return found
+        return classifier(self.head, buffer, logits)
 
     def logits_of(self, x: Tensor, cond) -> Tensor:
         """(n, classes) fp32."""
@@ -168,6 +162,14 @@ class Tape:
         library(self.dtype).classify_back(ctypes.byref(self.classifier(self.grad, grad)), LONG(n))
         self.run(True, cond, n)
         return images(self.to_image, n).to(torch.float32, copy=True)  # the next run takes the buffer
+
+
+def classifier(head: nn.Linear, buffer: Buffer, logits: Tensor) -> Head:
+    """Between features' maps, or the gradient to them, and logits (N, classes)."""
+    channels, height, width = buffer.shape
+    found = Head(height * width, channels, head.out_features, head.weight.stride(0))
+    point(found, {"weight": head.weight, "bias": head.bias, "maps": buffer.tensor, "logits": logits})
+    return found
 
 
 def index(step: Step) -> int | None:

@@ -9,7 +9,7 @@ from bench import kernels
 from bench.kernels.calls import stored
 from bench.kernels.recording import Unsupported
 from bench.kernels.tape import Lists, Logits, Tape
-from bench.kernels.training import Means, Pass
+from bench.kernels.training import Pass, TrainingLogits
 from bench.models.dual_affine import DualAffineNorm
 from bench.models.encoding import codebook, encode
 from bench.models.layers import Condition, ConditionalNorm, FiLM, films
@@ -78,8 +78,7 @@ class ConditionalNetwork(nn.Module):
             zeros = int((lam == 0).sum())
             if bool((lam[:zeros] != 0).any()):
                 raise ValueError("in training mode the λ=0 samples must come first in the batch")
-        with torch.autocast(lam.device.type, enabled=False):
-            return Condition(films(layers, code, width), zeros, None, width, rows)
+        return Condition(None, zeros, None, width, rows, code, layers)
 
     def _apply(self, fn, *rest):
         self.lists.clear()  # they point to parameters and statistics that move now
@@ -94,7 +93,7 @@ class ConditionalNetwork(nn.Module):
         if taken := self.training_pass(x, cond):
             keep = torch.is_grad_enabled()
             parameters = taken.parameters(cond, len(x)) if keep else ()
-            return self.head(Means.apply(x, taken, cond, keep, *parameters))
+            return TrainingLogits.apply(x, taken, cond, keep, *parameters)
         return self.head(self.features(x, cond).mean(dim=(2, 3)))
 
     def by_kernels(self, x: Tensor, cond: Condition) -> bool:
@@ -114,6 +113,8 @@ class ConditionalNetwork(nn.Module):
     def training_pass(self, x: Tensor, cond: Condition) -> Pass | None:
         """Likewise in training mode, one that no other pass has taken."""
         if not self.by_kernels(x, cond) or cond.affine is not None or x.requires_grad:
+            return None
+        if cond.layers is None or torch.is_grad_enabled() > cond.graph:  # its γ and β are somebody else's, or constants
             return None
         made = self.lists.setdefault("passes", [])
         return self.fitting(made, Pass, x, cond, lambda taken: taken.taker() is None)
