@@ -26,12 +26,14 @@ def ascend(tape: Tape, cond, x: Tensor, low: Tensor, high: Tensor, y: Tensor, st
     labels = POINTER(logits.data_ptr()), POINTER(y.data_ptr()), LONG(logits.shape[1]), count
     images(tape.source.buffer, n).copy_(x)
     tape.runs += 1
+    for backward in (False, True):
+        tape.point(backward, cond)
     for _ in range(steps):
-        tape.run(False, cond, n)
+        tape.run(False, n)
         lib.classify(ctypes.byref(forth), count)
         if lib.to_logits(*labels):
             raise IndexError(f"a label is none of the {logits.shape[1]} classes")
         lib.classify_back(ctypes.byref(back), count)
-        tape.run(True, cond, n)
+        tape.run(True, n)
         lib.ascend(ctypes.byref(climb))
     return x

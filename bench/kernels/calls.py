@@ -37,6 +37,15 @@ class Norm(ctypes.Structure):
     ]
 
 
+class Fold(ctypes.Structure):
+    """fold.h says what it computes. The branches are as in Norm."""
+
+    _fields_ = [
+        *fields("rows channels", "weight_c weight_a bias_c bias_a mean_c mean_a var_c var_a"),
+        *fields("", "through_c gamma beta scale shift", "eps"),
+    ]
+
+
 class Perceptron(ctypes.Structure):
     """film.h says what it computes."""
 

@@ -8,7 +8,7 @@
 
 struct perceptron {
     long rows, inputs, hidden, outputs, leaky;
-    long wide; /* columns of a block of y: outputs, or half as many where γ and β come from one perceptron. See `place` */
+    long wide; /* columns of a block of y: outputs, or half as many where γ and β come from one perceptron. See `column` */
     const float *code, *first, *first_bias, *second, *second_bias; /* (rows, inputs), (hidden, inputs), …, (outputs, second_row) */
     long second_row;                                               /* floats from a row of `second` to the next */
     float *middle, *y;                                             /* (rows, hidden), (blocks, rows, wide) */
@@ -16,30 +16,40 @@ struct perceptron {
     float *grad, *to_middle, *to_first, *to_first_bias, *to_second, *to_second_bias;
 };
 
-/* Where column k of row r is, of a matrix in blocks of `wide` columns that lie one after the other. */
-INLINE long place(long k, long r, long rows, long wide) { return (k / wide * rows + r) * wide + k % wide; }
+/* Where column k begins, of a matrix in blocks of `wide` columns that lie one after the other: row r is r * wide further on. */
+INLINE long column(long k, long rows, long wide) { return k / wide * rows * wide + k % wide; }
 
-INLINE float dot(const float *a, const float *b, long n) {
-    vec total = {0};
-    float rest = 0;
-    long i = 0;
-    for (; i + L <= n; i += L) total += load(a + i) * load(b + i);
-    for (; i < n; i++) rest += a[i] * b[i];
-    return sum(total) + rest;
+INLINE float leak(float x) { return MAX(x, SLOPE * x); } /* no branch: signs are as if drawn */
+
+/* y = w · x + bias of `count` rows x, a constant: none waits for another, and each is summed up as if alone. */
+INLINE void dots(const float *w, float bias, const float *x, long n, int count, int leaky, float *y, long wide) {
+    vec total[4] = {0};
+    long whole = n / L * L;
+    for (long i = 0; i < whole; i += L)
+        UNROLL for (int r = 0; r < count; r++) total[r] += load(x + r * n + i) * load(w + i);
+    UNROLL for (int r = 0; r < count; r++) {
+        float found = sum(total[r]);
+        for (long i = whole; i < n; i++) found += x[r * n + i] * w[i];
+        y[r * wide] = leaky ? leak(found + bias) : found + bias;
+    }
 }
 INLINE void add(float *a, float factor, const float *b, long n) {
     for (long i = 0; i < n; i++) a[i] += factor * b[i];
 }
-INLINE float leak(float x) { return x < 0 ? SLOPE * x : x; }
 
 static void layer(const float *x, const float *w, const float *bias, float *y, long rows, long inputs, long outputs, long row,
                   long wide, int leaky) {
 #pragma omp parallel for schedule(static) if (rows * inputs * outputs > MANY)
-    for (long k = 0; k < outputs; k++)
-        for (long r = 0; r < rows; r++) {
-            float found = dot(x + r * inputs, w + k * row, inputs) + bias[k];
-            y[place(k, r, rows, wide)] = leaky ? leak(found) : found;
-        }
+    for (long k = 0; k < outputs; k++) {
+        float *to = y + column(k, rows, wide);
+        long r = 0;
+#define DOTS(COUNT) \
+    for (; r + COUNT <= rows; r += COUNT) dots(w + k * row, bias[k], x + r * inputs, inputs, COUNT, leaky, to + r * wide, wide)
+        DOTS(4);
+        DOTS(2);
+        DOTS(1);
+#undef DOTS
+    }
 }
 
 /* Gradients to a layer's weights and bias (written) and, where `to_x` is given, its input (added). */
@@ -49,8 +59,9 @@ static void layer_back(const float *x, const float *w, const float *grad, float 
     for (long k = 0; k < outputs; k++) {
         memset(to_w + k * inputs, 0, inputs * 4);
         to_bias[k] = 0;
+        const float *from = grad + column(k, rows, wide);
         for (long r = 0; r < rows; r++) {
-            float g = grad[place(k, r, rows, wide)];
+            float g = from[r * wide];
             to_bias[k] += g;
             add(to_w + k * inputs, g, x + r * inputs, inputs);
         }
@@ -59,7 +70,9 @@ static void layer_back(const float *x, const float *w, const float *grad, float 
 #pragma omp parallel for schedule(static) if (rows * inputs * outputs > MANY)
     for (long r = 0; r < rows; r++) {
         memset(to_x + r * inputs, 0, inputs * 4);
-        for (long k = 0; k < outputs; k++) add(to_x + r * inputs, grad[place(k, r, rows, wide)], w + k * row, inputs);
+        for (long block = 0; block < outputs; block += wide)
+            for (long k = block; k < MIN(block + wide, outputs); k++)
+                add(to_x + r * inputs, grad[block * rows + r * wide + k - block], w + k * row, inputs);
     }
 }
 

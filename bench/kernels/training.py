@@ -20,6 +20,7 @@ from bench.kernels.library import library
 from bench.kernels.recording import Buffer, Recording, Step, Unsupported, images, lay_out
 from bench.kernels.slots import Slot, Slots
 from bench.kernels.tape import classifier, pointwise
+from bench.kernels.weights import Weights
 
 
 @dataclass
@@ -39,7 +40,8 @@ class Pass:
         recorded = Recording(net, cond, shape)
         self.steps, self.source, self.end = recorded.steps, recorded.source, recorded.end
         self.dtype, self.capacity, self.width = dtype, capacity, cond.width
-        self.taker, self.room, self.weighted = lambda: None, [], []  # room: what structures point to besides buffers
+        self.taker, self.weights = lambda: None, Weights([])
+        self.room = []  # what structures point to besides buffers
         self.grad = Buffer(self.end.shape, keep=True)
         self.known = {}
         self.norms = {step: self.norm_of(step) for step in self.steps if step.norm is not None}
@@ -105,7 +107,7 @@ class Pass:
             buffers = {"x": x, "y": y} | ({"after": plus} if plus and step.norm is None else {})
             found += [Placed(calls.UNIT, unit, buffers) for unit in parts]
             if step.conv is not None:
-                self.weighted.append(Weighted(step.conv, step.geometry, False, parts))
+                self.weights.taken.append(Weighted(step.conv, step.geometry, False, parts))
             x = y
         if step.norm is not None:
             buffers = {"x": x, "y": step.y.buffer} | ({"plus": plus} if plus else {})
@@ -139,7 +141,7 @@ class Pass:
                 buffers = {"x": grad, "y": Buffer(step.x.shape)} | ({"before": others.pop()} if others else {})
                 parts = convolution.units(step.geometry, True)
                 found += [Placed(calls.UNIT, unit, buffers) for unit in parts]
-                self.weighted.append(Weighted(step.conv, step.geometry, True, parts))
+                self.weights.taken.append(Weighted(step.conv, step.geometry, True, parts))
                 others.append(buffers["y"])
         return found
 
@@ -166,8 +168,7 @@ class Pass:
 
     def begin(self, cond, n: int) -> None:
         """Weights as they are now, the branches and λ of a pass over n images, and draws of what it drops."""
-        for weighted in self.weighted:
-            weighted.refresh()
+        self.weights.refresh()
         places = self.films.forward(cond.code) if self.films.norms else None
         self.row = cond.row_of_each(n)
         row, seen = self.row.data_ptr(), []

@@ -3,6 +3,7 @@ fp32 and once, with BF16, in bf16. */
 #include "ascent.h"
 #include "dropout.h"
 #include "film.h"
+#include "fold.h"
 #include "gather.h"
 #include "head.h"
 #include "norm.h"

@@ -7,6 +7,8 @@ from torch import Tensor, nn
 
 from bench import kernels
 from bench.kernels.calls import stored
+from bench.kernels.convolution import state
+from bench.kernels.folding import Folding
 from bench.kernels.recording import Unsupported
 from bench.kernels.tape import Lists, Logits, Tape
 from bench.kernels.training import Pass, TrainingLogits
@@ -14,6 +16,8 @@ from bench.models.dual_affine import DualAffineNorm
 from bench.models.encoding import codebook, encode
 from bench.models.layers import Condition, ConditionalNorm, FiLM, films
 from bench.specs import Recipe
+
+CODES = 16  # batches' worth of them
 
 
 class ConditionalNetwork(nn.Module):
@@ -65,24 +69,50 @@ class ConditionalNetwork(nn.Module):
         code, rows, layers = None, None, [norm.film for norm in self.norms]
         if self.conditional:
             values, rows = distinct(lam)
-            code = encode(values, self.lambdas, self.codebook, self.recipe.protocol.unseen)
-        # In full precision; and what autocast casts without a graph it would keep, without a graph, for training.
+            code = self.code(values)
         if not (self.training if training is None else training):
             values = lam if rows is None else values
             through_c = values == 0 if branch is None else torch.full_like(values, branch == "c", dtype=torch.bool)
-            with torch.no_grad(), torch.autocast(lam.device.type, enabled=False):
-                pairs = zip(self.norms, films(layers, code, width), strict=True)
-                affine = [norm.fold(film, through_c, width) for norm, film in pairs]
-            return Condition([], 0, affine, width, rows)
+            return Condition([], 0, self.folded(code, through_c, width), width, rows)
         if zeros is None:
             zeros = int((lam == 0).sum())
             if bool((lam[:zeros] != 0).any()):
                 raise ValueError("in training mode the λ=0 samples must come first in the batch")
         return Condition(None, zeros, None, width, rows, code, layers)
 
+    def code(self, values: Tensor) -> Tensor:
+        """(R,) λ → (R, d). On a CPU those of the last few λ are kept."""
+        how = self.lambdas, self.codebook, self.recipe.protocol.unseen
+        if values.device.type != "cpu":
+            return encode(values, *how)
+        kept, key = self.lists.setdefault("codes", {}), (values.dtype, state(self.codebook), *values.tolist())
+        if key not in kept:
+            if len(kept) == CODES:
+                kept.clear()
+            kept[key] = encode(values, *how)
+        return kept[key]
+
+    @torch.no_grad()
+    def folded(self, code: Tensor | None, through_c: Tensor, width: float) -> list[tuple[Tensor, Tensor]]:
+        """Condition.affine of codes (R, d) and (R,) booleans. In full precision."""
+        weight = self.head.weight
+        if weight.dtype == torch.float32 and kernels.usable(weight) and all(norm.alone for norm in self.norms):
+            made = self.lists.setdefault("folding", {})
+            if width not in made:
+                made[width] = Folding(self.norms, width)
+            return made[width].affine(code, through_c)
+        with torch.autocast(weight.device.type, enabled=False):
+            pairs = zip(self.norms, films([norm.film for norm in self.norms], code, width), strict=True)
+            return [norm.fold(film, through_c, width) for norm, film in pairs]
+
     def _apply(self, fn, *rest):
         self.lists.clear()  # they point to parameters and statistics that move now
         return super()._apply(fn, *rest)
+
+    def load_state_dict(self, *given, assign: bool = False, **rest):
+        if assign:  # likewise
+            self.lists.clear()
+        return super().load_state_dict(*given, assign=assign, **rest)
 
     def forward(self, x: Tensor, lam: Tensor | Condition) -> Tensor:
         """(N, C, H, W) images in [0,1] and (N,) λ, or a Condition made for them → (N, classes) logits. In eval mode
