@@ -43,8 +43,9 @@ class Films:
         """Point to room for so many λ. Returns the places by the norms' `index`."""
         widths = [-(-one.outputs // one.wide) * one.wide for one in self.array]
         if rows > self.capacity:
-            self.capacity = rows  # what no perceptron writes stays 0
-            self.room = torch.zeros(2 * rows * (sum(widths) + sum(one.hidden for one in self.array)))
+            self.capacity = rows
+            self.room = torch.empty(2 * rows * (sum(widths) + sum(one.hidden for one in self.array)))
+        self.room.zero_()  # so that what no norm writes, a block's part beyond the outputs, has gradient 0
         self.rows, at = rows, self.room.data_ptr()
         for one, width in zip(self.array, widths, strict=True):
             one.rows, sizes = rows, (width, width, one.hidden, one.hidden)

@@ -43,7 +43,7 @@ class Pass:
         self.taker, self.weights = lambda: None, Weights([])
         self.room = []  # what structures point to besides buffers
         self.grad = Buffer(self.end.shape, keep=True)
-        self.known = {}
+        self.known, self.counted = {}, {}  # by whether there are no λ=0 and no others
         self.norms = {step: self.norm_of(step) for step in self.steps if step.norm is not None}
         self.drops = {step: [self.drop(step), self.drop(step)] for step in self.steps if step.share}
         self.gradients = self.gradients_of([step for step in self.steps if step.conv is not None])
@@ -171,17 +171,24 @@ class Pass:
         self.weights.refresh()
         places = self.films.forward(cond.code) if self.films.norms else None
         self.row = cond.row_of_each(n)
-        row, seen = self.row.data_ptr(), []
+        row = self.row.data_ptr()
         for step, norm in self.norms.items():
             norm.images, norm.row = n, row
             norm.zeros = cond.zeros if step.norm.bn_c is not None else 0
-            seen += [bn.num_batches_tracked for bn in step.norm.branches(cond, n).values()]
             if places and (place := places.get(step.norm.index)):
                 norm.rows, norm.gamma, norm.beta = self.films.rows, place.gamma, place.beta
                 norm.to_gamma, norm.to_beta = place.to_gamma, place.to_beta
-        torch._foreach_add_(seen, 1)
+        torch._foreach_add_(self.counters(cond, n), 1)
         for forth, back in self.drops.values():
             forth.key = back.key = calls.draw()
+
+    def counters(self, cond, n: int) -> list[Tensor]:
+        """Those of the BNs that n images go through."""
+        branches = cond.zeros == 0, cond.zeros == n
+        if branches not in self.counted:
+            used = [step.norm.branches(cond, n).values() for step in self.norms]
+            self.counted[branches] = [bn.num_batches_tracked for bns in used for bn in bns]
+        return self.counted[branches]
 
     def trained(self, cond, n: int) -> list[tuple[Tensor, Slot]]:
         """What gets a gradient, and where that will be."""

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from bench import kernels
+from bench.kernels import registered
 from bench.kernels.calls import stored
 from bench.kernels.convolution import state
 from bench.kernels.folding import Folding
@@ -30,7 +31,8 @@ class ConditionalNetwork(nn.Module):
     def __init__(self, recipe: Recipe):
         super().__init__()
         self.recipe = recipe
-        self.lists = Lists()
+        self.lists, self.kept = Lists(), Lists()  # between passes: the kernels' lists; codes of λ and the fold
+        self.registered = registered.count()
         self.conditional = recipe.method != "pgd_at"
         if self.conditional:
             book = codebook(recipe.encoding, recipe.lambdas, recipe.protocol.encoding_seed, recipe.protocol.dct)
@@ -66,12 +68,12 @@ class ConditionalNetwork(nn.Module):
         must come first; `zeros`, their number, spares a look at the device. In eval mode `branch`, "a" or "c", sends
         all through one of dual BN's branches, whatever their λ.
         """
-        code, rows, layers = None, None, [norm.film for norm in self.norms]
+        self.follow()
+        code, rows, values, layers = None, None, lam, [norm.film for norm in self.norms]
         if self.conditional:
             values, rows = distinct(lam)
             code = self.code(values)
         if not (self.training if training is None else training):
-            values = lam if rows is None else values
             through_c = values == 0 if branch is None else torch.full_like(values, branch == "c", dtype=torch.bool)
             return Condition([], 0, self.folded(code, through_c, width), width, rows)
         if zeros is None:
@@ -85,7 +87,7 @@ class ConditionalNetwork(nn.Module):
         how = self.lambdas, self.codebook, self.recipe.protocol.unseen
         if values.device.type != "cpu":
             return encode(values, *how)
-        kept, key = self.lists.setdefault("codes", {}), (values.dtype, state(self.codebook), *values.tolist())
+        kept, key = self.kept.setdefault("codes", {}), (values.dtype, state(self.codebook), *values.tolist())
         if key not in kept:
             if len(kept) == CODES:
                 kept.clear()
@@ -97,7 +99,7 @@ class ConditionalNetwork(nn.Module):
         """Condition.affine of codes (R, d) and (R,) booleans. In full precision."""
         weight = self.head.weight
         if weight.dtype == torch.float32 and kernels.usable(weight) and all(norm.alone for norm in self.norms):
-            made = self.lists.setdefault("folding", {})
+            made = self.kept.setdefault("folding", {})
             if width not in made:
                 made[width] = Folding(self.norms, width)
             return made[width].affine(code, through_c)
@@ -105,14 +107,20 @@ class ConditionalNetwork(nn.Module):
             pairs = zip(self.norms, films([norm.film for norm in self.norms], code, width), strict=True)
             return [norm.fold(film, through_c, width) for norm, film in pairs]
 
-    def _apply(self, fn, *rest):
-        self.lists.clear()  # they point to parameters and statistics that move now
-        return super()._apply(fn, *rest)
+    def forget(self) -> None:
+        """What points to parameters and statistics, or came from them."""
+        self.lists.clear()
+        self.kept.clear()
 
-    def load_state_dict(self, *given, assign: bool = False, **rest):
-        if assign:  # likewise
-            self.lists.clear()
-        return super().load_state_dict(*given, assign=assign, **rest)
+    def follow(self) -> None:
+        """Forget, where a part of the network may have been exchanged since."""
+        if self.registered != (now := registered.count()):
+            self.forget()
+            self.registered = now
+
+    def _apply(self, fn, *rest):
+        self.forget()  # they move now
+        return super()._apply(fn, *rest)
 
     def forward(self, x: Tensor, lam: Tensor | Condition) -> Tensor:
         """(N, C, H, W) images in [0,1] and (N,) λ, or a Condition made for them → (N, classes) logits. In eval mode
@@ -129,6 +137,7 @@ class ConditionalNetwork(nn.Module):
     def by_kernels(self, x: Tensor, cond: Condition) -> bool:
         """Whether they can take these images and weights. ValueError where the condition is of another number of
         images, beyond which they would read."""
+        self.follow()
         if cond.rows is not None and len(cond.rows) != len(x):
             raise ValueError(f"a condition made for {len(cond.rows)} images is asked to serve {len(x)}")
         return x.dtype == self.head.weight.dtype == torch.float32 and kernels.usable(x)

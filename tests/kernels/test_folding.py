@@ -28,7 +28,7 @@ RECIPES = {
 
 def assert_exact(net, lam=LAM, **how):
     found = net.condition(lam, training=False, **how)
-    assert net.lists.get("folding")
+    assert net.kept.get("folding")
     right = copy.deepcopy(net).double().condition(lam.double(), training=False, **how)
     assert (found.rows is None) == (right.rows is None)
     for pair, exact in zip(found.affine, right.affine, strict=True):
@@ -39,7 +39,8 @@ def assert_exact(net, lam=LAM, **how):
 @pytest.mark.parametrize("kind", RECIPES)
 def test_it_is_torch_s(kind):
     net = lively(RECIPES[kind])
-    for lam in (LAM, LAM[:1], LAM[1:2], LAM[:2], torch.linspace(0, 1, 30)):  # rows come and go
+    lams = [LAM, LAM[:1], LAM[1:2], LAM[:2], torch.linspace(0, 1, 30), torch.full((9,), 0.4), torch.zeros(7)]
+    for lam in lams:  # rows come and go
         for width in RECIPES[kind].widths or (1.0,):
             assert_exact(net, lam, width=width)
     for branch in "ac":
@@ -58,20 +59,31 @@ def test_it_follows_weights_statistics_and_the_codebook():
     assert_exact(net)
 
 
+def test_it_follows_what_is_exchanged():
+    net, other = lively(oat()), lively(oat(seed=1))
+    assert_exact(net)
+    net.norms[2].bn_a, net.norms[2].bn_c = net.norms[2].bn_c, net.norms[2].bn_a
+    assert_exact(net)
+    net.norms[4].film = other.norms[4].film
+    assert_exact(net)
+    net.norms[0].film.beta[2].bias = torch.nn.Parameter(torch.rand(16))
+    assert_exact(net)
+    net.norms[1].bn_a.running_var = torch.full((16,), 3.0)
+    assert_exact(net)
+
+
 def test_conditions_do_not_share_memory():
     net = lively(oat())
-    first = net.condition(LAM, training=False).affine
-    kept = [(scale.clone(), shift.clone()) for scale, shift in first]
+    first = [value for pair in net.condition(LAM, training=False).affine for value in pair]
+    kept = [value.clone() for value in first]
     net.condition(1 - LAM, training=False)
-    assert all(
-        torch.equal(a, b) for pair, other in zip(first, kept, strict=True) for a, b in zip(pair, other, strict=True)
-    )
+    assert all(torch.equal(*pair) for pair in zip(first, kept, strict=True))
 
 
 def test_another_kind_of_norm_is_torch_s():
     net = lively(oat("dual-affine"))
     net.condition(LAM, training=False)
-    assert not net.lists.get("folding")
+    assert not net.kept.get("folding")
 
 
 def test_autocast_changes_nothing():
@@ -94,7 +106,8 @@ def test_gamma_and_beta_lie_where_their_places_say(kind, width, rows):
     net = lively(oat(**WIDTHS, protocol=Protocol(film=kind)))
     made, code = Films(net.norms, width), torch.randn(rows, 16, generator=torch.Generator().manual_seed(0))
     made.forward(code[:1])
-    places = made.forward(code) or made.make_room(1)
+    made.forward(code)
+    places = dict(zip((norm.index for norm in made.norms), made.places(), strict=True))
     right = films([norm.film for norm in net.norms], code, width)
     flat, start = made.room, made.room.data_ptr()
     for norm, pair in zip(net.norms, right, strict=True):
