@@ -29,10 +29,7 @@ def margin(outputs: Tensor, y: Tensor) -> Tensor:
 
 def pgd(logits: Logits, x, y, epsilon, step, steps, rng, start="uniform", loss: Loss = cross_entropy) -> Tensor:
     """Projected gradient descent (Madry et al., ICLR 2018): signed steps, each projected back into the ε-ball."""
-    adv, low, high = begin(x, epsilon, rng, start)
-    for _ in range(steps):
-        adv = adv.add(gradient(logits, adv, y, loss).sign(), alpha=step).clamp(low, high)
-    return adv
+    return climb(logits, *begin(x, epsilon, rng, start), y, step, steps, loss)
 
 
 def mi_fgsm(logits: Logits, x, y, epsilon, step, steps, rng, start="image", loss: Loss = cross_entropy) -> Tensor:
@@ -48,8 +45,18 @@ def mi_fgsm(logits: Logits, x, y, epsilon, step, steps, rng, start="image", loss
 
 def fgsm(logits: Logits, x, y, epsilon, step, steps, rng, start="image", loss: Loss = cross_entropy) -> Tensor:
     """The fast gradient sign method (Goodfellow et al., ICLR 2015): one step, of size ε whatever `step` says."""
-    adv, low, high = begin(x, epsilon, rng, start)
-    return adv.add(gradient(logits, adv, y, loss).sign(), alpha=epsilon).clamp(low, high)
+    return climb(logits, *begin(x, epsilon, rng, start), y, epsilon, 1, loss)
+
+
+def climb(logits: Logits, adv, low, high, y, step, steps, loss: Loss) -> Tensor:
+    """Signed steps from `adv`, each back between `low` and `high`. Where `logits` itself can make those up the
+    cross-entropy without autograd (bench.models.conditioned), it does."""
+    own = getattr(logits, "ascend", None) if loss is cross_entropy else None
+    if own and (found := own(adv, low, high, y, step, steps)) is not None:
+        return found
+    for _ in range(steps):
+        adv = adv.add(gradient(logits, adv, y, loss).sign(), alpha=step).clamp(low, high)
+    return adv
 
 
 def begin(x: Tensor, epsilon: float, rng: torch.Generator, start: str | Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -3,8 +3,11 @@ compiled those do it.
 
     unit.h, winograd.h, gather.h, product.h   a convolution, and scale, shift, sum and ReLU before it is stored
     norm.h, film.h, dropout.h, head.h         BN with FiLM in training, FiLM's perceptrons, dropout, the classifier
+    fold.h, ascent.h                          BN with FiLM in eval mode, what an attack does outside the network
     library.py, calls.py                      compile and call them
     recording.py, tape.py, training.py        a network as lists of calls, in eval and in training mode
+    weights.py, films.py, folding.py, slots.py   what a pass takes and gives: weights, FiLM, scale and shift, gradients
+    ascent.py                                 the steps of an attack on a tape
     convolution.py, normalisation.py, perceptrons.py   one by one, as autograd functions
 """
 

@@ -37,11 +37,20 @@ class Norm(ctypes.Structure):
     ]
 
 
+class Fold(ctypes.Structure):
+    """fold.h says what it computes. The branches are as in Norm."""
+
+    _fields_ = [
+        *fields("rows channels", "weight_c weight_a bias_c bias_a mean_c mean_a var_c var_a"),
+        *fields("", "through_c gamma beta scale shift", "eps"),
+    ]
+
+
 class Perceptron(ctypes.Structure):
     """film.h says what it computes."""
 
     _fields_ = [
-        *fields("rows inputs hidden outputs leaky", "code first first_bias second second_bias"),
+        *fields("rows inputs hidden outputs leaky wide", "code first first_bias second second_bias"),
         *fields("second_row", "middle y grad to_middle to_first to_first_bias to_second to_second_bias"),
     ]
 
@@ -107,10 +116,25 @@ def run_calls(lib: ctypes.CDLL, calls: ctypes.Array, images: int) -> None:
             lib.run_calls(ctypes.byref(call), LONG(1), LONG(images))
 
 
+def call(kind: str, function, *given) -> None:
+    """A function of the library, by its kind for torch's profiler."""
+    if not torch.autograd._profiler_enabled():
+        function(*given)
+        return
+    with record_function(f"kernels::{kind}"):
+        function(*given)
+
+
 class Head(ctypes.Structure):
     """head.h says what it computes."""
 
-    _fields_ = fields("pixels channels classes weight_row", "weight bias maps logits")
+    _fields_ = fields("pixels channels classes weight_row", "weight bias maps logits means to_weight to_bias")
+
+
+class Ascent(ctypes.Structure):
+    """ascent.h says what it computes."""
+
+    _fields_ = fields("count", "x low high gradient next", "step")
 
 
 def point(structure: ctypes.Structure, tensors: dict[str, Tensor | None]) -> None:

@@ -7,6 +7,8 @@ struct head {
     const float *weight, *bias;                 /* (classes, channels), (classes) */
     stored *maps;                               /* (N, pixels, channels): read forward, written on the way back */
     float *logits;                              /* (N, classes): written forward; on the way back the gradient to them, read */
+    float *means;                               /* (N, channels) over the pixels, kept for the gradients to the weights; or absent */
+    float *to_weight, *to_bias;                 /* (classes, channels), (classes) */
 };
 
 void classify(const struct head *h, long images) {
@@ -19,6 +21,7 @@ void classify(const struct head *h, long images) {
             vec mean = {0};
             for (long p = 0; p < h->pixels; p++) mean += fetch(maps + p * h->channels + c);
             mean /= (float)h->pixels;
+            if (h->means) store(h->means + image * h->channels + c, mean);
             for (long k = 0; k < h->classes; k++) logits[k] += sum(mean * load(h->weight + k * h->weight_row + c));
         }
     }
@@ -35,4 +38,15 @@ void classify_back(const struct head *h, long images) {
             for (long p = 0; p < h->pixels; p++) keep(maps + p * h->channels + c, to_mean / (float)h->pixels);
         }
     }
+}
+
+void classify_to_weights(const struct head *h, long images) {
+    memset(h->to_weight, 0, h->classes * h->channels * 4);
+    memset(h->to_bias, 0, h->classes * 4);
+    for (long image = 0; image < images; image++)
+        for (long k = 0; k < h->classes; k++) {
+            float grad = h->logits[image * h->classes + k], *to = h->to_weight + k * h->channels;
+            h->to_bias[k] += grad;
+            for (long c = 0; c < h->channels; c += L) store(to + c, load(to + c) + grad * load(h->means + image * h->channels + c));
+        }
 }

@@ -16,6 +16,7 @@ from bench.kernels.calls import LONG, POINTWISE, Head, Unit, point, run_units
 from bench.kernels.convolution import Weighted
 from bench.kernels.library import library
 from bench.kernels.recording import Buffer, Recording, Step, images, lay_out
+from bench.kernels.weights import Weights
 
 
 @dataclass
@@ -42,7 +43,7 @@ class Tape:
         self.forward = [unit for step in self.steps for unit in self.forward_units(step)]
         self.grad, self.to_image, self.backward = self.plan_backward()
         self.forward_list, self.backward_list = (self.laid_out(units) for units in (self.forward, self.backward))
-        self.weighted = {False: self.weights_of(self.forward, False), True: self.weights_of(self.backward, True)}
+        self.weights = {False: self.weights_of(self.forward, False), True: self.weights_of(self.backward, True)}
 
     def forward_units(self, step: Step) -> list[Planned]:
         buffers = {"x": step.x.buffer, "y": step.y.buffer}
@@ -118,46 +119,40 @@ class Tape:
             planned.unit = unit
         return array
 
-    def weights_of(self, units: list[Planned], backward: bool) -> list[Weighted]:
+    def weights_of(self, units: list[Planned], backward: bool) -> Weights:
         found = {}
         for planned in units:
             if planned.step is not None:
                 found.setdefault(planned.step, []).append(planned.unit)
-        return [Weighted(step.conv, step.geometry, backward, parts) for step, parts in found.items()]
+        return Weights([Weighted(step.conv, step.geometry, backward, parts) for step, parts in found.items()])
 
-    def point(self, units: list[Planned], backward: bool, cond) -> None:
+    def point(self, backward: bool, cond) -> None:
         """To the weights as they are now, and to what the images are conditioned on."""
-        for weighted in self.weighted[backward]:
-            weighted.refresh()
+        self.weights[backward].refresh()
         if self.pointed.get(backward) is cond:
             return
         self.pointed[backward] = cond
         row = None if cond.rows is None else cond.rows.data_ptr()
-        for planned in units:
+        for planned in self.backward if backward else self.forward:
             if planned.norm is not None:
                 (scale, shift), unit = cond.affine[planned.norm], planned.unit
                 unit.scale, unit.shift = scale.data_ptr(), shift.data_ptr() if planned.shift else None
                 unit.row = row if scale.shape[0] > 1 else None
 
-    def run(self, backward: bool, cond, n: int) -> None:
-        self.point(self.backward if backward else self.forward, backward, cond)
+    def run(self, backward: bool, n: int) -> None:
+        """What `point` has pointed to."""
         run_units(library(self.dtype), self.backward_list if backward else self.forward_list, n)
 
     def classifier(self, buffer: Buffer, logits: Tensor) -> Head:
-        channels, height, width = buffer.shape
-        found, weight = (
-            Head(height * width, channels, self.head.out_features, self.head.weight.stride(0)),
-            self.head.weight,
-        )
-        point(found, {"weight": weight, "bias": self.head.bias, "maps": buffer.tensor, "logits": logits})
-        return found
+        return classifier(self.head, buffer, logits)
 
     def logits_of(self, x: Tensor, cond) -> Tensor:
         """(n, classes) fp32."""
         self.runs += 1
         n = x.shape[0]
         images(self.source.buffer, n).copy_(x)
-        self.run(False, cond, n)
+        self.point(False, cond)
+        self.run(False, n)
         logits = torch.empty(n, self.head.out_features)
         library(self.dtype).classify(ctypes.byref(self.classifier(self.end.buffer, logits)), LONG(n))
         return logits
@@ -166,8 +161,17 @@ class Tape:
         """(n, C, H, W) fp32 to the images of the last run, from the gradient (n, classes) to their logits."""
         n, grad = grad.shape[0], grad.float().contiguous()
         library(self.dtype).classify_back(ctypes.byref(self.classifier(self.grad, grad)), LONG(n))
-        self.run(True, cond, n)
+        self.point(True, cond)
+        self.run(True, n)
         return images(self.to_image, n).to(torch.float32, copy=True)  # the next run takes the buffer
+
+
+def classifier(head: nn.Linear, buffer: Buffer, logits: Tensor) -> Head:
+    """Between features' maps, or the gradient to them, and logits (N, classes)."""
+    channels, height, width = buffer.shape
+    found = Head(height * width, channels, head.out_features, head.weight.stride(0))
+    point(found, {"weight": head.weight, "bias": head.bias, "maps": buffer.tensor, "logits": logits})
+    return found
 
 
 def index(step: Step) -> int | None:

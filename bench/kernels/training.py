@@ -13,11 +13,14 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from bench.kernels import calls, convolution
-from bench.kernels.calls import Call, Norm, point, run_calls
+from bench.kernels.calls import LONG, Call, Norm, point, run_calls
 from bench.kernels.convolution import Weighted
+from bench.kernels.films import Films
 from bench.kernels.library import library
 from bench.kernels.recording import Buffer, Recording, Step, Unsupported, images, lay_out
-from bench.kernels.tape import pointwise
+from bench.kernels.slots import Slot, Slots
+from bench.kernels.tape import classifier, pointwise
+from bench.kernels.weights import Weights
 
 
 @dataclass
@@ -37,8 +40,10 @@ class Pass:
         recorded = Recording(net, cond, shape)
         self.steps, self.source, self.end = recorded.steps, recorded.source, recorded.end
         self.dtype, self.capacity, self.width = dtype, capacity, cond.width
-        self.taker, self.room, self.weighted = lambda: None, [], []  # room: what structures point to besides buffers
+        self.taker, self.weights = lambda: None, Weights([])
+        self.room = []  # what structures point to besides buffers
         self.grad = Buffer(self.end.shape, keep=True)
+        self.known, self.counted = {}, {}  # by whether there are no λ=0 and no others
         self.norms = {step: self.norm_of(step) for step in self.steps if step.norm is not None}
         self.drops = {step: [self.drop(step), self.drop(step)] for step in self.steps if step.share}
         self.gradients = self.gradients_of([step for step in self.steps if step.conv is not None])
@@ -47,6 +52,20 @@ class Pass:
             step.y.buffer.keep = True
         self.forward = self.laid_out([placed for step in self.steps for placed in self.forward_calls(step)])
         self.backward = self.laid_out(self.backward_calls())
+        self.net_head, self.films = net.head, Films([step.norm for step in self.norms], cond.width)
+        self.means = torch.empty(capacity * self.end.shape[0])
+        self.head, self.head_back = (classifier(net.head, buffer, None) for buffer in (self.end.buffer, self.grad))
+        self.head.means = self.head_back.means = self.means.data_ptr()
+        self.slots = Slots()
+        self.parts = {step: self.parts_of(step) for step in self.steps}
+        self.film_parts = [
+            self.perceptron_parts(*pair) for pair in zip(self.films.array, self.films.weights, strict=True)
+        ]
+        shape = (self.head.classes, self.head.channels)
+        self.head_parts = [
+            self.slots.add(self.head_back, "to_weight", shape),
+            self.slots.add(self.head_back, "to_bias", shape[:1]),
+        ]
 
     def norm_of(self, step: Step) -> Norm:
         if not step.norm.alone:
@@ -87,7 +106,7 @@ class Pass:
             buffers = {"x": x, "y": y} | ({"after": plus} if plus and step.norm is None else {})
             found += [Placed(calls.UNIT, unit, buffers) for unit in parts]
             if step.conv is not None:
-                self.weighted.append(Weighted(step.conv, step.geometry, False, parts))
+                self.weights.taken.append(Weighted(step.conv, step.geometry, False, parts))
             x = y
         if step.norm is not None:
             buffers = {"x": x, "y": step.y.buffer} | ({"plus": plus} if plus else {})
@@ -121,7 +140,7 @@ class Pass:
                 buffers = {"x": grad, "y": Buffer(step.x.shape)} | ({"before": others.pop()} if others else {})
                 parts = convolution.units(step.geometry, True)
                 found += [Placed(calls.UNIT, unit, buffers) for unit in parts]
-                self.weighted.append(Weighted(step.conv, step.geometry, True, parts))
+                self.weights.taken.append(Weighted(step.conv, step.geometry, True, parts))
                 others.append(buffers["y"])
         return found
 
@@ -130,63 +149,96 @@ class Pass:
         self.room.append(placed)
         return (Call * len(placed))(*(Call(one.kind, ctypes.addressof(one.what)) for one in placed))
 
+    def parts_of(self, step: Step) -> dict[str, Slot]:
+        """Of the gradients to a convolution's and a norm's parameters; both branches' are next to one another."""
+        found, channels = {}, step.y.shape[0]
+        if step.conv is not None:
+            g = step.geometry
+            found["conv"] = self.slots.add(self.gradients[step][0], "found", (g.outputs, g.inputs, g.kernel, g.kernel))
+        if step.norm is not None:
+            for name in ("weight", "bias"):
+                pair = self.slots.add(self.norms[step], f"to_{name}", (2, channels))
+                found |= {f"{name}_{branch}": pair.row(i) for i, branch in enumerate("ca")}
+        return found
+
+    def perceptron_parts(self, one: calls.Perceptron, weights: tuple[Tensor, ...]) -> list[Slot]:
+        names = "to_first", "to_first_bias", "to_second", "to_second_bias"
+        return [self.slots.add(one, name, weight.shape) for name, weight in zip(names, weights, strict=True)]
+
     def begin(self, cond, n: int) -> None:
         """Weights as they are now, the branches and λ of a pass over n images, and draws of what it drops."""
-        for weighted in self.weighted:
-            weighted.refresh()
+        self.weights.refresh()
+        places = self.films.forward(cond.code) if self.films.norms else None
         self.row = cond.row_of_each(n)
         row = self.row.data_ptr()
         for step, norm in self.norms.items():
-            norm.images, norm.row, film = n, row, cond.films[step.norm.index]
+            norm.images, norm.row = n, row
             norm.zeros = cond.zeros if step.norm.bn_c is not None else 0
-            for bn in step.norm.branches(cond, n).values():
-                bn.num_batches_tracked.add_(1)
-            if film is not None:
-                norm.rows, norm.gamma, norm.beta = film[0].shape[0], film[0].data_ptr(), film[1].data_ptr()
+            if places and (place := places.get(step.norm.index)):
+                norm.rows, norm.gamma, norm.beta = self.films.rows, place.gamma, place.beta
+                norm.to_gamma, norm.to_beta = place.to_gamma, place.to_beta
+        torch._foreach_add_(self.counters(cond, n), 1)
         for forth, back in self.drops.values():
             forth.key = back.key = calls.draw()
 
-    def parameters(self, cond, n: int) -> list[Tensor]:
-        """What gets a gradient, in the order in which `way_back` gives them."""
+    def counters(self, cond, n: int) -> list[Tensor]:
+        """Those of the BNs that n images go through."""
+        branches = cond.zeros == 0, cond.zeros == n
+        if branches not in self.counted:
+            used = [step.norm.branches(cond, n).values() for step in self.norms]
+            self.counted[branches] = [bn.num_batches_tracked for bns in used for bn in bns]
+        return self.counted[branches]
+
+    def trained(self, cond, n: int) -> list[tuple[Tensor, Slot]]:
+        """What gets a gradient, and where that will be."""
         found = []
         for step in self.steps:
+            parts = self.parts[step]
             if step.conv is not None:
-                found.append(step.conv.part(cond.width, step.geometry.inputs))
+                found.append((step.conv.part(cond.width, step.geometry.inputs), parts["conv"]))
             if step.norm is not None:
-                for bn in step.norm.branches(cond, n).values():
-                    found += [bn.weight, bn.bias]
-                found += cond.films[step.norm.index] or ()
-        return found
+                for branch, bn in step.norm.branches(cond, n).items():
+                    found += [(bn.weight, parts[f"weight_{branch}"]), (bn.bias, parts[f"bias_{branch}"])]
+        for mlp, parts in zip(self.films.mlps, self.film_parts, strict=True):
+            found += zip(mlp.weights(cond.width), parts, strict=True)
+        head = self.net_head
+        return found + list(zip((head.part(self.end.shape[0]), head.bias), self.head_parts, strict=True))
+
+    def parameters(self, cond, n: int) -> list[Tensor]:
+        """What gets a gradient, in the order in which `way_back` gives them."""
+        branches = cond.zeros == 0, cond.zeros == n
+        if branches not in self.known or self.width != 1:  # a sub-network's are slices, made anew for each graph
+            self.known[branches] = tuple(zip(*self.trained(cond, n), strict=True))
+        parameters, self.wanted = self.known[branches]
+        self.versions = [parameter._version for parameter in parameters]
+        self.given = parameters
+        return parameters
 
     def way_there(self, x: Tensor, cond) -> Tensor:
-        """(n, C) means of the features' maps."""
-        n = x.shape[0]
+        """(n, classes) logits."""
+        n, lib = x.shape[0], library(self.dtype)
         images(self.source.buffer, n).copy_(x)
         self.begin(cond, n)
-        run_calls(library(self.dtype), self.forward, n)
-        return images(self.end.buffer, n).mean(dim=(2, 3), dtype=torch.float32)
+        run_calls(lib, self.forward, n)
+        logits = torch.empty(n, self.head.classes)
+        self.head.logits = logits.data_ptr()
+        calls.call("classifier", lib.classify, ctypes.byref(self.head), LONG(n))
+        return logits
 
-    def way_back(self, grad: Tensor, cond) -> list[Tensor]:
-        """From the gradient (n, C) to the means to those of `parameters`."""
-        found, n, kept = [], grad.shape[0], []
-        for step in self.steps:
-            if step.conv is not None:
-                found.append(convolution.weights_like(step.geometry))
-                self.gradients[step][0].found = found[-1].data_ptr()
-            if step.norm is not None:
-                weight, bias = torch.empty(2, step.y.shape[0]), torch.empty(2, step.y.shape[0])
-                kept += [weight, bias]
-                point(self.norms[step], {"to_weight": weight, "to_bias": bias})
-                for branch in step.norm.branches(cond, n):
-                    found += [weight["ca".index(branch)], bias["ca".index(branch)]]
-                film = cond.films[step.norm.index]
-                if film is not None:
-                    found += [torch.empty_like(film[0]), torch.empty_like(film[1])]
-                    point(self.norms[step], {"to_gamma": found[-2], "to_beta": found[-1]})
-        maps = images(self.grad, n)
-        maps.copy_((grad / (maps.shape[2] * maps.shape[3]))[:, :, None, None].expand_as(maps))
-        run_calls(library(self.dtype), self.backward, n)
-        return found
+    def way_back(self, grad: Tensor) -> list[Tensor]:
+        """From the gradient (n, classes) to the logits to those of `parameters`."""
+        if [parameter._version for parameter in self.given] != self.versions:
+            raise RuntimeError("a parameter has been modified by an inplace operation since its pass")
+        n, lib, found = grad.shape[0], library(self.dtype), self.slots.point()
+        grad = grad.float().contiguous()
+        head = ctypes.byref(self.head_back)
+        self.head_back.logits = grad.data_ptr()
+        calls.call("classifier", lib.classify_to_weights, head, LONG(n))
+        calls.call("classifier", lib.classify_back, head, LONG(n))
+        run_calls(lib, self.backward, n)
+        if self.films.norms:
+            self.films.backward()
+        return [slot.of(found) for slot in self.wanted]
 
 
 def added(found: list[Placed], buffers: list[Buffer], shape: tuple[int, int, int]) -> Buffer:
@@ -203,12 +255,12 @@ class Taker:
     """Lives as long as a pass may still be asked for its way back."""
 
 
-class Means(torch.autograd.Function):
-    """x (N, C, H, W) → (N, C'), the means of the features' maps, with gradients to the network's parameters."""
+class TrainingLogits(torch.autograd.Function):
+    """x (N, C, H, W) → (N, classes), with gradients to the network's parameters."""
 
     @staticmethod
     def forward(ctx, x: Tensor, taken: Pass, cond, keep: bool, *_: Tensor) -> Tensor:
-        ctx.taken, ctx.cond, ctx.taker = taken, cond, Taker() if keep else None
+        ctx.taken, ctx.taker = taken, Taker() if keep else None
         taken.taker = weakref.ref(ctx.taker) if keep else lambda: None
         return taken.way_there(x, cond)
 
@@ -219,4 +271,4 @@ class Means(torch.autograd.Function):
         if taken.taker() is not ctx.taker:
             raise RuntimeError("a training pass's way back was asked for twice: its buffers may serve another by now")
         taken.taker = lambda: None
-        return None, None, None, None, *taken.way_back(grad, ctx.cond)
+        return None, None, None, None, *taken.way_back(grad)

@@ -1,7 +1,9 @@
 /* The kernels of conditional networks on a CPU, compiled when first needed (bench/kernels/library.py), once for images stored in
 fp32 and once, with BF16, in bf16. */
+#include "ascent.h"
 #include "dropout.h"
 #include "film.h"
+#include "fold.h"
 #include "gather.h"
 #include "head.h"
 #include "norm.h"

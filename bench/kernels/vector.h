@@ -31,10 +31,13 @@ INLINE vec all(float x) { return x - (vec){0}; }
 INLINE vec load(const float *p) { return *(const loose_vec *)p; }
 INLINE void store(float *p, vec v) { *(loose_vec *)p = v; }
 INLINE vec choose(mask_vec which, vec yes, vec no) { return (vec)((which & (mask_vec)yes) | (~which & (mask_vec)no)); }
-INLINE float sum(vec v) {
-    float found = 0;
-    UNROLL for (int i = 0; i < L; i++) found += v[i];
-    return found;
+typedef float vec8 __attribute__((vector_size(32)));
+typedef float vec4 __attribute__((vector_size(16)));
+INLINE float sum(vec v) { /* by halves: few additions wait for another */
+    union { vec whole; vec8 eights[L / 8]; } all = {v};
+    union { vec8 whole; vec4 fours[2]; } eight = {L == 16 ? all.eights[0] + all.eights[L / 8 - 1] : all.eights[0]};
+    vec4 four = eight.fours[0] + eight.fours[1];
+    return (four[0] + four[2]) + (four[1] + four[3]);
 }
 
 #ifdef BF16

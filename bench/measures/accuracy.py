@@ -6,7 +6,7 @@ from bench import hits
 from bench.attacks.named import attack_of
 from bench.data import Images
 from bench.models.conditional import ConditionalNetwork
-from bench.models.precision import autocast
+from bench.models.conditioned import Conditioned
 from bench.specs import Measurement
 
 BATCH = 256  # images attacked at once: enough to fill a CPU or GPU, little enough for ResNet-34 at 96×96
@@ -24,11 +24,7 @@ def accuracy(net: ConditionalNetwork, part: Images, what: Measurement, lam: floa
     attack, rng = attack_of(what), torch.Generator(device).manual_seed(what.seed)
     clean, robust = [], []  # (batch,) booleans each; they leave the device once, at the end
     cond = net.condition(torch.full((1,), lam, device=device), width=what.width)  # one row, broadcast over each batch
-
-    def logits(images: torch.Tensor) -> torch.Tensor:
-        with autocast(precision, device):
-            return net(images, cond)
-
+    logits = Conditioned(net, cond, precision)
     for x, y in zip(part.images.split(BATCH), part.labels.split(BATCH), strict=True):
         x = x.to(torch.float32).div(255).contiguous(memory_format=torch.channels_last)
         adv = attack(logits, x, y, rng)

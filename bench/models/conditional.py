@@ -6,14 +6,19 @@ import torch
 from torch import Tensor, nn
 
 from bench import kernels
+from bench.kernels import registered
 from bench.kernels.calls import stored
+from bench.kernels.convolution import state
+from bench.kernels.folding import Folding
 from bench.kernels.recording import Unsupported
 from bench.kernels.tape import Lists, Logits, Tape
-from bench.kernels.training import Means, Pass
+from bench.kernels.training import Pass, TrainingLogits
 from bench.models.dual_affine import DualAffineNorm
 from bench.models.encoding import codebook, encode
 from bench.models.layers import Condition, ConditionalNorm, FiLM, films
 from bench.specs import Recipe
+
+CODES = 16  # batches' worth of them
 
 
 class ConditionalNetwork(nn.Module):
@@ -26,7 +31,8 @@ class ConditionalNetwork(nn.Module):
     def __init__(self, recipe: Recipe):
         super().__init__()
         self.recipe = recipe
-        self.lists = Lists()
+        self.lists, self.kept = Lists(), Lists()  # between passes: the kernels' lists; codes of λ and the fold
+        self.registered = registered.count()
         self.conditional = recipe.method != "pgd_at"
         if self.conditional:
             book = codebook(recipe.encoding, recipe.lambdas, recipe.protocol.encoding_seed, recipe.protocol.dct)
@@ -62,51 +68,93 @@ class ConditionalNetwork(nn.Module):
         must come first; `zeros`, their number, spares a look at the device. In eval mode `branch`, "a" or "c", sends
         all through one of dual BN's branches, whatever their λ.
         """
-        code, rows, layers = None, None, [norm.film for norm in self.norms]
+        self.follow()
+        code, rows, values, layers = None, None, lam, [norm.film for norm in self.norms]
         if self.conditional:
             values, rows = distinct(lam)
-            code = encode(values, self.lambdas, self.codebook, self.recipe.protocol.unseen)
-        # In full precision; and what autocast casts without a graph it would keep, without a graph, for training.
+            code = self.code(values)
         if not (self.training if training is None else training):
-            values = lam if rows is None else values
             through_c = values == 0 if branch is None else torch.full_like(values, branch == "c", dtype=torch.bool)
-            with torch.no_grad(), torch.autocast(lam.device.type, enabled=False):
-                pairs = zip(self.norms, films(layers, code, width), strict=True)
-                affine = [norm.fold(film, through_c, width) for norm, film in pairs]
-            return Condition([], 0, affine, width, rows)
+            return Condition([], 0, self.folded(code, through_c, width), width, rows)
         if zeros is None:
             zeros = int((lam == 0).sum())
             if bool((lam[:zeros] != 0).any()):
                 raise ValueError("in training mode the λ=0 samples must come first in the batch")
-        with torch.autocast(lam.device.type, enabled=False):
-            return Condition(films(layers, code, width), zeros, None, width, rows)
+        return Condition(None, zeros, None, width, rows, code, layers)
+
+    def code(self, values: Tensor) -> Tensor:
+        """(R,) λ → (R, d). On a CPU those of the last few λ are kept."""
+        how = self.lambdas, self.codebook, self.recipe.protocol.unseen
+        if values.device.type != "cpu":
+            return encode(values, *how)
+        kept, key = self.kept.setdefault("codes", {}), (values.dtype, state(self.codebook), *values.tolist())
+        if key not in kept:
+            if len(kept) == CODES:
+                kept.clear()
+            kept[key] = encode(values, *how)
+        return kept[key]
+
+    @torch.no_grad()
+    def folded(self, code: Tensor | None, through_c: Tensor, width: float) -> list[tuple[Tensor, Tensor]]:
+        """Condition.affine of codes (R, d) and (R,) booleans. In full precision."""
+        weight = self.head.weight
+        if weight.dtype == torch.float32 and kernels.usable(weight) and all(norm.alone for norm in self.norms):
+            made = self.kept.setdefault("folding", {})
+            if width not in made:
+                made[width] = Folding(self.norms, width)
+            return made[width].affine(code, through_c)
+        with torch.autocast(weight.device.type, enabled=False):
+            pairs = zip(self.norms, films([norm.film for norm in self.norms], code, width), strict=True)
+            return [norm.fold(film, through_c, width) for norm, film in pairs]
+
+    def forget(self) -> None:
+        """What points to parameters and statistics, or came from them."""
+        self.lists.clear()
+        self.kept.clear()
+
+    def follow(self) -> None:
+        """Forget, where a part of the network may have been exchanged since."""
+        if self.registered != (now := registered.count()):
+            self.forget()
+            self.registered = now
 
     def _apply(self, fn, *rest):
-        self.lists.clear()  # they point to parameters and statistics that move now
+        self.forget()  # they move now
         return super()._apply(fn, *rest)
 
     def forward(self, x: Tensor, lam: Tensor | Condition) -> Tensor:
         """(N, C, H, W) images in [0,1] and (N,) λ, or a Condition made for them → (N, classes) logits. In eval mode
         only images get a gradient."""
         cond = lam if isinstance(lam, Condition) else self.condition(lam)
-        if cond.rows is not None and len(cond.rows) != len(x):  # the kernels would read beyond them
-            raise ValueError(f"a condition made for {len(cond.rows)} images is asked to serve {len(x)}")
-        if x.dtype == self.head.weight.dtype == torch.float32 and kernels.usable(x):
-            if cond.affine is not None and (tape := self.tape(x, cond)):
-                return Logits.apply(x, tape, cond)
-            if cond.affine is None and not x.requires_grad and (taken := self.training_pass(x, cond)):
-                keep = torch.is_grad_enabled()
-                parameters = taken.parameters(cond, len(x)) if keep else ()
-                return self.head(Means.apply(x, taken, cond, keep, *parameters))
+        if tape := self.tape(x, cond):
+            return Logits.apply(x, tape, cond)
+        if taken := self.training_pass(x, cond):
+            keep = torch.is_grad_enabled()
+            parameters = taken.parameters(cond, len(x)) if keep else ()
+            return TrainingLogits.apply(x, taken, cond, keep, *parameters)
         return self.head(self.features(x, cond).mean(dim=(2, 3)))
+
+    def by_kernels(self, x: Tensor, cond: Condition) -> bool:
+        """Whether they can take these images and weights. ValueError where the condition is of another number of
+        images, beyond which they would read."""
+        self.follow()
+        if cond.rows is not None and len(cond.rows) != len(x):
+            raise ValueError(f"a condition made for {len(cond.rows)} images is asked to serve {len(x)}")
+        return x.dtype == self.head.weight.dtype == torch.float32 and kernels.usable(x)
 
     def tape(self, x: Tensor, cond: Condition) -> Tape | None:
         """The kernels' own way through the network in eval mode, None where they have none."""
+        if not self.by_kernels(x, cond) or cond.affine is None:
+            return None
         made = self.lists.setdefault("tapes", [])
         return self.fitting(made, Tape, x, cond, lambda tape: True)
 
     def training_pass(self, x: Tensor, cond: Condition) -> Pass | None:
         """Likewise in training mode, one that no other pass has taken."""
+        if not self.by_kernels(x, cond) or cond.affine is not None or x.requires_grad:
+            return None
+        if cond.layers is None or torch.is_grad_enabled() > cond.graph:  # its γ and β are somebody else's, or constants
+            return None
         made = self.lists.setdefault("passes", [])
         return self.fitting(made, Pass, x, cond, lambda taken: taken.taker() is None)
 

@@ -24,21 +24,40 @@ class Condition:
     """What a batch is conditioned on, R being its distinct λ. `rows` (N,) which of them each sample has, None where R
     is N or 1. Training mode: `films` (γ, β) per norm layer, each (R, C), or None without FiLM, and `zeros`, the number
     of leading λ=0 samples. Eval mode: `affine`, one (scale, shift) per norm layer, each (R or 1, C). `width` is the
-    width factor α of the sub-network."""
+    width factor α of the sub-network.
 
-    films: list[tuple[Tensor, Tensor] | None]
+    Where `films` is None they are worked out when a norm asks for them, from the λ's `code` (R, d) by FiLM's `layers`
+    with or without a graph as when the condition was made. The kernels do not ask: they have them without a graph."""
+
+    films: list[tuple[Tensor, Tensor] | None] | None
     zeros: int
     affine: list[tuple[Tensor, Tensor]] | None = None
     width: float = 1.0
     rows: Tensor | None = None
+    code: Tensor | None = None
+    layers: list["FiLM | None"] | None = None
+    graph: bool = field(default_factory=torch.is_grad_enabled)
     fitted: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict)
 
     def row_of_each(self, n: int) -> Tensor:
         """(n,) which of the R distinct λ each of n images has."""
         if self.rows is not None:
             return self.rows
-        several = any(film is not None and film[0].shape[0] > 1 for film in self.films)
+        given = [film[0] for film in self.films or () if film is not None]
+        several = any(len(value) > 1 for value in (given if self.code is None else [self.code]))
         return torch.arange(n) if several else torch.zeros(n, dtype=torch.int64)
+
+    def film(self, index: int) -> tuple[Tensor, Tensor] | None:
+        """γ and β of a norm layer in training mode."""
+        if self.films is None:
+            # In full precision; and what autocast casts without a graph it would keep, without a graph, for training.
+            with torch.set_grad_enabled(self.graph), torch.autocast(self.device, enabled=False):
+                self.films = films(self.layers, self.code, self.width)
+        return self.films[index]
+
+    @property
+    def device(self) -> str:
+        return "cpu" if self.code is None else self.code.device.type
 
     def fit(self, per_channel: Tensor, x: Tensor) -> Tensor:
         """(R or 1, C) → (N or 1, C, 1, W) like x (N, C, H, W). Spread over W too, because a CPU broadcasts along C
@@ -82,11 +101,15 @@ class FiLM(nn.Module):
     def perceptrons(self) -> list["MLP"]:
         return [self.both] if self.kind == "authors" else [self.gamma, self.beta]
 
+    def channels_at(self, width: float) -> int:
+        """Of γ, and of β."""
+        return slim(self.channels, width)
+
     def split(self, outputs: list[Tensor], width: float = 1.0) -> tuple[Tensor, Tensor]:
         """γ and β from what the perceptrons gave."""
         if self.kind != "authors":
             return tuple(outputs)
-        (both,), channels = outputs, slim(self.channels, width)
+        (both,), channels = outputs, self.channels_at(width)
         # at some widths the MLP has a unit more
         return both[:, :channels].contiguous(), both[:, channels : 2 * channels].contiguous()
 
@@ -146,13 +169,13 @@ class ConditionalNorm(nn.Module):
             scale, shift = cond.affine_for(self.index, x)
             x = torch.addcmul(shift, x, scale)
         elif self.alone and kernels.usable(x) and normalisation.supported(x):
-            row, film = cond.row_of_each(x.shape[0]), cond.films[self.index]
+            row, film = cond.row_of_each(x.shape[0]), cond.film(self.index)
             zeros = cond.zeros if self.bn_c is not None else 0
             return normalisation.normalise(x, self.branches(cond, x.shape[0]), film, zeros, row, plus, relu)
         else:
             x = self._normalise(x, cond.zeros, cond.width)
             if self.film is not None:
-                gamma, beta = cond.films[self.index]
+                gamma, beta = cond.film(self.index)
                 x = torch.addcmul(cond.fit(beta, x), x, cond.fit(gamma, x))
         x = x if plus is None else x + plus
         return F.relu(x, inplace=True) if relu else x

@@ -34,6 +34,10 @@ class SlimConv2d(nn.Conv2d):
 class SlimLinear(nn.Linear):
     """`width` slims the outputs; a classifier's stay whole."""
 
+    def part(self, inputs: int) -> Tensor:
+        """Of the weight, what a classifier uses."""
+        return self.weight if inputs == self.in_features else self.weight[:, :inputs]
+
     def forward(self, x: Tensor, width: float = 1.0) -> Tensor:
         if width == 1 and x.shape[1] == self.in_features:
             return super().forward(x)

@@ -5,7 +5,7 @@ terms of every width in turn, which is Algorithm 2: gradients add up, and each w
 A new method is a function and its name in OBJECTIVES (docs/extending.md; bench/training/trades.py).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import torch
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from bench.attacks.gradient import pgd
 from bench.models.conditional import ConditionalNetwork
+from bench.models.conditioned import Conditioned
 from bench.models.precision import autocast
 from bench.specs import Recipe
 
@@ -93,14 +94,8 @@ def craft(net: ConditionalNetwork, recipe: Recipe, batch: Batch, part: slice) ->
     return pgd(conditioned, x, y, recipe.epsilon, recipe.attack_step(), recipe.attack_steps, batch.rng)
 
 
-def under_attack(net: ConditionalNetwork, recipe: Recipe, batch: Batch, part: slice) -> Callable[[Tensor], Tensor]:
+def under_attack(net: ConditionalNetwork, recipe: Recipe, batch: Batch, part: slice) -> Conditioned:
     """Images (n, C, H, W) → logits for the attacks on `part` of the batch, each image at its own λ; BN in eval mode
     unless ledger row 12 says otherwise."""
     training = recipe.protocol.attack_bn == "train"
-    cond = net.condition(batch.lam[part], width=batch.width, training=training)
-
-    def conditioned(images: Tensor) -> Tensor:
-        with autocast(recipe.precision, images.device):
-            return net(images, cond)
-
-    return conditioned
+    return Conditioned(net, net.condition(batch.lam[part], width=batch.width, training=training), recipe.precision)

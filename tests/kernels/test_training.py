@@ -209,6 +209,40 @@ def test_results_do_not_depend_on_the_number_of_threads(kind):
     assert all(torch.equal(*pair) for pair in zip(*found, strict=True))
 
 
+def test_it_follows_what_is_exchanged():
+    """And a classifier or FiLM that takes another's place gets the gradient."""
+
+    def run(net, x, y):
+        step(net, x, y)
+        net.zero_grad()
+        made = copy.deepcopy(net)
+        norms, others = net.norms, made.norms
+        net.head, norms[1].film, norms[2].bn_a = made.head, others[1].film, others[2].bn_a
+        for parameter in (*net.head.parameters(), *norms[1].film.parameters(), *norms[2].bn_a.parameters()):
+            parameter.data.mul_(1.1)
+        return step(net, x, y)
+
+    compare("dual", run)
+
+
+def test_a_parameter_must_not_change_before_the_way_back():
+    net, (x, _) = network("dual"), batch()
+    loss = net(x, LAM).sum()
+    with torch.no_grad():
+        net.norms[1].film.gamma[0].weight.mul_(2)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
+
+
+def test_gradients_without_backward_are_the_same():
+    """Asked for by torch.autograd.grad, of some parameters."""
+    net, (x, y) = network("dual"), batch()
+    step(net, x, y)
+    wanted = [net.head.weight, net.stem.weight, net.norms[1].film.gamma[0].bias]
+    found = torch.autograd.grad(F.cross_entropy(net(x, LAM), y), wanted)
+    assert all(torch.equal(one, parameter.grad) for one, parameter in zip(found, wanted, strict=True))
+
+
 def test_widths_in_turn_keep_their_lists():
     """OATS trains all widths in each step: none may make another's lists anew."""
     net, (x, y) = network("resnet34-slim").train(), batch()
