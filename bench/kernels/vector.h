@@ -66,11 +66,17 @@ INLINE float fetch1(const stored *p) {
     memcpy(&found, &word, 4);
     return found;
 }
+INLINE void keep1(stored *p, float x) {
+    stored found[L];
+    keep(found, all(x));
+    *p = found[0];
+}
 #else
 typedef float stored;
 INLINE vec fetch(const stored *p) { return load(p); }
 INLINE void keep(stored *p, vec v) { store(p, v); }
 INLINE float fetch1(const stored *p) { return *p; }
+INLINE void keep1(stored *p, float x) { *p = x; }
 #endif
 
 /* Memory of this thread's own, kept for the next call; `floats` of it, those beyond what was there before are 0. */
