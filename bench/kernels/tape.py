@@ -40,20 +40,34 @@ class Tape:
         self.steps, self.source, self.end = recorded.steps, recorded.source, recorded.end
         for step in self.steps:
             step.y.buffer.keep = step.relu or step.y is self.end
-        self.forward = [unit for step in self.steps for unit in self.forward_units(step)]
+        self.forward = self.plan_forward()
         self.grad, self.to_image, self.backward = self.plan_backward()
         self.forward_list, self.backward_list = (self.laid_out(units) for units in (self.forward, self.backward))
         self.weights = {False: self.weights_of(self.forward, False), True: self.weights_of(self.backward, True)}
 
-    def forward_units(self, step: Step) -> list[Planned]:
-        buffers = {"x": step.x.buffer, "y": step.y.buffer}
+    def plan_forward(self) -> list[Planned]:
+        units, done = [], set()
+        for step in self.steps:
+            if step not in done:
+                others = [other for other in self.steps if step.y in (other.x, other.plus)]
+                after = next((other for other in others if follows(step, other)), None)
+                done.add(after)
+                units += self.forward_units(step, after, kept=len(others) > 1)
+        return units
+
+    def forward_units(self, step: Step, after: Step | None, kept: bool) -> list[Planned]:
+        """Those of a step, and of the norm `after` it, if any; whether others too take what lies between the two."""
+        last = after or step
+        buffers = {"x": step.x.buffer, "y": last.y.buffer}
         if step.plus is not None:
-            buffers["after"] = step.plus.buffer
+            buffers["before" if after else "after"] = step.plus.buffer
+        if after and kept:
+            buffers["raw"] = step.y.buffer
         parts = convolution.units(step.geometry, False) if step.geometry else [pointwise(step.y.shape)]
         for unit in parts:
-            unit.relu = step.relu
+            unit.relu = last.relu
         conv = step if step.conv else None
-        return [Planned(unit, buffers, index(step), True, conv) for unit in parts]
+        return [Planned(unit, buffers, index(last), True, conv) for unit in parts]
 
     def plan_backward(self) -> tuple[Buffer, Buffer, list[Planned]]:
         """The buffers of the gradients to the features and to the image, and the units from the one to the other."""
@@ -172,6 +186,13 @@ def classifier(head: nn.Linear, buffer: Buffer, logits: Tensor) -> Head:
     found = Head(height * width, channels, head.out_features, head.weight.stride(0))
     point(found, {"weight": head.weight, "bias": head.bias, "maps": buffer.tensor, "logits": logits})
     return found
+
+
+def follows(step: Step, other: Step) -> bool:
+    """Whether `other`, which takes what `step` makes, is a norm that the step's own units can do before they store it,
+    as where a block begins with its norm."""
+    bare = step.conv is not None and step.norm is None and not step.relu
+    return bare and other.x is step.y and other.conv is None and other.norm is not None and other.plus is None
 
 
 def index(step: Step) -> int | None:
