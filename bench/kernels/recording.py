@@ -77,11 +77,16 @@ class Recording:
 
 def lay_out(placed: Iterable[tuple[ctypes.Structure, dict[str, Buffer]]], capacity: int, dtype: torch.dtype) -> None:
     """Give buffers memory for so many images, and point the structures' fields, in the order of their calls, to it.
-    What is read for the last time is used again, unless it is to be kept."""
+    What is read for the last time is used again, unless it is to be kept: by the result, if it is added to that."""
     placed = list(placed)
     last = {buffer: i for i, (_, buffers) in enumerate(placed) for buffer in buffers.values()}
     free: dict[int, list[Tensor]] = {}
     for i, (structure, buffers) in enumerate(placed):
+        done = {buffer for buffer in buffers.values() if last[buffer] == i and not buffer.keep}
+        added, result = buffers.get("before"), buffers.get("y")
+        if added in done and result.tensor is None and not result.keep:
+            result.tensor = added.tensor
+            done.remove(added)
         for name, buffer in buffers.items():
             channels, height, width = buffer.shape
             numbers = capacity * channels * height * width
@@ -89,9 +94,8 @@ def lay_out(placed: Iterable[tuple[ctypes.Structure, dict[str, Buffer]]], capaci
                 left = [] if buffer.keep else free.get(numbers, [])
                 buffer.tensor = left.pop() if left else torch.zeros(numbers, dtype=dtype)
             setattr(structure, name, buffer.tensor.data_ptr())
-        for buffer in set(buffers.values()):
-            if last[buffer] == i and not buffer.keep:
-                free.setdefault(len(buffer.tensor), []).append(buffer.tensor)
+        for buffer in done:
+            free.setdefault(len(buffer.tensor), []).append(buffer.tensor)
 
 
 def images(buffer: Buffer, n: int) -> Tensor:

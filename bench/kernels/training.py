@@ -139,6 +139,9 @@ class Pass:
             if step.x is not self.source:
                 buffers = {"x": grad, "y": Buffer(step.x.shape)} | ({"before": others.pop()} if others else {})
                 parts = convolution.units(step.geometry, True)
+                if "before" in buffers and not any(buffers["before"] in waiting for waiting in pending.values()):
+                    buffers["y"] = buffers["before"]  # in place: so pixels that no tap reaches are right already
+                    parts = [unit for unit in parts if convolution.weighted(unit)]
                 found += [Placed(calls.UNIT, unit, buffers) for unit in parts]
                 self.weights.taken.append(Weighted(step.conv, step.geometry, True, parts))
                 others.append(buffers["y"])

@@ -3,7 +3,7 @@
 #include <omp.h>
 #include "domain.h"
 
-enum { BLOCK = 48, ROOM = 350000, LINE = 64 / sizeof(stored) }; /* LINE: numbers in a line of the cache */
+enum { BLOCK = 48, ROOM = 200000, LINE = 64 / sizeof(stored) }; /* LINE: numbers in a line of the cache */
 
 /* The tail (unit.h) of L channels of high × wide pixels from (top, left) on, whose rows are `side` vectors apart. */
 INLINE void finish_pixels(const struct unit *u, vec *d, int side, long image, long channel, long top, long left, int high, int wide) {
