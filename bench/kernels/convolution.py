@@ -252,8 +252,10 @@ def unit_to_weights(shape: Shape) -> Unit:
     return unit if by_tiles(shape) else gathering(unit, whole_taps(shape), 1, shape.stride)
 
 
-def by_tiles(shape: Shape) -> bool:
-    return shape.kernel == 3 and shape.stride == 1 and shape.inputs % lanes() == 0
+def by_tiles(shape: Shape) -> int:
+    """Its stride where the sums are made in Winograd's domain or strided.h's, 0 where rows are gathered."""
+    whole = shape.kernel == 3 and shape.inputs % lanes() == 0
+    return shape.stride if whole and (shape.stride == 1 or shape.kind() != GATHER) else 0
 
 
 def room_to_weights(shape: Shape, unit: Unit, images: int) -> int:

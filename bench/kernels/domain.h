@@ -107,8 +107,8 @@ INLINE void gradient_to_domain(const stored *grad, struct pixel tile, long heigh
 }
 
 /* L × L filters' gradients from the domain, the sum of total[part * apart + q * stride + c * row + k] over the parts, to their
-place in `found` (outputs, 3, 3, inputs). */
-INLINE void filters(const float *total, long parts, long apart, long stride, long row, float *found, long inputs) {
+place in `found` (outputs, 3, 3, inputs), by the table `filter`. */
+INLINE void filters(const float (*filter)[3], const float *total, long parts, long apart, long stride, long row, float *found, long inputs) {
     float g[9][L][L]; /* tap, input, output */
     for (int c = 0; c < L; c++) {
         vec rows[3][SIDE];
@@ -120,13 +120,13 @@ INLINE void filters(const float *total, long parts, long apart, long stride, lon
                 for (long p = 1; p < parts; p++) d[i] += load(at + p * apart);
             }
             UNROLL for (int t = 0; t < 3; t++) {
-                rows[t][j] = FILTER[0][t] * d[0];
-                UNROLL for (int i = 1; i < SIDE; i++) rows[t][j] += FILTER[i][t] * d[i];
+                rows[t][j] = filter[0][t] * d[0];
+                UNROLL for (int i = 1; i < SIDE; i++) rows[t][j] += filter[i][t] * d[i];
             }
         }
         UNROLL for (int s = 0; s < 3; s++) UNROLL for (int t = 0; t < 3; t++) {
-            vec tap = FILTER[0][t] * rows[s][0];
-            UNROLL for (int j = 1; j < SIDE; j++) tap += FILTER[j][t] * rows[s][j];
+            vec tap = filter[0][t] * rows[s][0];
+            UNROLL for (int j = 1; j < SIDE; j++) tap += filter[j][t] * rows[s][j];
             store(g[s * 3 + t][c], tap);
         }
     }

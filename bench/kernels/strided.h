@@ -7,6 +7,11 @@ of 144. The four even ones share the middle tap, so that 36 filters do: those of
 
 enum { POINTS = 5, WHOLE = 9, ALL = WHOLE * WHOLE }; /* of an axis: F(4, 2)'s numbers, and with the even pixels'; of both axes */
 
+/* The numbers n < ALL of the domain that take filter q < DOMAIN: the last of each axis is the middle tap, which four share. */
+#define FOR_EACH_THAT_SHARES(q, n)                                                              \
+    for (long i = (q) / SIDE; i < ((q) / SIDE < POINTS ? (q) / SIDE + 1 : WHOLE); i++)          \
+        for (long j = (q) % SIDE, n = i * WHOLE + j; j < ((q) % SIDE < POINTS ? (q) % SIDE + 1 : WHOLE); j++, n++)
+
 /* Five numbers to F(4, 2)'s domain, `s` apart. */
 INLINE void to_points(vec d0, vec d1, vec d2, vec d3, vec d4, vec *to, int s) {
     vec even_r = d3 - S2 * d1, odd_r = R * (d2 - S2 * d0), even_s = d3 - R2 * d1, odd_s = S * (d2 - R2 * d0);
@@ -47,6 +52,14 @@ INLINE void gradients_to_domain(vec *d, int s) {
     to_points(d[5 * s], d[6 * s], d[7 * s], d[8 * s], d[4 * s], d, s);
 }
 
+/* Four gradients to the output to the domain of what they multiply on the way to the weights: the transpose of output_from_domain. */
+INLINE void output_to_domain(vec *y, int s) {
+    vec y0 = y[0], y1 = y[s], y2 = y[2 * s], y3 = y[3 * s];
+    vec even_r = y0 + R2 * y2, odd_r = R * y1 + R * R2 * y3, even_s = y0 + S2 * y2, odd_s = S * y1 + S * S2 * y3;
+    vec to[WHOLE] = {even_r + odd_r, even_r - odd_r, even_s + odd_s, even_s - odd_s, y3, y0, y1, y2, y3};
+    UNROLL for (int i = 0; i < WHOLE; i++) y[i * s] = to[i];
+}
+
 /* From the domain to eight gradients to the input, even and odd in turn. */
 INLINE void input_from_domain(vec *m, int s) {
     vec odd[TILE], even[TILE];
@@ -58,12 +71,13 @@ INLINE void input_from_domain(vec *m, int s) {
     }
 }
 
-/* A tile of x in the domain: v[q * stride + c], q < ALL. It takes 9×9 pixels of a convolution's input, or 5×5 of its output's gradient. */
-INLINE void strided_to_domain(const struct unit *u, struct pixel tile, float *v, long stride, int backward) {
+/* A tile of x in the domain, `count` channels from `channel` on: v[q * stride + c], q < ALL. It takes 9×9 pixels of a convolution's
+input, or 5×5 of its output's gradient. */
+INLINE void strided_to_domain(const struct unit *u, struct pixel tile, long channel, long count, float *v, long stride, int backward) {
     int side = backward ? POINTS : WHOLE;
     long top = backward ? tile.i * TILE : tile.i * 2 * TILE - 1, left = backward ? tile.j * TILE : tile.j * 2 * TILE - 1;
-    const stored *corner = u->x + ((tile.image * u->height + top) * u->width + left) * u->inputs;
-    for (long c = 0; c < u->inputs; c += L) {
+    const stored *corner = u->x + ((tile.image * u->height + top) * u->width + left) * u->inputs + channel;
+    for (long c = 0; c < count; c += L) {
         vec d[ALL];
         UNROLL for (int q = 0; q < ALL; q++) __builtin_prefetch(v + q * stride + c, 1); /* stores would wait for these lines */
         for (int j = 0; j < side; j++) {
@@ -80,6 +94,25 @@ INLINE void strided_to_domain(const struct unit *u, struct pixel tile, float *v,
             if (backward) gradients_to_domain(d + i * WHOLE, 1);
             else pixels_to_domain(d + i * WHOLE, 1);
             UNROLL for (int j = 0; j < WHOLE; j++) store(v + (i * WHOLE + j) * stride + c, d[i * WHOLE + j]);
+        }
+    }
+}
+
+/* Likewise a tile of the gradient to the output, which u has in y. */
+INLINE void strided_gradient_to_domain(const struct unit *u, struct pixel tile, long channel, long count, float *z, long stride) {
+    for (long k = 0; k < count; k += L) {
+        vec d[ALL];
+        UNROLL for (int q = 0; q < ALL; q++) __builtin_prefetch(z + q * stride + k, 1);
+        for (int i = 0; i < TILE; i++) {
+            UNROLL for (int j = 0; j < TILE; j++) {
+                long top = tile.i * TILE + i, left = tile.j * TILE + j, at = (tile.image * u->out_height + top) * u->out_width + left;
+                d[i * WHOLE + j] = top < u->out_height && left < u->out_width ? fetch(u->y + at * u->outputs + channel + k) : (vec){0};
+            }
+            output_to_domain(d + i * WHOLE, 1);
+        }
+        for (int j = 0; j < WHOLE; j++) {
+            output_to_domain(d + j, WHOLE);
+            UNROLL for (int i = 0; i < WHOLE; i++) store(z + (i * WHOLE + j) * stride + k, d[i * WHOLE + j]);
         }
     }
 }
@@ -115,16 +148,16 @@ INLINE void strided_pass(const struct unit *given, long images, int backward) {
         long count = MIN(block, tiles - first), stride = padded * inputs + L; /* L: else all lay in one set of the cache */
         float *v = workspace(0, ALL * stride), *m = workspace(1, ALL * (padded * wide + L));
         struct pixel tile = pixel(first, down, across);
-        for (long r = 0; r < count; r++, next(&tile, down, across)) strided_to_domain(u, tile, v + r * inputs, stride, backward);
+        for (long r = 0; r < count; r++, next(&tile, down, across)) strided_to_domain(u, tile, 0, inputs, v + r * inputs, stride, backward);
         for (long k = 0, columns; k < outputs; k += columns) {
             columns = panel(k, outputs);
             long apart = padded * columns + L;
             for (long q = 0; q < DOMAIN; q++) {
                 const float *weights = u->weights + (q * outputs + k) * inputs, *then = q + 1 < DOMAIN ? weights + outputs * inputs : NULL;
-                /* the last of each axis is the middle tap: four numbers share it */
-                for (long i = q / SIDE; i < (q / SIDE < POINTS ? q / SIDE + 1 : WHOLE); i++)
-                    for (long j = q % SIDE; j < (q % SIDE < POINTS ? q % SIDE + 1 : WHOLE); j++, then = NULL)
-                        product(v + (i * WHOLE + j) * stride, weights, m + (i * WHOLE + j) * apart, count, inputs, columns, then);
+                FOR_EACH_THAT_SHARES(q, n) {
+                    product(v + n * stride, weights, m + n * apart, count, inputs, columns, then);
+                    then = NULL;
+                }
             }
             struct pixel after = tile = pixel(first, down, across);
             for (long r = 0; r < count; r++, next(&tile, down, across)) {

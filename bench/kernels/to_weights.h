@@ -3,17 +3,17 @@ pixels (in Winograd's domain: tiles) of the one times the other's gradient. The 
 cache, and where there are few blocks, in parts: each of some of the pixels. Both follow from sizes alone, so that results do
 not depend on the number of threads. */
 #pragma once
-#include "domain.h"
 #include "gather.h"
+#include "strided.h"
 
 struct gradient {
     const struct unit *unit; /* without a tail: it has in x what came in, and in y the gradient to what went out */
     float *found;            /* (outputs, taps, inputs) */
-    long tiled;              /* by Winograd's tiles, not by gathering */
+    long tiled;              /* the stride, if in Winograd's domain or strided.h's; 0: by gathering */
     float *room;             /* for parts' sums, as much as `room_to_weights` says */
 };
 
-enum { EDGE = 64, TASKS = 16, FEW = 4, TILES = 48, ROWS = 64 };
+enum { EDGE = 64, TASKS = 16, FEW = 4, TILES = 48, FEWER_TILES = 20, ROWS = 64 };
 
 /* In how many parts the sums over `all` pixels or tiles are made: so that there are TASKS, but beyond a FEW only where each part has
 so many that what it writes costs little, and never of less than `least`. */
@@ -23,7 +23,7 @@ INLINE long parts_of(long blocks, long all, long least, long enough) {
 
 /* Blocks of up to EDGE inputs × EDGE outputs. */
 INLINE long tiled_blocks(const struct unit *u) { return CEIL(u->inputs, EDGE) * CEIL(u->outputs, EDGE); }
-INLINE long tiles_of(const struct unit *u, long images) { return images * CEIL(u->height, TILE) * CEIL(u->width, TILE); }
+INLINE long tiles_of(const struct unit *u, long images) { return images * CEIL(u->out_height, TILE) * CEIL(u->out_width, TILE); }
 
 /* The sums in the domain, total[q][input][output], of high inputs from c and wide outputs from k on, over a part's tiles. */
 static void sum_tiles(const struct unit *u, long first, long last, long c, long k, long high, long wide, float *total) {
@@ -41,12 +41,34 @@ static void sum_tiles(const struct unit *u, long first, long last, long c, long 
     }
 }
 
+/* The same in strided.h's domain. */
+static void sum_strided_tiles(const struct unit *u, long first, long last, long c, long k, long high, long wide, float *total) {
+    long down = CEIL(u->out_height, TILE), across = CEIL(u->out_width, TILE);
+    long of_rows = FEWER_TILES * high + L, of_grads = FEWER_TILES * wide + L;
+    float *rows = workspace(0, ALL * of_rows), *grads = workspace(1, ALL * of_grads);
+    for (long from = first; from < last; from += FEWER_TILES) {
+        long count = MIN(FEWER_TILES, last - from);
+        struct pixel tile = pixel(from, down, across);
+        for (long r = 0; r < count; r++, next(&tile, down, across)) {
+            strided_to_domain(u, tile, c, high, rows + r * high, of_rows, 0);
+            strided_gradient_to_domain(u, tile, k, wide, grads + r * wide, of_grads);
+        }
+        for (long q = 0; q < DOMAIN; q++) {
+            int more = from > first;
+            FOR_EACH_THAT_SHARES(q, n) {
+                outer(rows + n * of_rows, grads + n * of_grads, total + q * high * wide, high, count, wide, more);
+                more = 1;
+            }
+        }
+    }
+}
+
 /* From the sums of a block's parts, `size` apart, to its filters. */
 static void block_of_filters(const struct gradient *g, long c, long k, long high, long wide, const float *total, long parts, long size) {
     long inputs = g->unit->inputs;
     for (long i = 0; i < high; i += L)
         for (long j = 0; j < wide; j += L)
-            filters(total + i * wide + j, parts, size, high * wide, wide, g->found + (k + j) * 9 * inputs + c + i, inputs);
+            filters(g->tiled == 1 ? FILTER : FILTER_OF_TWO, total + i * wide + j, parts, size, high * wide, wide, g->found + (k + j) * 9 * inputs + c + i, inputs);
 }
 
 static void winograd_gradient(const struct gradient *g, long images) {
@@ -63,7 +85,7 @@ static void winograd_gradient(const struct gradient *g, long images) {
             long part = task % parts;
             float *total = parts > 1 ? g->room + task * size : workspace(2, size);
             BLOCK_OF(task / parts)
-            sum_tiles(u, tiles * part / parts, tiles * (part + 1) / parts, c, k, high, wide, total);
+            (g->tiled == 1 ? sum_tiles : sum_strided_tiles)(u, tiles * part / parts, tiles * (part + 1) / parts, c, k, high, wide, total);
             if (parts == 1) block_of_filters(g, c, k, high, wide, total, 1, 0);
         }
 #pragma omp for schedule(dynamic)
