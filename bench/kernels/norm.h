@@ -26,23 +26,44 @@ struct norm {
     float *to_gamma, *to_beta;     /* (rows, channels) */
 };
 
-/* Mean and sum of squares about it of each image and channel: two passes over what the cache holds. */
-static void moments_of_images(const struct norm *s) {
-    long n = s->pixels, channels = s->channels;
-#pragma omp parallel for schedule(dynamic)
-    for (long image = 0; image < s->images; image++) {
-        const stored *x = s->x + image * n * channels;
-        float *mean = s->sums + image * channels, *about = s->sums + (s->images + image) * channels;
-        for (long c = 0; c < channels; c++) mean[c] = about[c] = 0;
-        for (long p = 0; p < n; p++)
-            for (long c = 0; c < channels; c += L) store(mean + c, load(mean + c) + fetch(x + p * channels + c));
-        for (long c = 0; c < channels; c += L) store(mean + c, load(mean + c) / (float)n);
-        for (long p = 0; p < n; p++)
-            for (long c = 0; c < channels; c += L) {
-                vec off = fetch(x + p * channels + c) - load(mean + c);
-                store(about + c, load(about + c) + off * off);
-            }
+/* DO(vectors) for blocks of so many vectors of channels from c on, which the registers hold over all pixels of an image. */
+#define IN_BLOCKS(channels, DO)                  \
+    for (long c = 0; c < (channels);) {          \
+        if ((channels) - c >= 4 * L) {           \
+            DO(4);                               \
+            c += 4 * L;                          \
+        } else if ((channels) - c >= 2 * L) {    \
+            DO(2);                               \
+            c += 2 * L;                          \
+        } else {                                 \
+            DO(1);                               \
+            c += L;                              \
+        }                                        \
     }
+#define EACH(WHAT) UNROLL for (int i = 0; i < vectors; i++) { WHAT; }
+/* For each pixel p; k is 0 and 1 in turn, so that a sum need not wait for the pixel before. */
+#define OVER_PIXELS(n, WHAT)                                  \
+    for (long p = 0; p + 1 < n; p++) {                   \
+        EACH(const int k = 0; WHAT) p++;                 \
+        EACH(const int k = 1; WHAT)                      \
+    }                                                    \
+    if (n % 2) {                                         \
+        const long p = n - 1;                            \
+        EACH(const int k = 0; WHAT)                      \
+    }
+
+/* Mean and sum of squares about it of an image: two passes over what the cache holds. */
+INLINE void moments(const struct norm *s, long image, long c, int vectors) {
+    long n = s->pixels, channels = s->channels;
+    const stored *x = s->x + image * n * channels + c;
+    float *to_mean = s->sums + image * channels + c, *to_about = s->sums + (s->images + image) * channels + c;
+    vec sum[2][4] = {0}, about[2][4] = {0}, mean[4];
+#define X fetch(x + p * channels + i * L)
+    OVER_PIXELS(n, sum[k][i] += X)
+    EACH(mean[i] = (sum[0][i] + sum[1][i]) / (float)n)
+    OVER_PIXELS(n, vec off = X - mean[i]; about[k][i] += off * off)
+#undef X
+    EACH(store(to_mean + i * L, mean[i]); store(to_about + i * L, about[0][i] + about[1][i]))
 }
 
 /* Batch statistics of both branches, and the running ones moved towards them. A branch without images is left alone. */
@@ -68,33 +89,46 @@ static void statistics(const struct norm *s) {
     }
 }
 
-void norm_forward(const struct norm *s) {
-    moments_of_images(s);
-    statistics(s);
-    long n = s->pixels, channels = s->channels;
+INLINE void normalised(const struct norm *s, long image, long c, int vectors) {
+    long n = s->pixels, channels = s->channels, first = image * n * channels + c;
+    int branch = image >= s->zeros;
+    vec scale[4], shift[4];
+    for (int i = 0; i < vectors; i++) {
+        long here = c + i * L, at = branch * channels + here;
+        vec a = load(s->weight[branch] + here) * load(s->inverse + at), b = load(s->bias[branch] + here) - load(s->mean + at) * a;
+        if (s->gamma) {
+            vec gamma = load(s->gamma + s->row[image] * channels + here);
+            a *= gamma;
+            b = b * gamma + load(s->beta + s->row[image] * channels + here);
+        }
+        scale[i] = a;
+        shift[i] = b;
+    }
+    const stored *plus = s->plus;
+    long relu = s->relu;
+    for (long p = 0, at = first; p < n; p++, at += channels) {
+        vec v[4];
+        EACH(v[i] = fetch(s->x + at + i * L) * scale[i] + shift[i])
+        if (plus) EACH(v[i] += fetch(plus + at + i * L))
+        if (relu) EACH(v[i] = choose(v[i] < 0, (vec){0}, v[i]))
+        EACH(keep(s->y + at + i * L, v[i]))
+    }
+}
+
+void norm_forward(const struct norm *given) {
+    const struct norm copy = *given, *s = &copy; /* no store changes it, as the compiler can see */
 #pragma omp parallel for schedule(dynamic)
     for (long image = 0; image < s->images; image++) {
-        int branch = image >= s->zeros;
-        float *scale = s->sums + image * channels, *shift = s->sums + (s->images + image) * channels;
-        for (long c = 0; c < channels; c += L) {
-            long at = branch * channels + c;
-            vec a = load(s->weight[branch] + c) * load(s->inverse + at), b = load(s->bias[branch] + c) - load(s->mean + at) * a;
-            if (s->gamma) {
-                vec gamma = load(s->gamma + s->row[image] * channels + c);
-                a *= gamma;
-                b = b * gamma + load(s->beta + s->row[image] * channels + c);
-            }
-            store(scale + c, a);
-            store(shift + c, b);
-        }
-        for (long p = 0; p < n; p++)
-            for (long c = 0; c < channels; c += L) {
-                long at = (image * n + p) * channels + c;
-                vec v = fetch(s->x + at) * load(scale + c) + load(shift + c);
-                if (s->plus) v += fetch(s->plus + at);
-                if (s->relu) v = choose(v < 0, (vec){0}, v);
-                keep(s->y + at, v);
-            }
+#define DO(vectors) moments(s, image, c, vectors)
+        IN_BLOCKS(s->channels, DO)
+#undef DO
+    }
+    statistics(s);
+#pragma omp parallel for schedule(dynamic)
+    for (long image = 0; image < s->images; image++) {
+#define DO(vectors) normalised(s, image, c, vectors)
+        IN_BLOCKS(s->channels, DO)
+#undef DO
     }
 }
 
@@ -104,24 +138,23 @@ INLINE vec through(const struct norm *s, long at) {
     return s->relu ? choose(fetch(s->y + at) <= 0, (vec){0}, g) : g;
 }
 
-/* Σ g and Σ g x̂ of each image and channel, g being the gradient to γ (a x̂ + b) + β; and the gradient to plus, which it is. */
-static void sums_of_images(const struct norm *s) {
-    long n = s->pixels, channels = s->channels;
-#pragma omp parallel for schedule(dynamic)
-    for (long image = 0; image < s->images; image++) {
-        const float *mean = s->mean + (image >= s->zeros) * channels, *inverse = s->inverse + (image >= s->zeros) * channels;
-        float *plain = s->sums + image * channels, *times = s->sums + (s->images + image) * channels;
-        for (long c = 0; c < channels; c++) plain[c] = times[c] = 0;
-        for (long p = 0; p < n; p++)
-            for (long c = 0; c < channels; c += L) {
-                long at = (image * n + p) * channels + c;
-                vec g = through(s, at);
-                if (s->to_plus) keep(s->to_plus + at, g);
-                store(plain + c, load(plain + c) + g);
-                store(times + c, load(times + c) + g * (fetch(s->x + at) - load(mean + c)));
-            }
-        for (long c = 0; c < channels; c += L) store(times + c, load(times + c) * load(inverse + c));
+/* Σ g and Σ g x̂ of an image, g being the gradient to γ (a x̂ + b) + β; and the gradient to plus, which it is. */
+INLINE void sums(const struct norm *s, long image, long c, int vectors) {
+    long n = s->pixels, channels = s->channels, branch = image >= s->zeros, first = image * n * channels + c;
+    vec plain[2][4] = {0}, times[2][4] = {0}, mean[4];
+    EACH(mean[i] = load(s->mean + branch * channels + c + i * L))
+#define AT (first + p * channels + i * L)
+#define SUM(g) plain[k][i] += g; times[k][i] += g * (fetch(s->x + AT) - mean[i])
+    if (s->to_plus) {
+        OVER_PIXELS(n, vec g = through(s, AT); keep(s->to_plus + AT, g); SUM(g))
+    } else {
+        OVER_PIXELS(n, vec g = through(s, AT); SUM(g))
     }
+#undef SUM
+#undef AT
+    EACH(store(s->sums + image * channels + c + i * L, plain[0][i] + plain[1][i]);
+         store(s->sums + (s->images + image) * channels + c + i * L,
+               (times[0][i] + times[1][i]) * load(s->inverse + branch * channels + c + i * L)))
 }
 
 /* The gradients to the parameters, from the sums; γ's and β's rows, and each branch's a and b. */
@@ -151,31 +184,40 @@ static void to_parameters(const struct norm *s) {
     }
 }
 
-void norm_backward(const struct norm *s) {
-    long n = s->pixels, channels = s->channels, counts[2] = {s->zeros * n, (s->images - s->zeros) * n};
-    sums_of_images(s);
-    to_parameters(s);
-    float *factors = s->sums; /* of each image: what g, x and 1 are multiplied by; the sums are used up */
+/* The gradient to x of an image whose branch has `of_branch` pixels. */
+INLINE void gradient_to_x(const struct norm *s, long image, long c, long of_branch, int vectors) {
+    long n = s->pixels, channels = s->channels, branch = image >= s->zeros, first = image * n * channels + c;
+    vec of_g[4], of_x[4], mean[4], less[4];
+    for (int i = 0; i < vectors; i++) {
+        long here = c + i * L, at = branch * channels + here;
+        vec a = load(s->weight[branch] + here) * load(s->inverse + at), mine = a / (float)of_branch;
+        of_g[i] = s->gamma ? a * load(s->gamma + s->row[image] * channels + here) : a;
+        of_x[i] = mine * load(s->inverse + at) * load(s->to_weight + at);
+        less[i] = mine * load(s->to_bias + at);
+        mean[i] = load(s->mean + at);
+    }
+    for (long p = 0, at = first; p < n; p++, at += channels)
+        EACH(keep(s->to_x + at + i * L,
+                  through(s, at + i * L) * of_g[i] - (fetch(s->x + at + i * L) - mean[i]) * of_x[i] - less[i]))
+}
+
+void norm_backward(const struct norm *given) {
+    const struct norm copy = *given, *s = &copy;
+    long counts[2] = {s->zeros * s->pixels, (s->images - s->zeros) * s->pixels};
 #pragma omp parallel for schedule(dynamic)
     for (long image = 0; image < s->images; image++) {
-        int branch = image >= s->zeros;
-        float *of_g = factors + image * channels;
-        for (long c = 0; c < channels; c += L) {
-            vec a = load(s->weight[branch] + c) * load(s->inverse + branch * channels + c);
-            store(of_g + c, s->gamma ? a * load(s->gamma + s->row[image] * channels + c) : a);
-        }
-        float *of_x = factors + (s->images + image) * channels;
-        for (long c = 0; c < channels; c += L) {
-            long at = branch * channels + c;
-            vec a = load(s->weight[branch] + c) * load(s->inverse + at) / (float)counts[branch];
-            store(of_x + c, a * load(s->inverse + at) * load(s->to_weight + at));
-        }
-        for (long p = 0; p < n; p++)
-            for (long c = 0; c < channels; c += L) {
-                long at = (image * n + p) * channels + c, in = branch * channels + c;
-                vec a = load(s->weight[branch] + c) * load(s->inverse + in) / (float)counts[branch];
-                vec v = through(s, at) * load(of_g + c) - (fetch(s->x + at) - load(s->mean + in)) * load(of_x + c);
-                keep(s->to_x + at, v - a * load(s->to_bias + in));
-            }
+#define DO(vectors) sums(s, image, c, vectors)
+        IN_BLOCKS(s->channels, DO)
+#undef DO
+    }
+    to_parameters(s);
+#pragma omp parallel for schedule(dynamic)
+    for (long image = 0; image < s->images; image++) {
+#define DO(vectors) gradient_to_x(s, image, c, counts[image >= s->zeros], vectors)
+        IN_BLOCKS(s->channels, DO)
+#undef DO
     }
 }
+#undef EACH
+#undef OVER_PIXELS
+#undef IN_BLOCKS
