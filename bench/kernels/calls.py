@@ -22,7 +22,7 @@ class Unit(ctypes.Structure):
         *fields("kind height width inputs out_height out_width outputs", "x weights y"),
         *fields("grid_height grid_width out_step out_i out_j in_step taps runs", "down right length"),
         *fields("", "before mask after raw scale shift row"),
-        *fields("relu"),
+        *fields("relu sparse"),
     ]
 
 

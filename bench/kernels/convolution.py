@@ -130,6 +130,18 @@ def units(shape: Shape, backward: bool) -> list[Unit]:
     return [gathering(Unit(GATHER, *sides[0], *sides[1]), one, *steps) for one in taps(shape, backward)]
 
 
+def joins(shortcut: Shape, other: Shape) -> bool:
+    """Whether the way back of a strided 1×1 convolution, which reaches few pixels, can be added on that of `other`."""
+    return (shortcut.kernel, shortcut.stride) == (1, 2) and other.kind(True) == STRIDED
+
+
+def reached(shape: Shape) -> Unit:
+    """The way back of such a one, to the pixels that it reaches alone."""
+    (height, width), sides = shape.out, (shape.outputs, shape.inputs)
+    unit = Unit(GATHER, height, width, sides[0], height, width, sides[1])
+    return gathering(unit, taps(shape, True)[0], 1, 1)
+
+
 def weighted(unit: Unit) -> bool:
     """Whether it has weights: no tap reaches some classes of pixels."""
     return unit.kind != GATHER or unit.taps > 0

@@ -84,7 +84,7 @@ def lay_out(placed: Iterable[tuple[ctypes.Structure, dict[str, Buffer]]], capaci
     for i, (structure, buffers) in enumerate(placed):
         done = {buffer for buffer in buffers.values() if last[buffer] == i and not buffer.keep}
         added, result = buffers.get("before"), buffers.get("y")
-        if added in done and result.tensor is None and not result.keep:
+        if added in done and added.shape == result.shape and result.tensor is None and not result.keep:
             result.tensor = added.tensor
             done.remove(added)
         for name, buffer in buffers.items():

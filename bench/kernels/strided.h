@@ -129,6 +129,12 @@ INLINE void strided_from_domain(const struct unit *u, const float *m, long apart
     for (int j = 0; j < side; j++)
         if (backward) input_from_domain(d + j, WHOLE);
         else output_from_domain(d + j, WHOLE);
+    if (backward && u->sparse) /* what a strided shortcut's way back adds: each tile's even pixels */
+        for (int i = 0; i < MIN(TILE, u->height - tile.i * TILE); i++)
+            for (int j = 0; j < MIN(TILE, u->width - tile.j * TILE); j++) {
+                long at = (tile.image * u->height + tile.i * TILE + i) * u->width + tile.j * TILE + j;
+                d[2 * i * WHOLE + 2 * j] += fetch(u->before + at * u->outputs + channel);
+            }
     for (int i = 0; i < side; i += TILE)
         for (int j = 0; j < side; j += TILE) {
             long top = tile.i * side + i, left = tile.j * side + j;

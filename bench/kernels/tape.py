@@ -5,6 +5,7 @@ The lists hold for images of one shape, one width and storage type; λ and the w
 """
 
 import ctypes
+import itertools
 from dataclasses import dataclass
 
 import torch
@@ -92,7 +93,7 @@ class Tape:
         convs = [part for part in parts if not isinstance(part, Buffer)]
         convs.sort(key=lambda conv: conv[0].geometry.kernel)  # a shortcut's, which reaches few pixels, first
 
-        def append(last: bool, conv=None) -> Buffer:
+        def append(last: bool, conv=None, then=None) -> Buffer:
             made = Buffer(shape)
             found = {"y": made}
             if conv is None:
@@ -110,8 +111,13 @@ class Tape:
             else:
                 step, grad = conv
                 parts = convolution.units(step.geometry, True)
-                if not last and "before" not in found:  # where no tap reaches, a buffer of its own stays at 0
+                alone = not last and "before" not in found
+                if alone and then and convolution.joins(step.geometry, then[0].geometry):
+                    made.shape, parts = (shape[0], *step.geometry.out), [convolution.reached(step.geometry)]
+                elif alone:  # where no tap reaches, a buffer of its own stays at 0
                     parts, made.keep = [unit for unit in parts if convolution.weighted(unit)], True
+                for unit in parts:
+                    unit.sparse = "before" in found and found["before"].shape != shape
                 units.extend(Planned(unit, found | {"x": grad}, scale, False, step) for unit in parts)
             buffers.insert(0, made)
             return found.get("raw", made)
@@ -120,8 +126,8 @@ class Tape:
         plain = mask is None and norm is None
         while len(buffers) > (1 if convs or plain else 2):
             raw = append(False)
-        for i, conv in enumerate(convs):
-            raw = append(i == len(convs) - 1, conv)
+        for conv, then in itertools.zip_longest(convs, convs[1:]):
+            raw = append(then is None, conv, then)
         if not convs and not plain:
             raw = append(True)
         return raw, buffers[0]

@@ -23,6 +23,7 @@ struct unit {
     const float *scale, *shift; /* (rows, outputs) */
     const long *row;            /* the row of each image, or absent: the first for all */
     long relu;
+    long sparse; /* `before` has the even pixels of even rows alone (STRIDED, on the way back) */
 };
 
 /* Where a pixel of a grid of each image lies, and the next one. */

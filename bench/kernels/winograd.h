@@ -21,7 +21,7 @@ INLINE void finish_pixels(const struct unit *u, vec *d, int side, long image, lo
         EACH(stored found[L]; keep(found, *v); for (long k = 0; k < u->outputs; k++) u->y[here + k] = found[k])
         return;
     }
-    if (u->before) EACH(*v += fetch(u->before + here))
+    if (u->before && !u->sparse) EACH(*v += fetch(u->before + here))
     if (u->mask) EACH(*v = choose(fetch(u->mask + here) <= 0, (vec){0}, *v))
     if (u->raw) EACH(keep(u->raw + here, *v))
     if (u->scale) {
