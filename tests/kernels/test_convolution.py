@@ -35,6 +35,8 @@ LARGE = [  # more tiles, or pixels, than go to the weights at a time; more chann
     {"n": 14, "size": (18, 17), "inputs": 16, "outputs": 80, "kernel": 3, "stride": 1, "spare": (0, 0)},
     {"n": 14, "size": (18, 17), "inputs": 3, "outputs": 32, "kernel": 3, "stride": 1, "spare": (0, 0)},
     {"n": 9, "size": (16, 15), "inputs": 32, "outputs": 16, "kernel": 3, "stride": 2, "spare": (16, 16)},
+    {"n": 40, "size": (32, 30), "inputs": 16, "outputs": 80, "kernel": 3, "stride": 2, "spare": (0, 0)},
+    {"n": 2, "size": (8, 8), "inputs": 160, "outputs": 144, "kernel": 3, "stride": 2, "spare": (0, 0)},
     {"n": 3, "size": (4, 4), "inputs": 160, "outputs": 144, "kernel": 3, "stride": 1, "spare": (0, 0)},
 ]
 

@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -63,6 +64,16 @@ def compiler(folder: Path, script: str) -> str:
 
 
 COUNTED = 'echo "$@" >> {log}\nPATH={path} exec gcc "$@"'
+
+
+@pytest.mark.skipif(
+    shutil.which("gcc") is None or not module.vectors(), reason="no gcc, or not a processor for the kernels"
+)
+@pytest.mark.skipif(os.environ.get("BENCH_KERNELS") == "off", reason="the kernels are off")
+@pytest.mark.parametrize("dtype", module.STORED)
+def test_where_it_can_be_had_it_is(dtype):
+    """A mistake in C would leave all work to torch, and all tests of the kernels skipped."""
+    assert module.library(dtype) is not None
 
 
 @needs_kernels
