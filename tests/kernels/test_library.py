@@ -66,9 +66,7 @@ def compiler(folder: Path, script: str) -> str:
 COUNTED = 'echo "$@" >> {log}\nPATH={path} exec gcc "$@"'
 
 
-@pytest.mark.skipif(
-    shutil.which("gcc") is None or not module.vectors(), reason="no gcc, or not a processor for the kernels"
-)
+@pytest.mark.skipif(shutil.which("gcc") is None or not module.vectors(), reason="no gcc, or another processor")
 @pytest.mark.skipif(os.environ.get("BENCH_KERNELS") == "off", reason="the kernels are off")
 @pytest.mark.parametrize("dtype", module.STORED)
 def test_where_it_can_be_had_it_is(dtype):
