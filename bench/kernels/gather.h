@@ -5,7 +5,7 @@ taps that reach it: a convolution of its own, none of which computes anything in
 #include <omp.h>
 #include "unit.h"
 
-enum { PIXELS = 48 };
+enum { PIXELS = 192, FEW_PIXELS = 48, ROW_FLOATS = 48 << 10 }; /* at a time: so many, but fewer where rows are long */
 
 /* `count` numbers, or zeros, to a row; what follows in the row, up to a vector of it, may be overwritten. */
 INLINE void copy_run(float *to, const stored *from, long count, const stored *end) {
@@ -85,7 +85,8 @@ INLINE long gathered(const struct unit *u, struct pixel at) {
 static void gather(const struct unit *given, long images) {
     const struct unit copy = *given, *u = &copy; /* no store changes it, as the compiler can see */
     long depth = u->taps * u->inputs, columns = CEIL(u->outputs, L) * L, height = u->grid_height, width = u->grid_width;
-    long pixels = images * height * width, block = share(pixels, PIXELS, omp_get_max_threads());
+    long pixels = images * height * width, most = MIN(PIXELS, MAX(FEW_PIXELS, ROW_FLOATS / MAX(depth, 1)));
+    long block = share(pixels, most, omp_get_max_threads());
     long padded = CEIL(block, HIGH) * HIGH;
     const stored *end = u->x + images * u->height * u->width * u->inputs;
     struct reach around = reach(u);
