@@ -14,9 +14,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bench.attacks import gradient
+from bench.kernels.recording import Unsupported, Value
 from bench.models import dropout
 from bench.models.conditional import ConditionalNetwork
 from bench.models.importer import authors_name
+from bench.models.layers import Condition
 from bench.speed import authors
 from bench.speed.authors import STEPS
 from bench.training import objectives
@@ -45,14 +47,19 @@ class SameMasks:
     def __call__(self, x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
         if not training:
             return x
+        if isinstance(x, Value):  # the kernels draw their own: a network with dropout goes through it layer by layer
+            raise Unsupported("masks that are given")
         return x * (torch.rand(x.shape, generator=self.rng) >= p).to(x.dtype) / (1 - p)
 
 
 def record(net: nn.Module, step: Step) -> None:
-    """The images of every pass in eval mode, which is an attack's, and the logits of the others."""
+    """The images of every pass in eval mode, which is an attack's, and the logits of the others. Of ours the condition
+    says in which mode a pass is."""
 
     def hook(module, args, out):
-        (step.logits if module.training else step.images).append((out if module.training else args[0]).detach().clone())
+        cond = args[1] if isinstance(args[-1], Condition) else None
+        training = module.training if cond is None else cond.affine is None
+        (step.logits if training else step.images).append((out if training else args[0]).detach().clone())
 
     net.register_forward_hook(hook)
 
