@@ -1,7 +1,10 @@
 """The CPU kernels of conditional networks, in C. They compute what torch's operators compute, and where they cannot be
 compiled those do it.
 
-    unit.h, winograd.h, gather.h, product.h   a convolution, and scale, shift, sum and ReLU before it is stored
+    unit.h                                    a convolution, and scale, shift, sum and ReLU before it is stored: by
+    winograd.h, strided.h, gather.h           3×3 of stride 1, of stride 2 (both in a domain.h), and all others
+    to_weights.h                              a convolution's way to its weights
+    product.h, vector.h                       products of small matrices; vectors, fp32 and bf16
     norm.h, film.h, dropout.h, head.h         BN with FiLM in training, FiLM's perceptrons, dropout, the classifier
     fold.h, ascent.h                          BN with FiLM in eval mode, what an attack does outside the network
     library.py, calls.py                      compile and call them
