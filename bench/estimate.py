@@ -45,7 +45,7 @@ class Estimator:
 
     def pass_seconds(self, recipe: Recipe, info: Info, precision: str) -> float:
         def timed() -> float:
-            from bench.pace import time_pass  # imports torch, which what is known already does without
+            from bench.pace import time_pass  # here: it imports torch, and a plan of known timings needs none
 
             return time_pass(recipe, info, precision, devices.device())
 
