@@ -18,13 +18,13 @@ enum { TILE = 4, SIDE = 6, DOMAIN = SIDE * SIDE };
 /* Six values `s` apart: Bᵀ d. */
 INLINE void to_domain(vec *d, int s) {
     vec d0 = d[0], d1 = d[s], d2 = d[2 * s], d3 = d[3 * s], d4 = d[4 * s], d5 = d[5 * s];
-    vec even_p = d4 - Q2 * d2, odd_p = P * (d3 - Q2 * d1), even_q = d4 - P2 * d2, odd_q = Q * (d3 - P2 * d1);
-    d[0] = P2 * Q2 * d0 - (P2 + Q2) * d2 + d4;
-    d[s] = even_p + odd_p;
-    d[2 * s] = even_p - odd_p;
-    d[3 * s] = even_q + odd_q;
-    d[4 * s] = even_q - odd_q;
-    d[5 * s] = P2 * Q2 * d1 - (P2 + Q2) * d3 + d5;
+    vec even_p = d4 - Q2 * d2, odd_p = d3 - Q2 * d1, even_q = d4 - P2 * d2, odd_q = d3 - P2 * d1;
+    d[0] = P2 * Q2 * d0 + (d4 - (P2 + Q2) * d2);
+    d[s] = even_p + P * odd_p;
+    d[2 * s] = even_p - P * odd_p;
+    d[3 * s] = even_q + Q * odd_q;
+    d[4 * s] = even_q - Q * odd_q;
+    d[5 * s] = P2 * Q2 * d1 + (d5 - (P2 + Q2) * d3);
 }
 
 /* Six values to four: Aᵀ m. */
@@ -39,11 +39,11 @@ INLINE void from_domain(vec *m, int s) {
 /* Four values to six: A y, the transpose of the above. */
 INLINE void spread(vec *y, int s) {
     vec y0 = y[0], y1 = y[s], y2 = y[2 * s], y3 = y[3 * s];
-    vec even_p = y0 + P2 * y2, odd_p = P * y1 + P * P2 * y3, even_q = y0 + Q2 * y2, odd_q = Q * y1 + Q * Q2 * y3;
-    y[s] = even_p + odd_p;
-    y[2 * s] = even_p - odd_p;
-    y[3 * s] = even_q + odd_q;
-    y[4 * s] = even_q - odd_q;
+    vec even_p = y0 + P2 * y2, odd_p = y1 + P2 * y3, even_q = y0 + Q2 * y2, odd_q = y1 + Q2 * y3;
+    y[s] = even_p + P * odd_p;
+    y[2 * s] = even_p - P * odd_p;
+    y[3 * s] = even_q + Q * odd_q;
+    y[4 * s] = even_q - Q * odd_q;
     y[5 * s] = y3;
 }
 
@@ -67,38 +67,63 @@ static const float FILTER_OF_TWO[SIDE][3] = {
     {0, 1, 0},
 };
 
-/* The first `count` channels of a tile of x (N, height, width, channels) in the domain: v[q * stride + c], q < DOMAIN. */
-INLINE void tile_to_domain(const stored *x, struct pixel tile, long height, long width, long channels, long count, float *v, long stride) {
-    long top = tile.i * TILE - 1, left = tile.j * TILE - 1;
-    const stored *corner = x + ((tile.image * height + top) * width + left) * channels;
-    int inside[SIDE]; /* columns */
-    UNROLL for (int j = 0; j < SIDE; j++) inside[j] = left + j >= 0 && left + j < width;
+/* Whether the i-th of a line of pixels lies in an image of so many, as fetch_if takes it; and where it is read: at the edge if not. */
+INLINE uint32_t inside(long i, long size) { return i >= 0 && i < size ? ~0u : 0; }
+INLINE long within(long i, long size) { return MIN(MAX(i, 0), size - 1); }
+
+/* A line of SIDE pixels from `first` on: where they are, `step` apart, and whether they lie in the image. */
+struct line { long at[SIDE]; uint32_t inside[SIDE]; };
+INLINE struct line line(long first, long size, long step) {
+    struct line found;
+    UNROLL for (int i = 0; i < SIDE; i++) {
+        found.at[i] = within(first + i, size) * step;
+        found.inside[i] = inside(first + i, size);
+    }
+    return found;
+}
+
+/* `count` channels of tiles of x (N, height, width, channels), neighbours in a row, in the domain: v[q * stride + r * count + c], q <
+DOMAIN, of tile r. What two of them share, two columns of six, is transformed once. */
+INLINE void tiles_to_domain(const stored *x, struct pixel first, long tiles, long height, long width, long channels, long count, float *v, long stride) {
+    struct line rows = line(first.i * TILE - 1, height, width * channels);
+#define COLUMN(j)                                                                                                   \
+    {                                                                                                               \
+        const stored *column = image + within(left + (j), width) * channels + c;                                    \
+        uint32_t there = inside(left + (j), width);                                                                 \
+        UNROLL for (int i = 0; i < SIDE; i++) d[i * SIDE + (j)] = fetch_if(rows.inside[i] & there, column + rows.at[i]); \
+        to_domain(d + (j), SIDE);                                                                                   \
+    }
+    const stored *image = x + first.image * height * width * channels;
     for (long c = 0; c < count; c += L) {
+        float *to = v + c;
+        long left = first.j * TILE - 1, last = left + tiles * TILE;
         vec d[DOMAIN];
-        UNROLL for (int i = 0; i < SIDE; i++) {
-            const stored *row = corner + i * width * channels + c;
-            if (top + i >= 0 && top + i < height)
-                UNROLL for (int j = 0; j < SIDE; j++) d[i * SIDE + j] = inside[j] ? fetch(row + j * channels) : (vec){0};
-            else
-                UNROLL for (int j = 0; j < SIDE; j++) d[i * SIDE + j] = (vec){0};
-        }
-        UNROLL for (int j = 0; j < SIDE; j++) to_domain(d + j, SIDE);
-        UNROLL for (int i = 0; i < SIDE; i++) {
-            to_domain(d + i * SIDE, 1);
-            UNROLL for (int j = 0; j < SIDE; j++) store(v + (i * SIDE + j) * stride + c, d[i * SIDE + j]);
+        UNROLL for (int j = 0; j < SIDE - TILE; j++) COLUMN(j)
+        for (; left < last; left += TILE, to += count) {
+            UNROLL for (int j = SIDE - TILE; j < SIDE; j++) COLUMN(j)
+            UNROLL for (int i = 0; i < SIDE; i++) {
+                vec row[SIDE];
+                UNROLL for (int j = 0; j < SIDE; j++) row[j] = d[i * SIDE + j];
+                to_domain(row, 1);
+                UNROLL for (int j = 0; j < SIDE; j++) store(to + (i * SIDE + j) * stride, row[j]);
+                UNROLL for (int j = 0; j < SIDE - TILE; j++) d[i * SIDE + j] = d[i * SIDE + TILE + j];
+            }
         }
     }
+#undef COLUMN
 }
 
 /* Likewise of a tile of the gradient to the output: z[q * stride + k]. */
 INLINE void gradient_to_domain(const stored *grad, struct pixel tile, long height, long width, long channels, long count, float *z, long stride) {
+    struct line rows = line(tile.i * TILE, height, width * channels), columns = line(tile.j * TILE, width, channels);
+    const stored *image = grad + tile.image * height * width * channels;
     for (long k = 0; k < count; k += L) {
         vec d[DOMAIN];
-        UNROLL for (int i = 0; i < TILE; i++) UNROLL for (int j = 0; j < TILE; j++) {
-            long top = tile.i * TILE + i, left = tile.j * TILE + j, at = (tile.image * height + top) * width + left;
-            d[i * SIDE + j] = top < height && left < width ? fetch(grad + at * channels + k) : (vec){0};
+        UNROLL for (int j = 0; j < TILE; j++) {
+            UNROLL for (int i = 0; i < TILE; i++)
+                d[i * SIDE + j] = fetch_if(rows.inside[i] & columns.inside[j], image + rows.at[i] + columns.at[j] + k);
+            spread(d + j, SIDE);
         }
-        UNROLL for (int j = 0; j < TILE; j++) spread(d + j, SIDE);
         UNROLL for (int i = 0; i < SIDE; i++) {
             spread(d + i * SIDE, 1);
             UNROLL for (int j = 0; j < SIDE; j++) store(z + (i * SIDE + j) * stride + k, d[i * SIDE + j]);

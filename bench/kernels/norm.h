@@ -110,7 +110,7 @@ INLINE void normalised(const struct norm *s, long image, long c, int vectors) {
         vec v[4];
         EACH(v[i] = fetch(s->x + at + i * L) * scale[i] + shift[i])
         if (plus) EACH(v[i] += fetch(plus + at + i * L))
-        if (relu) EACH(v[i] = choose(v[i] < 0, (vec){0}, v[i]))
+        if (relu) EACH(v[i] = positive(v[i]))
         EACH(keep(s->y + at + i * L, v[i]))
     }
 }
@@ -135,7 +135,7 @@ void norm_forward(const struct norm *given) {
 /* grad where ReLU let through. */
 INLINE vec through(const struct norm *s, long at) {
     vec g = fetch(s->grad + at);
-    return s->relu ? choose(fetch(s->y + at) <= 0, (vec){0}, g) : g;
+    return s->relu ? where_positive(s->y + at, g) : g;
 }
 
 /* Σ g and Σ g x̂ of an image, g being the gradient to γ (a x̂ + b) + β; and the gradient to plus, which it is. */

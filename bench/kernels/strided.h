@@ -135,11 +135,11 @@ INLINE void strided_from_domain(const struct unit *u, const float *m, long apart
                 long at = (tile.image * u->height + tile.i * TILE + i) * u->width + tile.j * TILE + j;
                 d[2 * i * WHOLE + 2 * j] += fetch(u->before + at * u->outputs + channel);
             }
-    for (int i = 0; i < side; i += TILE)
+    for (int i = 0; i < side; i++)
         for (int j = 0; j < side; j += TILE) {
-            long top = tile.i * side + i, left = tile.j * side + j;
-            int high = MIN(TILE, u->out_height - top), wide = MIN(TILE, u->out_width - left);
-            if (high > 0 && wide > 0) finish_block(u, d + i * WHOLE + j, WHOLE, tile.image, channel, top, left, high, wide);
+            long row = tile.i * side + i, left = tile.j * side + j, wide = MIN(TILE, u->out_width - left);
+            long at = ((tile.image * u->out_height + row) * u->out_width + left) * u->outputs + channel;
+            if (row < u->out_height && wide > 0) finish_row(u, d + i * WHOLE + j, wide, tile.image, channel, at);
         }
 }
 

@@ -32,10 +32,13 @@ static void sum_tiles(const struct unit *u, long first, long last, long c, long 
     for (long from = first; from < last; from += TILES) {
         long count = MIN(TILES, last - from);
         struct pixel tile = pixel(from, down, across);
-        for (long r = 0; r < count; r++, next(&tile, down, across)) {
-            tile_to_domain(u->x + c, tile, u->height, u->width, u->inputs, high, rows + r * high, of_rows);
-            gradient_to_domain(u->y + k, tile, u->height, u->width, u->outputs, wide, grads + r * wide, of_grads);
+        for (long r = 0, some; r < count; r += some, skip(&tile, some, down, across)) {
+            some = MIN(count - r, across - tile.j);
+            tiles_to_domain(u->x + c, tile, some, u->height, u->width, u->inputs, high, rows + r * high, of_rows);
         }
+        tile = pixel(from, down, across);
+        for (long r = 0; r < count; r++, next(&tile, down, across))
+            gradient_to_domain(u->y + k, tile, u->height, u->width, u->outputs, wide, grads + r * wide, of_grads);
         for (long q = 0; q < DOMAIN; q++)
             outer(rows + q * of_rows, grads + q * of_grads, total + q * high * wide, high, count, wide, from > first);
     }

@@ -16,7 +16,7 @@ struct unit {
        in runs, each of length[r] pixels of a row from (i * in_step + down[r], j * in_step + right[r]) on */
     long grid_height, grid_width, out_step, out_i, out_j, in_step, taps, runs;
     const long *down, *right, *length;
-    /* the tail; each like y or absent. v = convolution; v += before; v = 0 where mask <= 0; raw = v;
+    /* the tail; each like y or absent. v = convolution; v += before; v = 0 where mask <= 0, which a ReLU made; raw = v;
        v = v * scale + shift; v += after; ReLU; y = v */
     const stored *before, *mask, *after;
     stored *raw;
@@ -49,13 +49,11 @@ INLINE void skip(struct pixel *p, long count, long height, long width) {
 INLINE void finish(const struct unit *u, vec *v, int vectors, long image, long channel, long at) {
 #define EACH(WHAT) UNROLL for (int i = 0; i < vectors; i++) { WHAT; }
     if (u->outputs < L) { /* an image's gradient, which has no tail */
-        stored found[L];
-        keep(found, v[0]);
-        for (long k = 0; k < u->outputs; k++) u->y[at + k] = found[k];
+        keep_some(u->y + at, v[0], u->outputs);
         return;
     }
     if (u->before) EACH(v[i] += fetch(u->before + at + i * L))
-    if (u->mask) EACH(v[i] = choose(fetch(u->mask + at + i * L) <= 0, (vec){0}, v[i]))
+    if (u->mask) EACH(v[i] = where_positive(u->mask + at + i * L, v[i]))
     if (u->raw) EACH(keep(u->raw + at + i * L, v[i]))
     if (u->scale) {
         long row = (u->row ? u->row[image] * u->outputs : 0) + channel;
@@ -63,8 +61,33 @@ INLINE void finish(const struct unit *u, vec *v, int vectors, long image, long c
         if (u->shift) EACH(v[i] += load(u->shift + row + i * L))
     }
     if (u->after) EACH(v[i] += fetch(u->after + at + i * L))
-    if (u->relu) EACH(v[i] = choose(v[i] < 0, (vec){0}, v[i])) /* NaN stays NaN */
+    if (u->relu) EACH(v[i] = positive(v[i]))
     EACH(keep(u->y + at + i * L, v[i]))
+#undef EACH
+}
+
+/* The tail of L channels from `channel` on, of `wide` pixels, neighbours in a row: `at` is the place of the first in y. */
+INLINE void finish_row(const struct unit *u, vec *v, int wide, long image, long channel, long at) {
+#define EACH(WHAT)                                     \
+    UNROLL for (int j = 0; j < 4; j++) if (j < wide) { \
+        long here = at + j * u->outputs;               \
+        WHAT;                                          \
+    }
+    if (u->outputs < L) {
+        EACH(keep_some(u->y + here, v[j], u->outputs))
+        return;
+    }
+    if (u->before && !u->sparse) EACH(v[j] += fetch(u->before + here))
+    if (u->mask) EACH(v[j] = where_positive(u->mask + here, v[j]))
+    if (u->raw) EACH(keep(u->raw + here, v[j]))
+    if (u->scale) {
+        long row = (u->row ? u->row[image] * u->outputs : 0) + channel;
+        vec scale = load(u->scale + row), shift = u->shift ? load(u->shift + row) : (vec){0};
+        UNROLL for (int j = 0; j < 4; j++) v[j] = v[j] * scale + shift;
+    }
+    if (u->after) EACH(v[j] += fetch(u->after + here))
+    if (u->relu) UNROLL for (int j = 0; j < 4; j++) v[j] = positive(v[j]);
+    EACH(keep(u->y + here, v[j]))
 #undef EACH
 }
 

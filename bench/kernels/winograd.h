@@ -5,40 +5,22 @@
 
 enum { BLOCK = 48, ROOM = 200000, LINE = 64 / sizeof(stored) }; /* LINE: numbers in a line of the cache */
 
-/* The tail (unit.h) of L channels of high × wide pixels from (top, left) on, whose rows are `side` vectors apart. */
-INLINE void finish_pixels(const struct unit *u, vec *d, int side, long image, long channel, long top, long left, int high, int wide) {
-    long at = ((image * u->out_height + top) * u->out_width + left) * u->outputs + channel;
-    long down = u->out_width * u->outputs, right = u->outputs;
-#define EACH(WHAT)                                      \
-    UNROLL for (int i = 0; i < high; i++)               \
-        UNROLL for (int j = 0; j < wide; j++) {         \
-            vec *v = d + i * side + j;                  \
-            long here = at + i * down + j * right;      \
-            (void)here;                                 \
-            WHAT;                                       \
-        }
-    if (u->outputs < L) { /* an image's gradient, which has no tail */
-        EACH(stored found[L]; keep(found, *v); for (long k = 0; k < u->outputs; k++) u->y[here + k] = found[k])
-        return;
+/* Pixels of y, high × wide of them, from L channels of a tile in the domain, m[q * apart]. */
+INLINE void tile_from_domain(const struct unit *u, const float *m, long apart, struct pixel tile, long channel) {
+    vec rows[TILE][SIDE];
+    UNROLL for (int j = 0; j < SIDE; j++) {
+        vec column[SIDE];
+        UNROLL for (int i = 0; i < SIDE; i++) column[i] = load(m + (i * SIDE + j) * apart);
+        from_domain(column, 1);
+        UNROLL for (int i = 0; i < TILE; i++) rows[i][j] = column[i];
     }
-    if (u->before && !u->sparse) EACH(*v += fetch(u->before + here))
-    if (u->mask) EACH(*v = choose(fetch(u->mask + here) <= 0, (vec){0}, *v))
-    if (u->raw) EACH(keep(u->raw + here, *v))
-    if (u->scale) {
-        long row = (u->row ? u->row[image] * u->outputs : 0) + channel;
-        vec scale = load(u->scale + row), shift = u->shift ? load(u->shift + row) : (vec){0};
-        EACH(*v = *v * scale + shift)
+    long top = tile.i * TILE, left = tile.j * TILE, high = MIN(TILE, u->out_height - top), wide = MIN(TILE, u->out_width - left);
+    long at = ((tile.image * u->out_height + top) * u->out_width + left) * u->outputs + channel;
+    for (long i = 0; i < high; i++, at += u->out_width * u->outputs) {
+        from_domain(rows[i], 1);
+        if (wide == TILE) finish_row(u, rows[i], TILE, tile.image, channel, at);
+        else finish_row(u, rows[i], wide, tile.image, channel, at);
     }
-    if (u->after) EACH(*v += fetch(u->after + here))
-    if (u->relu) EACH(*v = choose(*v < 0, (vec){0}, *v)) /* NaN stays NaN */
-    EACH(keep(u->y + here, *v))
-#undef EACH
-}
-
-/* Likewise, of a whole tile if it lies in the image. */
-INLINE void finish_block(const struct unit *u, vec *d, int side, long image, long channel, long top, long left, int high, int wide) {
-    if (high == TILE && wide == TILE) finish_pixels(u, d, side, image, channel, top, left, TILE, TILE);
-    else finish_pixels(u, d, side, image, channel, top, left, high, wide);
 }
 
 /* What the tail of a tile reads and writes from `channel` on comes into the cache meanwhile. */
@@ -65,8 +47,10 @@ static void winograd(const struct unit *given, long images) {
         long count = MIN(block, tiles - first), stride = padded * inputs + L; /* L: else all lay in one set of the cache */
         float *v = workspace(0, DOMAIN * stride), *m = workspace(1, DOMAIN * (padded * wide + L));
         struct pixel tile = pixel(first, down, across);
-        for (long r = 0; r < count; r++, next(&tile, down, across))
-            tile_to_domain(u->x, tile, u->height, u->width, inputs, inputs, v + r * inputs, stride);
+        for (long r = 0, some; r < count; r += some, skip(&tile, some, down, across)) {
+            some = MIN(count - r, across - tile.j);
+            tiles_to_domain(u->x, tile, some, u->height, u->width, inputs, inputs, v + r * inputs, stride);
+        }
         for (long k = 0, columns; k < outputs; k += columns) {
             columns = panel(k, outputs);
             long apart = padded * columns + L;
@@ -76,16 +60,10 @@ static void winograd(const struct unit *given, long images) {
             }
             struct pixel after = tile = pixel(first, down, across);
             for (long r = 0; r < count; r++, next(&tile, down, across)) {
-                long top = tile.i * TILE, left = tile.j * TILE;
-                int high = MIN(TILE, u->height - top), far = MIN(TILE, u->width - left);
                 next(&after, down, across);
                 for (long c = 0; c < columns; c += L) {
                     if (c % LINE == 0) expect_tile(u, after, k + c);
-                    vec d[DOMAIN];
-                    UNROLL for (int q = 0; q < DOMAIN; q++) d[q] = load(m + q * apart + r * columns + c);
-                    UNROLL for (int j = 0; j < SIDE; j++) from_domain(d + j, SIDE);
-                    UNROLL for (int i = 0; i < TILE; i++) from_domain(d + i * SIDE, 1);
-                    finish_block(u, d, SIDE, tile.image, k + c, top, left, high, far);
+                    tile_from_domain(u, m + r * columns + c, apart, tile, k + c);
                 }
             }
         }
