@@ -33,7 +33,7 @@ INLINE void from_domain(vec *m, int s) {
     m[0] += sum_p + sum_q;
     m[s] = P * less_p + Q * less_q;
     m[2 * s] = P2 * sum_p + Q2 * sum_q;
-    m[3 * s] = P * P2 * less_p + Q * Q2 * less_q + m[5 * s];
+    m[3 * s] = P * P2 * less_p + (Q * Q2 * less_q + m[5 * s]);
 }
 
 /* Four values to six: A y, the transpose of the above. */

@@ -14,21 +14,21 @@ enum { POINTS = 5, WHOLE = 9, ALL = WHOLE * WHOLE }; /* of an axis: F(4, 2)'s nu
 
 /* Five numbers to F(4, 2)'s domain, `s` apart. */
 INLINE void to_points(vec d0, vec d1, vec d2, vec d3, vec d4, vec *to, int s) {
-    vec even_r = d3 - S2 * d1, odd_r = R * (d2 - S2 * d0), even_s = d3 - R2 * d1, odd_s = S * (d2 - R2 * d0);
-    to[0] = even_r + odd_r;
-    to[s] = even_r - odd_r;
-    to[2 * s] = even_s + odd_s;
-    to[3 * s] = even_s - odd_s;
-    to[4 * s] = R2 * S2 * d0 - (R2 + S2) * d2 + d4;
+    vec even_r = d3 - S2 * d1, odd_r = d2 - S2 * d0, even_s = d3 - R2 * d1, odd_s = d2 - R2 * d0;
+    to[0] = even_r + R * odd_r;
+    to[s] = even_r - R * odd_r;
+    to[2 * s] = even_s + S * odd_s;
+    to[3 * s] = even_s - S * odd_s;
+    to[4 * s] = R2 * S2 * d0 + (d4 - (R2 + S2) * d2);
 }
 
-/* Back: from five numbers `s` apart to four. */
-INLINE void from_points(const vec *m, int s, vec *y) {
-    vec sum_r = m[0] + m[s], less_r = m[0] - m[s], sum_s = m[2 * s] + m[3 * s], less_s = m[2 * s] - m[3 * s];
+/* Back: from five numbers to four. */
+INLINE void from_points(const vec *m, vec *y) {
+    vec sum_r = m[0] + m[1], less_r = m[0] - m[1], sum_s = m[2] + m[3], less_s = m[2] - m[3];
     y[0] = sum_r + sum_s;
     y[1] = R * less_r + S * less_s;
     y[2] = R2 * sum_r + S2 * sum_s;
-    y[3] = R * R2 * less_r + S * S2 * less_s + m[4 * s];
+    y[3] = R * R2 * less_r + (S * S2 * less_s + m[4]);
 }
 
 /* Nine pixels, `s` apart, the first and last odd, to the domain: the points, then the even pixels. */
@@ -40,10 +40,10 @@ INLINE void pixels_to_domain(vec *d, int s) {
 }
 
 /* From the domain to four pixels of the output. */
-INLINE void output_from_domain(vec *m, int s) {
+INLINE void output_from_domain(vec *m) {
     vec y[TILE];
-    from_points(m, s, y);
-    UNROLL for (int i = 0; i < TILE; i++) m[i * s] = y[i] + m[(POINTS + i) * s];
+    from_points(m, y);
+    UNROLL for (int i = 0; i < TILE; i++) m[i] = y[i] + m[POINTS + i];
 }
 
 /* Five gradients to the output, `s` apart, to the domain. */
@@ -55,19 +55,19 @@ INLINE void gradients_to_domain(vec *d, int s) {
 /* Four gradients to the output to the domain of what they multiply on the way to the weights: the transpose of output_from_domain. */
 INLINE void output_to_domain(vec *y, int s) {
     vec y0 = y[0], y1 = y[s], y2 = y[2 * s], y3 = y[3 * s];
-    vec even_r = y0 + R2 * y2, odd_r = R * y1 + R * R2 * y3, even_s = y0 + S2 * y2, odd_s = S * y1 + S * S2 * y3;
-    vec to[WHOLE] = {even_r + odd_r, even_r - odd_r, even_s + odd_s, even_s - odd_s, y3, y0, y1, y2, y3};
+    vec even_r = y0 + R2 * y2, odd_r = y1 + R2 * y3, even_s = y0 + S2 * y2, odd_s = y1 + S2 * y3;
+    vec to[WHOLE] = {even_r + R * odd_r, even_r - R * odd_r, even_s + S * odd_s, even_s - S * odd_s, y3, y0, y1, y2, y3};
     UNROLL for (int i = 0; i < WHOLE; i++) y[i * s] = to[i];
 }
 
 /* From the domain to eight gradients to the input, even and odd in turn. */
-INLINE void input_from_domain(vec *m, int s) {
+INLINE void input_from_domain(vec *m) {
     vec odd[TILE], even[TILE];
-    from_points(m, s, odd);
-    UNROLL for (int i = 0; i < TILE; i++) even[i] = m[(POINTS + i) * s];
+    from_points(m, odd);
+    UNROLL for (int i = 0; i < TILE; i++) even[i] = m[POINTS + i];
     UNROLL for (int i = 0; i < TILE; i++) {
-        m[2 * i * s] = even[i];
-        m[(2 * i + 1) * s] = odd[i];
+        m[2 * i] = even[i];
+        m[2 * i + 1] = odd[i];
     }
 }
 
@@ -117,30 +117,32 @@ INLINE void strided_gradient_to_domain(const struct unit *u, struct pixel tile, 
     }
 }
 
-/* Pixels of y, high × wide of them, from L channels of a tile in the domain, m[q * apart]. */
+/* Pixels of y from L channels of a tile in the domain, m[q * apart]. */
 INLINE void strided_from_domain(const struct unit *u, const float *m, long apart, struct pixel tile, long channel, int backward) {
-    int side = backward ? 2 * TILE : TILE;
-    vec d[ALL];
-    for (int i = 0; i < WHOLE; i++) {
-        UNROLL for (int j = 0; j < WHOLE; j++) d[i * WHOLE + j] = load(m + (i * WHOLE + j) * apart);
-        if (backward) input_from_domain(d + i * WHOLE, 1);
-        else output_from_domain(d + i * WHOLE, 1);
+    const int side = backward ? 2 * TILE : TILE;
+    vec rows[2 * TILE][WHOLE];
+    for (int j = 0; j < WHOLE; j++) {
+        vec column[WHOLE];
+        UNROLL for (int i = 0; i < WHOLE; i++) column[i] = load(m + (i * WHOLE + j) * apart);
+        if (backward) input_from_domain(column);
+        else output_from_domain(column);
+        UNROLL for (int i = 0; i < side; i++) rows[i][j] = column[i];
     }
-    for (int j = 0; j < side; j++)
-        if (backward) input_from_domain(d + j, WHOLE);
-        else output_from_domain(d + j, WHOLE);
-    if (backward && u->sparse) /* what a strided shortcut's way back adds: each tile's even pixels */
-        for (int i = 0; i < MIN(TILE, u->height - tile.i * TILE); i++)
-            for (int j = 0; j < MIN(TILE, u->width - tile.j * TILE); j++) {
-                long at = (tile.image * u->height + tile.i * TILE + i) * u->width + tile.j * TILE + j;
-                d[2 * i * WHOLE + 2 * j] += fetch(u->before + at * u->outputs + channel);
-            }
-    for (int i = 0; i < side; i++)
-        for (int j = 0; j < side; j += TILE) {
-            long row = tile.i * side + i, left = tile.j * side + j, wide = MIN(TILE, u->out_width - left);
-            long at = ((tile.image * u->out_height + row) * u->out_width + left) * u->outputs + channel;
-            if (row < u->out_height && wide > 0) finish_row(u, d + i * WHOLE + j, wide, tile.image, channel, at);
+    long top = tile.i * side, left = tile.j * side, high = MIN(side, u->out_height - top), wide = MIN(side, u->out_width - left);
+    long at = ((tile.image * u->out_height + top) * u->out_width + left) * u->outputs + channel;
+    for (int i = 0; i < high; i++, at += u->out_width * u->outputs) {
+        vec *row = rows[i];
+        if (backward) input_from_domain(row);
+        else output_from_domain(row);
+        if (backward && u->sparse && i % 2 == 0) { /* what a strided shortcut's way back adds: each tile's even pixels */
+            const stored *even = u->before + (((tile.image * u->height + (top + i) / 2) * u->width + left / 2) * u->outputs + channel);
+            UNROLL for (int j = 0; j < TILE; j++) if (2 * j < wide) row[2 * j] += fetch(even + j * u->outputs);
         }
+        UNROLL for (int j = 0; j < side; j += TILE) {
+            if (wide - j >= TILE) finish_row(u, row + j, TILE, tile.image, channel, at + j * u->outputs);
+            else if (wide > j) finish_row(u, row + j, wide - j, tile.image, channel, at + j * u->outputs);
+        }
+    }
 }
 
 /* y = tail(x * weights), see unit.h. `backward`: to the input of the convolution. */
