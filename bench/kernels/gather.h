@@ -41,38 +41,42 @@ INLINE void gather_row(const struct unit *u, struct pixel at, float *row, const 
     for (long r = 0; r < u->runs; row += u->length[r++] * u->inputs) gather_run(u, at, r, 0, u->length[r] * u->inputs, row, end);
 }
 
-/* From where to where the runs reach, from a pixel on: rows and columns. */
-struct reach { long top, bottom, left, right; };
+/* From where to where the runs reach, from a pixel on: rows and columns; and where each begins, in numbers of x from the pixel's. */
+enum { RUNS = 16 };
+struct reach { long top, bottom, left, right, runs, offset[RUNS], length[RUNS]; };
 INLINE struct reach reach(const struct unit *u) {
-    struct reach found = {0, 0, 0, 0};
+    struct reach found = {0, 0, 0, 0, u->runs};
     for (long r = 0; r < u->runs; r++) {
         found.top = MIN(found.top, u->down[r]);
         found.bottom = MAX(found.bottom, u->down[r] + 1);
         found.left = MIN(found.left, u->right[r]);
         found.right = MAX(found.right, u->right[r] + u->length[r]);
+        if (r >= RUNS) continue;
+        found.offset[r] = (u->down[r] * u->width + u->right[r]) * u->inputs;
+        found.length[r] = u->length[r] * u->inputs;
     }
     return found;
 }
 
 /* What `count` pixels, neighbours in a row of the grid, sum: rows of `depth` floats. */
-INLINE void gather_pixels(const struct unit *u, struct reach reach, struct pixel at, long count, float *row, long depth, const stored *end) {
+INLINE void gather_pixels(const struct unit *u, const struct reach *reach, struct pixel at, long count, float *row, long depth, const stored *end) {
     long i = at.i * u->in_step, step = u->in_step * u->inputs;
     const stored *x = u->x + ((at.image * u->height + i) * u->width + at.j * u->in_step) * u->inputs;
-    int inside = i + reach.top >= 0 && i + reach.bottom <= u->height;
-    const stored *last = end - ((reach.bottom - 1) * u->width + reach.right) * u->inputs - L; /* from where whole vectors can be read */
+    int whole = reach->runs <= RUNS && i + reach->top >= 0 && i + reach->bottom <= u->height;
+    const stored *last = end - ((reach->bottom - 1) * u->width + reach->right) * u->inputs - L; /* from where whole vectors can be read */
+    if (u->taps == 1 && u->in_step == 1 && u->inputs % L == 0) { /* all pixels of a 1×1 convolution lie in a row */
+        for (long c = 0; c < count * depth; c += L) store(row + c, fetch(x + c));
+        return;
+    }
     for (; count; count--, at.j++, x += step, row += depth) {
         long j = at.j * u->in_step;
-        if (!inside || j + reach.left < 0 || j + reach.right > u->width || x > last) {
+        if (!whole || j + reach->left < 0 || j + reach->right > u->width || x > last) {
             gather_row(u, at, row, end);
             continue;
         }
         float *to = row;
-        for (long r = 0; r < u->runs; r++) {
-            const stored *from = x + (u->down[r] * u->width + u->right[r]) * u->inputs;
-            long length = u->length[r] * u->inputs;
-            for (long c = 0; c < length; c += L) store(to + c, fetch(from + c));
-            to += length;
-        }
+        for (long r = 0; r < reach->runs; to += reach->length[r++])
+            for (long c = 0; c < reach->length[r]; c += L) store(to + c, fetch(x + reach->offset[r] + c));
     }
 }
 
@@ -98,7 +102,7 @@ static void gather(const struct unit *given, long images) {
         struct pixel at = pixel(first, height, width);
         for (long r = 0, some; r < count; r += some, skip(&at, some, height, width)) {
             some = MIN(count - r, width - at.j);
-            gather_pixels(u, around, at, some, rows + r * depth, depth, end);
+            gather_pixels(u, &around, at, some, rows + r * depth, depth, end);
         }
         product(rows, u->weights, m, count, depth, columns, NULL);
         at = pixel(first, height, width);
@@ -106,10 +110,9 @@ static void gather(const struct unit *given, long images) {
             some = MIN(count - r, width - at.j);
             long place = gathered(u, at) * u->outputs, step = u->out_step * u->outputs;
             const float *v = m + r * columns;
-#define HERE(k) load(v + (k))
-            for (long j = 0; j < some; j++, place += step, v += columns)
-                if (plain) for (long k = 0; k < columns; k += L) keep(u->y + place + k, HERE(k));
-                else FINISH_PIXEL(u, columns, at.image, place, HERE)
+#define HERE(j, k) load(v + (j) * columns + (k))
+            if (plain && u->out_step == 1) for (long k = 0; k < some * columns; k += L) keep(u->y + place + k, HERE(0, k));
+            else FINISH_PIXELS(u, columns, some, step, at.image, place, HERE)
 #undef HERE
         }
     }

@@ -88,6 +88,7 @@ panels of the next product, if known, which are fetched into the second cache me
 static void product(const float *a, const float *b, float *c, long rows, long depth, long columns, const float *then) {
     /* Depths known to the compiler: half as much again for the few channels of a narrow network */
     if (depth == 16) product_of(a, b, c, rows, 16, columns, then);
+    else if (depth == 27) product_of(a, b, c, rows, 27, columns, then); /* the colours of 3×3 pixels */
     else if (depth == 32) product_of(a, b, c, rows, 32, columns, then);
     else if (depth == 64) product_of(a, b, c, rows, 64, columns, then);
     else if (depth == 128) product_of(a, b, c, rows, 128, columns, then);

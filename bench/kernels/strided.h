@@ -139,8 +139,8 @@ INLINE void strided_from_domain(const struct unit *u, const float *m, long apart
             UNROLL for (int j = 0; j < TILE; j++) if (2 * j < wide) row[2 * j] += fetch(even + j * u->outputs);
         }
         UNROLL for (int j = 0; j < side; j += TILE) {
-            if (wide - j >= TILE) finish_row(u, row + j, TILE, tile.image, channel, at + j * u->outputs);
-            else if (wide > j) finish_row(u, row + j, wide - j, tile.image, channel, at + j * u->outputs);
+            if (wide - j >= TILE) finish(u, row + j, TILE, u->outputs, tile.image, channel, at + j * u->outputs);
+            else if (wide > j) finish(u, row + j, wide - j, u->outputs, tile.image, channel, at + j * u->outputs);
         }
     }
 }

@@ -45,35 +45,16 @@ INLINE void skip(struct pixel *p, long count, long height, long width) {
     next(p, height, width);
 }
 
-/* The tail of so many vectors of channels from `channel` on, at one pixel: `at` is their place in y. */
-INLINE void finish(const struct unit *u, vec *v, int vectors, long image, long channel, long at) {
-#define EACH(WHAT) UNROLL for (int i = 0; i < vectors; i++) { WHAT; }
-    if (u->outputs < L) { /* an image's gradient, which has no tail */
-        keep_some(u->y + at, v[0], u->outputs);
-        return;
-    }
-    if (u->before) EACH(v[i] += fetch(u->before + at + i * L))
-    if (u->mask) EACH(v[i] = where_positive(u->mask + at + i * L, v[i]))
-    if (u->raw) EACH(keep(u->raw + at + i * L, v[i]))
-    if (u->scale) {
-        long row = (u->row ? u->row[image] * u->outputs : 0) + channel;
-        EACH(v[i] *= load(u->scale + row + i * L))
-        if (u->shift) EACH(v[i] += load(u->shift + row + i * L))
-    }
-    if (u->after) EACH(v[i] += fetch(u->after + at + i * L))
-    if (u->relu) EACH(v[i] = positive(v[i]))
-    EACH(keep(u->y + at + i * L, v[i]))
-#undef EACH
-}
+enum { FOUR = 4 }; /* neighbours */
 
-/* The tail of L channels from `channel` on, of `wide` pixels, neighbours in a row: `at` is the place of the first in y. */
-INLINE void finish_row(const struct unit *u, vec *v, int wide, long image, long channel, long at) {
-#define EACH(WHAT)                                     \
-    UNROLL for (int j = 0; j < 4; j++) if (j < wide) { \
-        long here = at + j * u->outputs;               \
-        WHAT;                                          \
+/* The tail of L channels from `channel` on, at `wide` pixels of an image: the first has its place in y at `at`, the next `step` further. */
+INLINE void finish(const struct unit *u, vec *v, long wide, long step, long image, long channel, long at) {
+#define EACH(WHAT)                                        \
+    UNROLL for (int j = 0; j < FOUR; j++) if (j < wide) { \
+        long here = at + j * step;                        \
+        WHAT;                                             \
     }
-    if (u->outputs < L) {
+    if (u->outputs < L) { /* an image's gradient, which has no tail */
         EACH(keep_some(u->y + here, v[j], u->outputs))
         return;
     }
@@ -83,40 +64,38 @@ INLINE void finish_row(const struct unit *u, vec *v, int wide, long image, long 
     if (u->scale) {
         long row = (u->row ? u->row[image] * u->outputs : 0) + channel;
         vec scale = load(u->scale + row), shift = u->shift ? load(u->shift + row) : (vec){0};
-        UNROLL for (int j = 0; j < 4; j++) v[j] = v[j] * scale + shift;
+        UNROLL for (int j = 0; j < FOUR; j++) v[j] = v[j] * scale + shift;
     }
     if (u->after) EACH(v[j] += fetch(u->after + here))
-    if (u->relu) UNROLL for (int j = 0; j < 4; j++) v[j] = positive(v[j]);
+    if (u->relu) UNROLL for (int j = 0; j < FOUR; j++) v[j] = positive(v[j]);
     EACH(keep(u->y + here, v[j]))
 #undef EACH
 }
 
-/* The tail of all channels at one pixel, whose place in y is `at`. `v(k)`: the vector from channel k on. */
-#define FINISH_PIXEL(u, columns, image, at, v)                                     \
-    for (long k = 0; k < columns;) {                                               \
-        if (columns - k >= 4 * L) {                                                \
-            vec all[4] = {v(k), v(k + L), v(k + 2 * L), v(k + 3 * L)};             \
-            finish(u, all, 4, image, k, (at) + k);                                 \
-            k += 4 * L;                                                            \
-        } else if (columns - k >= 2 * L) {                                         \
-            vec all[2] = {v(k), v(k + L)};                                         \
-            finish(u, all, 2, image, k, (at) + k);                                 \
-            k += 2 * L;                                                            \
-        } else {                                                                   \
-            vec all[1] = {v(k)};                                                   \
-            finish(u, all, 1, image, k, (at) + k);                                 \
-            k += L;                                                                \
-        }                                                                          \
-    }
+/* The tail of all channels of `count` pixels: v(j, k) is the vector of the j-th from channel k on. */
+#define FINISH_PIXELS(u, columns, count, step, image, at, v)                                          \
+    for (long j = 0; j < count; j += FOUR)                                                            \
+        for (long k = 0; k < columns; k += L) {                                                       \
+            if (count - j >= FOUR) {                                                                  \
+                vec four[FOUR] = {v(j, k), v(j + 1, k), v(j + 2, k), v(j + 3, k)};                    \
+                finish(u, four, FOUR, step, image, k, (at) + j * (step) + k);                         \
+            } else {                                                                                  \
+                vec few[FOUR] = {v(j, k)};                                                            \
+                for (long more = 1; more < count - j; more++) few[more] = v(j + more, k);             \
+                finish(u, few, count - j, step, image, k, (at) + j * (step) + k);                     \
+            }                                                                                         \
+        }
 
 static void pointwise(const struct unit *given, long images) {
     const struct unit copy = *given, *u = &copy; /* no store changes it, as the compiler can see */
-    long rows = images * u->height, width = u->width;
-#define HERE(k) fetch(u->x + p * u->outputs + (k))
+    long rows = images * u->height, columns = u->outputs, width = u->width;
 #pragma omp parallel for schedule(static)
-    for (long r = 0; r < rows; r++)
-        for (long p = r * width; p < (r + 1) * width; p++) FINISH_PIXEL(u, u->outputs, r / u->height, p * u->outputs, HERE)
+    for (long r = 0; r < rows; r++) {
+        const stored *x = u->x + r * width * columns;
+#define HERE(j, k) fetch(x + (j) * columns + (k))
+        FINISH_PIXELS(u, columns, width, columns, r / u->height, r * width * columns, HERE)
 #undef HERE
+    }
 }
 
 /* So many of `all` that each thread has as many as the others, at most `most`: results do not depend on it. */

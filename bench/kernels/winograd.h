@@ -18,8 +18,8 @@ INLINE void tile_from_domain(const struct unit *u, const float *m, long apart, s
     long at = ((tile.image * u->out_height + top) * u->out_width + left) * u->outputs + channel;
     for (long i = 0; i < high; i++, at += u->out_width * u->outputs) {
         from_domain(rows[i], 1);
-        if (wide == TILE) finish_row(u, rows[i], TILE, tile.image, channel, at);
-        else finish_row(u, rows[i], wide, tile.image, channel, at);
+        if (wide == TILE) finish(u, rows[i], TILE, u->outputs, tile.image, channel, at);
+        else finish(u, rows[i], wide, u->outputs, tile.image, channel, at);
     }
 }
 
