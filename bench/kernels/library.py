@@ -1,4 +1,4 @@
-"""The C kernels as a shared library: compiled for this very processor when first needed (2 s), then kept in `build/`.
+"""The C kernels as a shared library: compiled for this very processor when first needed (5 s), then kept in `build/`.
 
 Where there is no compiler, or the machine is not x86-64 with AVX2 under Linux, there is no library, and torch's own
 operators do the work. `BENCH_KERNELS=off` asks for that too; `BENCH_KERNELS=avx2` for what a processor without AVX-512

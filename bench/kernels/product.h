@@ -91,7 +91,6 @@ static void product(const float *a, const float *b, float *c, long rows, long de
     else if (depth == 27) product_of(a, b, c, rows, 27, columns, then); /* the colours of 3×3 pixels */
     else if (depth == 32) product_of(a, b, c, rows, 32, columns, then);
     else if (depth == 64) product_of(a, b, c, rows, 64, columns, then);
-    else if (depth == 128) product_of(a, b, c, rows, 128, columns, then);
     else product_of(a, b, c, rows, depth, columns, then);
 }
 
