@@ -217,6 +217,7 @@ def test_an_archive_without_a_member_is_refused(tmp_path, monkeypatch):
 
 
 def _load_in_a_process(root, started, sums):
+    torch.set_num_threads(1)  # OpenMP's other threads, if there were any, did not come along with the fork
     started.wait()
     data = load("cifar10", root=root, heldout=10)
     sums.put(int(data.train.images.sum()))
