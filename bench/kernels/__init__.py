@@ -5,7 +5,7 @@ compiled those do it.
     winograd.h, strided.h, gather.h           3×3 of stride 1, of stride 2 (both in a domain.h), and all others
     to_weights.h                              a convolution's way to its weights
     product.h, vector.h                       products of small matrices; vectors, fp32 and bf16
-    norm.h, film.h, dropout.h, head.h         BN with FiLM in training, FiLM's perceptrons, dropout, the classifier
+    norm.h, dropout.h, film.h, head.h         BN with FiLM and dropout in training, FiLM's perceptrons, the classifier
     fold.h, ascent.h                          BN with FiLM in eval mode, what an attack does outside the network
     library.py, calls.py                      compile and call them
     recording.py, tape.py, training.py        a network as lists of calls, in eval and in training mode

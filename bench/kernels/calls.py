@@ -33,7 +33,8 @@ class Norm(ctypes.Structure):
         *fields("images pixels channels zeros", "x plus y weight_c weight_a bias_c bias_a"),
         *fields("", "running_mean_c running_mean_a running_var_c running_var_a", "momentum eps"),
         *fields("", "gamma beta row"),
-        *fields("rows relu", "mean inverse sums grad to_x to_plus to_weight to_bias to_gamma to_beta"),
+        *fields("rows relu key dropped", "", "scale"),
+        *fields("", "mean inverse sums grad to_x to_plus to_weight to_bias to_gamma to_beta"),
     ]
 
 
@@ -62,7 +63,7 @@ class Gradient(ctypes.Structure):
 
 
 class Dropped(ctypes.Structure):
-    """dropout.h says what it computes."""
+    """dropout.h says what it computes; Norm has the same fields."""
 
     _fields_ = [*fields("count", "x y"), *fields("key dropped", "", "scale")]
 
@@ -70,11 +71,10 @@ class Dropped(ctypes.Structure):
 LEVELS = 2**32  # of a hash
 
 
-def dropped(share: float, numbers: int) -> Dropped:
-    """Of images of so many numbers; what is left is divided by the very probability with which the hash keeps it."""
-    found = Dropped(numbers, None, None, 0, round(share * LEVELS))
-    found.scale = LEVELS / (LEVELS - found.dropped)
-    return found
+def drop(structure: ctypes.Structure, share: float) -> None:
+    """Have it drop such a share; what is left is divided by the very probability with which the hash keeps it."""
+    structure.dropped = round(share * LEVELS)
+    structure.scale = LEVELS / (LEVELS - structure.dropped)
 
 
 def draw() -> int:
@@ -101,8 +101,13 @@ class Call(ctypes.Structure):
     _fields_ = fields("kind", "what")
 
 
-UNIT, NORM_FORWARD, NORM_BACKWARD, TO_WEIGHTS, DROPOUT = range(5)
-NAMES = (None, "BN with FiLM and ReLU", "BN with FiLM and ReLU", "convolutions to the weights", "dropout")  # of calls
+UNIT, NORM_FORWARD, NORM_BACKWARD, TO_WEIGHTS = range(4)
+NAMES = (
+    None,
+    "BN with FiLM, ReLU and dropout",
+    "BN with FiLM, ReLU and dropout",
+    "convolutions to the weights",
+)  # of calls
 
 
 def run_calls(lib: ctypes.CDLL, calls: ctypes.Array, images: int) -> None:

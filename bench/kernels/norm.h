@@ -1,11 +1,11 @@
-/* Conditional batch normalisation in training: (dual) BN by batch statistics, FiLM, what is added, ReLU; and the way back.
+/* Conditional batch normalisation in training: (dual) BN by batch statistics, FiLM, what is added, ReLU, dropout; and the way back.
 
-y = ReLU(γ (a x̂ + b) + β + plus), x̂ = (x - mean) / √(var + eps), with mean, var, a and b of the branch of an image, c for the first
+y = drop(ReLU(γ (a x̂ + b) + β + plus)), x̂ = (x - mean) / √(var + eps), with mean, var, a and b of the branch of an image, c for the first
 `zeros` images, and its row of γ and β (Sec. 3.1 and 3.2). */
 #pragma once
 #include <math.h>
 #include <omp.h>
-#include "vector.h"
+#include "dropout.h"
 
 struct norm {
     long images, pixels, channels, zeros; /* pixels: of one image */
@@ -17,6 +17,7 @@ struct norm {
     const float *gamma, *beta; /* (rows, channels), or absent without FiLM */
     const long *row;           /* (images): the row of each image */
     long rows, relu;
+    struct drop drop; /* of what ReLU lets through: where y is 0, neither did */
     float *mean, *inverse; /* (2, channels), kept for the way back */
     float *sums;           /* (2, images, channels): room */
     /* the way back */
@@ -105,12 +106,14 @@ INLINE void normalised(const struct norm *s, long image, long c, int vectors) {
         shift[i] = b;
     }
     const stored *plus = s->plus;
-    long relu = s->relu;
+    long relu = s->relu, dropped = s->drop.dropped;
+    word_vec places = lanes();
     for (long p = 0, at = first; p < n; p++, at += channels) {
         vec v[4];
         EACH(v[i] = fetch(s->x + at + i * L) * scale[i] + shift[i])
         if (plus) EACH(v[i] += fetch(plus + at + i * L))
         if (relu) EACH(v[i] = positive(v[i]))
+        if (dropped) EACH(v[i] = left_of(&s->drop, places, at + i * L, v[i]))
         EACH(keep(s->y + at + i * L, v[i]))
     }
 }
@@ -132,10 +135,10 @@ void norm_forward(const struct norm *given) {
     }
 }
 
-/* grad where ReLU let through. */
+/* grad where ReLU and dropout let through. */
 INLINE vec through(const struct norm *s, long at) {
     vec g = fetch(s->grad + at);
-    return s->relu ? where_positive(s->y + at, g) : g;
+    return s->relu ? where_positive(s->y + at, g * (float)s->drop.scale) : g;
 }
 
 /* Σ g and Σ g x̂ of an image, g being the gradient to γ (a x̂ + b) + β; and the gradient to plus, which it is. */

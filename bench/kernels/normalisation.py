@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from bench.kernels.calls import Norm, images_last, point, stored
+from bench.kernels.calls import Norm, drop, images_last, point, stored
 from bench.kernels.library import lanes, library
 
 
@@ -41,6 +41,7 @@ class Normalisation(torch.autograd.Function):
         given |= {"x": x, "y": y, "gamma": gamma, "beta": beta, "row": row, "mean": mean, "inverse": inverse}
         norm = Norm(x.shape[0], x.shape[2] * x.shape[3], channels, zeros)
         norm.relu, norm.rows = relu, 0 if gamma is None else gamma.shape[0]
+        drop(norm, 0)
         for branch, bn in zip("ca", used, strict=True):
             if bn is not None:
                 norm.momentum, norm.eps = bn.momentum, bn.eps

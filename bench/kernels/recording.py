@@ -36,7 +36,7 @@ class Value:
 
 @dataclass(eq=False)
 class Step:
-    """y = ReLU(norm(conv(x)) + plus), any part absent; or y = dropout(x), where `share` is dropped."""
+    """y = ReLU(norm(conv(x)) + plus), any part absent, of which a `share` is dropped."""
 
     x: Value
     y: Value
@@ -68,7 +68,12 @@ class Recording:
         return self.append(Step(x, Value(self, shape, Buffer(shape)), conv, norm, plus, relu, geometry=geometry))
 
     def dropout(self, x: Value, share: float) -> Value:
-        return self.append(Step(x, Value(self, x.shape, Buffer(x.shape)), share=share))
+        """What `bench.models.dropout` calls: the norm that made x does it, so that none may have taken x before."""
+        step = self.steps[-1]
+        if step.y is not x or step.norm is None or not step.relu or step.share:
+            raise Unsupported("dropout elsewhere than after a norm with ReLU")
+        step.share = share
+        return x
 
     def append(self, step: Step) -> Value:
         self.steps.append(step)

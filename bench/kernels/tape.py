@@ -16,7 +16,7 @@ from bench.kernels import convolution
 from bench.kernels.calls import LONG, POINTWISE, Head, Unit, point, run_units
 from bench.kernels.convolution import Weighted
 from bench.kernels.library import library
-from bench.kernels.recording import Buffer, Recording, Step, images, lay_out
+from bench.kernels.recording import Buffer, Recording, Step, Unsupported, images, lay_out
 from bench.kernels.weights import Weights
 
 
@@ -39,6 +39,8 @@ class Tape:
         self.pointed = {}  # by direction: the condition
         recorded = Recording(net, cond, shape)
         self.steps, self.source, self.end = recorded.steps, recorded.source, recorded.end
+        if any(step.share for step in self.steps):
+            raise Unsupported("dropout")
         for step in self.steps:
             step.y.buffer.keep = step.relu or step.y is self.end
         self.forward = self.plan_forward()

@@ -45,7 +45,6 @@ class Pass:
         self.grad = Buffer(self.end.shape, keep=True)
         self.known, self.counted = {}, {}  # by whether there are no λ=0 and no others
         self.norms = {step: self.norm_of(step) for step in self.steps if step.norm is not None}
-        self.drops = {step: [self.drop(step), self.drop(step)] for step in self.steps if step.share}
         self.gradients = self.gradients_of([step for step in self.steps if step.conv is not None])
         self.before = {step: Buffer(step.y.shape, keep=True) for step in self.norms if step.conv is not None}
         for step in self.steps:
@@ -76,6 +75,7 @@ class Pass:
         self.room.append(room)
         found = Norm(0, height * width, channels)
         found.relu = step.relu
+        calls.drop(found, step.share)
         point(found, room)
         for branch, bn in step.norm.pair(self.width).items():
             found.momentum, found.eps = bn.momentum, bn.eps
@@ -83,10 +83,6 @@ class Pass:
             given |= {"running_mean": bn.running_mean, "running_var": bn.running_var}
             point(found, {f"{name}_{branch}": value for name, value in given.items()})
         return found
-
-    def drop(self, step: Step) -> calls.Dropped:
-        channels, height, width = step.y.shape
-        return calls.dropped(step.share, channels * height * width)
 
     def gradients_of(self, steps: list[Step]) -> dict[Step, tuple[calls.Gradient, calls.Unit]]:
         """The ways to the weights of all convolutions, which share their room."""
@@ -97,8 +93,6 @@ class Pass:
         return {step: (convolution.to_weights(step.geometry, unit, room), unit) for step, unit in units.items()}
 
     def forward_calls(self, step: Step) -> list[Placed]:
-        if step.share:
-            return [Placed(calls.DROPOUT, self.drops[step][0], {"x": step.x.buffer, "y": step.y.buffer})]
         found, x, y = [], step.x.buffer, self.before.get(step, step.y.buffer)
         plus = step.plus.buffer if step.plus else None
         if step.norm is None or step.conv is not None:
@@ -118,10 +112,7 @@ class Pass:
         for step in reversed(self.steps):
             grad = added(found, pending.pop(step.y), step.y.shape)
             to_plus, made = grad, Buffer(step.y.shape)
-            if step.share:
-                found.append(Placed(calls.DROPOUT, self.drops[step][1], {"x": grad, "y": made}))
-                grad = made
-            elif step.norm is not None:
+            if step.norm is not None:
                 found.append(Placed(calls.NORM_BACKWARD, self.norms[step], {"grad": grad, "to_x": made}))
                 if step.plus is not None and step.relu:
                     to_plus = found[-1].buffers["to_plus"] = Buffer(step.y.shape)
@@ -177,12 +168,12 @@ class Pass:
         for step, norm in self.norms.items():
             norm.images, norm.row = n, row
             norm.zeros = cond.zeros if step.norm.bn_c is not None else 0
+            if step.share:
+                norm.key = calls.draw()
             if places and (place := places.get(step.norm.index)):
                 norm.rows, norm.gamma, norm.beta = self.films.rows, place.gamma, place.beta
                 norm.to_gamma, norm.to_beta = place.to_gamma, place.to_beta
         torch._foreach_add_(self.counters(cond, n), 1)
-        for forth, back in self.drops.values():
-            forth.key = back.key = calls.draw()
 
     def counters(self, cond, n: int) -> list[Tensor]:
         """Those of the BNs that n images go through."""

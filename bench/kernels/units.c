@@ -1,7 +1,6 @@
 /* The kernels of conditional networks on a CPU, compiled when first needed (bench/kernels/library.py), once for images stored in
 fp32 and once, with BF16, in bf16. */
 #include "ascent.h"
-#include "dropout.h"
 #include "film.h"
 #include "fold.h"
 #include "gather.h"
@@ -22,14 +21,13 @@ void run(const struct unit *units, long count, long images) {
 }
 
 /* A training pass, or its way back: one call after the other on the first `images` images. */
-enum { UNIT, NORM_FORWARD, NORM_BACKWARD, TO_WEIGHTS, DROPOUT };
+enum { UNIT, NORM_FORWARD, NORM_BACKWARD, TO_WEIGHTS };
 struct call { long kind; const void *what; };
 void run_calls(const struct call *calls, long count, long images) {
     for (const struct call *c = calls; c < calls + count; c++) {
         if (c->kind == UNIT) run(c->what, 1, images);
         else if (c->kind == NORM_FORWARD) norm_forward(c->what);
         else if (c->kind == NORM_BACKWARD) norm_backward(c->what);
-        else if (c->kind == TO_WEIGHTS) to_weights(c->what, images);
-        else dropout(c->what, images);
+        else to_weights(c->what, images);
     }
 }

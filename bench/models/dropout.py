@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bench import kernels
-from bench.kernels.calls import LONG, draw, dropped, images_last
+from bench.kernels.calls import LONG, Dropped, draw, drop, images_last
 from bench.kernels.library import lanes, library
 from bench.kernels.recording import Value
 
@@ -39,7 +39,7 @@ class Dropout(torch.autograd.Function):
 def masked(x: Tensor, p: float, key: int) -> Tensor:
     x = images_last(x, x.dtype)
     y = torch.empty_like(x)
-    call = dropped(p, x[0].numel())
-    call.x, call.y, call.key = x.data_ptr(), y.data_ptr(), key
+    call = Dropped(x[0].numel(), x.data_ptr(), y.data_ptr(), key)
+    drop(call, p)
     library(x.dtype).dropout(ctypes.byref(call), LONG(x.shape[0]))
     return y

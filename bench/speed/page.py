@@ -56,7 +56,8 @@ def profile_table(found: dict) -> str:
         return ""
     rows = [["where a step of OAT goes, ms", *(f"{name}, {SIDES[one['side']]}" for name, one in profiles.items())]]
     for kind in next(iter(profiles.values()))["seconds"]:
-        rows.append([kind, *(part(one["seconds"], kind) for one in profiles.values())])
+        if any(one["seconds"][kind] for one in profiles.values()):
+            rows.append([kind, *(part(one["seconds"], kind) for one in profiles.values())])
     return markdown(rows)
 
 

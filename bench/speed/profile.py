@@ -10,7 +10,7 @@ KINDS = {  # of aten operators, by what their names contain; the first that fits
     "Winograd's convolutions": ("kernels::Winograd",),
     "other convolutions": ("kernels::gathered",),
     "convolutions to the weights": ("kernels::convolutions",),
-    "BN with FiLM and ReLU in training": ("kernels::BN",),
+    "BN with FiLM, ReLU and dropout": ("kernels::BN",),
     "torch's convolutions, forward": (
         "convolution_overrideable",
         "mkldnn_convolution",
@@ -24,7 +24,7 @@ KINDS = {  # of aten operators, by what their names contain; the first that fits
     "FiLM's layers, classifier": ("Perceptrons", "aten::mm", "addmm", "linear"),
     "sums of branches and gradients": ("aten::add",),
     "casts and copies": ("aten::copy_", "aten::_to_copy", "aten::cat", "aten::clone"),
-    "dropout": ("kernels::dropout", "random_", "bernoulli", "aten::ge", "dropout"),
+    "dropout by itself": ("random_", "bernoulli", "aten::ge", "dropout", "Dropout"),
     "weight update": ("sgd", "SGD"),
 }
 OTHER = "the rest, Python's own time included"

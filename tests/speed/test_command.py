@@ -47,6 +47,12 @@ def test_a_run_with_torch_alone(tmp_path):
     assert convolutions > 0 and spent["weight update"] > 0
     assert sum(spent.values()) < 100 * max(ours["seconds"])
     text = page.read_text()
+    rows = {
+        line.split("|")[1].strip()
+        for line in text.partition("| where a step")[2].splitlines()[2:]
+        if line.startswith("|")
+    }
+    assert rows == {kind for kind, seconds in spent.items() if seconds > 0}  # what took no time has no row
     assert done.stdout.strip() in text and "old" not in text and text.endswith("<!-- /speed-cpu -->\nend\n")
     assert str(tmp_path) not in text
 

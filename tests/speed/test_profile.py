@@ -16,7 +16,7 @@ from bench.training import heap
         ("kernels::Winograd's convolutions", "Winograd's convolutions"),
         ("kernels::gathered convolutions", "other convolutions"),
         ("kernels::convolutions to the weights", "convolutions to the weights"),
-        ("kernels::BN with FiLM and ReLU", "BN with FiLM and ReLU in training"),
+        ("kernels::BN with FiLM, ReLU and dropout", "BN with FiLM, ReLU and dropout"),
         ("PerceptronsBackward", "FiLM's layers, classifier"),
         ("aten::mkldnn_convolution", "torch's convolutions, forward"),
         ("aten::cudnn_convolution", "torch's convolutions, forward"),
@@ -27,7 +27,7 @@ from bench.training import heap
         ("aten::addmm", "FiLM's layers, classifier"),
         ("aten::threshold_backward", "ReLU by itself"),
         ("aten::_fused_sgd_", "weight update"),
-        ("kernels::dropout", "dropout"),
+        ("aten::native_dropout", "dropout by itself"),
         ("autograd::engine::evaluate_function: AddBackward0", OTHER),
     ],
 )
@@ -45,6 +45,6 @@ def test_the_profiler_sees_the_kernels_kinds_of_work(monkeypatch):
         "Winograd's convolutions",
         "other convolutions",
         "convolutions to the weights",
-        "BN with FiLM and ReLU in training",
+        "BN with FiLM, ReLU and dropout",
     )
     assert all(seconds[kind] > 0 for kind in own) and seconds["torch's convolutions, forward"] == 0
