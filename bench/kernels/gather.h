@@ -64,7 +64,8 @@ INLINE void gather_pixels(const struct unit *u, const struct reach *reach, struc
     const stored *x = u->x + ((at.image * u->height + i) * u->width + at.j * u->in_step) * u->inputs;
     int whole = reach->runs <= RUNS && i + reach->top >= 0 && i + reach->bottom <= u->height;
     const stored *last = end - ((reach->bottom - 1) * u->width + reach->right) * u->inputs - L; /* from where whole vectors can be read */
-    if (u->taps == 1 && u->in_step == 1 && u->inputs % L == 0) { /* all pixels of a 1×1 convolution lie in a row */
+    int itself = whole && u->taps == 1 && !reach->top && reach->bottom == 1 && !reach->left && reach->right == 1;
+    if (itself && u->in_step == 1 && u->inputs % L == 0) { /* a 1×1 convolution: what it takes lies in one piece */
         for (long c = 0; c < count * depth; c += L) store(row + c, fetch(x + c));
         return;
     }

@@ -5,7 +5,7 @@
 
 enum { BLOCK = 48, ROOM = 200000, LINE = 64 / sizeof(stored) }; /* LINE: numbers in a line of the cache */
 
-/* Pixels of y, high × wide of them, from L channels of a tile in the domain, m[q * apart]. */
+/* Pixels of y from L channels of a tile in the domain, m[q * apart]. */
 INLINE void tile_from_domain(const struct unit *u, const float *m, long apart, struct pixel tile, long channel) {
     vec rows[TILE][SIDE];
     UNROLL for (int j = 0; j < SIDE; j++) {

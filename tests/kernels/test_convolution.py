@@ -24,8 +24,8 @@ SHAPES = st.fixed_dictionaries(
         "size": st.tuples(st.integers(1, 11), st.integers(1, 11)),
         "inputs": st.sampled_from((1, 3, 16, 32, 48, 80)),
         "outputs": st.sampled_from((16, 32, 48, 80)),
-        "kernel": st.sampled_from((1, 3)),
-        "stride": st.sampled_from((1, 2)),
+        "kernel": st.sampled_from((1, 3, 5)),
+        "stride": st.sampled_from((1, 2, 3)),
         "spare": st.sampled_from(
             ((0, 0), (16, 0), (0, 8), (5, 3))
         ),  # channels of the parameter that a slice leaves out
