@@ -50,11 +50,18 @@ def limits(cell: Cell, numbers: list[dict]) -> list[tuple[float, float]]:
     return found
 
 
-def crowd(cell: Cell, numbers: list[dict]) -> np.ndarray | None:
-    """The box (2, 2) that an inset enlarges; None where there is no crowd."""
+def crowd(cell: Cell, numbers: list[dict]) -> tuple[np.ndarray, np.ndarray] | None:
+    """The box (2, 2) that an inset enlarges and the inset's place (4,); None where there is no crowd, or no place."""
     if not len(cell.panel.points):
         return None
-    return zoom.crowd(curves.curves(cell.panel).dropna(subset="sa")[["sa", "ra"]], limits(cell, numbers))
+    table, bounds = curves.curves(cell.panel).dropna(subset="sa"), limits(cell, numbers)
+    box = zoom.crowd(table[["sa", "ra"]], bounds)
+    if box is None:
+        return None
+    drawn = [curve[["sa", "ra"]].to_numpy() for _, curve in table.groupby("label", sort=False)]
+    drawn += [np.array([[cross["sa"], cross["ra"]]]) for cross in references.points(numbers)]
+    place = zoom.spot(box, drawn, cell.panel.points[["sa", "ra"]].dropna(), bounds)
+    return None if place is None else (box, place)
 
 
 def draw_curve(ax, curve: pd.DataFrame, seeds: pd.DataFrame, label: str, look: dict) -> None:
@@ -79,11 +86,11 @@ def write_cell(ax, cell: Cell, numbers: list[dict], alone: bool) -> None:
     """The λ of the points; those of a crowd in an inset, where the column is alone and so has room for one."""
     table, crosses = curves.curves(cell.panel).dropna(subset=["sa"]), references.points(numbers)
     methods = list(table.label.unique())
-    box = crowd(cell, numbers) if alone else None
-    if box is None:
+    found = crowd(cell, numbers) if alone else None
+    if found is None:
         return write_lambdas(ax, table, methods, crosses)
     paths = {label: table[table.label == label] for label in methods}
-    small = zoom.inset(ax, box, [path[["sa", "ra"]] for path in paths.values()])
+    small = zoom.inset(ax, *found)
     for label, path in paths.items():
         look = style.method(label, methods)
         shape = {"marker": look["marker"], "color": look["color"], "mec": "white", "mew": 0.4}

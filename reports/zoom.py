@@ -6,8 +6,9 @@ from reports import labels, style
 
 SHARE = 0.55  # of all points make a crowd
 REACH = 0.09  # if they lie within this part of the axes' width and height on either side of one of them
-SIZE = np.array([0.46, 0.54])  # of the axes
-CORNERS = [(0.1, 0.14), (0.1, 0.42), (0.5, 0.42), (0.5, 0.14)]  # where a falling curve leaves most room, first
+SIZES = [(0.46, 0.54), (0.4, 0.46), (0.34, 0.4)]  # of the axes, the largest first
+TICKS = (0.1, 0.08)  # what the labels of its ticks take on its left and below
+CLEAR = 0.015  # of the axes, between it and any point
 
 
 def crowd(points, limits) -> np.ndarray | None:
@@ -30,21 +31,38 @@ def crowd(points, limits) -> np.ndarray | None:
     return np.array([low - room, high + room])
 
 
-def inset(ax, box, curves):
-    """Axes within `ax`, zoomed to the box (2, 2), where they cover least; box and inset are joined.
+def spot(box, curves, points, limits) -> np.ndarray | None:
+    """(4,) x, y, width and height in the axes of an inset that hides no point, not what it enlarges, and of the curves
+    as little as it can; None where there is no such place.
 
-    curves: list of (n, 2), SA and RA.
+    box: (2, 2), what it enlarges. curves: list of (n, 2), SA and RA, whose points are not to be hidden. points: (m, 2),
+    others that are better not. limits: (2, 2), those of the axes, x first.
     """
+    limits = np.asarray(limits, float)
 
     def fractions(data):
-        return ax.transAxes.inverted().transform(ax.transData.transform(data))
+        return (np.asarray(data, float).reshape(-1, 2) - limits[:, 0]) / (limits[:, 1] - limits[:, 0])
 
-    dots = labels.around(np.vstack([labels.along(fractions(curve), step=0.01) for curve in curves]), 0.002)
-    framed = fractions(box).ravel()
-    places = [np.concatenate([corner, corner + SIZE]) for corner in np.array(CORNERS)]
-    places = [place for place in places if not labels.overlap([place], [framed]).any()] or places
-    place = min(places, key=lambda place: (labels.overlap([place], dots) > 0).sum())
-    small = ax.inset_axes([*place[:2], *SIZE], xlim=box[:, 0], ylim=box[:, 1], zorder=8)
+    forbidden = np.vstack(
+        [labels.around(np.vstack([fractions(curve) for curve in curves]), CLEAR), fractions(box).ravel()]
+    )
+    lines = [labels.along(fractions(curve), step=0.01) for curve in curves]
+    dots = labels.around(np.vstack([*lines, fractions(points)]), 0.002)
+    best, least = None, np.inf
+    for wide, high in SIZES:
+        across, up = np.arange(TICKS[0], 0.98 - wide, 0.03), np.arange(TICKS[1] + 0.03, 0.98 - high, 0.03)
+        corners = np.array([(x, y) for x in across for y in up])
+        places = np.hstack([corners - TICKS, corners + (wide, high)])
+        hidden = (labels.overlap(places, dots) > 0).sum(axis=1).astype(float)
+        hidden[labels.overlap(places, forbidden).any(axis=1)] = np.inf
+        if hidden.min() < least:
+            least, best = hidden.min(), np.array([*corners[hidden.argmin()], wide, high])
+    return best
+
+
+def inset(ax, box, place):
+    """Axes at `place` (4,) within `ax`, zoomed to the box (2, 2); box and inset are joined."""
+    small = ax.inset_axes(place, xlim=box[:, 0], ylim=box[:, 1], zorder=8)
     small.tick_params(labelsize=style.SMALL - 0.6, length=1.5, pad=1.5)
     small.locator_params(nbins=4)
     for spine in small.spines.values():

@@ -7,7 +7,7 @@ import synthetic
 import synthetic_curves as world
 from synthetic_curves import draw, lines, remove, texts, view
 
-from reports import captions, cells, curves, style, tradeoff, zoom
+from reports import captions, cells, curves, labels, style, tradeoff, zoom
 from reports.build import build
 from reports.figures import fig4, fig6, fig7
 
@@ -188,6 +188,21 @@ def test_a_crowd_is_enlarged_where_there_is_one():
     assert zoom.crowd(crowd, limits) is None  # so few points need no inset
 
 
+def test_an_inset_hides_no_point_nor_what_it_enlarges():
+    limits, box = np.array([(90, 100), (0, 60)]), np.array([(98.8, 49), (99.3, 56)])
+    steep = np.array([(98.9, 55), (99.0, 51), (98.9, 2)])
+    x, y, wide, high = zoom.spot(box, [steep], steep[:0], limits)
+    left, right, low, high = 90 + 10 * x, 90 + 10 * (x + wide), 60 * y, 60 * (y + high)
+
+    def inside(points):
+        return ((points > (left, low)) & (points < (right, high))).all(axis=1)
+
+    assert 90 < left < right < 100 and 0 < low < high < 60
+    assert not inside(labels.along(steep, 0.1)).any() and not inside(box).any()  # there is room beside the curve
+    everywhere = np.array([(u, v) for u in range(90, 101) for v in range(0, 61, 4)], float)
+    assert zoom.spot(box, [everywhere], steep[:0], limits) is None
+
+
 def test_an_inset_holds_the_crowds_labels_and_the_caption_says_so(tmp_path):
     trials = synthetic.networks(seeds=(0,))
     synthetic.write_plan(tmp_path, [synthetic.panel(trials)])
@@ -201,6 +216,10 @@ def test_an_inset_holds_the_crowds_labels_and_the_caption_says_so(tmp_path):
     (ax,) = draw("fig4", found).axes
     (small,) = ax.child_axes
     assert {"0", "1"} <= set(texts(ax)) and len(texts(small)) > 4
+    hidden = [
+        small.get_tightbbox().contains(*xy) for line in ax.lines for xy in ax.transData.transform(line.get_xydata())
+    ]
+    assert len(hidden) >= 18 and not any(hidden)
     assert len(lines(small, "OAT (dual BN)")) == 1 and "The inset enlarges" in fig4.caption(found)
     with style.paper():
         two = tradeoff.draw([cells.of_panels(found) * 2], found)
