@@ -45,14 +45,14 @@ INLINE void skip(struct pixel *p, long count, long height, long width) {
     next(p, height, width);
 }
 
-enum { FOUR = 4 }; /* neighbours */
+enum { ABREAST = 4 }; /* pixels whose tails are made at once */
 
 /* The tail of L channels from `channel` on, at `wide` pixels of an image: the first has its place in y at `at`, the next `step` further. */
 INLINE void finish(const struct unit *u, vec *v, long wide, long step, long image, long channel, long at) {
-#define EACH(WHAT)                                        \
-    UNROLL for (int j = 0; j < FOUR; j++) if (j < wide) { \
-        long here = at + j * step;                        \
-        WHAT;                                             \
+#define EACH(WHAT)                                           \
+    UNROLL for (int j = 0; j < ABREAST; j++) if (j < wide) { \
+        long here = at + j * step;                           \
+        WHAT;                                                \
     }
     if (u->outputs < L) { /* an image's gradient, which has no tail */
         EACH(keep_some(u->y + here, v[j], u->outputs))
@@ -64,26 +64,26 @@ INLINE void finish(const struct unit *u, vec *v, long wide, long step, long imag
     if (u->scale) {
         long row = (u->row ? u->row[image] * u->outputs : 0) + channel;
         vec scale = load(u->scale + row), shift = u->shift ? load(u->shift + row) : (vec){0};
-        UNROLL for (int j = 0; j < FOUR; j++) v[j] = v[j] * scale + shift;
+        UNROLL for (int j = 0; j < ABREAST; j++) v[j] = v[j] * scale + shift;
     }
     if (u->after) EACH(v[j] += fetch(u->after + here))
-    if (u->relu) UNROLL for (int j = 0; j < FOUR; j++) v[j] = positive(v[j]);
+    if (u->relu) UNROLL for (int j = 0; j < ABREAST; j++) v[j] = positive(v[j]);
     EACH(keep(u->y + here, v[j]))
 #undef EACH
 }
 
 /* The tail of all channels of `count` pixels: v(j, k) is the vector of the j-th from channel k on. */
-#define FINISH_PIXELS(u, columns, count, step, image, at, v)                                          \
-    for (long j = 0; j < count; j += FOUR)                                                            \
-        for (long k = 0; k < columns; k += L) {                                                       \
-            if (count - j >= FOUR) {                                                                  \
-                vec four[FOUR] = {v(j, k), v(j + 1, k), v(j + 2, k), v(j + 3, k)};                    \
-                finish(u, four, FOUR, step, image, k, (at) + j * (step) + k);                         \
-            } else {                                                                                  \
-                vec few[FOUR] = {v(j, k)};                                                            \
-                for (long more = 1; more < count - j; more++) few[more] = v(j + more, k);             \
-                finish(u, few, count - j, step, image, k, (at) + j * (step) + k);                     \
-            }                                                                                         \
+#define FINISH_PIXELS(u, columns, count, step, image, at, v)                          \
+    for (long j = 0; j < count; j += ABREAST)                                         \
+        for (long k = 0; k < columns; k += L) {                                       \
+            vec abreast[ABREAST] = {v(j, k)};                                         \
+            if (count - j >= ABREAST) {                                               \
+                UNROLL for (int i = 1; i < ABREAST; i++) abreast[i] = v(j + i, k);    \
+                finish(u, abreast, ABREAST, step, image, k, (at) + j * (step) + k);   \
+            } else {                                                                  \
+                for (long i = 1; i < count - j; i++) abreast[i] = v(j + i, k);        \
+                finish(u, abreast, count - j, step, image, k, (at) + j * (step) + k); \
+            }                                                                         \
         }
 
 static void pointwise(const struct unit *given, long images) {
