@@ -1,8 +1,9 @@
 """What a plan will cost on this machine: image passes counted from the recipes, times what a pass was measured to take.
 
-A pass is a forward or a backward of one image through the network. Its time is measured once per network, image shape
-and precision on one trial's share of the machine; its multiply–accumulates are counted once per network and width. Both
-are kept in `runs/machine.json`, so that a later plan need not wait for torch.
+A pass is a forward or a backward of one image through the network. Its time is measured once per network, width, image
+shape and precision on one trial's share of the machine (half the width is not half the time); its multiply–accumulates
+are counted once per network and width. Both are kept in `runs/machine.json`, so that a later plan need not wait for
+torch.
 """
 
 import contextlib
@@ -18,7 +19,7 @@ from bench.specs import Measurement, Recipe, Trial
 from bench.training.budget import training_passes
 
 STEP_OVERHEAD = 1.3  # BN, FiLM, the way to the weights, updates: 1.2 for ResNet-34 to 1.5 for digits were seen on a CPU
-PACE = 3  # one more whenever this code itself becomes faster or slower: what was timed before no longer holds
+PACE = 4  # one more whenever this code itself becomes faster or slower: what was timed before no longer holds
 
 
 class Estimator:
@@ -32,24 +33,36 @@ class Estimator:
         """{"macs", "seconds", "seconds_left"}: of the whole trial, and of what its directory lacks: the measurements
         `unmeasured`, and epochs."""
         recipe, directory = trial.recipe, self.runs / "trials" / trial.key
-        macs = {width: self.macs(recipe, info, width) for width in {1.0, *recipe.widths}}
-        widths = sum(macs[width] for width in recipe.widths or (1.0,)) / macs[1.0]  # the full one counted 1
-        passes = training_passes(recipe, info.train) * widths
-        train = passes * self.pass_seconds(recipe, info, recipe.precision) * STEP_OVERHEAD
-        fp32 = self.pass_seconds(recipe, info, "fp32")
-        measure = {what.key: measuring_passes(recipe, what, info, macs) for what in trial.measurements}
+        widths, passes = recipe.widths or (1.0,), training_passes(recipe, info.train)  # at each width
+        train = (
+            passes * sum(self.pass_seconds(recipe, info, recipe.precision, width) for width in widths) * STEP_OVERHEAD
+        )
+        measure = {what.key: self.measuring(recipe, what, info) for what in trial.measurements}
         done = 1.0 if (directory / "weights.safetensors").exists() else len(read_progress(directory)) / recipe.epochs
-        left = train * (1 - min(done, 1)) + fp32 * sum(measure[what.key] for what in unmeasured)
-        total = macs[1.0] * (passes + sum(measure.values()))
-        return {"macs": total, "seconds": train + fp32 * sum(measure.values()), "seconds_left": left}
+        left = train * (1 - min(done, 1)) + sum(measure[what.key]["seconds"] for what in unmeasured)
+        return {
+            "macs": passes * sum(self.macs(recipe, info, width) for width in widths)
+            + sum(one["macs"] for one in measure.values()),
+            "seconds": train + sum(one["seconds"] for one in measure.values()),
+            "seconds_left": left,
+        }
 
-    def pass_seconds(self, recipe: Recipe, info: Info, precision: str) -> float:
+    def measuring(self, recipe: Recipe, what: Measurement, info: Info) -> dict:
+        """{"macs", "seconds"} of a measurement, which is made in fp32. Other probes than accuracy take all widths at
+        once, and hardly any time."""
+        passes = measuring_passes(recipe, what, info)
+        width = what.width if what.probe == "accuracy" else 1.0
+        seconds = self.pass_seconds(recipe, info, "fp32", width)
+        return {"macs": passes * self.macs(recipe, info, width), "seconds": passes * seconds}
+
+    def pass_seconds(self, recipe: Recipe, info: Info, precision: str, width: float) -> float:
         def timed() -> float:
             from bench.pace import time_pass  # here: it imports torch, and a plan of known timings needs none
 
-            return time_pass(recipe, info, precision, devices.device())
+            return time_pass(recipe, info, precision, width, devices.device())
 
         key = f"{devices.name()} · pace {PACE} · {recipe.arch} · {shape_of(info)} · batch {recipe.batch} · {precision}"
+        key += f" · width {width:g}"
         return self.found(key, timed)
 
     def macs(self, recipe: Recipe, info: Info, width: float) -> int:
@@ -73,11 +86,10 @@ class Estimator:
         return self.known[key]
 
 
-def measuring_passes(recipe: Recipe, what: Measurement, info: Info, macs: dict[float, int]) -> float:
-    """Passes of the whole network that a measurement is worth. `macs` is by width."""
+def measuring_passes(recipe: Recipe, what: Measurement, info: Info) -> float:
+    """Passes of an image that a measurement is worth."""
     images = min(what.test_images or info.test, info.test)
-    passes = len(what.lambdas) * images * PASSES[what.probe](what, recipe, info.classes)
-    return macs[what.width] / macs[1.0] * passes if what.probe == "accuracy" else passes
+    return len(what.lambdas) * images * PASSES[what.probe](what, recipe, info.classes)
 
 
 def shape_of(info: Info) -> str:

@@ -10,6 +10,7 @@ from bench.data import describe
 from bench.directory import missing
 from bench.estimate import STEP_OVERHEAD, Estimator, wall_seconds
 from bench.measures.cost import cost
+from bench.models.conditioned import Conditioned
 from bench.specs import Measurement, Trial
 from bench.training.budget import training_passes
 from tests.recipes import oat, pgd_at
@@ -61,9 +62,14 @@ def test_continuous_lambda_trains_on_as_many_images(density):
 
 @pytest.fixture
 def timed(monkeypatch, tmp_path):
-    """An estimator to which a pass takes 1 ms, and the recipes it timed."""
+    """An estimator to which a pass takes 1 ms, but 2 ms at less than the full width, and the recipes it timed."""
     calls = []
-    monkeypatch.setattr(pace, "time_pass", lambda recipe, *rest: calls.append(recipe.arch) or 1e-3)
+
+    def time_pass(recipe, info, precision, width, device):
+        calls.append(recipe.arch)
+        return 1e-3 if width == 1 else 2e-3
+
+    monkeypatch.setattr(pace, "time_pass", time_pass)
     return Estimator(tmp_path), calls
 
 
@@ -98,8 +104,7 @@ def test_a_slimmable_trial_trains_and_measures_each_width_at_its_own_cost(timed)
     passes = training_passes(recipe, INFO.train)
     macs = sum(at.values()) * (passes + 6 * 100 * 16)
     assert found["macs"] == pytest.approx(macs)
-    share = sum(at.values()) / at[1.0]
-    assert found["seconds"] == pytest.approx(share * (passes * STEP_OVERHEAD + 6 * 100 * 16) * 1e-3)
+    assert found["seconds"] == pytest.approx((passes * STEP_OVERHEAD + 6 * 100 * 16) * 5e-3)
 
 
 @pytest.mark.parametrize(
@@ -149,6 +154,10 @@ def test_a_network_is_timed_once_and_the_timing_kept(timed, tmp_path):
 
 def test_a_timing_is_a_plausible_number(monkeypatch):
     monkeypatch.setattr(pace, "LEAST_SECONDS", 0.01)
-    threads = torch.get_num_threads()
-    seconds = pace.time_pass(oat(), INFO, "fp32", "cpu")
+    threads, timed = torch.get_num_threads(), []
+    monkeypatch.setattr(
+        pace, "Conditioned", lambda net, cond, *rest: timed.append(cond) or Conditioned(net, cond, *rest)
+    )
+    seconds = pace.time_pass(oat(widths=WIDTHS), INFO, "fp32", 0.5, "cpu")
     assert 1e-7 < seconds < 0.1 and torch.get_num_threads() == threads
+    assert [cond.width for cond in timed] == [0.5]
