@@ -17,7 +17,7 @@ struct norm {
     const float *gamma, *beta; /* (rows, channels), or absent without FiLM */
     const long *row;           /* (images): the row of each image */
     long rows, relu;
-    struct drop drop; /* of what ReLU lets through: where y is 0, neither did */
+    struct drop drop; /* of what ReLU lets through; where y is 0, one of the two did not */
     float *mean, *inverse; /* (2, channels), kept for the way back */
     float *sums;           /* (2, images, channels): room */
     /* the way back */
