@@ -57,7 +57,7 @@ class Estimator:
 
     def pass_seconds(self, recipe: Recipe, info: Info, precision: str, width: float) -> float:
         def timed() -> float:
-            from bench.pace import time_pass  # here: it imports torch, and a plan of known timings needs none
+            from bench.pace import time_pass  # not at the top: it imports torch, which known timings do without
 
             return time_pass(recipe, info, precision, width, devices.device())
 
