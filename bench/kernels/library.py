@@ -17,8 +17,8 @@ from pathlib import Path
 
 import torch
 
-SOURCES = Path(__file__).parent
-BUILD = SOURCES.parents[1] / "build"
+SOURCES = Path(__file__).parents[1] / "engines/cpu/csrc"
+BUILD = SOURCES.parents[3] / "build"
 FLAGS = ["-O3", "-march=native", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math"]
 FLAGS += ["-fopenmp", "-shared", "-fPIC"]  # libgomp is the one that torch has loaded, so its threads are torch's
 VECTORS = {"avx512": ["-mavx512f"], "avx2": ["-mno-avx512f"]}  # so that C and `lanes` agree on them
@@ -34,7 +34,7 @@ def library(dtype: torch.dtype) -> ctypes.CDLL | None:
     if compiler is None:
         return None
     text = b"".join(path.read_bytes() for path in sorted(SOURCES.glob("*.[ch]")))
-    command = [compiler, *FLAGS, *VECTORS[vectors()], *STORED[dtype], str(SOURCES / "units.c"), "-lm"]
+    command = [compiler, *FLAGS, *VECTORS[vectors()], *STORED[dtype], str(SOURCES / "kernels.c"), "-lm"]
     about = [text, " ".join(command).encode(), flags().encode(), version(compiler).encode()]
     name = f"units-{hashlib.sha256(b'|'.join(about)).hexdigest()[:16]}.so"
     for folder in (BUILD, Path(tempfile.gettempdir()) / f"oat-bench-{os.getuid()}"):

@@ -83,7 +83,7 @@ def test_it_is_compiled_once_and_kept(fresh, monkeypatch, tmp_path):
     assert hasattr(first, "run_calls") and hasattr(second, "run_calls")
     (kept,) = built(tmp_path / "build")
     assert kept.suffix == ".so" and built(tmp_path / "tmp") == []
-    compilations = [line for line in log.read_text().splitlines() if "units.c" in line]
+    compilations = [line for line in log.read_text().splitlines() if "kernels.c" in line]
     assert len(compilations) == 1
 
 

@@ -1,7 +1,7 @@
 /* What an attack's step does outside the network: up the cross-entropy by its gradient's sign, and back into the ε-ball. */
 #pragma once
 #include <math.h>
-#include "vector.h"
+#include "simd.h"
 
 /* Logits (images, classes) → in their place the gradient of each image's cross-entropy, softmax - one-hot. 0, or 1 where a label is
 no class. */

@@ -1,7 +1,7 @@
 /* In eval mode BN and FiLM of each distinct λ are one scale and shift. */
 #pragma once
 #include <math.h>
-#include "vector.h"
+#include "simd.h"
 
 struct fold {
     long rows, channels;

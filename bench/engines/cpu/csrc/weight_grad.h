@@ -3,8 +3,8 @@ pixels (in Winograd's domain: tiles) of the one times the other's gradient. The 
 cache, and where there are few blocks, in parts: each of some of the pixels. Both follow from sizes alone, so that results do
 not depend on the number of threads. */
 #pragma once
-#include "gather.h"
-#include "strided.h"
+#include "im2col.h"
+#include "winograd_strided.h"
 
 struct gradient {
     const struct unit *unit; /* without a tail: it has in x what came in, and in y the gradient to what went out */

@@ -1,7 +1,7 @@
 /* A unit of a network: convolution → what lies before the norm → scale and shift → what is added → ReLU. Any part may be
 absent. Forward and backward to the input are both units. Images are (N, height, width, channels). */
 #pragma once
-#include "product.h"
+#include "gemm.h"
 
 enum { POINTWISE, WINOGRAD, GATHER, STRIDED };
 

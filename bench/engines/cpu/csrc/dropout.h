@@ -1,6 +1,6 @@
 /* Dropout whose mask is a hash of (key, element), so that the way back draws it again and nothing is stored. */
 #pragma once
-#include "vector.h"
+#include "simd.h"
 
 INLINE word_vec mixed(word_vec x) { /* MurmurHash3's finaliser, a bijection */
     x ^= x >> 16;

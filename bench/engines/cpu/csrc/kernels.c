@@ -1,13 +1,13 @@
 /* The kernels of conditional networks on a CPU, compiled when first needed (bench/kernels/library.py), once for images stored in
 fp32 and once, with BF16, in bf16. */
-#include "ascent.h"
-#include "film.h"
-#include "fold.h"
-#include "gather.h"
-#include "head.h"
-#include "norm.h"
-#include "strided.h"
-#include "to_weights.h"
+#include "pgd_step.h"
+#include "film_mlp.h"
+#include "fold_bn_film.h"
+#include "im2col.h"
+#include "classifier.h"
+#include "batch_norm.h"
+#include "winograd_strided.h"
+#include "weight_grad.h"
 #include "winograd.h"
 
 /* Units one after the other, on the first `images` images. */

@@ -1,7 +1,7 @@
 /* FiLM's perceptrons: y = W₂ leaky(W₁ code + b₁) + b₂, with `leaky` taken of y too where the authors' code does; and the way back. */
 #pragma once
 #include <omp.h>
-#include "vector.h"
+#include "simd.h"
 
 #define SLOPE 0.01f
 #define MANY (1 << 18) /* multiplications that are worth a second thread */

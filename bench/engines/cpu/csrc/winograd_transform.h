@@ -3,7 +3,7 @@ and filters of 3×3 taps become 36 numbers each. The polynomials are interpolate
 fp32 convolution does, where the usual 0, ±1, ±2, ∞ round twice as coarsely (Barabasz et al., ACM TOMS 2020, on the choice of
 points). */
 #pragma once
-#include "unit.h"
+#include "fused_conv.h"
 
 #define P 0.625f
 #define Q 1.5f

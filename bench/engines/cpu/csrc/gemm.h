@@ -1,6 +1,6 @@
 /* Products of small matrices, as many rows and columns at once as the registers hold. */
 #pragma once
-#include "vector.h"
+#include "simd.h"
 
 /* c[rows, columns] = (or, where `more`, +=) a[rows, depth] b[depth, columns]. a's element (i, k) is at i * down + k * along.
 `ahead`, if any: depth × L numbers to be fetched into the cache meanwhile. */

@@ -3,7 +3,7 @@ rows multiplied by the weights. On the way back through a stride s the pixels of
 taps that reach it: a convolution of its own, none of which computes anything in vain. */
 #pragma once
 #include <omp.h>
-#include "unit.h"
+#include "fused_conv.h"
 
 enum { PIXELS = 192, FEW_PIXELS = 48, ROW_FLOATS = 48 << 10 }; /* at a time: so many, but fewer where rows are long */
 

@@ -1,7 +1,7 @@
 /* 3×3 convolutions of stride 1 in Winograd's domain (domain.h): 36 multiplications for 16 pixels in place of 144. */
 #pragma once
 #include <omp.h>
-#include "domain.h"
+#include "winograd_transform.h"
 
 enum { BLOCK = 48, ROOM = 200000, LINE = 64 / sizeof(stored) }; /* LINE: numbers in a line of the cache */
 

@@ -1,6 +1,6 @@
 /* The classifier: a linear layer on the mean over an image's pixels; and the way back to the maps. */
 #pragma once
-#include "vector.h"
+#include "simd.h"
 
 struct head {
     long pixels, channels, classes, weight_row; /* weight_row: floats from a class's weights to the next one's */
