@@ -11,8 +11,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from bench import ROOT
 from bench.errors import BadInput, unknown
-from bench.provenance import ROOT
 
 app = typer.Typer(
     help="The reproducibility benchmark suite for Once-for-All Adversarial Training (NeurIPS 2020).",
@@ -67,7 +67,7 @@ def run(
     Kill it at any time; the same command goes on from the last finished epoch of every network.
     """
     rarely_collect()
-    from bench.session import execute
+    from bench.run.session import execute
 
     asked = request(suites, scale, only, dataset, seeds, set, runs, data, cpus_per_trial, gpus_per_trial)
     raise typer.Exit(execute(asked, address, console, command_line()))
@@ -89,7 +89,7 @@ def plan(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout and nothing else.")] = False,
 ) -> None:
     """What `run` with the same arguments would do, and what it would cost here. Starts nothing."""
-    from bench.job import preview
+    from bench.run.execution_plan import preview
 
     asked = request(suites, scale, only, dataset, seeds, set, runs, data, cpus_per_trial, gpus_per_trial)
     preview(asked, as_json, Console(highlight=False))
@@ -97,7 +97,7 @@ def plan(
 
 def request(suites, scale, only, dataset, seeds, set, runs, data, cpus_per_trial, gpus_per_trial):
     """The arguments shared by `run` and `plan`; paths absolute, because workers run elsewhere."""
-    from bench.job import Request
+    from bench.run.execution_plan import Request
 
     options = tuple(only), tuple(dataset), seeds, tuple(set)
     return Request(tuple(suites), scale, *options, runs.resolve(), data.resolve(), cpus_per_trial, gpus_per_trial)
@@ -106,7 +106,7 @@ def request(suites, scale, only, dataset, seeds, set, runs, data, cpus_per_trial
 @app.command(epilog="Example: python -m bench status --runs runs")
 def status(runs: Runs = Path("runs")) -> None:
     """How far every planned network is."""
-    from bench.status import show
+    from bench.run.status import show
 
     show(runs.resolve(), Console(highlight=False))
 
@@ -117,7 +117,7 @@ def show(
     runs: Runs = Path("runs"),
 ) -> None:
     """How one network, a point of a figure, came to be: recipe, commit, hardware, time, selection, counts, commands."""
-    from bench.show import show as print_all
+    from bench.run.show import show as print_all
 
     print_all(key, runs.resolve(), Console(highlight=False))
 
@@ -149,7 +149,7 @@ def ui(
     port: Annotated[int, typer.Option(min=1, max=65535, help="On 127.0.0.1.")] = 5000,
 ) -> None:
     """MLflow's pages on the right store, at 127.0.0.1."""
-    from bench.ui import serve
+    from bench.tracking.server import serve
 
     raise typer.Exit(serve(runs.resolve(), port, console))
 
@@ -168,7 +168,7 @@ def trial(
 
     For a node without a network: copy the directory back under runs/trials/ and `ingest` it.
     """
-    from bench.single import run_one
+    from bench.run.trial_command import run_one
 
     raise typer.Exit(run_one(recipe, directory, source, lambdas, test_images, data, cpus_per_trial))
 
@@ -176,7 +176,7 @@ def trial(
 @app.command(epilog="Example: python -m bench ingest --runs copied-runs")
 def ingest(runs: Runs = Path("runs")) -> None:
     """Rebuild MLflow's index from the trials' directories, after copying them or losing the database."""
-    from bench.session import ingest as rebuild
+    from bench.run.session import ingest as rebuild
 
     typer.echo(f"{rebuild(runs.resolve(), console)} runs are in the index")
 

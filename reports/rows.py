@@ -6,7 +6,7 @@ A row that cannot be (more correct answers than images, a negative variance) rai
 import math
 from pathlib import PurePath
 
-from bench import hits
+from bench.measures import correct_bits
 
 
 def parse(measured: dict) -> list[dict]:
@@ -19,16 +19,16 @@ def parse(measured: dict) -> list[dict]:
 
 
 def accuracy(row: dict, what: dict) -> dict:
-    """SA and RA in percent, from counts; and which images were right, as bench.hits writes it, None in older files."""
+    """SA and RA in percent, from counts; and which images were right, as correct_bits writes it, None in old files."""
     n, clean, robust = int(row["n"]), int(row["clean_correct"]), int(row["robust_correct"])
     if not (n > 0 and 0 <= clean <= n and 0 <= robust <= n):
         raise ValueError(f"impossible counts {clean}, {robust} of {n}")
     where = {"lam": fraction(row, "lam"), "width": fraction(row, "width"), "attack": str(row["attack"])}
     counts = {"n": n, "clean_correct": clean, "robust_correct": robust}
-    right = {name: row.get(name) for name in hits.COLUMNS}
+    right = {name: row.get(name) for name in correct_bits.COLUMNS}
     for name, text in right.items():
-        if text is not None and hits.decode(text, n).sum() != counts[hits.COLUMNS[name]]:
-            raise ValueError(f"{name} do not add up to {hits.COLUMNS[name]}")
+        if text is not None and correct_bits.decode(text, n).sum() != counts[correct_bits.COLUMNS[name]]:
+            raise ValueError(f"{name} do not add up to {correct_bits.COLUMNS[name]}")
     rates = {"sa": 100 * clean / n, "ra": 100 * robust / n, "epsilon": number(what, "epsilon")}
     package = {"package": str(row["package"])} if "package" in row else {}  # where the attack is somebody else's work
     return where | counts | right | rates | package

@@ -6,7 +6,8 @@ import torch
 
 from bench.data import Dataset, describe, load
 from bench.models import build
-from bench.specs import S1, Recipe
+from bench.spec.lambda_sets import S1
+from bench.spec.recipe import Recipe
 
 torch.set_num_threads(1)
 

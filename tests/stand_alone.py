@@ -3,8 +3,8 @@
 from torch import nn
 
 from bench.models import build
-from bench.models.layers import FiLM
-from bench.models.slimming import SlimConv2d, SlimLinear
+from bench.models.film import FiLM
+from bench.models.slimmable import SlimConv2d, SlimLinear
 
 
 def stand_alone(net, width: float):

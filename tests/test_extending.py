@@ -5,12 +5,16 @@ import re
 import pytest
 import torch
 
-from bench.attacks import ATTACKS, facts, named
-from bench.attacks.named import FUNCTIONS, attack_of
+from bench.attacks import from_measurement
+from bench.attacks.from_measurement import FUNCTIONS, attack_of
 from bench.data import load
 from bench.models import build
-from bench.specs import S1, Measurement, Recipe
-from bench.suite import Options, plan
+from bench.spec import attacks
+from bench.spec.attacks import ATTACKS
+from bench.spec.lambda_sets import S1
+from bench.spec.measurement import Measurement
+from bench.spec.recipe import Recipe
+from bench.spec.suite import Options, plan
 from bench.training import objectives
 from tests.command import ROOT
 
@@ -42,8 +46,8 @@ def signs(monkeypatch):
     """The attack of the example, among ATTACKS for the time of a test."""
     monkeypatch.setitem(ATTACKS, "signs", None)
     monkeypatch.setitem(FUNCTIONS, "random_signs", None)
-    exec(EXAMPLES[1], dict(vars(named)))
-    exec(EXAMPLES[2], dict(vars(facts)))
+    exec(EXAMPLES[1], dict(vars(from_measurement)))
+    exec(EXAMPLES[2], dict(vars(attacks)))
     return ATTACKS["signs"]
 
 

@@ -11,15 +11,15 @@ import pytest
 import torch
 from PIL import Image
 
-from bench import devices
-from bench.attacks import ATTACKS
-from bench.attacks.named import FUNCTIONS, LOSSES
-from bench.measures.passes import PASSES
+from bench.attacks.from_measurement import FUNCTIONS, LOSSES
 from bench.measures.probes import PROBES
-from bench.provenance import cpu_name
-from bench.specs import Measurement
+from bench.run import devices
+from bench.run.provenance import cpu_name
+from bench.spec.attacks import ATTACKS
+from bench.spec.measurement import Measurement
+from bench.spec.probes import PASSES
+from bench.spec.training_cost import METHODS
 from bench.training import trades  # noqa: F401, adds its method
-from bench.training.budget import METHODS
 from bench.training.objectives import OBJECTIVES
 from tests.command import FRONTIERS, ROOT, bench
 
@@ -47,7 +47,7 @@ def planned(tmp_path_factory) -> tuple[Path, str]:
 def test_a_plan_of_what_is_timed_imports_nothing_heavy(planned):
     runs, before = planned
     found, modules = imported("plan", FRONTIERS, "--seeds", 1, "--runs", runs, "--json")
-    assert "bench.estimate" in modules and not modules & HEAVY
+    assert "bench.run.cost_estimate" in modules and not modules & HEAVY
     assert found == before
     found, modules = imported("plan", FRONTIERS, "--seeds", 2, "--set", "weight_decay=0", "--runs", runs)
     assert "16 networks" in found and not modules & HEAVY  # other networks with the same layers
@@ -76,7 +76,8 @@ def test_nor_does_what_only_looks(words, tmp_path):
 
 def test_nor_does_what_drives_and_draws():
     """Torch is the workers'; a report takes of scipy what is quick."""
-    look = "import sys, bench.runner, bench.session, bench.tracking, reports.build; print(*sys.modules)"
+    modules = "bench.run.ray_scheduler, bench.run.session, bench.tracking.store, reports.build"
+    look = f"import sys, {modules}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", look], cwd=ROOT, capture_output=True, text=True, check=True)
     assert not set(done.stdout.split()) & {"torch", "torchvision", "sklearn", "scipy.stats"}
 

@@ -3,7 +3,7 @@
 What is here needs no torch; `named` makes the attack that a measurement asks for.
 """
 
-from bench.attacks.facts import ATTACKS, Attack, credit, effort, objection
-from bench.attacks.packages import Unavailable
+from bench.spec.attacks import ATTACKS, Attack, credit, effort, objection
+from bench.spec.autoattack_packages import Unavailable
 
 __all__ = ["ATTACKS", "Attack", "Unavailable", "credit", "effort", "objection"]

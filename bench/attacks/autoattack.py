@@ -11,7 +11,17 @@ import sys
 import torch
 from torch import Tensor, nn
 
-from bench.attacks.packages import ART, LEAST_CLASSES, OWN, QUERIES, REMEDY, STEPS, TARGETS, Unavailable, installed
+from bench.spec.autoattack_packages import (
+    ART,
+    LEAST_CLASSES,
+    OWN,
+    QUERIES,
+    REMEDY,
+    STEPS,
+    TARGETS,
+    Unavailable,
+    installed,
+)
 
 
 def autoattack(logits, x: Tensor, y: Tensor, epsilon, step, steps, rng, start, loss) -> Tensor:
@@ -74,6 +84,6 @@ def by_own_package(network: Network, x: Tensor, y: Tensor, epsilon: float, seed:
 
 
 def by_art(network: Network, x: Tensor, y: Tensor, epsilon: float, seed: int) -> Tensor:
-    from bench.attacks.art import standard  # which imports ART, a matter of seconds
+    from bench.attacks.autoattack_art import standard  # which imports ART, a matter of seconds
 
     return standard(network, x, y, epsilon, seed, STEPS, TARGETS, QUERIES)

@@ -6,7 +6,7 @@ It sees outputs alone, so what hides a network's gradients does not hide the net
 import torch
 from torch import Tensor
 
-from bench.attacks.gradient import Logits, Loss, margin
+from bench.attacks.pgd import Logits, Loss, margin
 
 HALVED_AT = (10, 50, 200, 1000, 2000, 4000, 6000, 8000)  # queries of 10,000: from here the squares' area is halved
 FIRST_AREA = 0.8  # of the image; the paper's p for L∞

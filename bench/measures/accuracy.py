@@ -2,12 +2,12 @@
 
 import torch
 
-from bench import hits
-from bench.attacks.named import attack_of
+from bench.attacks.from_measurement import attack_of
 from bench.data import Images
-from bench.models.conditional import ConditionalNetwork
-from bench.models.conditioned import Conditioned
-from bench.specs import Measurement
+from bench.engines.conditioned import Conditioned
+from bench.measures import correct_bits
+from bench.models.network import ConditionalNetwork
+from bench.spec.measurement import Measurement
 
 BATCH = 256  # images attacked at once: enough to fill a CPU or GPU, little enough for ResNet-34 at 96×96
 
@@ -16,7 +16,7 @@ def accuracy(net: ConditionalNetwork, part: Images, what: Measurement, lam: floa
     """Clean and attacked accuracy of `net` at one λ and width on `part` (already on the network's device).
 
     Returns {"lam", "width", "attack", "n", "clean_correct", "robust_correct", "clean_hits", "robust_hits"}; hits say
-    which images were right, see bench.hits. The attack's random start depends on the measurement's seed and the image
+    which images were right, see correct_bits. The attack's random start depends on the measurement's seed and the image
     alone, so that every network and λ is attacked from the same points.
     """
     net.eval()
@@ -39,6 +39,6 @@ def accuracy(net: ConditionalNetwork, part: Images, what: Measurement, lam: floa
         "n": len(part.labels),
         "clean_correct": int(clean.sum()),
         "robust_correct": int(robust.sum()),
-        "clean_hits": hits.encode(clean),
-        "robust_hits": hits.encode(robust),
+        "clean_hits": correct_bits.encode(clean),
+        "robust_hits": correct_bits.encode(robust),
     }

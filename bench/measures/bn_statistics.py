@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from bench.data import Images
-from bench.models.conditional import ConditionalNetwork
-from bench.models.slimming import at_width
-from bench.specs import Measurement
+from bench.models.network import ConditionalNetwork
+from bench.models.slimmable import at_width
+from bench.spec.measurement import Measurement
 
 
 def bn_statistics(net: ConditionalNetwork, part: Images, what: Measurement, directory: Path) -> Iterator[dict]:

@@ -10,14 +10,15 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from bench import kernels
 from bench.data import Images
+from bench.engines import cpu
 from bench.models import build
-from bench.models.conditional import ConditionalNetwork
-from bench.models.layers import FiLM
-from bench.networks import untrained
-from bench.specs import Measurement, Recipe
-from bench.training.budget import training_passes
+from bench.models.film import FiLM
+from bench.models.network import ConditionalNetwork
+from bench.spec.architectures import untrained
+from bench.spec.measurement import Measurement
+from bench.spec.recipe import Recipe
+from bench.spec.training_cost import training_passes
 
 TIMED_BATCH, TIMINGS = 64, 15
 
@@ -59,7 +60,7 @@ def _cost(recipe: Recipe, shape: tuple[int, int, int], classes: int, width: floa
         if isinstance(module, nn.Conv2d | nn.Linear):
             kind = "film" if module in film else "all"
             module.register_forward_hook(lambda m, i, o, kind=kind: count(m, i, o, kind))
-    with torch.no_grad(), kernels.without():
+    with torch.no_grad(), cpu.without():
         cond = net.condition(torch.ones(1), width=width)
         net(torch.zeros(1, *shape), cond)
     branches = 1 + (recipe.norm != "normal")  # a weight and a bias per channel of each

@@ -4,7 +4,7 @@ results.json, with the selected weights in `net`; a new one is a function, a lin
 
 from bench.measures.bn_statistics import bn_statistics
 from bench.measures.cost import forward_cost
-from bench.measures.masking import masking
+from bench.measures.gradient_masking import masking
 from bench.measures.saliency import saliency
 from bench.measures.transfer import transfer
 

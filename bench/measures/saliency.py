@@ -7,12 +7,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bench.attacks.gradient import gradient
+from bench.atomic_write import write_tensors
+from bench.attacks.pgd import gradient
 from bench.data import Images
 from bench.measures.accuracy import BATCH
-from bench.models.conditional import ConditionalNetwork
-from bench.specs import Measurement
-from bench.training.checkpoint import write_tensors
+from bench.models.network import ConditionalNetwork
+from bench.spec.measurement import Measurement
 
 
 def saliency(net: ConditionalNetwork, part: Images, what: Measurement, directory: Path) -> Iterator[dict]:

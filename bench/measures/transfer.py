@@ -11,12 +11,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from bench.attacks.named import attack_of
+from bench.attacks.from_measurement import attack_of
 from bench.data import Images
 from bench.measures.accuracy import BATCH
 from bench.measures.saliency import unit
-from bench.models.conditional import ConditionalNetwork
-from bench.specs import Measurement
+from bench.models.network import ConditionalNetwork
+from bench.spec.measurement import Measurement
 
 
 def transfer(net: ConditionalNetwork, part: Images, what: Measurement, directory: Path) -> Iterator[dict]:

@@ -2,11 +2,11 @@
 
 import torch
 
-from bench.models.conditional import ConditionalNetwork
+from bench.models.network import ConditionalNetwork
 from bench.models.resnet import ResNet34
 from bench.models.wide_resnet import WideResNet
-from bench.networks import wrn_sizes
-from bench.specs import Recipe
+from bench.spec.architectures import wrn_sizes
+from bench.spec.recipe import Recipe
 
 
 def parse_arch(arch: str) -> tuple[type, dict]:

@@ -7,10 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bench import kernels
-from bench.kernels.calls import LONG, Dropped, draw, drop, images_last
-from bench.kernels.library import lanes, library
-from bench.kernels.recording import Value
+from bench.engines import cpu
+from bench.engines.cpu.c_structs import LONG, Dropped, draw, drop, images_last
+from bench.engines.cpu.compiled_library import lanes, library
+from bench.engines.cpu.lowering import Value
 
 
 def dropout(x: Tensor | Value, p: float) -> Tensor | Value:
@@ -20,7 +20,7 @@ def dropout(x: Tensor | Value, p: float) -> Tensor | Value:
         return x
     if isinstance(x, Value):
         return x.recording.dropout(x, p)
-    if not kernels.usable(x) or x.shape[1] % lanes():
+    if not cpu.usable(x) or x.shape[1] % lanes():
         return F.dropout(x, p)
     return Dropout.apply(x, p, draw())
 

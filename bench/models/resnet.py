@@ -2,11 +2,11 @@
 
 from torch import Tensor, nn
 
-from bench.models.conditional import ConditionalNetwork
-from bench.models.layers import Condition
-from bench.models.slimming import SlimConv2d, SlimLinear
+from bench.models.dual_bn import Condition
+from bench.models.network import ConditionalNetwork
+from bench.models.slimmable import SlimConv2d, SlimLinear
 from bench.models.unit import unit
-from bench.specs import Recipe
+from bench.spec.recipe import Recipe
 
 STAGES = ((64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2))  # channels, blocks, stride of the first block
 

@@ -3,9 +3,9 @@
 from torch import Tensor
 from torch.nn import functional as F
 
-from bench.kernels.recording import Value
-from bench.models.layers import Condition, ConditionalNorm
-from bench.models.slimming import SlimConv2d
+from bench.engines.cpu.lowering import Value
+from bench.models.dual_bn import Condition, ConditionalNorm
+from bench.models.slimmable import SlimConv2d
 
 
 def unit(
@@ -17,7 +17,7 @@ def unit(
     relu: bool = False,
 ) -> Tensor | Value:
     """ReLU(norm(conv(x)) + plus) of x (N, C, H, W). A Value stands for images while a network is recorded
-    (bench/kernels/recording.py)."""
+    (bench/engines/cpu/lowering.py)."""
     if isinstance(x, Value):
         return x.recording.unit(x, cond.width, conv, norm, plus, relu)
     if conv is not None:

@@ -6,7 +6,8 @@ import torch
 
 from bench.errors import BadInput
 from bench.models import parse_arch
-from bench.specs import PROTOCOLS, S1, Protocol, Recipe
+from bench.spec.lambda_sets import S1
+from bench.spec.recipe import PROTOCOLS, Protocol, Recipe
 
 TASKS = {
     "oat": "training step of OAT, dual BN",

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import psutil
 
+from bench import ROOT
 from bench.errors import BadInput
-from bench.provenance import ROOT
 
 INTERVAL = 0.2  # seconds between looks at the processes
 

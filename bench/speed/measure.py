@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from bench import provenance
+from bench.run import provenance
 from bench.speed import counts, memory, rates, sides, timing
 from bench.speed.cases import CASES, TASKS, Case, case
 from bench.speed.profile import seconds_by_kind

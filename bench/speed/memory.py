@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 
-from bench.provenance import ROOT
+from bench import ROOT
 
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 

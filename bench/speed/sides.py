@@ -12,11 +12,12 @@ import torch
 from torch import Tensor
 
 from bench.data import Dataset, Images
+from bench.engines.cpu import malloc
 from bench.models import build
-from bench.models.encoding import codebook
+from bench.models.lambda_encoding import codebook
 from bench.speed import authors, plain, reference
 from bench.speed.cases import CLASSES, Case, images
-from bench.training import heap, lambdas
+from bench.training import lambda_sampling
 from bench.training.loop import heldout_rows, sgd, train_epoch
 
 PRECISION = {"ours-fp32": "fp32", "ours-bf16": "bf16", "authors": "fp32", "plain": "fp32"}
@@ -38,9 +39,9 @@ def of_ours(case: Case, task: str, device: torch.device, precision: str) -> Call
     train, held = (Images(*images(case, n, device)) for n in (case.batch, case.evaluated))
     data = Dataset("random", CLASSES, train, held, held)
     if task == "evaluation":
-        return heap.kept()(lambda: heldout_rows(net, recipe, data))
+        return malloc.kept()(lambda: heldout_rows(net, recipe, data))
     optimiser, epochs = sgd(net, recipe), itertools.count()
-    return heap.kept()(lambda: train_epoch(net, optimiser, recipe, data, next(epochs)))
+    return malloc.kept()(lambda: train_epoch(net, optimiser, recipe, data, next(epochs)))
 
 
 def of_plain(case: Case, task: str, device: torch.device) -> Callable[[], object]:
@@ -58,7 +59,7 @@ def of_plain(case: Case, task: str, device: torch.device) -> Callable[[], object
 
     def train() -> float:
         x = pixels.to(torch.float32) / 255
-        lam, zeros = lambdas.sample(recipe, len(y), rng)
+        lam, zeros = lambda_sampling.sample(recipe, len(y), rng)
         code = None if book is None else book[torch.searchsorted(torch.tensor(recipe.lambdas), lam).to(device)]
         optimiser.zero_grad()
         loss = plain.loss(net, x, y, lam.to(device), code, zeros, recipe)
@@ -95,7 +96,7 @@ def of_the_authors(case: Case, task: str, device: torch.device, root: Path) -> C
         net.eval().requires_grad_(False)
         return as_theirs(device, lambda: authors.evaluate(root, net, x, y, book, recipe.lambdas))
     optimiser = plain_sgd(net, recipe)
-    lam, zeros = lambdas.sample(recipe, len(y), torch.Generator().manual_seed(0))
+    lam, zeros = lambda_sampling.sample(recipe, len(y), torch.Generator().manual_seed(0))
     code = None if book is None else book[torch.searchsorted(torch.tensor(recipe.lambdas), lam).to(device), None]
     batch = Batch(x, y, lam.to(device), code)
     net.train()

@@ -14,7 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import hits, provenance
+from bench import ROOT
+from bench.measures import correct_bits
+from bench.run import provenance
 from bench.speed import tables
 from bench.speed.commands import Cost, run
 
@@ -106,8 +108,8 @@ def spent(runs: Path) -> float:
 
 def report(folder: Path, networks: int) -> dict:
     """Eight real networks become a thousand: their results under the keys of a plan with so many seeds."""
-    from bench import plans
-    from bench.job import Job, Request
+    from bench.run import saved_plans
+    from bench.run.execution_plan import Job, Request
 
     words = trivial_run(folder)
     run([*words, "--seeds", "1"], folder / "log")
@@ -116,11 +118,11 @@ def report(folder: Path, networks: int) -> dict:
     for path in runs.glob("trials/*/results.json"):
         content = json.loads(path.read_text())
         real[content["recipe"]["method"], content["recipe"]["norm"], content["recipe"]["lam"]] = content
-    request = Request((Path(FRONTIERS),), scale, (), (), -(-networks // 8), (), runs, provenance.ROOT / "data", 1, None)
+    request = Request((Path(FRONTIERS),), scale, (), (), -(-networks // 8), (), runs, ROOT / "data", 1, None)
     job = Job.of(request)
     shutil.rmtree(runs)
     for one in job.plans:
-        plans.write(one, runs, "python -m bench run suites/frontiers.yaml")
+        saved_plans.write(one, runs, "python -m bench run suites/frontiers.yaml")
     for i, trial in enumerate(job.trials):
         recipe = trial.recipe
         content = json.loads(json.dumps(real[recipe.method, recipe.norm, recipe.lam]))
@@ -150,7 +152,7 @@ def another(row: dict, i: int) -> dict:
     if "robust_hits" not in row:
         return row
     robust = (row["robust_correct"] + i) % (row["clean_correct"] + 1)
-    return row | {"robust_correct": robust, "robust_hits": hits.encode(np.arange(row["n"]) < robust)}
+    return row | {"robust_correct": robust, "robust_hits": correct_bits.encode(np.arange(row["n"]) < robust)}
 
 
 def fresh(folder: Path, networks: int) -> dict:

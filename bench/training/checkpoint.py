@@ -4,12 +4,13 @@ Nothing is pickled. All randomness of an epoch is seeded from (recipe seed, epoc
 """
 
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+
+from bench.atomic_write import write_tensors
 
 
 @dataclass
@@ -24,17 +25,6 @@ class State:
 
 def snapshot(net: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().cpu().clone().contiguous() for name, value in net.state_dict().items()}
-
-
-def write_tensors(path: Path, tensors: dict[str, Tensor], metadata: dict[str, str] | None = None) -> None:
-    """Atomically: a temporary file beside `path`, flushed to disk, then renamed."""
-    from safetensors.torch import save_file
-
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    save_file(tensors, temporary, metadata)
-    with open(temporary, "rb") as file:
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
 
 
 def save(path: Path, net: nn.Module, optimiser: torch.optim.SGD, state: State) -> None:

@@ -8,14 +8,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from bench.attacks import ATTACKS
 from bench.data import Dataset, augment
+from bench.engines.cpu import malloc
+from bench.engines.precision import autocast
 from bench.measures.accuracy import accuracy
 from bench.models import build
-from bench.models.conditional import ConditionalNetwork
-from bench.models.precision import autocast
-from bench.specs import Measurement, Recipe
-from bench.training import checkpoint, heap, lambdas, schedule, selection
+from bench.models.network import ConditionalNetwork
+from bench.spec.attacks import ATTACKS
+from bench.spec.measurement import Measurement
+from bench.spec.recipe import Recipe
+from bench.training import checkpoint, lambda_sampling, schedule, selection
 from bench.training.objectives import OBJECTIVES, Batch
 
 
@@ -39,7 +41,7 @@ def train(recipe: Recipe, data: Dataset, directory: Path, device: torch.device) 
     data = data.to(device)
     for epoch in range(state.epoch, recipe.epochs):
         started = time.perf_counter()
-        with heap.kept():
+        with malloc.kept():
             row = {"epoch": epoch + 1, "epochs": recipe.epochs} | train_epoch(net, optimiser, recipe, data, epoch)
             if schedule.selects(epoch, recipe.epochs):
                 row |= selection.consider(state, net, recipe, heldout_rows(net, recipe, data), epoch + 1)
@@ -78,7 +80,7 @@ def train_epoch(net: ConditionalNetwork, optimiser, recipe: Recipe, data: Datase
             group["lr"] = lr
         chosen = order[i * recipe.batch : (i + 1) * recipe.batch]
         x = augment(data.train.images[chosen], recipe.augment, rng).to(torch.float32).div_(255)
-        lam, zeros = lambdas.sample(recipe, len(chosen), cpu_rng)
+        lam, zeros = lambda_sampling.sample(recipe, len(chosen), cpu_rng)
         x = x.contiguous(memory_format=torch.channels_last)
         y, lam = data.train.labels[chosen], lam.to(device)
         optimiser.zero_grad(set_to_none=True)

@@ -12,11 +12,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bench.attacks.gradient import pgd
-from bench.models.conditional import ConditionalNetwork
-from bench.models.conditioned import Conditioned
-from bench.models.precision import autocast
-from bench.specs import Recipe
+from bench.attacks.pgd import pgd
+from bench.engines.conditioned import Conditioned
+from bench.engines.precision import autocast
+from bench.models.network import ConditionalNetwork
+from bench.spec.recipe import Recipe
 
 
 @dataclass

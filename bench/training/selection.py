@@ -5,9 +5,10 @@ from pathlib import Path
 
 import torch
 
-from bench.models.conditional import ConditionalNetwork
-from bench.specs import Recipe
-from bench.training.checkpoint import State, snapshot, write_tensors
+from bench.atomic_write import write_tensors
+from bench.models.network import ConditionalNetwork
+from bench.spec.recipe import Recipe
+from bench.training.checkpoint import State, snapshot
 
 ONE = "one"  # the tag of the network chosen by the mean over λ (and widths) of (SA + RA)/2
 

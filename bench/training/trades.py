@@ -16,9 +16,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from bench.attacks.gradient import pgd
-from bench.models.conditional import ConditionalNetwork
-from bench.specs import Recipe
+from bench.attacks.pgd import pgd
+from bench.models.network import ConditionalNetwork
+from bench.spec.recipe import Recipe
 from bench.training.objectives import OBJECTIVES, Batch, count, logits, under_attack
 
 

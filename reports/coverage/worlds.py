@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
-from bench import hits
+from bench.measures import correct_bits
 from reports.results import POINT_COLUMNS, Panel
 
 Truth = dict[str, dict[float, tuple[float, float]]]  # label → λ → SA and RA, percent
@@ -67,7 +67,7 @@ def counted(world: World, grid: pd.DataFrame, rng: np.random.Generator) -> pd.Da
     if world.seeds == 1:
         right = images(expected, grid.network.to_numpy(), world.n, rng)
         counts = right.sum(axis=-1)
-        texts = {f"{m}_hits": [hits.encode(row) for row in right[:, i]] for i, m in enumerate(METRICS)}
+        texts = {f"{m}_hits": [correct_bits.encode(row) for row in right[:, i]] for i, m in enumerate(METRICS)}
     else:
         counts, texts = binomials(np.clip(expected + effects(world, grid, rng), 0, 1), world.n, rng), {}
     columns = {f"{metric}_correct": counts[:, i] for i, metric in enumerate(METRICS)}

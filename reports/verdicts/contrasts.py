@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from bench import hits
+from bench.measures import correct_bits
 from reports import words
 from reports.results import Panel
 from reports.verdicts import estimates
@@ -36,7 +36,7 @@ class Count(NamedTuple):
     correct: int
     n: int
     key: str
-    hits: str | None = None  # which images, as bench.hits has it; None in older results
+    hits: str | None = None  # which images, as bench.measures.correct_bits has it; None in older results
 
 
 Cells = Mapping[Cell, Mapping[int, Count]]
@@ -121,7 +121,7 @@ def over_images(coefficients, counts: list[Count]) -> Estimate:
 
 def decoded(counts: Iterable[Count]) -> np.ndarray:
     """(counts, n) booleans."""
-    return np.array([hits.decode(count.hits, count.n) for count in counts])
+    return np.array([correct_bits.decode(count.hits, count.n) for count in counts])
 
 
 @dataclass(frozen=True)

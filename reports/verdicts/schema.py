@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pydantic
 
 from bench.errors import unknown
-from bench.yamlfile import Document, read
+from bench.spec.strict_yaml import Document, read
 from reports import words
 from reports.results import Panel
 from reports.verdicts import accuracy, frontier, probes

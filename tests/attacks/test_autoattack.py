@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from bench.attacks import ATTACKS, Unavailable, autoattack, credit, effort, packages
-from bench.attacks.gradient import pgd
-from bench.attacks.named import attack_of
-from bench.attacks.packages import ART, OWN
-from bench.specs import Measurement
+from bench.attacks import autoattack, autoattack_art
+from bench.attacks.from_measurement import attack_of
+from bench.attacks.pgd import pgd
+from bench.spec import autoattack_packages
+from bench.spec.attacks import ATTACKS, credit, effort
+from bench.spec.autoattack_packages import ART, OWN, Unavailable
+from bench.spec.measurement import Measurement
 from tests.recipes import images, lively, oat
 
 HAVE = {OWN: importlib.util.find_spec(OWN) is not None, ART: importlib.util.find_spec("art") is not None}
@@ -132,10 +134,11 @@ def test_both_packages_agree_on_a_network(by):
 @pytest.mark.skipif(not HAVE[ART], reason=WHERE[ART])
 def test_art_s_attacks_have_the_standard_version_s_budget(monkeypatch):
     """100 iterations from a step of 2ε, one start, 9 targets, 5000 queries: AutoAttack's set_version("standard")."""
-    from bench.attacks import art
 
     made = []
-    monkeypatch.setattr(art, "run_attack", lambda x, y, robust, attack, *rest: made.append(attack) or (x, robust))
+    monkeypatch.setattr(
+        autoattack_art, "run_attack", lambda x, y, robust, attack, *rest: made.append(attack) or (x, robust)
+    )
     autoattack.by_art(autoattack.Network(tiny), X, Y, 0.1, 0)
     names = [type(attack).__name__ for attack in made]
     assert names == ["AutoProjectedGradientDescent", *["Targeted"] * 9, "DeepFool", "SquareAttack"]
@@ -147,7 +150,7 @@ def test_art_s_attacks_have_the_standard_version_s_budget(monkeypatch):
 
 @pytest.mark.skipif(not HAVE[ART], reason=WHERE[ART])
 def test_the_targeted_dlr_loss_is_the_paper_s():
-    from bench.attacks.art import TargetedDLR
+    from bench.attacks.autoattack_art import TargetedDLR
 
     outputs = torch.tensor([[3.0, 1.0, 6.0, 2.0, 5.0]])
     marks = torch.tensor([[0.0, 0.5, 0.0, 0.0, 1.0]])  # right: class 4, target: class 1
@@ -164,7 +167,7 @@ def test_a_row_names_the_package():
     name, _, version = credit(Measurement(attack="autoattack", epsilon=0.1, step=0.1, lambdas=(0,)))[
         "package"
     ].partition(" ")
-    assert name == packages.installed() and version
+    assert name == autoattack_packages.installed() and version
     assert credit(Measurement(epsilon=0.1, step=0.1, lambdas=(0,))) == {}
 
 
@@ -172,13 +175,13 @@ def test_its_own_package_comes_first_and_one_without_a_version_is_named_by_its_s
     (tmp_path / OWN).mkdir()
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, OWN, raising=False)
-    assert packages.installed() != OWN or HAVE[OWN]  # an empty folder is no package
+    assert autoattack_packages.installed() != OWN or HAVE[OWN]  # an empty folder is no package
     (tmp_path / OWN / "__init__.py").write_text("")
     importlib.invalidate_caches()
-    assert packages.installed() == OWN
-    before = packages.package()
+    assert autoattack_packages.installed() == OWN
+    before = autoattack_packages.package()
     (tmp_path / OWN / "more.py").write_text("x = 1")
-    assert before.startswith("autoattack (source ") and packages.package() != before
+    assert before.startswith("autoattack (source ") and autoattack_packages.package() != before
 
 
 def test_without_any_package_it_is_one_line(by):
@@ -191,6 +194,6 @@ def test_without_any_package_it_is_one_line(by):
 )
 def test_its_effort_is_reckoned_in_gradient_steps(name, classes, steps, monkeypatch):
     """Half of the images, of which each costs 100 steps of CE, 9 × 100 of DLR, as many of FAB, and 5000 queries."""
-    monkeypatch.setattr(packages, "installed", lambda: name)
+    monkeypatch.setattr(autoattack_packages, "installed", lambda: name)
     assert effort(Measurement(attack="autoattack", epsilon=0.1, step=0.1, lambdas=(0,)), classes) == steps
     assert ATTACKS["autoattack"].lacking() is None

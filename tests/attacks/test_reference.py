@@ -11,9 +11,9 @@ import torch
 from foolbox.attacks.gradient_descent_base import L1BaseGradientDescent
 from torch import nn
 
-from bench.attacks import ATTACKS
-from bench.attacks.gradient import cross_entropy, pgd
-from bench.attacks.named import FUNCTIONS, away
+from bench.attacks.from_measurement import FUNCTIONS, away
+from bench.attacks.pgd import cross_entropy, pgd
+from bench.spec.attacks import ATTACKS
 from tests.recipes import images, lively, oat, pgd_at
 
 X, Y = images(24)

@@ -2,11 +2,11 @@
 
 import torch
 
-from bench.attacks import ATTACKS, effort
-from bench.attacks.gradient import cross_entropy, margin
-from bench.attacks.named import LOSSES, attack_of
+from bench.attacks.from_measurement import LOSSES, attack_of
+from bench.attacks.pgd import cross_entropy, margin
 from bench.attacks.square import area, square
-from bench.specs import Measurement
+from bench.spec.attacks import ATTACKS, effort
+from bench.spec.measurement import Measurement
 from tests.recipes import images
 
 X, Y = images(40, (2, 6, 6))

@@ -3,13 +3,15 @@
 import pytest
 import torch
 
-from bench import hits, kernels
-from bench.attacks.gradient import pgd
-from bench.attacks.named import FUNCTIONS
+from bench.attacks.from_measurement import FUNCTIONS
+from bench.attacks.pgd import pgd
 from bench.data import Images
+from bench.engines import cpu
 from bench.measures import accuracy as module
+from bench.measures import correct_bits
 from bench.measures.accuracy import accuracy
-from bench.specs import S1, Measurement
+from bench.spec.lambda_sets import S1
+from bench.spec.measurement import Measurement
 from tests.recipes import images, lively, oat
 
 NET = lively(oat())
@@ -36,10 +38,10 @@ def test_counts_equal_a_plain_loop(lam):
         for i in range(50):
             clean.append(bool(NET(x[i : i + 1], cond[:1]).argmax() == part.labels[i]))
             robust.append(bool(NET(adv[i : i + 1], cond[:1]).argmax() == part.labels[i]))
-    assert hits.decode(found["clean_hits"], 50).tolist() == clean
-    assert hits.decode(found["robust_hits"], 50).tolist() == robust
+    assert correct_bits.decode(found["clean_hits"], 50).tolist() == clean
+    assert correct_bits.decode(found["robust_hits"], 50).tolist() == robust
     assert sum(clean) == 33
-    assert hits.without(found) == {
+    assert correct_bits.without(found) == {
         "lam": lam,
         "width": 1.0,
         "attack": "pgd7",
@@ -81,11 +83,11 @@ def test_it_computes_in_fp32_whatever_the_recipe_was_trained_in(asked, seen):
     net, types = lively(oat(precision="bf16")), set()
     net.blocks[0].conv2.register_forward_hook(lambda module, inputs, output: types.add(output.dtype))
     net.lists.clear()
-    with kernels.without():  # layer by layer, so that the hook is called
+    with cpu.without():  # layer by layer, so that the hook is called
         accuracy(net, PART.slice(0, 4), WHAT, 0.2, **asked)
     assert types == {seen} and not net.lists
     accuracy(net, PART.slice(0, 4), WHAT, 0.2, **asked)
-    assert {tape.dtype for tape in net.lists.get("tapes", [])} == ({seen} if kernels.usable(X) else set())
+    assert {tape.dtype for tape in net.lists.get("tapes", [])} == ({seen} if cpu.usable(X) else set())
 
 
 @pytest.fixture

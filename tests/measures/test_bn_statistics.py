@@ -5,7 +5,7 @@ import torch
 
 from bench.data import Images
 from bench.measures.bn_statistics import bn_statistics
-from bench.specs import Measurement
+from bench.spec.measurement import Measurement
 from tests.recipes import lively, oat, pgd_at
 
 WIDTHS = (0.5, 1.0)

@@ -7,8 +7,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from bench.data import Images
 from bench.measures.cost import TIMED_BATCH, cost, forward_cost
 from bench.models import build
-from bench.networks import untrained
-from bench.specs import Measurement, Protocol
+from bench.spec.architectures import untrained
+from bench.spec.measurement import Measurement
+from bench.spec.recipe import Protocol
 from tests.recipes import images, lively, oat, pgd_at
 from tests.stand_alone import stand_alone
 

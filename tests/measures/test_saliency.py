@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 from bench.data import Images
 from bench.measures.saliency import alignment, saliency
-from bench.specs import Measurement
+from bench.spec.measurement import Measurement
 from tests.recipes import images, lively, oat, pgd_at
 
 WIDTHS = (0.5, 1.0)

@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from bench.kernels.calls import LEVELS
+from bench.engines.cpu.c_structs import LEVELS
 from bench.models.dropout import dropout
 
 KINDS = {"kernel": (16, torch.float32), "kernel-bf16": (48, torch.bfloat16), "torch": (7, torch.float32)}

@@ -8,8 +8,10 @@ from torch import nn
 
 from bench.measures.cost import cost
 from bench.models import build, parse_arch
-from bench.models.layers import Condition, ConditionalNorm, FiLM
-from bench.specs import S1, Protocol
+from bench.models.dual_bn import Condition, ConditionalNorm
+from bench.models.film import FiLM
+from bench.spec.lambda_sets import S1
+from bench.spec.recipe import Protocol
 from tests.recipes import images, lively, oat, pgd_at
 
 SMALL = {"wrn-10-1": (1, 8, 8), "resnet34": (3, 16, 16)}

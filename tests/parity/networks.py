@@ -8,9 +8,10 @@ from scipy.fftpack import dct
 from torch import Tensor, nn
 
 from bench.models import build
-from bench.models.conditional import ConditionalNetwork
-from bench.models.importer import convert
-from bench.specs import PROTOCOLS, S1, Recipe
+from bench.models.authors_checkpoint import convert
+from bench.models.network import ConditionalNetwork
+from bench.spec.lambda_sets import S1
+from bench.spec.recipe import PROTOCOLS, Recipe
 from bench.speed.authors import CLASSES, network
 from tests.parity import reference
 

@@ -13,12 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bench.attacks import gradient
-from bench.kernels.recording import Unsupported, Value
+from bench.attacks import pgd
+from bench.engines.cpu.lowering import Unsupported, Value
 from bench.models import dropout
-from bench.models.conditional import ConditionalNetwork
-from bench.models.importer import authors_name
-from bench.models.layers import Condition
+from bench.models.authors_checkpoint import authors_name
+from bench.models.dual_bn import Condition
+from bench.models.network import ConditionalNetwork
 from bench.speed import authors
 from bench.speed.authors import STEPS
 from bench.training import objectives
@@ -134,13 +134,13 @@ def same_draws(patch: pytest.MonkeyPatch, step: Step, images: list[Tensor]) -> N
         return next(crafted)
 
     patch.setattr(dropout, "dropout", SameMasks())
-    patch.setattr(gradient, "begin", start_at(starts))
+    patch.setattr(pgd, "begin", start_at(starts))
     patch.setattr(objectives, "craft", ours_recorded_theirs_given)
 
 
 def start_at(starts: Iterator[Tensor]) -> Callable:
-    """Stands in for `begin` of bench/attacks/gradient.py: the next given start, and the same bounds."""
-    begin = gradient.begin
+    """Stands in for `begin` of bench/attacks/pgd.py: the next given start, and the same bounds."""
+    begin = pgd.begin
 
     def given(x, epsilon, rng, start):
         _, low, high = begin(x, epsilon, rng, "image")

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from bench.attacks import gradient
+from bench.attacks import pgd
 from bench.data import Dataset, Images
-from bench.models.importer import authors_name
-from bench.training import lambdas, loop
+from bench.models.authors_checkpoint import authors_name
+from bench.training import lambda_sampling, loop
 from tests.parity import reference
 from tests.parity.measure import largest, relative
 from tests.parity.networks import Case, batch, pair
@@ -32,8 +32,8 @@ def test_an_epoch_of_one_batch_is_the_authors_step(monkeypatch):
         optimiser.state[parameter]["momentum_buffer"] = momentum.clone()
 
     monkeypatch.setattr(torch, "randperm", lambda n, generator: torch.arange(n))
-    monkeypatch.setattr(lambdas, "sample", lambda recipe, n, rng: (data.lam, CASE.zeros))
-    monkeypatch.setattr(gradient, "begin", start_at(iter(step.images[:: STEPS + 1])))
+    monkeypatch.setattr(lambda_sampling, "sample", lambda recipe, n, rng: (data.lam, CASE.zeros))
+    monkeypatch.setattr(pgd, "begin", start_at(iter(step.images[:: STEPS + 1])))
     images = Images((data.x * 255).round().to(torch.uint8), data.y)
     row = loop.train_epoch(ours, optimiser, recipe, Dataset("any", 10, images, images, images), 0)
 

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from bench.models.encoding import codebook
-from bench.specs import PROTOCOLS, S1, step_size
-from bench.training import lambdas
+from bench.models.lambda_encoding import codebook
+from bench.spec.lambda_sets import S1
+from bench.spec.recipe import PROTOCOLS, step_size
+from bench.training import lambda_sampling
 from tests.parity import reference
 from tests.parity.networks import Case, encoding_matrix
 
@@ -31,7 +32,7 @@ def test_lambdas_of_a_batch(size):
     sampling = reference.load("utils.sample_lambda")
     with reference.on_the_cpu():
         theirs, _, zeros = sampling.element_wise_sample_lambda("disc", list(S1), None, size)
-    ours, our_zeros = lambdas.sample(Case("resnet34", "dual").recipe, size, torch.Generator().manual_seed(0))
+    ours, our_zeros = lambda_sampling.sample(Case("resnet34", "dual").recipe, size, torch.Generator().manual_seed(0))
     assert our_zeros == zeros and ours.dtype == theirs.dtype and len(ours) == len(theirs) == size
     assert torch.equal(ours == 0, theirs == 0)  # both have their zeros first
     assert set(ours.tolist()) <= set(torch.tensor(S1).tolist()) >= set(theirs.tolist())

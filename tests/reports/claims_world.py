@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from safetensors.numpy import save_file
 
-from bench import plans
-from bench.suite import SCALES, Options, plan
+from bench.run import saved_plans
+from bench.spec.suite import SCALES, Options, plan
 from reports.results import POINT_COLUMNS, Panel
 
 S1 = (0.0, 0.1, 0.2, 0.3, 0.4, 1.0)
@@ -72,9 +72,9 @@ def suites(runs: Path, names=None, n: int = 1000, spread: float = 0.05, **option
     for path in sorted(SUITES.glob("*.yaml")):
         if names is None or path.stem in names:
             planned = plan(path, "laptop", Options(**options))
-            plans.write(planned, runs, f"python -m bench run suites/{path.name}")
+            saved_plans.write(planned, runs, f"python -m bench run suites/{path.name}")
             for one in planned.panels:
-                for trial, label in zip(one.trials, plans.labels(one), strict=True):
+                for trial, label in zip(one.trials, saved_plans.labels(one), strict=True):
                     finish(runs, trial, label, n, spread, rng)
 
 

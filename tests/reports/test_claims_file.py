@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from bench.errors import BadInput
-from bench.suite import SCALES
+from bench.spec.suite import SCALES
 from reports import claims, claims_text
 from reports.figures import FIGURES
 from reports.verdicts import schema

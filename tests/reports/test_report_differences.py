@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from bench import hits
+from bench.measures import correct_bits
 from reports import differences
 from reports.verdicts import estimates
 
@@ -19,7 +19,7 @@ def points(values: dict, n=450, lambdas=(0.0, 1.0), right: dict | None = None) -
             row = {"label": label, "seed": seed, "n": n, "sa": sa, "ra": sa / 2, "key": f"{label}-{seed}"}
             row |= {"width": 1.0, "attack": "pgd7", "clean_correct": clean, "robust_correct": robust}
             if right:
-                row |= dict.fromkeys(hits.COLUMNS, hits.encode(right[label]))
+                row |= dict.fromkeys(correct_bits.COLUMNS, correct_bits.encode(right[label]))
             rows += [row | {"lam": lam} for lam in lambdas]
     return pd.DataFrame(rows)
 

@@ -8,7 +8,7 @@ import synthetic
 import synthetic_probes
 from test_report_results import view
 
-from bench import hits
+from bench.measures import correct_bits
 from reports import provenance, results, rows
 
 BN = {"lam": 0.1, "branch": "a", "width": 1.0, "layer": "norm", "mean": [0.1, 0.2], "var": [1.0, 2.0]}
@@ -23,8 +23,8 @@ IMPOSSIBLE = [
     ("accuracy", {"lam": math.nan}),
     ("accuracy", {"lam": 1.5}),
     ("accuracy", {"width": None}),
-    ("accuracy", {"clean_hits": hits.encode([True] * 8 + [False] * 2)}),
-    ("accuracy", {"robust_hits": hits.encode([True] * 5 + [False] * 15)}),
+    ("accuracy", {"clean_hits": correct_bits.encode([True] * 8 + [False] * 2)}),
+    ("accuracy", {"robust_hits": correct_bits.encode([True] * 5 + [False] * 15)}),
     ("bn_statistics", {"var": [1.0]}),
     ("bn_statistics", {"var": [1.0, -0.1]}),
     ("bn_statistics", {"mean": [0.1, math.inf]}),

@@ -3,15 +3,15 @@
 import pytest
 import torch
 
-from bench.attacks import gradient
+from bench.attacks import pgd
 from bench.data import Dataset, Images
 from bench.models import build
-from bench.models.encoding import encode
-from bench.specs import PROTOCOLS
+from bench.models.lambda_encoding import encode
+from bench.spec.recipe import PROTOCOLS
 from bench.speed import plain
 from bench.speed.cases import CASES, images
 from bench.speed.sides import sgd
-from bench.training import lambdas
+from bench.training import lambda_sampling
 from bench.training.loop import train_epoch
 
 
@@ -26,8 +26,8 @@ def test_a_training_step(task, protocol, monkeypatch):
     theirs = plain.Network(recipe, 1, dim)
     theirs.load_state_dict({k: v.clone() for k, v in ours.state_dict().items() if k not in ("codebook", "lambdas")})
     pixels, y = images(case, 12, torch.device("cpu"))
-    lam, zeros = lambdas.sample(recipe, 12, torch.Generator().manual_seed(0))
-    monkeypatch.setattr(lambdas, "sample", lambda *_: (lam, zeros))
+    lam, zeros = lambda_sampling.sample(recipe, 12, torch.Generator().manual_seed(0))
+    monkeypatch.setattr(lambda_sampling, "sample", lambda *_: (lam, zeros))
     monkeypatch.setattr(torch, "randperm", lambda n, generator: torch.arange(n))
     at_the_image(monkeypatch)
 
@@ -57,8 +57,8 @@ def difference(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor]) -
 
 def at_the_image(monkeypatch) -> None:
     """Both attacks start at the image."""
-    begin = gradient.begin
-    monkeypatch.setattr(gradient, "begin", lambda x, epsilon, rng, start: begin(x, epsilon, rng, "image"))
+    begin = pgd.begin
+    monkeypatch.setattr(pgd, "begin", lambda x, epsilon, rng, start: begin(x, epsilon, rng, "image"))
     monkeypatch.setattr(torch.Tensor, "uniform_", lambda self, *_, **__: self.zero_())
 
 

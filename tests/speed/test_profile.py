@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from bench.kernels.library import library
+from bench.engines.cpu import malloc
+from bench.engines.cpu.compiled_library import library
 from bench.speed import sides
 from bench.speed.cases import CASES
 from bench.speed.profile import OTHER, kind_of, seconds_by_kind
-from bench.training import heap
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_a_kind_of_work(operator, kind):
 
 
 def test_the_profiler_sees_the_kernels_kinds_of_work(monkeypatch):
-    monkeypatch.setattr(heap, "mallopt", lambda: None)  # memory kept by this process would hide another test's peak
+    monkeypatch.setattr(malloc, "mallopt", lambda: None)  # memory kept by this process would hide another test's peak
     if library(torch.float32) is None:
         pytest.skip("no kernels on this machine")
     step = sides.of("ours-fp32", CASES["digits"], "oat", torch.device("cpu"), None)

@@ -7,7 +7,8 @@ import torch
 import torch.nn.functional as F
 
 from bench.models import build
-from bench.specs import S1, Protocol
+from bench.spec.lambda_sets import S1
+from bench.spec.recipe import Protocol
 from bench.training import loop, objectives, selection
 from bench.training.checkpoint import State
 from bench.training.objectives import OBJECTIVES, Batch

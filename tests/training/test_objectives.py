@@ -4,9 +4,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from bench import kernels
-from bench.models.layers import Condition
-from bench.specs import Protocol
+from bench.engines import cpu
+from bench.models.dual_bn import Condition
+from bench.spec.recipe import Protocol
 from bench.training import objectives
 from bench.training.objectives import OBJECTIVES, Batch
 from tests.recipes import images, lively, oat, pgd_at
@@ -176,10 +176,10 @@ def test_bf16_keeps_images_and_loss_in_fp32():
     net.stem.register_forward_hook(lambda module, inputs, output: types.add((inputs[0].dtype, output.dtype)))
     net.register_forward_pre_hook(lambda module, inputs: images_given.add(inputs[0].dtype))
     net.lists.clear()
-    with kernels.without():  # layer by layer, so that the stem's hook is called
+    with cpu.without():  # layer by layer, so that the stem's hook is called
         terms = list(OBJECTIVES["oat"](net, recipe, Batch(X, Y, LAM, 2, torch.Generator())))
     assert types == {(torch.float32, torch.bfloat16)} and not net.lists
     terms += list(OBJECTIVES["oat"](net, recipe, Batch(X, Y, LAM, 2, torch.Generator())))
     stored = {one.dtype for made in net.lists.values() for one in made}
-    assert stored == ({torch.bfloat16} if kernels.usable(X) else set())
+    assert stored == ({torch.bfloat16} if cpu.usable(X) else set())
     assert images_given == {term.dtype for term in terms} == {torch.float32}

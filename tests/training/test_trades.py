@@ -5,10 +5,10 @@ import json
 import pytest
 import torch
 
-from bench.attacks.gradient import pgd
-from bench.specs import Protocol
+from bench.attacks.pgd import pgd
+from bench.spec.recipe import Protocol
+from bench.spec.training_cost import training_passes
 from bench.training import trades
-from bench.training.budget import training_passes
 from bench.training.objectives import OBJECTIVES, Batch
 from tests.command import bench
 from tests.recipes import lively, oat, pgd_at

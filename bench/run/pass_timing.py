@@ -1,0 +1,41 @@
+"""How fast this machine is at a network: what a pass of one image takes, forward or backward."""
+
+import time
+
+import torch
+
+from bench.attacks.pgd import climb, cross_entropy
+from bench.data import Info
+from bench.engines.conditioned import Conditioned
+from bench.measures.cost import cost
+from bench.models import build
+from bench.spec.recipe import Recipe
+
+LEAST_SECONDS = 0.25  # of a timing
+STEPS = 7  # of an attack: what most of a training step and of an evaluation is
+
+
+def time_pass(recipe: Recipe, info: Info, precision: str, width: float, device: str) -> float:
+    """Seconds of one image's forward or input-backward pass in an attack at this width, in batches as training has them
+    (smaller where a batch of a large network would take a CPU seconds)."""
+    macs = cost(recipe, info.shape, info.classes).macs
+    batch = recipe.batch if device == "cuda" else int(max(2, min(recipe.batch, 30e9 / macs)))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    net = build(recipe, info.shape[0], info.classes).to(device).eval()
+    x = torch.rand(batch, *info.shape, device=device).contiguous(memory_format=torch.channels_last)
+    y = torch.zeros(batch, dtype=torch.int64, device=device)
+    logits = Conditioned(net, net.condition(torch.full((batch,), 0.5, device=device), width=width), precision)
+
+    def attack() -> None:
+        climb(logits, x, x, x, y, 0.0, STEPS, cross_entropy)
+        if device == "cuda":
+            torch.cuda.synchronize()
+
+    attack()
+    count, started = 0, time.perf_counter()
+    while time.perf_counter() - started < LEAST_SECONDS:
+        attack()
+        count += 1
+    torch.set_num_threads(threads)
+    return (time.perf_counter() - started) / (2 * STEPS * count * batch)

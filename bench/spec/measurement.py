@@ -1,0 +1,49 @@
+"""Define Measurement: what is measured on a trained network."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from bench.spec.recipe import Frozen
+
+
+class Measurement(Frozen):
+    """What is asked of a trained network, at one width. `probe` says what; the attack's fields belong to `accuracy` and
+    `transfer`, and `epsilon` and `step` to `masking` too.
+
+    Fields of the attack that are None stand at the attack's own (bench.spec.attacks.ATTACKS).
+    """
+
+    probe: Literal["accuracy", "bn_statistics", "saliency", "cost", "transfer", "masking"] = Field(
+        "accuracy", description="accuracy (SA and RA), or another name in bench.spec.probes.PASSES"
+    )
+    attack: str = Field("pgd7", description="a name in bench.spec.attacks.ATTACKS")
+    epsilon: float = Field(0.0, ge=0, le=1)
+    step: float = Field(0.0, ge=0, description="step size of an iterated attack, image units")
+    steps: int | None = Field(None, ge=1)
+    start: Literal["uniform", "image"] | None = Field(None, description="in the ε-ball at random, or the image itself")
+    restarts: int = Field(1, ge=1, description="an image counts as robust when it withstands all of them")
+    targeted: bool = Field(False, description="towards each wrong class in turn, the likeliest first")
+    lambdas: tuple[float, ...] = Field((), description="for PGD-AT its one λ; none where a probe asks for no λ")
+    width: float = Field(1.0, gt=0, le=1)
+    test_images: int | None = Field(None, ge=1, description="the first so many test images; none for all")
+    few_images: bool = Field(
+        False, description="on the scale's few images: MLflow keeps it apart from the whole test set"
+    )
+    images: tuple[int, ...] = Field((), description="test images, by index, whose saliency maps are kept")
+    surrogate: str | None = Field(None, description="key of the network that examples are crafted on (masking)")
+    seed: int = Field(0, ge=0, description="of the attack's random start")
+
+    @model_validator(mode="after")
+    def _fits_together(self):
+        attacks = self.probe in ("accuracy", "transfer", "masking")
+        if attacks and not (self.epsilon > 0 and self.step > 0 and self.lambdas):
+            raise ValueError(f"{self.probe} takes epsilon and step above 0, and at least one λ")
+        return self
+
+    @property
+    def attack_label(self) -> str:
+        """The attack with what was changed in it, as MLflow's metrics and the CSV files name it: pgd7-50steps-r10."""
+        parts = [self.attack, *([f"{self.steps}steps"] if self.steps else []), *([self.start] if self.start else [])]
+        parts += [f"r{self.restarts}"] * (self.restarts > 1) + ["targeted"] * self.targeted
+        return "-".join(parts)

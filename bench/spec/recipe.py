@@ -1,0 +1,224 @@
+"""Define Recipe: everything that determines a trained network."""
+
+import functools
+import hashlib
+import json
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from bench.spec.lambda_sets import LAMBDA_SETS, S1
+
+RECIPE_VERSION = 1  # raise it whenever the same recipe would train another network than before
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def canonical(self) -> str:
+        """JSON with sorted keys and without the fields that stand at their default.
+
+        Leaving defaults out lets a later version add a field, neutral by default, without renaming every old network.
+        A default that changes what is trained must therefore raise RECIPE_VERSION.
+        """
+        return json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True, separators=(",", ":"))
+
+    @property
+    def key(self) -> str:
+        """16 hexadecimal digits (64 bits) of the SHA-256 over the canonical JSON and the recipe version."""
+        return key_of(self)
+
+
+@functools.lru_cache(maxsize=100_000)
+def key_of(model: Frozen) -> str:
+    """Remembered by the fields' values, and not within the model, whose changed copies would carry it along: a plan
+    asks for each key some thirty times."""
+    return hashlib.sha256(f"v{RECIPE_VERSION}:{model.canonical()}".encode()).hexdigest()[:16]
+
+
+class Protocol(Frozen):
+    """The rows of the protocol ledger (docs/protocol.md): where paper and authors' code differ, or both are silent."""
+
+    step_rule: Literal["quarter", "authors"] = Field(
+        "quarter", description="row 1: PGD step ε/4 (the paper's 2/255 at ε=8/255), or min(1.25ε, ε+4/255)/steps"
+    )
+    lam_sampling: Literal["iid", "fixed-zeros"] = Field(
+        "iid", description="row 2: λ of each sample i.i.d., or exactly ceil(B/|S|) zeros in each batch"
+    )
+    film: Literal["paper", "authors"] = Field(
+        "paper",
+        description="row 3: after every BN, two MLPs with hidden width C; or none after the shortcut's BN and WRN's "
+        "last, one MLP with hidden width 2C and a Leaky ReLU on γ and β too",
+    )
+    clean_branch: Literal["by-lambda", "always-c"] = Field(
+        "by-lambda", description="row 4: clean images with λ≠0 go through BN_a, or all clean images through BN_c"
+    )
+    selection: Literal["one", "each", "last"] = Field(
+        "one",
+        description="row 5: one checkpoint by the mean over λ of (SA+RA)/2 on held-out images; another epoch per λ and "
+        "metric; or simply the last epoch",
+    )
+    unseen: Literal["interpolate", "nearest"] = Field(
+        "interpolate", description="row 7: the code of an unseen λ, from its two trained neighbours or the nearest one"
+    )
+    attack_bn: Literal["eval", "train"] = Field("eval", description="row 12: BN mode while crafting in training")
+    attack_lam0: Literal["skip", "make"] = Field(
+        "skip", description="row 13: λ=0 samples have weight 0 on the adversarial term, so no attack is made for them"
+    )
+    encoding_seed: int = Field(
+        0, ge=0, description="row 14: seed of the random orthogonal matrix, stored with the network"
+    )
+    dct: Literal["orthonormal", "unnormalised"] = Field(
+        "orthonormal", description="row 15: columns of the orthonormal DCT matrix, or rows of the un-normalised one"
+    )
+    film_init: Literal["one", "zero"] = Field(
+        "one", description="row 16: γ starts around 1, as in the FiLM paper that Sec. 3.1 adopts; or around 0"
+    )
+
+
+# What only a conditional network has: for PGD-AT these fields stand at their default, or else the same network would
+# have several keys, and `--set film=authors` would train every PGD-AT network again.
+CONDITIONAL_ROWS = {
+    "lam_sampling",
+    "film",
+    "clean_branch",
+    "unseen",
+    "attack_lam0",
+    "encoding_seed",
+    "dct",
+    "film_init",
+}
+
+
+# Rows 6, 8, 10, 11 and 9 are the recipe's own fields (held-out count, learning rate, dropout, augmentation, batch).
+PROTOCOLS = {
+    "paper": Protocol(),
+    "authors-code": Protocol(
+        step_rule="authors",
+        lam_sampling="fixed-zeros",
+        film="authors",
+        selection="each",
+        dct="unnormalised",
+        film_init="zero",
+    ),
+}
+
+
+AUTHORS_BATCH_PGD_AT = 256  # row 9: the authors' code trains PGD-AT with 256 images a batch
+
+
+class Recipe(Frozen):
+    """Everything that determines a trained network. Its key names the directory `runs/trials/<key>/`."""
+
+    # data
+    dataset: str = Field(description="name of the data, as figures show it")
+    data_hash: str = Field(description="content hash of the data, so that other pixels are another network")
+    train_images: int | None = Field(None, ge=1, description="training images used; none for all")
+    heldout: int = Field(ge=1, description="training images set apart for selection (row 6)")
+    augment: Literal["none", "crop-flip"] = Field(description="row 11: pad 4, random crop, random flip; or nothing")
+    # network
+    arch: str = Field(description="resnet34, or wrn-<depth>-<width>, e.g. wrn-16-8")
+    method: str = Field(description="pgd_at, oat, or another name in bench.spec.training_cost.METHODS")
+    lam: float | None = Field(None, ge=0, le=1, description="the fixed λ of PGD-AT")
+    lambdas: tuple[float, ...] = Field((), description="the λ set an OAT network is trained on")
+    lam_density: Literal["set", "continuous", "continuous-low"] = Field(
+        "set",
+        description="P_λ: uniform over the set; or over [0,1], uniform or denser for small λ (App. C; row 20)",
+    )
+    beta: float | None = Field(None, gt=0, description="of oat_trades alone: the weight of its KL term at λ=1")
+    norm: Literal["normal", "dual", "dual-affine"] = Field(
+        "normal", description="one BN; BN_c and BN_a (Sec. 3.2); or shared statistics with the affine parameters of two"
+    )
+    encoding: str = Field("none", description="of λ: none, onehot, dct-<d>, ro-<d>")
+    dropout: float = Field(0.3, ge=0, lt=1, description="in the blocks of a WRN (row 10)")
+    widths: tuple[float, ...] = Field((), description="width factors of a slimmable network (Sec. 3.3), ascending to 1")
+    # attack in training
+    epsilon: float = Field(gt=0, le=1, description="L∞ radius, images in [0,1]")
+    attack_steps: int = Field(7, ge=1)
+    # optimiser
+    lr: float = Field(gt=0)
+    schedule: Literal["cosine", "one-cycle"] = Field("cosine", description="stepped per epoch; one-cycle per step")
+    epochs: int = Field(ge=1)
+    batch: int = Field(ge=2)
+    momentum: float = Field(0.9, ge=0, lt=1)
+    weight_decay: float = Field(5e-4, ge=0)
+    # the rest
+    protocol: Protocol = Protocol()
+    precision: Literal["fp32", "bf16"] = Field("fp32", description="of the network in training; evaluation is fp32")
+    seed: int = Field(0, ge=0)
+
+    @model_validator(mode="after")
+    def _fits_together(self):
+        if self.method == "pgd_at" and (self.lam is None or self.lambdas or self.norm != "normal"):
+            raise ValueError("pgd_at takes one fixed lam, no lambdas, and norm: normal")
+        if self.method != "pgd_at" and (self.lam is not None or not self.lambdas):
+            raise ValueError(f"{self.method} takes lambdas (a set), not lam")
+        if self.norm != "normal" and (self.lambdas[0] != 0 or len(self.lambdas) < 2):
+            raise ValueError(f"norm: {self.norm} needs 0 and another λ in lambdas, or a branch is never trained")
+        if any(not 0 <= lam <= 1 for lam in self.lambdas) or list(self.lambdas) != sorted(set(self.lambdas)):
+            raise ValueError("lambdas must be distinct, in [0,1], and ascending")
+        if self.method == "oat_trades" and self.beta is None:
+            raise ValueError("oat_trades takes beta, the weight of its KL term: 6 is TRADES' own")
+        if self.method != "oat_trades" and self.beta is not None:
+            raise ValueError(f"beta belongs to oat_trades, and {self.method} has no KL term to weigh")
+        if self.widths and (
+            self.widths[0] <= 0 or self.widths[-1] != 1 or list(self.widths) != sorted(set(self.widths))
+        ):
+            raise ValueError("widths must be distinct, in (0,1], ascending, and end with 1")
+        if self.lam_density != "set" and self.method == "pgd_at":
+            raise ValueError("lam_density belongs to a method that samples λ, and pgd_at has one λ")
+        return self
+
+    @property
+    def label(self) -> str:
+        """The network as a figure's legend names it."""
+        return method_label(self.method, self.norm, bool(self.widths))
+
+    @property
+    def name(self) -> str:
+        """A short name a person can tell apart in a list: `oat-dual dct-16 · digits · wrn-10-1 · lr 0.1 · seed 0`."""
+        slim, (first, *rest) = "s" if self.widths else "", self.method.split("_")
+        method = "_".join([first + slim, *rest]) + f"-{self.norm}"
+        if self.method == "pgd_at":
+            method = f"pgd-at{slim} λ={self.lam:g}"
+        about = " ".join([method, *self.variant])
+        return f"{about} · {self.dataset} · {self.arch} · lr {self.lr:g} · seed {self.seed}"
+
+    @property
+    def variant(self) -> list[str]:
+        """What tells the network from the paper's usual one of its method: encoding, λ set and density, ledger rows."""
+        found = []
+        if self.method != "pgd_at":
+            names = [name for name, values in LAMBDA_SETS.items() if values == self.lambdas]
+            found += ["scalar" if self.encoding == "none" else self.encoding] * (self.encoding != "ro-128")
+            found += [names[0] if names else f"{len(self.lambdas)} λ"] * (self.lambdas != S1)
+            found += [self.lam_density] * (self.lam_density != "set")
+            found += [f"β={self.beta:g}"] if self.beta else []
+        rows = self.protocol.model_dump(exclude_defaults=True)
+        known = [name for name, rows_ in PROTOCOLS.items() if rows_ == self.protocol and rows]
+        return found + (known or [f"{row}={value}" for row, value in rows.items()])
+
+    def essential(self) -> "Recipe":
+        """The same network's recipe with every field that cannot matter at its default, so that it has one key."""
+        changes: dict = {}
+        if self.method == "pgd_at":
+            rows = {name: value for name, value in self.protocol if name not in CONDITIONAL_ROWS}
+            changes |= {"encoding": "none", "protocol": Protocol(**rows)}
+        if not self.arch.startswith("wrn"):
+            changes["dropout"] = Recipe.model_fields["dropout"].default
+        return self.model_copy(update=changes)
+
+    def attack_step(self, epsilon: float | None = None, steps: int | None = None) -> float:
+        """The PGD step size of ledger row 1, in image units."""
+        return step_size(self.protocol.step_rule, epsilon or self.epsilon, steps or self.attack_steps)
+
+
+def method_label(method: str, norm: str, slimmable: bool = False) -> str:
+    """PGD-AT, OAT (dual BN), OAT TRADES (dual BN); with an S after the first word where the network is slimmable."""
+    slim, (first, *rest) = "S" if slimmable else "", method.upper().split("_")
+    return f"PGD-AT{slim}" if method == "pgd_at" else " ".join([first + slim, *rest, f"({norm} BN)"])
+
+
+def step_size(rule: str, epsilon: float, steps: int) -> float:
+    """Ledger row 1: ε/4, which is the paper's 2/255 at ε = 8/255; or the authors' min(1.25ε, ε + 4/255)/steps."""
+    return epsilon / 4 if rule == "quarter" else min(1.25 * epsilon, epsilon + 4 / 255) / steps

@@ -1,0 +1,1 @@
+"""MLflow: the index of the runs and its pages."""

@@ -1,0 +1,116 @@
+"""BN with FiLM in eval mode as scale and shift: all norms in two calls, against each by torch in fp64."""
+
+import copy
+
+import pytest
+import torch
+
+from bench.engines import cpu
+from bench.engines.cpu.film_plan import Films
+from bench.models.film import films
+from bench.spec.recipe import Protocol
+from tests.engines.cpu.exact import needs_kernels, off
+from tests.recipes import lively, oat, pgd_at
+
+pytestmark = needs_kernels
+LAM = torch.tensor([0.3, 0.0, 1.0, 0.0, 0.15])
+WIDTHS = {"widths": (0.35, 0.75, 1.0)}
+RECIPES = {
+    "pgd-at": pgd_at(),
+    "dual": oat(),
+    "normal": oat("normal"),
+    "authors": oat(protocol=Protocol(film="authors")),
+    "authors-normal": oat("normal", protocol=Protocol(film="authors")),
+    "slim": oat(**WIDTHS),
+    "slim-authors": oat(**WIDTHS, protocol=Protocol(film="authors")),
+}
+
+
+def assert_exact(net, lam=LAM, **how):
+    found = net.condition(lam, training=False, **how)
+    assert net.kept.get("folding")
+    right = copy.deepcopy(net).double().condition(lam.double(), training=False, **how)
+    assert (found.rows is None) == (right.rows is None)
+    for pair, exact in zip(found.affine, right.affine, strict=True):
+        for one, other in zip(pair, exact, strict=True):
+            assert one.is_contiguous() and off(one, other) < 1e-6
+
+
+@pytest.mark.parametrize("kind", RECIPES)
+def test_it_is_torch_s(kind):
+    net = lively(RECIPES[kind])
+    lams = [LAM, LAM[:1], LAM[1:2], LAM[:2], torch.linspace(0, 1, 30), torch.full((9,), 0.4), torch.zeros(7)]
+    for lam in lams:  # rows come and go
+        for width in RECIPES[kind].widths or (1.0,):
+            assert_exact(net, lam, width=width)
+    for branch in "ac":
+        assert_exact(net, branch=branch)
+
+
+def test_it_follows_weights_statistics_and_the_codebook():
+    net, rng = lively(oat()), torch.Generator().manual_seed(0)
+    assert_exact(net)
+    changed = [net.norms[3].bn_a.running_var, net.norms[2].bn_c.weight, net.norms[0].film.gamma[2].weight, net.codebook]
+    for tensor in changed:
+        with torch.no_grad():
+            tensor.mul_(1 + 0.5 * torch.rand(tensor.shape, generator=rng))
+        assert_exact(net)
+    net.load_state_dict(lively(oat(seed=1)).state_dict(), assign=True)
+    assert_exact(net)
+
+
+def test_it_follows_what_is_exchanged():
+    net, other = lively(oat()), lively(oat(seed=1))
+    assert_exact(net)
+    net.norms[2].bn_a, net.norms[2].bn_c = net.norms[2].bn_c, net.norms[2].bn_a
+    assert_exact(net)
+    net.norms[4].film = other.norms[4].film
+    assert_exact(net)
+    net.norms[0].film.beta[2].bias = torch.nn.Parameter(torch.rand(16))
+    assert_exact(net)
+    net.norms[1].bn_a.running_var = torch.full((16,), 3.0)
+    assert_exact(net)
+
+
+def test_conditions_do_not_share_memory():
+    net = lively(oat())
+    first = [value for pair in net.condition(LAM, training=False).affine for value in pair]
+    kept = [value.clone() for value in first]
+    net.condition(1 - LAM, training=False)
+    assert all(torch.equal(*pair) for pair in zip(first, kept, strict=True))
+
+
+def test_another_kind_of_norm_is_torch_s():
+    net = lively(oat("dual-affine"))
+    net.condition(LAM, training=False)
+    assert not net.kept.get("folding")
+
+
+def test_autocast_changes_nothing():
+    net = lively(oat())
+    plain = net.condition(LAM, training=False).affine
+    with torch.autocast("cpu", torch.bfloat16):
+        under = net.condition(LAM, training=False).affine
+        with cpu.without():
+            torchs = net.condition(LAM, training=False).affine
+    for one, other, third in zip(plain, under, torchs, strict=True):
+        assert torch.equal(one[0], other[0]) and torch.equal(one[1], other[1])
+        torch.testing.assert_close(third, other, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["paper", "authors"])
+@pytest.mark.parametrize("width", [1.0, 0.75, 0.35])
+@pytest.mark.parametrize("rows", [1, 6, 7])
+def test_gamma_and_beta_lie_where_their_places_say(kind, width, rows):
+    """At a width 0.35 the authors' perceptron has a unit more than γ and β take."""
+    net = lively(oat(**WIDTHS, protocol=Protocol(film=kind)))
+    made, code = Films(net.norms, width), torch.randn(rows, 16, generator=torch.Generator().manual_seed(0))
+    made.forward(code[:1])
+    made.forward(code)
+    places = dict(zip((norm.index for norm in made.norms), made.places(), strict=True))
+    right = films([norm.film for norm in net.norms], code, width)
+    flat, start = made.room, made.room.data_ptr()
+    for norm, pair in zip(net.norms, right, strict=True):
+        for name, values in zip(("gamma", "beta"), pair or (), strict=False):
+            at = (getattr(places[norm.index], name) - start) // 4
+            torch.testing.assert_close(flat[at : at + values.numel()].view_as(values), values, rtol=1e-5, atol=1e-6)

@@ -1,0 +1,105 @@
+"""FiLM's perceptrons, all of a network's in one call, against fp64 by torch."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from bench.engines.cpu.film_mlps import perceptrons
+from bench.models.film import MLP, FiLM, films
+from tests.engines.cpu.exact import needs_kernels, off
+
+pytestmark = needs_kernels
+SIZES = ((16, 16), (20, 37), (64, 64), (1, 3))  # hidden units and outputs
+CODES = {
+    "one-hot": lambda rows: F.one_hot(torch.arange(rows) % 6, 6).float(),
+    "128": lambda rows: F.normalize(torch.randn(rows, 128)),
+    "1": lambda rows: torch.rand(rows, 1),
+}
+
+
+def mlps(inputs: int) -> list[MLP]:
+    return [MLP(inputs, hidden, outputs) for hidden, outputs in SIZES]
+
+
+def torchs(code, weights, leaky):
+    found = [F.linear(F.leaky_relu(F.linear(code, a, b)), c, d) for a, b, c, d in weights]
+    return [F.leaky_relu(y) for y in found] if leaky else found
+
+
+def run(how, made, code, width, leaky, dtype=torch.float32):
+    """Outputs, and the gradients to all parameters, whole."""
+    for parameter in (p for mlp in made for p in mlp.parameters()):
+        parameter.data, parameter.grad = parameter.data.to(dtype), None
+    outputs = how(code.to(dtype), [mlp.weights(width) for mlp in made], leaky)
+    rng = torch.Generator().manual_seed(4)
+    torch.autograd.backward(outputs, [torch.randn(y.shape, generator=rng).to(dtype) for y in outputs])
+    return [y.detach() for y in outputs], [p.grad for mlp in made for p in mlp.parameters()]
+
+
+@pytest.mark.parametrize("leaky", [False, True])
+@pytest.mark.parametrize("width", [1.0, 0.75, 0.5])
+@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("rows", [1, 6, 40])
+def test_outputs_and_gradients_are_torch_s(rows, code, width, leaky):
+    """A narrower one's weights are slices, whose rows lie further apart than they are long."""
+    torch.manual_seed(0)
+    codes = CODES[code](rows)
+    made = mlps(codes.shape[1])
+    found, exact = run(perceptrons, made, codes, width, leaky), run(torchs, made, codes, width, leaky, torch.float64)
+    for kind, kind_ in zip(found, exact, strict=True):
+        assert len(kind) == len(kind_)
+        for one, right in zip(kind, kind_, strict=True):
+            assert (one - right).norm() < 2e-6 * right.norm().clamp(min=rows**0.5)  # many rows may cancel out
+
+
+@pytest.mark.parametrize("rows", [1, 300])
+def test_results_do_not_depend_on_the_number_of_threads(rows):
+    """Of 300 rows there is work for two."""
+    torch.manual_seed(0)
+    made, code, before, found = mlps(128), torch.randn(rows, 128), torch.get_num_threads(), []
+    try:
+        for n in (1, 2):
+            torch.set_num_threads(n)
+            outputs, gradients = run(perceptrons, made, code, 1.0, False)
+            found.append(outputs + gradients)
+    finally:
+        torch.set_num_threads(before)
+    assert all(torch.equal(*pair) for pair in zip(*found, strict=True))
+
+
+def test_what_is_not_used_has_gradient_0():
+    torch.manual_seed(0)
+    made = mlps(6)
+    outputs = perceptrons(torch.eye(6), [mlp.weights() for mlp in made], False)
+    outputs[1].sum().backward()
+    for i, mlp in enumerate(made):
+        assert all(bool(p.grad.any()) == (i == 1) and p.grad.isfinite().all() for p in mlp.parameters())
+
+
+def test_gradients_are_refused_once_a_weight_has_changed():
+    made = mlps(6)
+    outputs = perceptrons(torch.eye(6), [mlp.weights() for mlp in made], False)
+    with torch.no_grad():
+        made[2][0].weight.mul_(2)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        outputs[0].sum().backward()
+
+
+def test_what_is_not_a_number_stays_so():
+    (y,) = perceptrons(torch.full((2, 6), torch.nan), [mlps(6)[0].weights()], True)
+    assert y.isnan().all()
+
+
+@pytest.mark.parametrize("kind", ["paper", "authors"])
+@pytest.mark.parametrize("width", [1.0, 0.75, 0.35])
+@torch.no_grad()
+def test_each_layer_gets_its_own_gamma_and_beta(kind, width):
+    torch.manual_seed(0)
+    layers = [FiLM(7, 16, kind), None, FiLM(7, 20, kind), FiLM(7, 33, kind)]
+    code = torch.randn(5, 7)
+    found = films(layers, code, width)
+    exact = [None if film is None else film.double()(code.double(), width) for film in layers]
+    assert found[1] is None
+    for pair, right in zip(found, exact, strict=True):
+        for one, other in zip(pair or (), right or (), strict=True):
+            assert one.shape[1] in (int(16 * width), int(20 * width), int(33 * width)) and off(one, other) < 1e-6

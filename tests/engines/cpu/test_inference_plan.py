@@ -1,0 +1,275 @@
+"""Whole networks in eval mode: logits and the image's gradient against the same network in fp64, torch's work."""
+
+import copy
+import pickle
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from bench.engines import cpu
+from bench.engines.cpu.compiled_library import lanes
+from bench.models import resnet
+from bench.models.network import ConditionalNetwork
+from tests.engines.cpu.exact import needs_kernels, off
+from tests.recipes import images, lively, oat, pgd_at
+
+pytestmark = needs_kernels
+SHAPES = {"wrn-10-1": (1, 8, 8), "wrn-16-2": (3, 9, 7), "resnet34": (3, 8, 8)}
+RECIPES = {"pgd-at": pgd_at, "oat-dual": oat, "oat-normal": lambda **f: oat("normal", **f)}
+RECIPES["oat-dual-affine"] = lambda **f: oat("dual-affine", **f)
+LAM = torch.tensor([0.3, 0.0, 1.0, 0.0, 0.1])
+MADE = {}
+
+
+def network(kind: str, arch: str, **fields) -> ConditionalNetwork:
+    """In eval mode; a copy of one that is made once."""
+    key = (kind, arch, *fields.items())
+    if key not in MADE:
+        MADE[key] = lively(RECIPES[kind](arch=arch, **fields), SHAPES[arch][0]).eval()
+    return copy.deepcopy(MADE[key])
+
+
+def outputs(net, x, y, lam=LAM, **how) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits, and the gradient of the cross-entropy to the images."""
+    x = x.clone().requires_grad_()
+    logits = net(x, net.condition(lam, **how))
+    (grad,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), x)
+    return logits.detach(), grad
+
+
+def exact(net, x, y, lam=LAM, **how) -> tuple[torch.Tensor, torch.Tensor]:
+    return outputs(copy.deepcopy(net).double(), x.double(), y, lam.double(), **how)
+
+
+def assert_gradient(found, net, x, y, lam=LAM, right=None, **how) -> None:
+    """Image by image it is that of the network in fp64: where fp32 finds an activation beyond ReLU's kink,
+    at an image as near as roundings are."""
+    right = exact(net, x, y, lam, **how)[1] if right is None else right
+    rng = torch.Generator().manual_seed(0)
+    wrong = [i for i in range(len(x)) if off(found[i], right[i]) > 2e-5]
+    for _ in range(16):
+        if not wrong:
+            return
+        near = x.double() + 3e-6 * torch.randn(x.shape, generator=rng)
+        right = exact(net, near, y, lam, **how)[1]
+        wrong = [i for i in wrong if off(found[i], right[i]) > 1e-4]
+    raise AssertionError(f"the gradients of images {wrong} are not the network's")
+
+
+def assert_exact(net, x, y, lam=LAM, tape=True, **how):
+    logits, grad = outputs(net, x, y, lam, **how)
+    assert bool(net.lists.get("tapes")) == tape
+    right = exact(net, x, y, lam, **how)
+    assert off(logits, right[0]) < 2e-5
+    assert_gradient(grad, net, x, y, lam, right[1], **how)
+
+
+NETWORKS = [(kind, arch) for kind in RECIPES for arch in SHAPES if arch != "resnet34" or kind in ("pgd-at", "oat-dual")]
+
+
+@pytest.mark.parametrize(("kind", "arch"), NETWORKS)
+def test_logits_and_gradients_are_the_network_s(kind, arch):
+    net, (x, y) = network(kind, arch), images(5, SHAPES[arch])
+    assert_exact(net, x, y)
+    assert_exact(net, x, y, LAM[:1])  # one λ for all
+
+
+@pytest.mark.parametrize("arch", ["wrn-10-1", "resnet34"])
+@pytest.mark.parametrize("branch", ["a", "c"])
+def test_a_branch_can_be_asked_for(arch, branch):
+    net, (x, y) = network("oat-dual", arch), images(5, SHAPES[arch])
+    assert_exact(net, x, y, branch=branch)
+    other = {"a": "c", "c": "a"}[branch]
+    assert off(outputs(net, x, y, branch=branch)[0], exact(net, x, y, branch=other)[0]) > 0.01
+
+
+@pytest.mark.parametrize("kind", ["pgd-at", "oat-dual"])
+@pytest.mark.parametrize("size", [(1, 1), (2, 2), (1, 5), (4, 4), (11, 6)])
+def test_images_of_any_size(kind, size):
+    net, (x, y) = network(kind, "wrn-10-1"), images(5, (1, *size))
+    assert_exact(net, x, y)
+
+
+@pytest.mark.parametrize("arch", SHAPES)
+def test_without_it_torch_finds_the_same(arch):
+    net, (x, y) = network("oat-dual", arch), images(5, SHAPES[arch])
+    found = outputs(net, x, y)
+    with cpu.without():
+        torchs = outputs(net, x, y)
+    for one, other in zip(found, torchs, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-5 * other.abs().max(), rtol=1e-5)
+
+
+def test_in_bf16_it_is_as_close_as_torch():
+    net, (x, y) = network("oat-dual", "wrn-16-2"), images(5, SHAPES["wrn-16-2"])
+    right = exact(net, x, y)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = outputs(net, x, y)
+        with cpu.without():
+            usual = outputs(net, x, y)
+    assert found[0].dtype == found[1].dtype == torch.float32
+    for one, other, truth in zip(found, usual, right, strict=True):
+        assert off(one, truth) < 1.5 * off(other, truth)
+
+
+# --- what changes between passes
+
+
+def test_it_follows_weights_statistics_and_the_classifier():
+    net, (x, y), rng = network("oat-dual", "wrn-10-1"), images(5), torch.Generator().manual_seed(3)
+    cond = net.condition(LAM)
+    before = net(x, cond)
+    changed = [
+        net.blocks[1].conv2.weight,
+        net.stem.weight,
+        net.head.weight,
+        net.head.bias,
+        net.norms[3].bn_a.running_var,
+    ]
+    changed += [net.norms[2].bn_c.weight, net.norms[0].film.gamma[2].weight]
+    for tensor in changed:
+        with torch.no_grad():
+            tensor.mul_(1 + 0.5 * torch.rand(tensor.shape, generator=rng))
+        assert_exact(net, x, y)
+    with cpu.without():  # a Condition is of the weights when it was made; the convolutions are of now
+        expected = net(x, cond)
+    torch.testing.assert_close(net(x, cond), expected, atol=1e-4, rtol=1e-4)
+    assert not torch.allclose(before, expected, atol=1e-2)
+
+
+def test_it_follows_a_training_step():
+    torch.manual_seed(0)  # what dropout draws decides which activations come near a kink
+    net, (x, y) = network("oat-dual", "wrn-10-1"), images(5)
+    optimiser = torch.optim.SGD(net.parameters(), lr=0.1)
+    for _ in range(2):
+        assert_exact(net.eval(), x, y)
+        F.cross_entropy(net.train()(x, LAM.sort().values), y).backward()
+        optimiser.step()
+    assert_exact(net.eval(), x, y)
+
+
+def test_passes_may_be_interleaved():
+    net, (x, y) = network("oat-dual", "wrn-16-2"), images(12, SHAPES["wrn-16-2"])
+    parts = [(slice(0, 5), LAM), (slice(5, 8), LAM[:3].flip(0)), (slice(7, 12), LAM[:1])]
+    given = [x[part].clone().requires_grad_() for part, _ in parts]
+    conds = [net.condition(lam) for _, lam in parts]
+    losses = [
+        F.cross_entropy(net(one, cond), y[part], reduction="sum")
+        for one, cond, (part, _) in zip(given, conds, parts, strict=True)
+    ]
+    for i in (0, 2, 1, 0):
+        (grad,) = torch.autograd.grad(losses[i], given[i], retain_graph=True)
+        part, lam = parts[i]
+        assert_gradient(grad, net, x[part], y[part], lam)
+
+
+def test_batches_may_change_in_size():
+    net, (x, y) = network("oat-dual", "wrn-10-1"), images(40)
+    lam = torch.linspace(0, 1, 7)[torch.arange(40) % 7]
+    whole = outputs(net, x, y, lam)
+    for n in (3, 20, 5, 40, 1, 16, 17, 8):
+        for found, all_ in zip(outputs(net, x[:n], y[:n], lam[:n]), whole, strict=True):
+            torch.testing.assert_close(found, all_[:n], atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("n", [1, 8, 16, 17, 33])
+def test_equal_batches_share_one_tape(n):
+    net, (x, _) = network("oat-dual", "wrn-10-1"), images(n)
+    tapes = []
+    for _ in range(3):
+        net(x, LAM[:1])
+        tapes += net.lists["tapes"]
+    assert len(tapes) == 3 and tapes[0] is tapes[1] is tapes[2]
+
+
+def test_one_tape_serves_any_lambda_and_the_parts_of_a_batch():
+    net, (x, y) = network("oat-dual", "wrn-10-1"), images(16)
+    net(x, LAM[:1])
+    (tape,) = net.lists["tapes"]
+    for n, lam in ((16, LAM[1:2]), (11, torch.linspace(0, 1, 11))):
+        assert_exact(net, x[:n], y[:n], lam)
+    assert net.lists["tapes"] == [tape]
+
+
+def test_what_it_hands_out_is_not_overwritten():
+    net, (x, y) = network("oat-dual", "wrn-10-1"), images(10)
+    handed = outputs(net, x[:5], y[:5])
+    kept = [tensor.clone() for tensor in handed]
+    outputs(net, x[5:], y[5:])
+    assert all(torch.equal(*pair) for pair in zip(handed, kept, strict=True))
+
+
+def test_only_images_get_a_gradient():
+    net, (x, y) = network("oat-dual", "wrn-10-1"), images(5)
+    outputs(net, x, y)
+    assert not net(x, LAM).requires_grad and all(p.grad is None for p in net.parameters())
+
+
+def test_images_may_be_views_in_any_order_of_memory():
+    net, (x, y) = network("oat-dual", "wrn-16-2"), images(10, SHAPES["wrn-16-2"])
+    last, every_other = x.contiguous(memory_format=torch.channels_last), x[::2]
+    assert_gradient(outputs(net, last[:5], y[:5])[1], net, x[:5], y[:5])
+    assert_gradient(outputs(net, every_other, y[::2])[1], net, every_other, y[::2])
+
+
+def test_what_is_not_a_number_stays_so():
+    net, (x, _) = network("oat-dual", "wrn-10-1"), images(5)
+    x[2, 0, 3, 3] = torch.nan
+    found = net(x, LAM)
+    assert found[2].isnan().all() and found[[0, 1, 3, 4]].isfinite().all()
+
+
+def test_no_images_no_logits():
+    net, (x, y) = network("oat-dual", "wrn-10-1"), images(5)
+    for lam in (LAM[:0], LAM[:1]):
+        logits, grad = outputs(net, x[:0], y[:0], lam)
+        assert (logits.shape, grad.shape) == ((0, 10), (0, 1, 8, 8))
+    assert_exact(net, x, y)
+
+
+# --- where it does not apply
+
+
+@pytest.mark.parametrize("width", [0.75, 0.5])
+def test_widths_with_odd_channels_are_torch_s(width):
+    net, (x, y) = network("oat-dual", "wrn-10-1", widths=(0.5, 0.75, 1.0)), images(5)
+    assert_exact(net, x, y, width=width, tape=int(16 * width) % lanes() == 0)
+    assert_exact(net, x, y)
+
+
+def test_a_width_of_whole_vectors_has_a_tape_of_its_own(monkeypatch):
+    monkeypatch.setattr(resnet, "STAGES", ((64, 2, 1), (128, 1, 2)))
+    net, (x, y) = network("oat-dual", "resnet34", widths=(0.5, 1.0)), images(5, SHAPES["resnet34"])
+    for width in (1.0, 0.5, 1.0):
+        assert_exact(net, x, y, width=width)
+
+
+def test_in_fp64_torch_does_the_work():
+    net, (x, y) = network("oat-dual", "wrn-10-1").double(), images(5)
+    outputs(net, x.double(), y, LAM.double())
+    assert not net.lists.get("tapes")
+
+
+@pytest.mark.parametrize("how", [copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))], ids=["copy", "pickle"])
+def test_a_copy_goes_its_own_way(how):
+    net, (x, y) = network("oat-dual", "wrn-10-1"), images(5)
+    net.train()(x, torch.tensor([0.0, 0.0, 0.1, 0.3, 1.0])).sum().backward()
+    before = outputs(net.eval(), x, y)
+    other = how(net)
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.mul_(1.1)
+    assert_exact(other, x, y)
+    assert all(torch.equal(*pair) for pair in zip(outputs(net, x, y), before, strict=True))
+    assert not {id(tape) for tape in net.lists["tapes"]} & {id(tape) for tape in other.lists["tapes"]}
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_a_condition_of_another_number_of_images_is_refused(training):
+    """As torch would refuse it; of one λ it serves any number."""
+    net, (x, _) = network("oat-dual", "wrn-10-1", dropout=0.0).train(training), images(8)
+    with pytest.raises(ValueError, match="made for 5 images is asked to serve 8"):
+        net(x, net.condition(LAM.sort().values))
+    one = torch.full((3,), 0.1)
+    torch.testing.assert_close(net(x, net.condition(one)), net(x, net.condition(one[:1])), rtol=1e-5, atol=1e-5)

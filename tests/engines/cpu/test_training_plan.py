@@ -1,0 +1,264 @@
+"""Whole networks in training mode: loss, the gradients to all parameters and the statistics against the same network in
+fp64, torch's work."""
+
+import copy
+import gc
+from collections.abc import Callable
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from bench.engines import cpu
+from bench.models import resnet
+from bench.models.network import ConditionalNetwork
+from bench.spec.recipe import Protocol
+from tests.engines.cpu.exact import needs_kernels, off
+from tests.recipes import images, lively, oat, pgd_at
+
+pytestmark = needs_kernels
+EXACT = {"dropout": 0.0}
+RECIPES = {
+    "pgd-at": pgd_at(**EXACT),
+    "dual": oat(**EXACT),
+    "normal": oat("normal", **EXACT),
+    "authors": oat(**EXACT, protocol=Protocol(film="authors")),
+    "deep": oat(**EXACT, arch="wrn-16-2"),
+    "resnet34": oat(**EXACT, arch="resnet34"),
+    "resnet34-slim": oat(**EXACT, arch="resnet34", widths=(0.5, 1.0)),
+    "dual-affine": oat("dual-affine", **EXACT),
+}
+LAM = torch.tensor([0.0, 0.0, 0.1, 0.3, 0.3, 1.0])
+LAMS = {"mixed": LAM, "zeros": torch.zeros(6), "one": torch.full((6,), 0.2), "no zeros": LAM.clamp(min=0.05)}
+MADE = {}
+
+
+def network(kind: str) -> ConditionalNetwork:
+    """A copy of one that is made once. ResNets have three blocks: the more activations, the more lie near a kink."""
+    if kind not in MADE:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(resnet, "STAGES", ((64, 2, 1), (128, 1, 2)))
+            MADE[kind] = lively(RECIPES[kind])
+    return copy.deepcopy(MADE[kind])
+
+
+def batch(seed: int = 0, n: int = 6) -> tuple[torch.Tensor, torch.Tensor]:
+    return images(n, (1, 16, 16), seed)
+
+
+def step(net, x, y, lam=LAM, width=1.0) -> torch.Tensor:
+    """Its loss; gradients are added to those that are there."""
+    loss = F.cross_entropy(net(x, net.condition(lam.to(x.dtype), width=width)), y)
+    loss.backward()
+    return loss.detach()
+
+
+def distance(net, reference) -> float:
+    """The largest of any parameter's gradient. Which parameters have one, and all statistics, must be the same."""
+    errors = [0.0]
+    for (name, one), other in zip(net.named_parameters(), reference.parameters(), strict=True):
+        assert (one.grad is None) == (other.grad is None), name
+        if one.grad is not None:
+            errors.append(off(one.grad, other.grad))
+    for (name, one), other in zip(net.named_buffers(), reference.buffers(), strict=True):
+        torch.testing.assert_close(one.double(), other.double(), rtol=2e-5, atol=2e-5, msg=name)
+    return max(errors)
+
+
+def compare(kind: str, run: Callable, passes: int = 1) -> None:
+    """`run(net, x, y)` does the same in fp32, by so many kept passes, and in fp64. An activation may lie on the other
+    side of ReLU's kink in fp32, which moves gradients a little; of several batches one has none."""
+    for seed in range(6):
+        net, (x, y) = network(kind), batch(seed)
+        reference = copy.deepcopy(net).double()
+        found, right = run(net, x, y), run(reference, x.double(), y)
+        assert len(net.lists.get("passes", [])) == passes and not reference.lists.get("passes")
+        torch.testing.assert_close(found.double(), right, rtol=1e-4, atol=1e-6)
+        error = distance(net, reference)
+        assert error < 0.1
+        if error < 2e-5:
+            return
+    pytest.fail(f"no batch's gradients are within roundings; the last one's are off by {error:.1e}")
+
+
+@pytest.mark.parametrize("lam", LAMS)
+@pytest.mark.parametrize("kind", ["pgd-at", "dual", "normal", "authors", "deep", "resnet34"])
+def test_gradients_and_statistics_are_the_network_s(kind, lam):
+    compare(kind, lambda net, x, y: step(net, x, y, LAMS[lam]))
+
+
+def test_shared_statistics_are_torch_s():
+    compare("dual-affine", step, passes=0)
+
+
+@pytest.mark.parametrize("width", [1.0, 0.5])
+def test_a_width_uses_and_trains_the_first_of_its_channels(width):
+    compare("resnet34-slim", lambda net, x, y: step(net, x, y, width=1.5 - width) + step(net, x, y, width=width), 2)
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_two_passes_may_be_open_at_once(order):
+    """As in OAT with TRADES' loss."""
+
+    def run(net, x, y):
+        parts = [slice(0, 6), slice(2, 6)]
+        losses = [F.cross_entropy(net(x[part], LAM[part].to(x.dtype)), y[part]) for part in parts]
+        for i in order:
+            losses[i].backward()
+        return torch.stack(losses).detach()
+
+    compare("dual", run, passes=2)
+
+
+def test_what_is_frozen_has_no_gradient_and_the_rest_its_own():
+    def run(net, x, y):
+        frozen = [net.stem.weight, net.blocks[1].conv1.weight, net.norms[2].bn_a.bias]
+        for parameter in frozen:
+            parameter.requires_grad_(False)
+        loss = step(net, x, y)
+        assert all(parameter.grad is None for parameter in frozen)
+        return loss
+
+    compare("dual", run)
+
+
+def test_an_image_that_asks_for_a_gradient_gets_it():
+    """Layer by layer; ledger row 12 attacks in training mode."""
+
+    def run(net, x, y):
+        x = x.clone().requires_grad_()
+        step(net, x, y)
+        return x.grad.norm()
+
+    compare("dual", run, passes=0)
+
+
+def test_training_goes_on_for_steps_of_any_size_with_attacks_between_them():
+    net, (x, y) = network("dual"), batch(3, 40)
+    reference, lam = copy.deepcopy(net).double(), torch.linspace(0, 1, 40).mul(4).floor().div(4)
+    for made, kind in ((net, torch.float32), (reference, torch.float64)):
+        optimiser = torch.optim.SGD(made.parameters(), lr=0.02, momentum=0.9)
+        for n in (6, 40, 20, 6, 33):
+            optimiser.zero_grad()
+            made(x[:7].to(kind), made.condition(lam[:7].to(kind), training=False))
+            step(made, x[:n].to(kind), y[:n], lam[:n])
+            optimiser.step()
+    weights = [torch.cat([p.flatten().double() for p in one.parameters()]) for one in (net, reference)]
+    assert off(*weights) < 1e-4  # roundings, and kinks, add up
+    with torch.no_grad():
+        assert off(net.eval()(x, lam), reference.eval()(x.double(), lam.double())) < 1e-3
+
+
+def test_a_way_back_is_asked_for_once():
+    net, (x, _) = network("dual"), batch()
+    loss = net(x, LAM).sum()
+    loss.backward(retain_graph=True)
+    with pytest.raises(RuntimeError, match="asked for twice"):
+        loss.backward()
+
+
+def test_a_pass_that_is_forgotten_or_needs_no_way_back_is_free_again():
+    net, (x, _) = network("dual"), batch()
+    with torch.no_grad():
+        net(x, LAM)
+    for _ in range(3):
+        net(x, LAM)
+        gc.collect()
+    assert len(net.lists["passes"]) == 1
+    held = [net(x, LAM) for _ in range(2)]
+    assert len(net.lists["passes"]) == len(held)
+
+
+def test_dropout_draws_as_it_does_layer_by_layer():
+    """And so do its gradients: a mask is drawn again on the way back."""
+    net, (x, y) = lively(oat(dropout=0.3, arch="wrn-16-2")), batch()
+    net.lists.clear()
+    other, losses = copy.deepcopy(net), []
+    for made, given in ((net, x), (other, x.clone().requires_grad_())):
+        torch.manual_seed(8)
+        losses.append([step(made, given, y).item() for _ in range(2)])
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5) and losses[0][0] != pytest.approx(losses[0][1], rel=1e-3)
+    assert net.lists.get("passes") and not other.lists.get("passes")
+    assert distance(net, other) < 2e-5  # both in fp32: a kink is one to both
+
+
+def test_in_bf16_it_is_as_close_as_torch():
+    net, (x, y) = network("deep"), batch()
+    torchs, reference = copy.deepcopy(net), copy.deepcopy(net).double()
+    with torch.autocast("cpu", torch.bfloat16):
+        step(net, x, y)
+        with cpu.without():
+            step(torchs, x, y)
+    step(reference, x.double(), y)
+    grads = [torch.cat([p.grad.flatten().double() for p in one.parameters()]) for one in (net, torchs, reference)]
+    assert all(p.grad.dtype == torch.float32 for p in net.parameters())
+    assert off(grads[0], grads[2]) < 1.3 * off(grads[1], grads[2])
+
+
+@pytest.mark.parametrize("kind", ["dual", "resnet34"])
+def test_results_do_not_depend_on_the_number_of_threads(kind):
+    before, found, (x, y) = torch.get_num_threads(), [], batch()
+    try:
+        for n in (1, 2):
+            torch.set_num_threads(n)
+            net = network(kind)
+            step(net, x, y)
+            found.append([p.grad for p in net.blocks.parameters()])
+    finally:
+        torch.set_num_threads(before)
+    assert all(torch.equal(*pair) for pair in zip(*found, strict=True))
+
+
+def test_it_follows_what_is_exchanged():
+    """And a classifier or FiLM that takes another's place gets the gradient."""
+
+    def run(net, x, y):
+        step(net, x, y)
+        net.zero_grad()
+        made = copy.deepcopy(net)
+        norms, others = net.norms, made.norms
+        net.head, norms[1].film, norms[2].bn_a = made.head, others[1].film, others[2].bn_a
+        for parameter in (*net.head.parameters(), *norms[1].film.parameters(), *norms[2].bn_a.parameters()):
+            parameter.data.mul_(1.1)
+        return step(net, x, y)
+
+    compare("dual", run)
+
+
+def test_a_parameter_must_not_change_before_the_way_back():
+    net, (x, _) = network("dual"), batch()
+    loss = net(x, LAM).sum()
+    with torch.no_grad():
+        net.norms[1].film.gamma[0].weight.mul_(2)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
+
+
+def test_gradients_without_backward_are_the_same():
+    """Asked for by torch.autograd.grad, of some parameters."""
+    net, (x, y) = network("dual"), batch()
+    step(net, x, y)
+    wanted = [net.head.weight, net.stem.weight, net.norms[1].film.gamma[0].bias]
+    found = torch.autograd.grad(F.cross_entropy(net(x, LAM), y), wanted)
+    assert all(torch.equal(one, parameter.grad) for one, parameter in zip(found, wanted, strict=True))
+
+
+def test_widths_in_turn_keep_their_lists():
+    """OATS trains all widths in each step: none may make another's lists anew."""
+    net, (x, y) = network("resnet34-slim").train(), batch()
+    made = []
+    for _ in range(3):
+        for width in (0.5, 1.0):
+            step(net, x, y, width=width)
+            net.zero_grad()
+        made.append(list(net.lists["passes"]))
+    assert len(made[0]) == 2 and made[0] == made[1] == made[2]
+
+
+def test_what_the_kernels_lack_is_asked_once(monkeypatch):
+    net, (x, y), asked = network("dual-affine").train(), batch(), []
+    features = net.features
+    monkeypatch.setattr(net, "features", lambda x, cond: asked.append(type(x)) or features(x, cond))
+    for _ in range(3):
+        step(net, x, y)
+    assert [kind.__name__ for kind in asked] == ["Value", "Tensor", "Tensor", "Tensor"]

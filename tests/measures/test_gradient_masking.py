@@ -1,0 +1,163 @@
+"""Signs of masked gradients: an honest model has none, and models that hide their gradients have at least two."""
+
+from functools import cache
+
+import pytest
+import torch
+from torch import nn
+
+from bench.measures.gradient_masking import masking
+from bench.run.trial import run
+from bench.run.trial_dir import NEEDS, read_failure, read_results, unfinished, waited
+from bench.spec import probes
+from bench.spec.measurement import Measurement
+from bench.spec.trial import Trial
+from reports.masking import SIGNS, failed, signs
+from reports.rows import parse
+from tests.recipes import digits, oat, pgd_at
+
+CPU = torch.device("cpu")
+EPSILON = 0.15
+WHAT = Measurement(probe="masking", epsilon=EPSILON, step=EPSILON / 4, lambdas=(0.0,), test_images=100)
+DIGITS = digits(pgd_at(train_images=1000), test_images=100)
+
+
+class Linear(nn.Module):
+    """Logistic regression on digits that takes a condition as the networks do. `hide`: what is done to its input and
+    to its logits, so that gradients say nothing."""
+
+    def __init__(self, levels: int | None = None, scale: float = 1.0):
+        super().__init__()
+        self.head, self.levels, self.scale = nn.Linear(64, 10), levels, scale
+
+    def condition(self, lam, width=1.0):
+        return None
+
+    def forward(self, x, lam):
+        x = (x * self.levels).round() / self.levels if self.levels else x
+        return self.scale * self.head(x.flatten(1))
+
+
+@cache
+def weights() -> dict:
+    """Trained for a second, without an attack."""
+    torch.manual_seed(0)
+    net = Linear()
+    x, y = DIGITS.train.images.float().flatten(1) / 255, DIGITS.train.labels
+    optimiser = torch.optim.Adam(net.parameters(), 0.02)
+    for _ in range(150):
+        optimiser.zero_grad()
+        (nn.functional.cross_entropy(net.head(x), y) + 2e-3 * net.head.weight.square().sum()).backward()
+        optimiser.step()
+    return net.state_dict()
+
+
+def measured(**hidden) -> list[dict]:
+    net = Linear(**hidden).eval()
+    net.load_state_dict(weights())
+    return list(masking(net, DIGITS.test, WHAT, None))
+
+
+def judged(rows: list[dict]) -> list[str]:
+    parsed = parse({"measurement": WHAT.model_dump(mode="json"), "rows": rows})
+    return failed(Rows([{"key": "k"} | row for row in parsed])).get("k", [])
+
+
+class Rows:
+    """As much of a Panel as the judge looks at."""
+
+    def __init__(self, probes: list[dict]):
+        self.probes = probes
+
+
+def worst_case(x, y):
+    """(n,) bool: a linear model is right on all of the ε-ball within [0,1]: each pixel at the end that hurts most."""
+    weight, bias = weights()["head.weight"].double(), weights()["head.bias"].double()
+    x = x.double().flatten(1)
+    low, high = (x - EPSILON).clamp(min=0), (x + EPSILON).clamp(max=1)
+    towards = weight[None] - weight[y][:, None]  # (n, 10, 64)
+    gain = torch.where(towards > 0, towards * high[:, None], towards * low[:, None]).sum(2) + bias - bias[y][:, None]
+    return (gain.scatter(1, y[:, None], -1.0) < 0).all(1)
+
+
+def test_an_honest_model_has_no_sign_and_pgd_finds_its_worst_case():
+    (row,) = measured()
+    assert judged([row]) == []
+    exact = worst_case(DIGITS.test.images.float() / 255, DIGITS.test.labels)
+    assert 15 < exact.sum() < 80
+    robust = set(row["robust_images"])
+    assert set(exact.nonzero()[:, 0].tolist()) <= robust  # no attack leaves the ball
+    assert len(robust) - row["margin"] - int(exact.sum()) <= 2  # and the margin's loss finds nearly all there is
+    assert row["zero_gradients"] == 0 and row["epsilons"][-1][1] == 0
+
+
+@pytest.mark.parametrize("hidden", [{"scale": 1e4}, {"levels": 4}, {"levels": 8}], ids=str)
+def test_a_masked_model_has_at_least_two(hidden):
+    (row,) = measured(**hidden)
+    assert len(judged([row])) >= 2
+    assert "no gradient" in judged([row]) and "Square" in judged([row])
+
+
+def test_a_loss_that_does_not_saturate_sees_through_a_scale_and_not_through_rounding():
+    assert "margin loss" in judged(measured(scale=1e4)) and "margin loss" not in judged(measured(levels=4))
+
+
+def test_the_same_row_twice():
+    assert measured() == measured()
+
+
+def test_counts_fall_with_steps_restarts_and_epsilon():
+    (row,) = measured()
+    counts = [row["clean_correct"], *(k for _, k in row["steps"]), *(k for _, k in row["restarts"])]
+    assert counts == sorted(counts, reverse=True) and counts[-1] == len(row["robust_images"])
+    assert [at for at, _ in row["steps"]] == [7, 20, 50] and [at for at, _ in row["restarts"]] == [1, 5]
+    epsilons = [epsilon for epsilon, _ in row["epsilons"]]
+    assert epsilons == [pytest.approx(EPSILON * 2**k) for k in range(1, len(epsilons) + 1)]
+
+
+def test_a_plan_counts_passes_of_both_kinds():
+    assert probes.masking(WHAT, pgd_at(), 10) == 4 + (150 + 240 + 200) / 2
+    assert probes.masking(WHAT.model_copy(update={"surrogate": "x"}), pgd_at(), 10) == 41
+
+
+# --- examples from another network
+
+
+def test_a_network_that_borrows_waits_for_the_one_that_lends(tmp_path):
+    quick = {"epochs": 1, "attack_steps": 1, "train_images": 104}
+    lender, borrower = pgd_at(1.0, **quick), oat(lambdas=(0.0, 1.0), **quick)
+    asked = WHAT.model_copy(update={"lambdas": (0.0, 1.0), "test_images": 20})
+    lent = asked.model_copy(update={"surrogate": lender.key})
+    trial = Trial(recipe=borrower, measurements=(lent, asked), source="digits")
+    directory = tmp_path / trial.key
+    rows = list(run(trial, directory, tmp_path, CPU, {}))
+    assert rows[-1]["failed"].startswith(NEEDS) and read_failure(directory).startswith(NEEDS)
+    assert set(read_results(directory)["measurements"]) == {asked.key}  # what needs nobody is measured
+    assert unfinished(trial, directory) and not waited(trial, directory)
+    other = Trial(recipe=lender, measurements=(asked.model_copy(update={"lambdas": (1.0,)}),), source="digits")
+    list(run(other, tmp_path / lender.key, tmp_path, CPU, {}))
+    assert waited(trial, directory)
+    rows = list(run(trial, directory, tmp_path, CPU, {}))
+    assert [(row["lam"], row["surrogate"]) for row in rows] == [(0.0, lender.key), (1.0, lender.key)]
+    assert not unfinished(trial, directory) and read_failure(directory) is None
+    assert all(set(row["fooled_images"]) <= set(range(20)) for row in rows)
+
+
+def test_the_examples_are_the_lender_s_own(tmp_path):
+    """A copy of the lender is fooled by them as by PGD itself."""
+    quick = {"epochs": 2, "attack_steps": 1, "train_images": 640}
+    lender = pgd_at(0.0, **quick)
+    plain = Measurement(epsilon=EPSILON, step=EPSILON / 4, steps=20, lambdas=(0.0,), test_images=20)
+    directory = tmp_path / lender.key
+    (_, _, row) = run(Trial(recipe=lender, measurements=(plain,), source="digits"), directory, tmp_path, CPU, {})
+    borrows = WHAT.model_copy(update={"surrogate": lender.key, "test_images": 20})
+    (lent,) = run(Trial(recipe=lender, measurements=(borrows,), source="digits"), directory, tmp_path, CPU, {})
+    assert 20 - len(lent["fooled_images"]) == row["robust_correct"] < row["clean_correct"]
+
+
+def test_every_sign_has_a_limit_above_what_it_allows():
+    (row,) = measured()
+    parsed = parse({"measurement": WHAT.model_dump(mode="json"), "rows": [row]})
+    found = signs([{"key": "k"} | one for one in parsed])
+    assert {sign.name for sign in found} == SIGNS.keys() - {"transfer"}
+    assert all(sign.limit / sign.n > SIGNS[sign.name] for sign in found)

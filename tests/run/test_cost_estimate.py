@@ -1,0 +1,164 @@
+"""What a plan costs, by hand."""
+
+import json
+
+import pytest
+import torch
+
+from bench.data import describe
+from bench.engines.conditioned import Conditioned
+from bench.measures.cost import cost
+from bench.run import pass_timing
+from bench.run.cost_estimate import STEP_OVERHEAD, Estimator, wall_seconds
+from bench.run.trial_dir import missing
+from bench.spec.measurement import Measurement
+from bench.spec.training_cost import training_passes
+from bench.spec.trial import Trial
+from tests.recipes import oat, pgd_at
+
+INFO = describe("digits", None)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "slots", "wall"),
+    [
+        ([], 2, 0),
+        ([5], 4, 5),
+        ([1, 2, 3], 1, 6),
+        ([3, 1, 2], 2, 3),
+        ([4, 4, 4], 2, 8),
+        ([5, 4, 3, 3], 2, 8),
+        ([1, 1, 1, 1], 0, 4),
+    ],
+)
+def test_wall_time_by_hand(seconds, slots, wall):
+    assert wall_seconds(seconds, slots) == wall
+
+
+def test_training_passes_of_oat_by_hand():
+    """128 images, 2 epochs that are both or the last one candidates: epochs 1 (of 2) is 0.75·2=1.5 → epoch 2 only."""
+    recipe = oat(epochs=2, attack_steps=7, batch=60)
+    clean = 120 * 3  # two batches of 60: forward, backward to weights, backward to inputs
+    adversarial = 120 * 5 / 6 * (7 * 2 + 3)  # λ≠0 only: 7 forwards and backwards to the image, then a training pass
+    candidates = 1 * 40 * 6 * (7 * 2 + 2)  # held-out images at six λ: the attack, and a forward for SA and for RA
+    assert training_passes(recipe, 1347) == pytest.approx(2 * (clean + adversarial) + candidates)
+
+
+@pytest.mark.parametrize(("lam", "per_image"), [(0.0, 3), (0.5, 3 + 2 * 7 + 3)])
+def test_training_passes_of_pgd_at_by_hand(lam, per_image):
+    recipe = pgd_at(lam, epochs=1, attack_steps=7, batch=64)
+    assert training_passes(recipe, 1347) == 128 * per_image + 40 * 1 * 16
+
+
+def test_training_uses_no_more_images_than_there_are():
+    recipe = pgd_at(0.0, epochs=1, train_images=5000, batch=10)
+    assert training_passes(recipe, 1347) == 1300 * 3 + 40 * 16  # 1347 - 40 held out, in whole batches of 10
+
+
+@pytest.mark.parametrize("density", ["continuous", "continuous-low"])
+def test_continuous_lambda_trains_on_as_many_images(density):
+    """The share of λ=0, which is not attacked, stays that of the set."""
+    assert training_passes(oat(lam_density=density), 1347) == training_passes(oat(), 1347)
+
+
+@pytest.fixture
+def timed(monkeypatch, tmp_path):
+    """An estimator to which a pass takes 1 ms, but 2 ms at less than the full width, and the recipes it timed."""
+    calls = []
+
+    def time_pass(recipe, info, precision, width, device):
+        calls.append(recipe.arch)
+        return 1e-3 if width == 1 else 2e-3
+
+    monkeypatch.setattr(pass_timing, "time_pass", time_pass)
+    return Estimator(tmp_path), calls
+
+
+def trial_of(recipe) -> Trial:
+    what = Measurement(epsilon=0.1, step=0.025, lambdas=recipe.lambdas, test_images=100)
+    return Trial(recipe=recipe, measurements=(what,), source="digits")
+
+
+def cost_of(estimator: Estimator, trial: Trial) -> dict:
+    """With what its directory says is measured."""
+    return estimator.trial(trial, INFO, missing(trial, estimator.runs / "trials" / trial.key))
+
+
+def test_a_trial_s_seconds_and_macs_are_passes_times_their_cost(timed):
+    recipe = oat()
+    found, passes = cost_of(timed[0], trial_of(recipe)), training_passes(recipe, INFO.train)
+    seconds = (passes * STEP_OVERHEAD + 6 * 100 * 16) * 1e-3
+    assert found["seconds"] == pytest.approx(seconds) and found["seconds_left"] == pytest.approx(seconds)
+    assert found["macs"] == cost(recipe, INFO.shape, 10).macs * (passes + 6 * 100 * 16)
+
+
+WIDTHS = (0.5, 0.75, 1.0)
+
+
+def test_a_slimmable_trial_trains_and_measures_each_width_at_its_own_cost(timed):
+    recipe = oat(widths=WIDTHS)
+    at = {width: cost(recipe, INFO.shape, 10, width).macs for width in WIDTHS}
+    assert at[0.5] < at[0.75] < at[1.0]
+    grid = {"epsilon": 0.1, "step": 0.025, "lambdas": recipe.lambdas, "test_images": 100}
+    what = tuple(Measurement(**grid, width=width) for width in WIDTHS)
+    found = cost_of(timed[0], Trial(recipe=recipe, measurements=what, source="digits"))
+    passes = training_passes(recipe, INFO.train)
+    macs = sum(at.values()) * (passes + 6 * 100 * 16)
+    assert found["macs"] == pytest.approx(macs)
+    assert found["seconds"] == pytest.approx((passes * STEP_OVERHEAD + 6 * 100 * 16) * 5e-3)
+
+
+@pytest.mark.parametrize(
+    ("fields", "passes"),
+    [
+        ({"attack": "pgd20"}, 2 * 20 + 2),
+        ({"attack": "fgsm"}, 2 * 1 + 2),
+        ({"attack": "pgd7", "steps": 50, "restarts": 2}, 2 * 100 + 2),
+        ({"attack": "mifgsm", "targeted": True}, 2 * 10 * 9 + 2),
+        ({"probe": "saliency"}, 2),
+        ({"probe": "bn_statistics"}, 0),
+        ({"probe": "cost"}, 0),
+    ],
+)
+def test_a_measurement_is_worth_the_steps_of_its_attack(timed, fields, passes):
+    recipe = oat()
+    what = Measurement(epsilon=0.1, step=0.025, lambdas=recipe.lambdas, test_images=100, **fields)
+    found = cost_of(timed[0], Trial(recipe=recipe, measurements=(what,), source="digits"))
+    training = training_passes(recipe, INFO.train)
+    assert found["seconds"] == pytest.approx((training * STEP_OVERHEAD + 6 * 100 * passes) * 1e-3)
+
+
+def test_only_what_the_directory_lacks_is_left(timed, tmp_path):
+    trial = trial_of(oat(epochs=4))
+    directory = tmp_path / "trials" / trial.key
+    directory.mkdir(parents=True)
+    (directory / "progress.jsonl").write_text('{"epoch": 1}\n')
+    whole = cost_of(timed[0], trial)
+    measuring = 6 * 100 * 16 * 1e-3
+    assert whole["seconds_left"] == pytest.approx(0.75 * (whole["seconds"] - measuring) + measuring)
+    (directory / "weights.safetensors").touch()
+    assert cost_of(timed[0], trial)["seconds_left"] == pytest.approx(measuring)
+    (directory / "results.json").write_text(json.dumps({"measurements": {trial.measurements[0].key: {}}}))
+    assert cost_of(timed[0], trial)["seconds_left"] == 0
+
+
+def test_a_network_is_timed_once_and_the_timing_kept(timed, tmp_path):
+    estimator, calls = timed
+    for seed in (0, 1):
+        cost_of(estimator, trial_of(oat(seed=seed)))
+    cost_of(Estimator(tmp_path), trial_of(oat(norm="normal")))
+    assert calls == ["wrn-10-1"]
+    (tmp_path / "machine.json").write_text("{damaged")
+    cost_of(Estimator(tmp_path), trial_of(oat()))
+    assert calls == ["wrn-10-1"] * 2
+
+
+def test_a_timing_is_a_plausible_number(monkeypatch):
+    monkeypatch.setattr(pass_timing, "LEAST_SECONDS", 0.01)
+    threads, timed = torch.get_num_threads(), []
+    monkeypatch.setattr(
+        pass_timing, "Conditioned", lambda net, cond, *rest: timed.append(cond) or Conditioned(net, cond, *rest)
+    )
+    seconds = pass_timing.time_pass(oat(widths=WIDTHS), INFO, "fp32", 0.5, "cpu")
+    assert 1e-7 < seconds < 0.1 and torch.get_num_threads() == threads
+    assert [cond.width for cond in timed] == [0.5]

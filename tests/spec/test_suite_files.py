@@ -1,0 +1,157 @@
+"""The suites that are here: at paper scale exactly the paper's networks, each figure's from where it takes them."""
+
+import subprocess
+from collections import Counter
+
+import pytest
+
+from bench import ROOT
+from bench.run import saved_plans
+from bench.spec.lambda_sets import S1, S2, S3
+from bench.spec.suite import Options, merge, plan
+
+SUITES = sorted((ROOT / "suites").glob("*.yaml"))
+PEERS = ROOT / "suites" / "extra" / "peers.yaml"
+
+
+@pytest.fixture(scope="module")
+def paper():
+    return [plan(path, "paper", Options()) for path in SUITES]
+
+
+def test_there_is_a_suite_for_each_part_of_the_paper():
+    names = ["ablations", "attacks", "frontiers", "saliency", "sampling", "slimming"]
+    assert [path.stem for path in SUITES] == names
+
+
+def test_the_paper_is_47_networks_and_none_of_them_twice(paper):
+    """facts.md, part 2, per learning rate; what the protocol experiment adds is not the paper's."""
+    panels = [panel for made in paper for panel in made.panels]
+    for lr in (0.1, 0.05, 0.01):
+        found = {t.key for p in panels if p.experiment != "protocol" for t in p.trials if t.recipe.lr == lr}
+        assert len(found) == 47
+    everything = merge(trial for panel in panels for trial in panel.trials)
+    assert len(everything) == len({trial.key for trial in everything})
+    recipes = [trial.recipe.model_dump_json() for trial in everything]
+    assert len(set(recipes)) == len(recipes)
+
+
+def test_no_network_of_the_paper_differs_from_another_in_nothing_that_is_trained(paper):
+    """The same network under two keys would be trained twice: no two differ in what cannot matter alone."""
+    recipes = {t.recipe for made in paper for t in made.trials}
+    assert all(recipe.essential() == recipe for recipe in recipes)
+    assert {recipe.essential().key for recipe in recipes} == {recipe.key for recipe in recipes}
+
+
+def test_every_figure_of_the_paper_has_a_suite(paper):
+    figures = {figure for made in paper for panel in made.panels for figure in panel.figures}
+    assert figures == {f"fig{n}" for n in (2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13)} | {
+        "appc",
+        "protocol",
+        "cost",
+        "modern",
+        "masking",
+        "transfer",
+    }
+
+
+def test_what_needs_no_training_of_its_own_has_none(paper):
+    """Fig. 2, 7, 8 and 10–12 are of Fig. 4's networks, and so is Fig. 7 under today's attacks."""
+    keys = {}
+    for made in paper:
+        for panel in made.panels:
+            for figure in panel.figures:
+                keys.setdefault(figure, set()).update(trial.key for trial in panel.trials)
+    for figure in ("fig2", "fig7", "fig8", "fig10", "fig11", "fig12", "modern", "masking", "transfer"):
+        assert keys[figure] <= keys["fig4"]
+    assert keys["fig6"] == keys["fig9"] and not keys["fig6"] & keys["fig4"]
+
+
+def test_figure_5_asks_pgd_at_for_14_lambdas_and_oat_for_them_all(paper):
+    (panel,) = [panel for made in paper for panel in made.panels if panel.figures == ("fig5",)]
+    dedicated = sorted({t.recipe.lam for t in panel.trials if t.recipe.method == "pgd_at"})
+    assert dedicated == sorted({*S2, *S3}) and len(dedicated) == 14
+    for trial in panel.trials:
+        lams = [lam for what in trial.measurements for lam in what.lambdas]
+        assert sorted(lams) == (dedicated if trial.recipe.method == "oat" else [trial.recipe.lam])
+
+
+def test_slimming_is_the_paper_s_three_widths(paper):
+    (made,) = [made for made in paper if made.suite == "slimming"]
+    assert {t.recipe.widths for t in made.trials} == {(0.5, 0.75, 1.0)}
+    assert Counter(t.recipe.label for t in made.trials if t.recipe.lr == 0.1) == {
+        "PGD-ATS": 6,
+        "OATS (dual BN)": 1,
+        "OATS (normal BN)": 1,
+    }
+    for trial in made.trials:
+        assert Counter((w.probe, w.width) for w in trial.measurements) == {
+            (probe, width): 1 for probe in ("accuracy", "cost") for width in (0.5, 0.75, 1.0)
+        }
+
+
+def test_the_other_attacks_are_at_the_same_radius(paper):
+    (made,) = [made for made in paper if made.suite == "attacks"]
+    expected = {"fig7": {"pgd20", "mifgsm", "fgsm"}, "modern": {"pgd7", "pgd50", "cw50", "autoattack"}}
+    expected["transfer"] = {"pgd7"}
+    for panel in made.panels:
+        for trial in panel.trials:
+            found = {what.attack: (what.epsilon, what.step) for what in trial.measurements}
+            assert found.keys() == expected[panel.figures[0]]
+            assert set(found.values()) == {(8 / 255, 2 / 255)}
+
+
+@pytest.mark.parametrize(("scale", "few"), [("laptop", 64), ("workstation", 100), ("paper", 1000)])
+def test_the_costly_attacks_and_what_stands_beside_them_are_on_the_same_few_images(scale, few):
+    (panel,) = plan(ROOT / "suites" / "attacks.yaml", scale, Options(only=("modern",), seeds=1)).panels
+    found = {(w.attack, w.restarts, w.few_images, w.test_images) for t in panel.trials for w in t.measurements}
+    assert found == {(n, r, True, few) for n, r in (("pgd7", 1), ("pgd50", 10), ("cw50", 10), ("autoattack", 1))}
+    lambdas = (0.0, 0.3, 1.0) if scale == "laptop" else S1
+    assert {t.recipe.lam for t in panel.trials} == {None, *lambdas}
+    for trial in panel.trials:
+        assert {w.lambdas for w in trial.measurements} == {lambdas if trial.recipe.lam is None else (trial.recipe.lam,)}
+
+
+def test_continuous_sampling_takes_a_tenth_more_epochs(paper):
+    recipes = [t.recipe for made in paper for t in made.trials if t.recipe.lam_density != "set"]
+    assert {(r.dataset, r.lambdas, r.lam_density, r.epochs) for r in recipes} == {("svhn", S1, "continuous", 88)}
+
+
+@pytest.mark.parametrize("scale", ["laptop", "workstation", "short", "paper"])
+@pytest.mark.parametrize("path", [*SUITES, PEERS], ids=lambda path: path.stem)
+def test_every_suite_fits_every_scale(path, scale):
+    made = plan(path, scale, Options(seeds=1))
+    for panel in made.panels:
+        labels = saved_plans.labels(panel)
+        curves = Counter((label, t.recipe.lam, t.recipe.lr) for label, t in zip(labels, panel.trials, strict=True))
+        assert set(curves.values()) == {1}  # two networks of one curve, λ and seed would be drawn as seeds of one
+
+
+@pytest.mark.parametrize("scale", ["laptop", "paper"])
+def test_the_peers_share_all_but_their_own_networks_with_figure_4(scale):
+    options = Options(seeds=1)
+    made, frontiers = plan(PEERS, scale, options), plan(ROOT / "suites" / "frontiers.yaml", scale, options)
+    measured = {trial.key: trial.measurements for trial in frontiers.trials}
+    own = Counter(trial.recipe.label for trial in made.trials if trial.key not in measured)
+    assert own.keys() == {"OAT TRADES (dual BN)", "OAT (dual-affine BN)"} and len(set(own.values())) == 1
+    assert all(set(trial.measurements) <= set(measured.get(trial.key, trial.measurements)) for trial in made.trials)
+    assert {panel.figures for panel in made.panels} == {("peers",)}
+
+
+@pytest.mark.parametrize("scale", ["laptop", "workstation", "paper"])
+def test_precision_is_all_that_the_two_networks_differ_in(scale):
+    made = plan(PEERS.with_name("precision.yaml"), scale, Options(seeds=1))
+    for panel in made.panels:
+        by_lr: dict[float, list] = {}
+        for trial in panel.trials:
+            by_lr.setdefault(trial.recipe.lr, []).append(trial.recipe)
+        for fp32, bf16 in by_lr.values():
+            assert fp32.precision == "fp32" and fp32.model_copy(update={"precision": "bf16"}) == bf16
+
+
+def test_the_peers_are_run_when_asked_for_alone():
+    def commands(target: str) -> str:
+        return subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+
+    assert "suites/frontiers.yaml" in commands("reproduce-all") and "peers" not in commands("reproduce-all")
+    assert "run suites/extra/peers.yaml --scale laptop" in commands("reproduce-peers")
