@@ -184,10 +184,10 @@ def ingest(runs: Runs = Path("runs")) -> None:
 @data_app.command("list", epilog="Example: python -m bench data list")
 def data_list(data: Data = ROOT / "data") -> None:
     """The named data sets and whether their archives are here."""
-    from bench.data.official import FACTS, present
+    from bench.data.official_archives import OFFICIAL_DATASETS, is_available
 
-    for name in FACTS:
-        typer.echo(f"{name:10s} {'here' if present(name, data) else f'absent: python -m bench data fetch {name}'}")
+    for name in OFFICIAL_DATASETS:
+        typer.echo(f"{name:10s} {'here' if is_available(name, data) else f'absent: python -m bench data fetch {name}'}")
     typer.echo(f"{'digits':10s} here (embedded in scikit-learn)")
 
 
@@ -197,10 +197,10 @@ def data_fetch(
 ) -> None:
     """Download an official data set: mirrors in turn, resumed where it was cut, checked against its MD5."""
     from bench.data.fetch import fetch
-    from bench.data.official import FACTS
+    from bench.data.official_archives import OFFICIAL_DATASETS
 
-    if name not in FACTS:
-        raise BadInput(f"data fetch: {unknown('data set', name, FACTS)}")
+    if name not in OFFICIAL_DATASETS:
+        raise BadInput(f"data fetch: {unknown('data set', name, OFFICIAL_DATASETS)}")
     fetch(name, data, console)
 
 

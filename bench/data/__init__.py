@@ -1,16 +1,26 @@
-"""Datasets as uint8 tensors, and the augmentation of whole batches.
+"""Datasets as uint8 tensors: named datasets, local files, download, augmentation.
 
-What a plan asks of a data set is known without torch, so nothing here imports it before images are made.
+Modules here import torch only when they make images, so a plan that needs no images starts without torch.
 """
 
-from bench.data.datasets import NAMES, describe, load, require
-from bench.data.words import DataError, Dataset, Images, Info
+from bench.data.dataset_types import DataError, Dataset, DatasetInfo, Images
+from bench.data.datasets import NAMED_DATASETS, describe, load, require_archives
 
-__all__ = ["NAMES", "DataError", "Dataset", "Images", "Info", "augment", "describe", "load", "require"]
+__all__ = [
+    "NAMED_DATASETS",
+    "DataError",
+    "Dataset",
+    "DatasetInfo",
+    "Images",
+    "augment",
+    "describe",
+    "load",
+    "require_archives",
+]
 
 
 def __getattr__(name: str):
-    """`augment` when it is first asked for (PEP 562): its file is torch from the first line on."""
+    """Import `augment` on first use (PEP 562), since its module imports torch at the top."""
     if name == "augment":
         from bench.data.augmentation import augment
 

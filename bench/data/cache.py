@@ -1,7 +1,7 @@
-"""Tensors that are made once and read by every process: `root/cache/<fingerprint>.safetensors`.
+"""The cache folder `root/cache`: decoded tensors in `<fingerprint>.safetensors`, file locks, atomic writes.
 
-Eight workers that start together on 60,000 JPEGs, or on an archive, must not all decode it: one does, the others wait
-for its lock. safetensors, because reading it runs no code, unlike a pickle.
+When eight workers start together, one of them decodes the images and the others wait for its lock. The format is
+safetensors because, unlike a pickle, reading it runs no code.
 """
 
 from __future__ import annotations
@@ -14,37 +14,37 @@ from pathlib import Path
 from shutil import copymode
 from typing import TYPE_CHECKING
 
-from bench.data.words import DataError, Images
+from bench.data.dataset_types import DataError, Images
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 
-def cached(root: Path, fingerprint: str, make: Callable[[Path], tuple[Images, Images]]) -> tuple[Images, Images]:
-    """Training and test part under this fingerprint, made by `make(scratch)` if no process has made them yet.
+def cached_images(root: Path, fingerprint: str, read: Callable[[Path], tuple[Images, Images]]) -> tuple[Images, Images]:
+    """Load the training and test split from the cache; on a miss, call `read(scratch)` under a lock and store them.
 
-    `scratch` is a folder that is not there yet; `make` may create and fill it, and removes it. It runs under the lock.
+    `scratch` is the path of a folder that does not exist. `read` may create it, and then has to remove it.
     """
     file = cache_folder(root) / f"{fingerprint}.safetensors"
     if not file.exists():
         lock = file.with_suffix(".lock")
-        with locked(lock):
-            if not file.exists():  # another process may have made it while this one waited
+        with exclusive_lock(lock):
+            if not file.exists():  # another process may have written it while this one waited for the lock
                 from safetensors.torch import save_file
 
-                train, test = make(file.with_suffix(".scratch"))
-                with replacing(file) as temporary:
-                    save_file(_pack(train, test), temporary)
-                    copymode(lock, temporary)  # safetensors writes for its owner only; colleagues may share the data
-    return _unpack(file)
+                train, test = read(file.with_suffix(".scratch"))
+                with write_atomically(file) as temporary:
+                    save_file(_to_tensors(train, test), temporary)
+                    copymode(lock, temporary)  # safetensors sets owner-only access; other users may share the cache
+    return _load(file)
 
 
-def _pack(train: Images, test: Images) -> dict[str, Tensor]:
-    parts = {"train": train, "test": test}
-    return {f"{name}.{field}": x.contiguous() for name, part in parts.items() for field, x in part._asdict().items()}
+def _to_tensors(train: Images, test: Images) -> dict[str, Tensor]:
+    splits = {"train": train, "test": test}
+    return {f"{name}.{field}": x.contiguous() for name, split in splits.items() for field, x in split._asdict().items()}
 
 
-def _unpack(file: Path) -> tuple[Images, Images]:
+def _load(file: Path) -> tuple[Images, Images]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -52,34 +52,34 @@ def _unpack(file: Path) -> tuple[Images, Images]:
         tensors = load_file(file)
         return tuple(Images(tensors[f"{name}.images"], tensors[f"{name}.labels"]) for name in ("train", "test"))
     except (SafetensorError, KeyError) as error:
-        raise DataError(f"{file} is damaged ({error}): delete it, and it is made anew") from error
+        raise DataError(f"{file} is damaged ({error}): delete it; the next run writes it again") from error
 
 
 def cache_folder(root: Path) -> Path:
-    """`root/cache`, made if it is not there. Raises DataError where it cannot be written."""
+    """Create `root/cache` if needed and return its path. Raises DataError if it cannot be created."""
     path = Path(root) / "cache"
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise DataError(f"cannot make {path} ({error.strerror}): choose a data folder that can be written") from error
+        raise DataError(f"cannot create {path} ({error.strerror}): choose a writable data folder") from error
     return path
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Only one process at a time is inside. The lock ends with its process, however that ends; its empty file stays."""
+def exclusive_lock(path: Path) -> Iterator[None]:
+    """Let one process at a time into the block. The lock ends with its process, even a killed one; its file stays."""
     try:
         handle = path.open("a")
     except OSError as error:
-        raise DataError(f"cannot write {path} ({error.strerror}): choose a data folder that can be written") from error
+        raise DataError(f"cannot write {path} ({error.strerror}): choose a writable data folder") from error
     with handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary file beside `path` that takes its place if all goes well. Readers see the old or the new one."""
+def write_atomically(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path` that replaces it on success: readers see the old or the new file, whole."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary

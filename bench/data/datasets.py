@@ -1,63 +1,76 @@
-"""The two entrances: `describe` a data set without decoding it, and `load` it, split into its three parts."""
+"""The dataset registry: describe a dataset without decoding it, or load its train, held-out and test splits."""
 
-import difflib
 from pathlib import Path
 
-from bench.data import digits, official
-from bench.data.words import DataError, Dataset, Images, Info
+from bench.data import archive_reader, digits, official_archives
+from bench.data.dataset_types import DataError, Dataset, DatasetInfo, Images
+from bench.data.official_archives import OFFICIAL_DATASETS
+from bench.errors import unknown
 
-NAMES = ("digits", *official.FACTS)
+NAMED_DATASETS = ("digits", *OFFICIAL_DATASETS)
 
 
-def describe(source: str, root: Path) -> Info:
-    """What is known of `source`: one of NAMES, or the path of a Parquet file, a Parquet folder or an image folder.
+def describe(source: str, root: Path) -> DatasetInfo:
+    """Describe a dataset without decoding it.
 
-    `root` is the folder of the official archives. A named data set needs no file for this; a path is read once for its
-    fingerprint, which is then remembered under `root/cache`. Raises DataError.
+    Args:
+        source: one of NAMED_DATASETS, or the path of a Parquet file, a Parquet folder or an image folder.
+        root: folder of the official archives. Describing a named dataset reads no file in it. Files at a path are
+            hashed once for the fingerprint, which is then stored in `root/cache`.
+
+    Raises DataError.
     """
     if source == "digits":
         return digits.describe()
-    if source in official.FACTS:
-        return official.describe(source)
+    if source in OFFICIAL_DATASETS:
+        return official_archives.describe(source)
     if not Path(source).expanduser().exists():
-        close = difflib.get_close_matches(source, NAMES, 1)
-        guess = f" (did you mean {close[0]}?)" if close else ""
-        raise DataError(f"no data {source!r}{guess}: give {', '.join(NAMES)}, or a path to Parquet or image files")
-    from bench.data import paths  # here, because a plan on named data needs neither NumPy nor Pillow
+        message = unknown("data set", source, NAMED_DATASETS)
+        raise DataError(f"{message}: give one of these, or the path of Parquet or image files")
+    from bench.data import (
+        local_files,
+    )  # imported here because a plan with named datasets needs neither NumPy nor Pillow
 
-    return paths.describe(source, Path(root), NAMES)
+    return local_files.describe(source, Path(root), NAMED_DATASETS)
 
 
-def require(source: str, root: Path) -> None:
-    """Raises DataError with the remedy when a named data set's files are absent, before anything is started on it."""
-    if source in official.FACTS and not official.present(source, Path(root)):
-        raise official.absent(source, Path(root))
+def require_archives(source: str, root: Path) -> None:
+    """Raise DataError, with the command that downloads them, if the files of an official dataset are missing."""
+    if source in OFFICIAL_DATASETS and not official_archives.is_available(source, Path(root)):
+        raise official_archives.missing_error(source, Path(root))
 
 
 def load(source: str, *, root: Path, heldout: int, train_images: int | None = None) -> Dataset:
-    """The data set on the CPU, as uint8 (N, C, H, W) and int64 (N,).
+    """Load a dataset on the CPU: images uint8 (N, C, H, W), labels int64 (N,).
 
-    `heldout`: the LAST so many training images are set apart for selection, as the authors' code does (ledger row 6).
-    `train_images`: of the others, the first so many are trained on; none for all. No seed enters here: the split is
-    the same in every run. Raises DataError.
+    The split does not depend on any seed, so it is the same in every run.
+
+    Args:
+        source, root: as in `describe`.
+        heldout: number of images held out for checkpoint selection: the LAST training images, as in the authors'
+            code (docs/protocol.md, row 6).
+        train_images: number of images to train on: the first of the remaining training images. None: all of them.
+
+    Raises DataError.
     """
     info = describe(source, root)
     train, test = _read(source, Path(root), info.fingerprint)
-    kept = len(train.labels) - heldout
-    if kept < 1:
+    remaining = len(train.labels) - heldout
+    if remaining < 1:
         raise DataError(
-            f"{info.name}: {heldout} held-out images of {len(train.labels)} leave none to train on: "
+            f"{info.name}: holding out {heldout} of {len(train.labels)} images leaves none to train on: "
             f"hold out at most {len(train.labels) - 1}"
         )
-    part = kept if train_images is None else min(train_images, kept)
-    return Dataset(info.name, info.classes, train.slice(0, part), train.slice(kept, None), test)
+    used = remaining if train_images is None else min(train_images, remaining)
+    return Dataset(info.name, info.classes, train.slice(0, used), train.slice(remaining, None), test)
 
 
 def _read(source: str, root: Path, fingerprint: str) -> tuple[Images, Images]:
+    """Training split, held-out images included, and test split."""
     if source == "digits":
         return digits.read()
-    if source in official.FACTS:
-        return official.read(source, root)
-    from bench.data import paths  # as above
+    if source in OFFICIAL_DATASETS:
+        return archive_reader.read(source, root)
+    from bench.data import local_files
 
-    return paths.read(source, root, fingerprint)
+    return local_files.read(source, root, fingerprint)

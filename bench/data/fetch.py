@@ -1,4 +1,4 @@
-"""Downloads the official archives, only when asked for: mirrors in turn, resumed where it broke, the MD5 decides."""
+"""Download official archives, for the command `data fetch`: several mirrors, resume, MD5 check."""
 
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -7,115 +7,113 @@ import requests
 import urllib3
 from rich.console import Console
 
-from bench.data import official
-from bench.data.cache import locked
-from bench.data.progress import progress, say
-from bench.data.words import DataError
+from bench.data.cache import exclusive_lock
+from bench.data.dataset_types import DataError
+from bench.data.download_progress import print_line, show_progress
+from bench.data.official_archives import OFFICIAL_DATASETS, md5, verify
 
-ATTEMPTS = 3  # at each address; every one goes on where the last one broke
-TIMEOUT = (10, 60)  # seconds to connect, and without a byte
-CHUNK = 1 << 18
+ATTEMPTS = 3  # per address; each one resumes where the last one stopped
+TIMEOUT = (10, 60)  # seconds to connect, and between bytes
+CHUNK = 1 << 18  # bytes
 
 
-class _Unfit(Exception):
-    """This address has not the file: another attempt there would not help."""
+class _WrongFile(Exception):
+    """This address does not serve the file: another attempt there would not help."""
 
 
 def fetch(name: str, root: Path, console: Console | None = None) -> list[Path]:
-    """The archives of an official data set in `root`, downloaded unless they are there already.
+    """Download the archives of an official dataset into `root`, except those already there; returns their paths.
 
-    Raises DataError for a name without archives, for a file that is there but wrong, if no address gives the official
-    file (the message lists what was tried), and if `root` cannot be written.
+    Raises DataError for a name without archives, for an existing file with another MD5, if no address serves the
+    official file (the message lists every address that was tried), and if `root` cannot be written.
     """
-    if name not in official.URLS:
-        nothing = "needs no download" if name == "digits" else "has no archive known here"
-        raise DataError(f"{name} {nothing}: fetch one of {', '.join(official.URLS)}")
+    if name not in OFFICIAL_DATASETS:
+        problem = "needs no download" if name == "digits" else "is not an official data set"
+        raise DataError(f"{name} {problem}: fetch one of {', '.join(OFFICIAL_DATASETS)}")
     console = console or Console(stderr=True)
     try:
         root.mkdir(parents=True, exist_ok=True)
-        return [_fetch_file(name, file, root, console) for file in official.URLS[name]]
+        return [_fetch_file(name, file, root, console) for file in OFFICIAL_DATASETS[name].archives]
     except OSError as error:
-        raise DataError(f"cannot write into {root} ({error.strerror or error}): free it, or choose another") from error
+        reason = error.strerror or error
+        raise DataError(f"cannot write into {root} ({reason}): make it writable, or choose another folder") from error
 
 
 def _fetch_file(name: str, file: str, root: Path, console: Console) -> Path:
     target = root / file
-    with locked(root / f".{file}.lock"):  # a second fetch waits, then finds the file
+    with exclusive_lock(root / f".{file}.lock"):  # a second process waits here, then finds the file
         if target.exists():
-            official.verify(name, target)
-            say(console, f"{target} is there and its MD5 is right")
+            verify(name, target)
+            print_line(console, f"{target} exists, MD5 correct")
             return target
         part = target.with_name(f"{file}.part")
         _download(name, file, part, console)
         part.rename(target)
-    say(console, f"{target}: MD5 is right")
+    print_line(console, f"{target}: MD5 correct")
     return target
 
 
 def _download(name: str, file: str, part: Path, console: Console) -> None:
-    """Fills `part` from the first address that gives the official file; raises DataError if none does."""
-    tried = []
-    for url in official.URLS[name][file]:
+    """Fill `part` from the first address that serves the official file. Raises DataError if none does."""
+    archive = OFFICIAL_DATASETS[name].archives[file]
+    failures = []
+    for url in archive.urls:
         for _ in range(ATTEMPTS):
             resumed = _size(part) > 0
             try:
-                if _size(part) != official.SIZES[file]:
-                    _receive(url, part, official.SIZES[file], console)
-            except _Unfit as reason:
-                tried.append(f"{url} ({reason})")
+                if _size(part) != archive.size:
+                    _receive(url, part, archive.size, console)
+            except _WrongFile as reason:
+                failures.append(f"{url} ({reason})")
                 break
             except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-                tried.append(f"{url} ({_reason(error)})")
+                failures.append(f"{url} ({_innermost_reason(error)})")
                 continue
-            if official.md5(part) == official.CHECKSUMS[file]:
+            if md5(part) == archive.md5:
                 return
             part.unlink()
-            tried.append(f"{url} (wrong MD5)")
-            if not resumed:  # all bytes came from here; after a resumed download the earlier ones may be to blame
+            failures.append(f"{url} (wrong MD5)")
+            if not resumed:  # all bytes came from this address; after a resume, the earlier bytes may be wrong
                 break
     raise DataError(
-        f"{file} could not be had from {'; '.join(dict.fromkeys(tried))}: "
-        f"run python -m bench data fetch {name} again (it goes on where it broke), or put the file into {part.parent}"
+        f"{file} could not be downloaded from {'; '.join(dict.fromkeys(failures))}: "
+        f"run python -m bench data fetch {name} again (it resumes), or put the file into {part.parent}"
     )
 
 
 def _receive(url: str, part: Path, size: int, console: Console) -> None:
-    """Appends to `part` what is missing of `size` bytes, or fills it from the start if the server ignores Range."""
-    have = _size(part)
-    if have > size:
+    """Append the missing bytes to `part`, or write it from the start if the server ignores Range."""
+    start = _size(part)
+    if start > size:
         part.unlink()
-        have = 0
-    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
+        start = 0
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
     with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
         if response.status_code == 200:
-            have = 0
-        elif response.status_code != 206 or not response.headers.get("Content-Range", "").startswith(f"bytes {have}-"):
-            raise _Unfit(f"HTTP {response.status_code}")
-        coming = response.headers.get("Content-Length", "")
-        if coming.isdigit() and have + int(coming) != size:
-            raise _Unfit(f"{have + int(coming)} bytes instead of {size}")
-        with part.open("ab" if have else "wb") as handle, _shown(console, url, have, size) as advance:
-            # raw, because requests would unpack a .gz that a server labels as Content-Encoding
+            start = 0
+        elif response.status_code != 206 or not response.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
+            raise _WrongFile(f"HTTP {response.status_code}")
+        length = response.headers.get("Content-Length", "")
+        if length.isdigit() and start + int(length) != size:
+            raise _WrongFile(f"{start + int(length)} bytes instead of {size}")
+        label = f"{Path(urlsplit(url).path).name} from {urlsplit(url).hostname}"
+        with part.open("ab" if start else "wb") as handle, show_progress(console, label, start, size) as advance:
+            # raw, because requests would decompress a .gz file that a server labels with Content-Encoding
             for chunk in response.raw.stream(CHUNK, decode_content=False):
                 handle.write(chunk)
                 advance(len(chunk))
-                if handle.tell() > size:  # a server that does not say how much it sends must not fill the disk
-                    raise _Unfit(f"more than {size} bytes")
+                if handle.tell() > size:  # a server that sends no Content-Length must not fill the disk
+                    raise _WrongFile(f"more than {size} bytes")
     if _size(part) < size:
         raise requests.ConnectionError(f"connection ended at {_size(part)} of {size} bytes")
-
-
-def _shown(console: Console, url: str, have: int, size: int):
-    place = urlsplit(url)
-    return progress(console, f"{Path(place.path).name} from {place.hostname}", have, size)
 
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
 
 
-def _reason(error: Exception) -> str:
-    """A network error in a few words: the innermost cause, since the outer ones only wrap it."""
+def _innermost_reason(error: Exception) -> str:
+    """First line of the innermost cause of a network error; the outer errors only wrap it."""
     while (inner := error.__cause__ or error.__context__) is not None:
         error = inner
     return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no details'}"

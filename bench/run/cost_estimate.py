@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.atomic_write import write_json
-from bench.data import Info
+from bench.data import DatasetInfo
 from bench.run import devices
 from bench.run.trial_dir import read_object, read_progress
 from bench.spec.architectures import untrained
@@ -32,7 +32,7 @@ class Estimator:
         self.runs, self.path = runs, runs / "machine.json"
         self.known = read_object(self.path)
 
-    def trial(self, trial: Trial, info: Info, unmeasured: list[Measurement]) -> dict:
+    def trial(self, trial: Trial, info: DatasetInfo, unmeasured: list[Measurement]) -> dict:
         """{"macs", "seconds", "seconds_left"}: of the whole trial, and of what its directory lacks: the measurements
         `unmeasured`, and epochs."""
         recipe, directory = trial.recipe, self.runs / "trials" / trial.key
@@ -50,7 +50,7 @@ class Estimator:
             "seconds_left": left,
         }
 
-    def measuring(self, recipe: Recipe, what: Measurement, info: Info) -> dict:
+    def measuring(self, recipe: Recipe, what: Measurement, info: DatasetInfo) -> dict:
         """{"macs", "seconds"} of a measurement, which is made in fp32. Other probes than accuracy take all widths at
         once, and hardly any time."""
         passes = measuring_passes(recipe, what, info)
@@ -58,7 +58,7 @@ class Estimator:
         seconds = self.pass_seconds(recipe, info, "fp32", width)
         return {"macs": passes * self.macs(recipe, info, width), "seconds": passes * seconds}
 
-    def pass_seconds(self, recipe: Recipe, info: Info, precision: str, width: float) -> float:
+    def pass_seconds(self, recipe: Recipe, info: DatasetInfo, precision: str, width: float) -> float:
         def timed() -> float:
             from bench.run.pass_timing import (
                 time_pass,  # not at the top: it imports torch, which known timings do without
@@ -70,7 +70,7 @@ class Estimator:
         key += f" · width {width:g}"
         return self.found(key, timed)
 
-    def macs(self, recipe: Recipe, info: Info, width: float) -> int:
+    def macs(self, recipe: Recipe, info: DatasetInfo, width: float) -> int:
         """Of a forward pass of one image."""
 
         def counted() -> int:
@@ -91,13 +91,13 @@ class Estimator:
         return self.known[key]
 
 
-def measuring_passes(recipe: Recipe, what: Measurement, info: Info) -> float:
+def measuring_passes(recipe: Recipe, what: Measurement, info: DatasetInfo) -> float:
     """Passes of an image that a measurement is worth."""
     images = min(what.test_images or info.test, info.test)
     return len(what.lambdas) * images * PASSES[what.probe](what, recipe, info.classes)
 
 
-def shape_of(info: Info) -> str:
+def shape_of(info: DatasetInfo) -> str:
     return "x".join(map(str, info.shape))
 
 

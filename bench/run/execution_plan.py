@@ -72,7 +72,7 @@ class Job:
     request: Request
     plans: list[Plan]
     trials: list[Trial]
-    infos: dict[str, data.Info]
+    infos: dict[str, data.DatasetInfo]
 
     @classmethod
     def of(cls, request: Request) -> "Job":

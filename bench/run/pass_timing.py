@@ -5,7 +5,7 @@ import time
 import torch
 
 from bench.attacks.pgd import climb, cross_entropy
-from bench.data import Info
+from bench.data import DatasetInfo
 from bench.engines.conditioned import Conditioned
 from bench.measures.cost import cost
 from bench.models import build
@@ -15,7 +15,7 @@ LEAST_SECONDS = 0.25  # of a timing
 STEPS = 7  # of an attack: what most of a training step and of an evaluation is
 
 
-def time_pass(recipe: Recipe, info: Info, precision: str, width: float, device: str) -> float:
+def time_pass(recipe: Recipe, info: DatasetInfo, precision: str, width: float, device: str) -> float:
     """Seconds of one image's forward or input-backward pass in an attack at this width, in batches as training has them
     (smaller where a batch of a large network would take a CPU seconds)."""
     macs = cost(recipe, info.shape, info.classes).macs

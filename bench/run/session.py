@@ -37,7 +37,7 @@ def execute(request: Request, address: str | None, console: Console, command: st
     """Returns the exit code: 0 all done, 1 a trial failed, 130 interrupted."""
     began, job = time.monotonic(), Job.of(request)
     for source in {trial.source for trial in job.trials}:
-        data.require(source, request.data_root)
+        data.require_archives(source, request.data_root)
     with only_driver(request.runs):
         for plan in job.plans:
             saved_plans.write(plan, request.runs, command)

@@ -46,11 +46,11 @@ def run_one(
     except ValueError as error:
         raise BadInput(f"--lambdas: {error}") from None
     source = source or recipe.dataset
-    source = source if source in data.NAMES else str(Path(source).resolve())
+    source = source if source in data.NAMED_DATASETS else str(Path(source).resolve())
     info = data.describe(source, data_root)
     if info.fingerprint != recipe.data_hash:
         raise BadInput(f"--source {source}: is not the data of {path}, whose content hash is {recipe.data_hash[:12]}…")
-    data.require(source, data_root)
+    data.require_archives(source, data_root)
     grid = (recipe.lam,) if recipe.method == "pgd_at" else grid
     asked = {"epsilon": recipe.epsilon, "step": recipe.attack_step(steps=ATTACKS["pgd7"].steps), "lambdas": grid}
     widths = recipe.widths or (1.0,)

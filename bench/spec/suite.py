@@ -107,7 +107,7 @@ class Panel:
     experiment: str
     figures: tuple[str, ...]
     stands_for: str
-    info: data.Info
+    info: data.DatasetInfo
     arch: str
     overrides: dict[str, str]
     trials: tuple[Trial, ...]
@@ -215,7 +215,7 @@ def panel(name: str, experiment: Experiment, scale: Scale, document, scale_docum
     if not isinstance(source, str):
         scale_document.fail(("datasets", experiment.dataset, "source"), f"source: a name or path, not {source!r}")
     source = options.datasets.get(experiment.dataset, source)
-    if source not in data.NAMES:
+    if source not in data.NAMED_DATASETS:
         source = str(Path(source).expanduser().resolve())  # workers run elsewhere
     info = data.describe(source, options.root)
     common = {"augment": info.augment, "heldout": info.heldout, "lr": scale.lr, "precision": "auto"}

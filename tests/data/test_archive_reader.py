@@ -1,6 +1,6 @@
-"""The official archives, written small by these tests in the official formats, and read back to the last pixel.
+"""Reading official archives: small archives in the official formats are written, then read back pixel for pixel.
 
-Only the checksums are exchanged: the one of the archive in CHECKSUMS, and those torchvision compares for itself.
+Only checksums are patched: the archive's in OFFICIAL_DATASETS, and those that torchvision compares.
 """
 
 import hashlib
@@ -16,15 +16,16 @@ import scipy.io
 import torch
 from torchvision.datasets import CIFAR10, STL10, SVHN
 
-from bench.data import DataError, describe, load, official
-from bench.data.paths import read as read_path
+from bench.data import DataError, describe, load, local_files
+from bench.data.official_archives import OFFICIAL_DATASETS
+from tests.data.archive_patches import patch_archive
 
 
 def md5(data: bytes) -> str:
     return hashlib.md5(data, usedforsecurity=False).hexdigest()
 
 
-def pixels(seed: int, *shape: int) -> np.ndarray:
+def random_pixels(seed: int, *shape: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
 
 
@@ -34,11 +35,11 @@ def write_tar(path: Path, files: dict[str, bytes], monkeypatch) -> None:
             member = tarfile.TarInfo(name)
             member.size = len(data)
             tar.addfile(member, io.BytesIO(data))
-    monkeypatch.setitem(official.CHECKSUMS, path.name, md5(path.read_bytes()))
+    patch_archive(monkeypatch, path.name, md5=md5(path.read_bytes()))
 
 
-def cifar10_files(images: np.ndarray, labels: list[int], monkeypatch) -> dict[str, bytes]:
-    """Six batches as pickles; the last sixth of the images is the test batch."""
+def encode_cifar10(images: np.ndarray, labels: list[int], monkeypatch) -> dict[str, bytes]:
+    """Encode images as the six pickled batches of CIFAR-10; the last sixth is the test batch."""
     names = [f"data_batch_{i}" for i in range(1, 6)] + ["test_batch"]
     batches = zip(names, np.array_split(images.reshape(len(images), -1), 6), np.array_split(labels, 6), strict=True)
     files = {name: pickle.dumps({"data": x, "labels": y.tolist()}, protocol=2) for name, x, y in batches}
@@ -49,51 +50,43 @@ def cifar10_files(images: np.ndarray, labels: list[int], monkeypatch) -> dict[st
     return {f"cifar-10-batches-py/{name}": data for name, data in files.items()}
 
 
-def cifar10(root: Path, images: np.ndarray, labels: list[int], monkeypatch) -> None:
-    write_tar(root / "cifar-10-python.tar.gz", cifar10_files(images, labels, monkeypatch), monkeypatch)
+def write_cifar10(root: Path, images: np.ndarray, labels: list[int], monkeypatch) -> None:
+    write_tar(root / "cifar-10-python.tar.gz", encode_cifar10(images, labels, monkeypatch), monkeypatch)
 
 
-def svhn(root: Path, parts: dict[str, tuple[np.ndarray, np.ndarray]], monkeypatch) -> None:
+def write_svhn(root: Path, splits: dict[str, tuple[np.ndarray, np.ndarray]], monkeypatch) -> None:
     split_list = {}
-    for part, (images, labels) in parts.items():
-        file = root / f"{part}_32x32.mat"
+    for split, (images, labels) in splits.items():
+        file = root / f"{split}_32x32.mat"
         scipy.io.savemat(file, {"X": images, "y": labels.reshape(-1, 1)})
         checksum = md5(file.read_bytes())
-        monkeypatch.setitem(official.CHECKSUMS, file.name, checksum)
-        split_list[part] = [SVHN.split_list[part][0], file.name, checksum]
+        patch_archive(monkeypatch, file.name, md5=checksum)
+        split_list[split] = [SVHN.split_list[split][0], file.name, checksum]
     monkeypatch.setattr(SVHN, "split_list", split_list)
 
 
-def stl10(root: Path, files: dict[str, bytes], monkeypatch) -> None:
-    expected = {name: md5(data) for name, data in files.items()} | {"unlabeled_X.bin": "0" * 32}
-    for which in ("train_list", "test_list"):
-        monkeypatch.setattr(STL10, which, [[name, expected[name]] for name, _ in getattr(STL10, which)])
+def write_stl10(root: Path, files: dict[str, bytes], monkeypatch) -> None:
+    checksums = {name: md5(data) for name, data in files.items()} | {"unlabeled_X.bin": "0" * 32}
+    for file_list in ("train_list", "test_list"):
+        monkeypatch.setattr(STL10, file_list, [[name, checksums[name]] for name, _ in getattr(STL10, file_list)])
     members = {f"stl10_binary/{name}": data for name, data in files.items()}
-    write_tar(root / "stl10_binary.tar.gz", members | {"stl10_binary/unlabeled_X.bin": b"not wanted"}, monkeypatch)
+    write_tar(root / "stl10_binary.tar.gz", members | {"stl10_binary/unlabeled_X.bin": b"not read"}, monkeypatch)
 
 
-def test_the_checksums_are_torchvisions():
-    svhn_files = {file: checksum for _, file, checksum in (SVHN.split_list["train"], SVHN.split_list["test"])}
-    theirs = {CIFAR10.filename: CIFAR10.tgz_md5, STL10.filename: STL10.tgz_md5} | svhn_files
-    assert theirs == official.CHECKSUMS
-    downloaded = {file for files in official.URLS.values() for file in files}
-    assert downloaded == set(official.CHECKSUMS) == set(official.SIZES)
-
-
-def test_cifar10_comes_out_exact(tmp_path, monkeypatch):
-    images, labels = pixels(0, 60, 3, 32, 32), [i * 7 % 10 for i in range(60)]
-    cifar10(tmp_path, images, labels, monkeypatch)
+def test_cifar10_is_read_exactly(tmp_path, monkeypatch):
+    images, labels = random_pixels(0, 60, 3, 32, 32), [i * 7 % 10 for i in range(60)]
+    write_cifar10(tmp_path, images, labels, monkeypatch)
     data = load("cifar10", root=tmp_path, heldout=10)
     assert np.array_equal(torch.cat([data.train.images, data.heldout.images, data.test.images]).numpy(), images)
     assert torch.cat([data.train.labels, data.heldout.labels, data.test.labels]).tolist() == labels
     assert [len(part.labels) for part in (data.train, data.heldout, data.test)] == [40, 10, 10]
-    # the archive and the tensors are all that stays
+    # only the archive, the cached tensors and their lock remain
     assert {file.suffix for file in tmp_path.rglob("*") if file.is_file()} == {".gz", ".lock", ".safetensors"}
 
 
 def test_cifar10_can_be_read_from_its_extracted_folder(tmp_path, monkeypatch):
-    images, labels = pixels(1, 60, 3, 32, 32), [i % 10 for i in range(60)]
-    for name, data in cifar10_files(images, labels, monkeypatch).items():
+    images, labels = random_pixels(1, 60, 3, 32, 32), [i % 10 for i in range(60)]
+    for name, data in encode_cifar10(images, labels, monkeypatch).items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(data)
     data = load("cifar10", root=tmp_path, heldout=10)
@@ -101,13 +94,13 @@ def test_cifar10_can_be_read_from_its_extracted_folder(tmp_path, monkeypatch):
     assert (tmp_path / "cifar-10-batches-py" / "data_batch_1").exists()
 
 
-def test_real_cifar10_is_the_same_by_both_ways(tmp_path, monkeypatch, shared_data):
-    """Exact training images of CIFAR-10, PNG in Parquet, against the same in the official format."""
+def test_real_cifar10_is_equal_from_parquet_and_from_the_archive(tmp_path, monkeypatch, shared_data):
+    """Compare exact CIFAR-10 training images, stored as PNG in Parquet, with the same images in the official format."""
     source = str(shared_data / "cifar10_lossless_4000.parquet")
-    train, test = read_path(source, tmp_path, describe(source, tmp_path).fingerprint)
+    train, test = local_files.read(source, tmp_path, describe(source, tmp_path).fingerprint)
     images, labels = torch.cat([train.images, test.images]), torch.cat([train.labels, test.labels])
     assert images.shape == (4000, 3, 32, 32)
-    cifar10(tmp_path, images.numpy(), labels.tolist(), monkeypatch)
+    write_cifar10(tmp_path, images.numpy(), labels.tolist(), monkeypatch)
     data = load("cifar10", root=tmp_path, heldout=1)
     assert torch.equal(torch.cat([data.train.images, data.heldout.images, data.test.images]), images)
     assert torch.equal(torch.cat([data.train.labels, data.heldout.labels, data.test.labels]), labels)
@@ -115,10 +108,10 @@ def test_real_cifar10_is_the_same_by_both_ways(tmp_path, monkeypatch, shared_dat
     assert labels[0] == 6 and images[0, :, 0, 0].tolist() == [59, 62, 63]
 
 
-def test_svhn_comes_out_exact_with_ten_as_zero(tmp_path, monkeypatch):
-    images = {part: pixels(seed, 32, 32, 3, count) for part, seed, count in (("train", 2, 12), ("test", 3, 5))}
+def test_svhn_is_read_exactly_with_label_ten_as_zero(tmp_path, monkeypatch):
+    images = {split: random_pixels(seed, 32, 32, 3, count) for split, seed, count in (("train", 2, 12), ("test", 3, 5))}
     labels = {"train": np.arange(1, 13) % 10 + 1, "test": np.array([10, 1, 9, 10, 2])}
-    svhn(tmp_path, {part: (images[part], labels[part].astype(np.uint8)) for part in images}, monkeypatch)
+    write_svhn(tmp_path, {split: (images[split], labels[split].astype(np.uint8)) for split in images}, monkeypatch)
     data = load("svhn", root=tmp_path, heldout=2)
     assert np.array_equal(data.train.images.numpy(), images["train"].transpose(3, 2, 0, 1)[:10])
     assert data.heldout.labels.tolist() == (labels["train"] % 10)[10:].tolist()
@@ -126,16 +119,16 @@ def test_svhn_comes_out_exact_with_ten_as_zero(tmp_path, monkeypatch):
     assert np.array_equal(data.test.images.numpy(), images["test"].transpose(3, 2, 0, 1))
 
 
-def test_stl10_comes_out_exact_without_its_unlabelled_images(tmp_path, monkeypatch):
-    # the format stores columns before rows, and classes from 1
-    train, test = pixels(4, 8, 3, 96, 96), pixels(5, 4, 3, 96, 96)
+def test_stl10_is_read_exactly_without_its_unlabelled_images(tmp_path, monkeypatch):
+    # the format is column-major, with labels from 1
+    train, test = random_pixels(4, 8, 3, 96, 96), random_pixels(5, 4, 3, 96, 96)
     files = {
         "train_X.bin": train.tobytes(),
         "train_y.bin": bytes([1, 10, 3, 4, 5, 6, 7, 8]),
         "test_X.bin": test.tobytes(),
         "test_y.bin": bytes([10, 1, 2, 9]),
     }
-    stl10(tmp_path, files, monkeypatch)
+    write_stl10(tmp_path, files, monkeypatch)
     data = load("stl10", root=tmp_path, heldout=3)
     assert np.array_equal(data.train.images.numpy(), train.transpose(0, 1, 3, 2)[:5])
     assert np.array_equal(data.test.images.numpy(), test.transpose(0, 1, 3, 2))
@@ -144,14 +137,14 @@ def test_stl10_comes_out_exact_without_its_unlabelled_images(tmp_path, monkeypat
 
 
 @pytest.mark.parametrize("name", ["cifar10", "svhn", "stl10"])
-def test_absent_archives_name_the_remedy(name, tmp_path):
+def test_missing_archives_name_the_remedy(name, tmp_path):
     with pytest.raises(DataError, match=f"run python -m bench data fetch {name}") as refusal:
         load(name, root=tmp_path / "absent", heldout=1)
     assert "\n" not in str(refusal.value)
 
 
-class Intruder:
-    """Unpickled, it creates the file."""
+class MaliciousPickle:
+    """A pickle that creates a file when it is unpickled."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -160,17 +153,17 @@ class Intruder:
         return Path.touch, (self.path,)
 
 
-def test_the_intruder_would_do_harm(tmp_path):
-    pickle.loads(pickle.dumps(Intruder(tmp_path / "harm")))
+def test_unpickling_the_malicious_pickle_creates_the_file(tmp_path):
+    pickle.loads(pickle.dumps(MaliciousPickle(tmp_path / "harm")))
     assert (tmp_path / "harm").exists()
 
 
 def test_a_wrong_archive_is_refused_before_anything_is_unpickled(tmp_path, monkeypatch):
-    files = cifar10_files(pixels(6, 60, 3, 32, 32), [0] * 60, monkeypatch)
-    files["cifar-10-batches-py/data_batch_1"] = pickle.dumps(Intruder(tmp_path / "harm"))
-    right = official.CHECKSUMS["cifar-10-python.tar.gz"]
+    files = encode_cifar10(random_pixels(6, 60, 3, 32, 32), [0] * 60, monkeypatch)
+    files["cifar-10-batches-py/data_batch_1"] = pickle.dumps(MaliciousPickle(tmp_path / "harm"))
+    official_md5 = OFFICIAL_DATASETS["cifar10"].archives["cifar-10-python.tar.gz"].md5
     write_tar(tmp_path / "cifar-10-python.tar.gz", files, monkeypatch)
-    monkeypatch.setitem(official.CHECKSUMS, "cifar-10-python.tar.gz", right)
+    patch_archive(monkeypatch, "cifar-10-python.tar.gz", md5=official_md5)
     with pytest.raises(
         DataError, match="not the official file .* delete it and run python -m bench data fetch cifar10"
     ):
@@ -179,27 +172,27 @@ def test_a_wrong_archive_is_refused_before_anything_is_unpickled(tmp_path, monke
 
 
 def test_a_wrong_extracted_folder_is_refused_before_anything_is_unpickled(tmp_path, monkeypatch):
-    files = cifar10_files(pixels(7, 60, 3, 32, 32), [0] * 60, monkeypatch)
-    for wrong in ("data_batch_1", "batches.meta"):
+    files = encode_cifar10(random_pixels(7, 60, 3, 32, 32), [0] * 60, monkeypatch)
+    for tampered in ("data_batch_1", "batches.meta"):
         for name, data in files.items():
             (tmp_path / name).parent.mkdir(exist_ok=True)
             (tmp_path / name).write_bytes(data)
-        (tmp_path / "cifar-10-batches-py" / wrong).write_bytes(pickle.dumps(Intruder(tmp_path / "harm")))
+        (tmp_path / "cifar-10-batches-py" / tampered).write_bytes(pickle.dumps(MaliciousPickle(tmp_path / "harm")))
         with pytest.raises(DataError, match="not as published"):
             load("cifar10", root=tmp_path, heldout=1)
         assert not (tmp_path / "harm").exists()
 
 
 @pytest.mark.parametrize("name", ["svhn", "stl10"])
-def test_other_wrong_files_are_refused(name, tmp_path):
-    for file in official.URLS[name]:
+def test_wrong_files_of_other_datasets_are_refused(name, tmp_path):
+    for file in OFFICIAL_DATASETS[name].archives:
         (tmp_path / file).write_bytes(b"not this")
     with pytest.raises(DataError, match=f"not the official file .* fetch {name}"):
         load(name, root=tmp_path, heldout=1)
 
 
-def test_a_member_that_leads_out_of_the_folder_is_not_extracted(tmp_path, monkeypatch):
-    cifar10_files(pixels(8, 60, 3, 32, 32), [0] * 60, monkeypatch)
+def test_a_member_outside_the_folder_is_not_extracted(tmp_path, monkeypatch):
+    encode_cifar10(random_pixels(8, 60, 3, 32, 32), [0] * 60, monkeypatch)
     monkeypatch.setattr(CIFAR10, "train_list", [["../../../escaped", "0" * 32]])
     write_tar(tmp_path / "cifar-10-python.tar.gz", {"cifar-10-batches-py/../../../escaped": b"out"}, monkeypatch)
     with pytest.raises(DataError, match="not as published"):
@@ -207,8 +200,8 @@ def test_a_member_that_leads_out_of_the_folder_is_not_extracted(tmp_path, monkey
     assert not list(tmp_path.parent.rglob("escaped"))
 
 
-def test_an_archive_without_a_member_is_refused(tmp_path, monkeypatch):
-    files = cifar10_files(pixels(9, 60, 3, 32, 32), [0] * 60, monkeypatch)
+def test_an_archive_with_a_missing_member_is_refused(tmp_path, monkeypatch):
+    files = encode_cifar10(random_pixels(9, 60, 3, 32, 32), [0] * 60, monkeypatch)
     del files["cifar-10-batches-py/test_batch"]
     write_tar(tmp_path / "cifar-10-python.tar.gz", files, monkeypatch)
     with pytest.raises(DataError, match="not as published"):
@@ -216,32 +209,32 @@ def test_an_archive_without_a_member_is_refused(tmp_path, monkeypatch):
     assert not list(tmp_path.rglob("*.scratch"))
 
 
-def _load_in_a_process(root, started, sums):
-    torch.set_num_threads(1)  # OpenMP's other threads, if there were any, did not come along with the fork
+def _load_in_process(root, started, sums):
+    torch.set_num_threads(1)  # a fork does not copy OpenMP's other threads
     started.wait()
     data = load("cifar10", root=root, heldout=10)
     sums.put(int(data.train.images.sum()))
 
 
-def test_several_processes_may_load_at_the_same_moment(tmp_path, monkeypatch):
-    images = pixels(10, 600, 3, 32, 32)
-    cifar10(tmp_path, images, [0] * 600, monkeypatch)
-    context = multiprocessing.get_context("fork")  # so that the processes have the exchanged checksums
+def test_several_processes_can_load_at_the_same_time(tmp_path, monkeypatch):
+    images = random_pixels(10, 600, 3, 32, 32)
+    write_cifar10(tmp_path, images, [0] * 600, monkeypatch)
+    context = multiprocessing.get_context("fork")  # so that the processes inherit the patched checksums
     started, sums = context.Event(), context.Queue()
-    workers = [context.Process(target=_load_in_a_process, args=(tmp_path, started, sums)) for _ in range(4)]
+    workers = [context.Process(target=_load_in_process, args=(tmp_path, started, sums)) for _ in range(4)]
     for worker in workers:
         worker.start()
     started.set()
-    found = [sums.get(timeout=30) for _ in workers]
+    pixel_sums = [sums.get(timeout=30) for _ in workers]
     for worker in workers:
         worker.join()
-    assert found == [int(images[:490].sum(dtype=np.int64))] * 4
+    assert pixel_sums == [int(images[:490].sum(dtype=np.int64))] * 4
     assert len(list((tmp_path / "cache").glob("*.safetensors"))) == 1
     assert not list((tmp_path / "cache").glob("*.scratch")) and not list((tmp_path / "cache").glob(".*.tmp"))
 
 
-def test_later_loads_need_the_archive_no_more_and_a_damaged_cache_is_named(tmp_path, monkeypatch):
-    cifar10(tmp_path, pixels(11, 60, 3, 32, 32), [0] * 60, monkeypatch)
+def test_the_cache_replaces_the_archive_and_a_damaged_cache_is_refused(tmp_path, monkeypatch):
+    write_cifar10(tmp_path, random_pixels(11, 60, 3, 32, 32), [0] * 60, monkeypatch)
     first = load("cifar10", root=tmp_path, heldout=1)
     (tmp_path / "cifar-10-python.tar.gz").unlink()
     assert torch.equal(load("cifar10", root=tmp_path, heldout=1).train.images, first.train.images)

@@ -1,4 +1,4 @@
-"""The whole-batch augmentation against a slow one that takes an image at a time."""
+"""Augmentation of whole batches, compared with a reference that processes one image at a time."""
 
 import pytest
 import torch
@@ -6,23 +6,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.data import augment
-from bench.data.augmentation import PAD, crop_flip, draw
+from bench.data.augmentation import PAD, crop_flip, draw_crops
 
 
 def seeded(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def one_at_a_time(images, top, left, flip):
-    """What torchvision's RandomCrop(padding=4) and RandomHorizontalFlip do, with given offsets."""
-    out = []
+def crop_flip_reference(images, top, left, flip):
+    """Apply torchvision's RandomCrop(padding=4) and RandomHorizontalFlip with given offsets, image by image."""
+    results = []
     for image, y, x, mirrored in zip(images, top.tolist(), left.tolist(), flip.tolist(), strict=True):
         channels, height, width = image.shape
         canvas = torch.zeros(channels, height + 2 * PAD, width + 2 * PAD, dtype=image.dtype)
         canvas[:, PAD : PAD + height, PAD : PAD + width] = image
-        cut = canvas[:, y : y + height, x : x + width]
-        out.append(torch.stack([row.flip(-1) for row in cut]) if mirrored else cut)
-    return torch.stack(out)
+        crop = canvas[:, y : y + height, x : x + width]
+        results.append(torch.stack([row.flip(-1) for row in crop]) if mirrored else crop)
+    return torch.stack(results)
 
 
 @settings(max_examples=60, deadline=None)
@@ -31,17 +31,17 @@ def one_at_a_time(images, top, left, flip):
     as_float=st.booleans(),
     seed=st.integers(0, 2**31),
 )
-def test_equals_the_slow_reference(shape, as_float, seed):
+def test_equals_the_reference(shape, as_float, seed):
     images = torch.randint(1, 256, shape, dtype=torch.uint8, generator=seeded(seed))
     images = images.float() / 255 if as_float else images
-    drawn = draw(len(images), seeded(seed + 1))
-    result = crop_flip(images, *drawn)
+    crops = draw_crops(len(images), seeded(seed + 1))
+    result = crop_flip(images, *crops)
     assert result.dtype == images.dtype and result.shape == images.shape
-    assert torch.equal(result, one_at_a_time(images, *drawn))
+    assert torch.equal(result, crop_flip_reference(images, *crops))
     assert torch.equal(augment(images, "crop-flip", seeded(seed + 1)), result)
 
 
-def test_the_centre_offset_leaves_an_image_as_it_is():
+def test_the_centre_crop_is_the_image_itself():
     images = torch.rand(3, 3, 96, 96)
     centre = torch.full((3,), PAD)
     assert torch.equal(crop_flip(images, centre, centre, torch.zeros(3, dtype=torch.bool)), images)
@@ -50,7 +50,7 @@ def test_the_centre_offset_leaves_an_image_as_it_is():
 
 def test_offsets_and_flips_are_uniform():
     count = 90_000
-    top, left, flip = draw(count, seeded(0))
+    top, left, flip = draw_crops(count, seeded(0))
     for offsets in (top, left):
         share = torch.bincount(offsets, minlength=2 * PAD + 1) / count
         assert len(share) == 2 * PAD + 1
@@ -61,11 +61,11 @@ def test_offsets_and_flips_are_uniform():
 
 
 def test_each_image_gets_its_own_crop():
-    same = torch.rand(1, 3, 32, 32).expand(64, 3, 32, 32)
-    assert len(augment(same, "crop-flip", seeded(0)).unique(dim=0)) > 32
+    copies = torch.rand(1, 3, 32, 32).expand(64, 3, 32, 32)
+    assert len(augment(copies, "crop-flip", seeded(0)).unique(dim=0)) > 32
 
 
-def test_none_returns_the_input_and_draws_nothing():
+def test_kind_none_returns_the_input_and_leaves_the_generator_unchanged():
     images, generator = torch.rand(2, 1, 8, 8), seeded(0)
     before = generator.get_state()
     assert augment(images, "none", generator) is images
