@@ -36,31 +36,26 @@ def test_the_last_fifth_of_a_single_parquet_file_is_the_test_split(tmp_path):
     assert np.array_equal(data.train.images.numpy(), images[:18])
 
 
-def test_wrong_columns_and_rows_are_refused_by_name(tmp_path):
-    few = random_images(10)
-    assert_load_refused(
-        write_parquet(tmp_path / "a.parquet", few, ["cat"] * 10), tmp_path, "label (string)", "integers"
-    )
-    assert_load_refused(
-        write_parquet(tmp_path / "b.parquet", few, [0, 1] * 5, "picture"), tmp_path, "picture", "`image` or `img`"
-    )
-    assert_load_refused(write_parquet(tmp_path / "c.parquet", few, [0, None] * 5), tmp_path, "5 rows without a label")
-    assert_load_refused(
-        write_parquet(tmp_path / "d.parquet", [*few[:9], None], [0, 1] * 5), tmp_path, "row 9 has no image bytes"
-    )
-    assert_load_refused(
-        write_parquet(tmp_path / "e.parquet", [*few[:9], b"not an image"], [0, 1] * 5),
-        tmp_path,
-        "row 9 is not an image",
-    )
-    assert_load_refused(
-        write_parquet(tmp_path / "f.parquet", [*few[:9], encode_png(few[9])[:60]], [0, 1] * 5),
-        tmp_path,
-        "row 9 is not an image",
-    )
-    assert_load_refused(write_parquet(tmp_path / "g.parquet", few[:4], [0, 1] * 2), tmp_path, "too few images")
-    assert_load_refused(
-        write_parquet(tmp_path / "h.parquet", [], pa.array([], pa.int64())), tmp_path, "labels are absent"
-    )
-    (tmp_path / "i.parquet").write_bytes(b"PAR1 and no more")
-    assert_load_refused(tmp_path / "i.parquet", tmp_path, "cannot be read as Parquet")
+FEW, LABELS = list(random_images(10)), [0, 1] * 5
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "column", "fragments"),
+    [
+        (FEW, ["cat"] * 10, "image", ["label (string)", "integers"]),
+        (FEW, LABELS, "picture", ["picture", "`image` or `img`"]),
+        (FEW, [0, None] * 5, "image", ["5 rows without a label"]),
+        ([*FEW[:9], None], LABELS, "image", ["row 9 has no image bytes"]),
+        ([*FEW[:9], b"not an image"], LABELS, "image", ["row 9 is not an image"]),
+        ([*FEW[:9], encode_png(FEW[9])[:60]], LABELS, "image", ["row 9 is not an image"]),
+        (FEW[:4], LABELS[:4], "image", ["too few images"]),
+        ([], pa.array([], pa.int64()), "image", ["labels are absent"]),
+    ],
+)
+def test_wrong_columns_and_rows_are_refused_by_name(tmp_path, images, labels, column, fragments):
+    assert_load_refused(write_parquet(tmp_path / "wrong.parquet", images, labels, column), tmp_path, *fragments)
+
+
+def test_a_truncated_file_is_refused(tmp_path):
+    (tmp_path / "truncated.parquet").write_bytes(b"PAR1 and no more")
+    assert_load_refused(tmp_path / "truncated.parquet", tmp_path, "cannot be read as Parquet")
