@@ -11,7 +11,7 @@ from types import ModuleType
 import numpy as np
 
 from bench.data import image_folder, parquet
-from bench.data.cache import write_atomically, cache_folder, cached_images
+from bench.data.cache import cache_folder, cached_images, write_atomically
 from bench.data.dataset_types import DataError, DatasetInfo, FilesBySplit, Images
 from bench.data.image_decoding import decode_image, decode_images
 
