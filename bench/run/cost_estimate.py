@@ -13,13 +13,13 @@ from pathlib import Path
 from bench.atomic_write import write_json
 from bench.data import DatasetInfo
 from bench.run import devices
-from bench.run.trial_dir import read_object, read_progress
 from bench.spec.architectures import untrained
 from bench.spec.measurement import Measurement
 from bench.spec.probes import PASSES
 from bench.spec.recipe import Recipe
 from bench.spec.training_cost import training_passes
 from bench.spec.trial import Trial
+from bench.trial_dir import read_json_object, read_progress
 
 STEP_OVERHEAD = 1.3  # BN, FiLM, the way to the weights, updates: 1.2 for ResNet-34 to 1.5 for digits were seen on a CPU
 PACE = 4  # one more whenever this code itself becomes faster or slower: what was timed before no longer holds
@@ -30,7 +30,7 @@ class Estimator:
 
     def __init__(self, runs: Path):
         self.runs, self.path = runs, runs / "machine.json"
-        self.known = read_object(self.path)
+        self.known = read_json_object(self.path)
 
     def trial(self, trial: Trial, info: DatasetInfo, unmeasured: list[Measurement]) -> dict:
         """{"macs", "seconds", "seconds_left"}: of the whole trial, and of what its directory lacks: the measurements

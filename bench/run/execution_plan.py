@@ -13,10 +13,11 @@ from bench.errors import BadInput, unknown
 from bench.run import devices, provenance
 from bench.run.cost_estimate import Estimator, trials_on, wall_seconds
 from bench.run.progress_display import duration
-from bench.run.trial_dir import missing, read_failure
+from bench.run.resume import missing_measurements
 from bench.spec.measurement import Measurement
 from bench.spec.suite import Options, Plan, experiments, merge, plan
 from bench.spec.trial import Trial
+from bench.trial_dir import read_failure
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ class Job:
     @cached_property
     def unmeasured(self) -> dict[str, list[Measurement]]:
         """By trial key, what results.json lacks at the time of asking. Of a finished trial that is a file to read."""
-        return {trial.key: missing(trial, self.directory(trial)) for trial in self.trials}
+        return {trial.key: missing_measurements(trial, self.directory(trial)) for trial in self.trials}
 
     @cached_property
     def left(self) -> list[Trial]:

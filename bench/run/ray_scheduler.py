@@ -36,8 +36,8 @@ from bench import ROOT  # noqa: E402
 from bench.run import ray_local  # noqa: E402
 from bench.run.cost_estimate import trials_on  # noqa: E402
 from bench.run.provenance import cpu_count  # noqa: E402
-from bench.run.trial_dir import read_failure, write_failure  # noqa: E402
 from bench.spec.trial import Trial  # noqa: E402
+from bench.trial_dir import read_failure, write_failure  # noqa: E402
 
 RETRIES = 2  # of a trial whose worker died or raised; it goes on from its last finished epoch
 
@@ -72,7 +72,7 @@ class Worker(tune.Trainable):
     def setup(self, config: dict) -> None:
         import torch  # here, because the driver needs none
 
-        from bench.run.trial import run
+        from bench.run.trial import run_trial
 
         if not gc.isenabled():  # in a worker's first trial: what it has imported is never garbage
             gc.freeze()
@@ -80,7 +80,7 @@ class Worker(tune.Trainable):
         config = config["task"]
         torch.set_num_threads(config["threads"])
         device = torch.device("cuda" if config["gpus"] > 0 and torch.cuda.is_available() else "cpu")
-        self.rows = run(
+        self.rows = run_trial(
             Trial.model_validate_json(config["trial"]),
             Path(config["directory"]),
             Path(config["data_root"]),

@@ -15,10 +15,11 @@ from bench.errors import BadInput
 from bench.run import provenance, saved_plans
 from bench.run.execution_plan import Job, Request
 from bench.run.progress_display import Display, duration
-from bench.run.trial_dir import read_failure, unfinished, waited
+from bench.run.resume import is_unfinished, surrogate_is_ready
 from bench.spec.recipe import Recipe
 from bench.spec.trial import Trial
 from bench.tracking.index_stamp import is_indexed
+from bench.trial_dir import read_failure
 
 
 @contextmanager
@@ -46,7 +47,7 @@ def execute(request: Request, address: str | None, console: Console, command: st
         if job.left:
             work(job, tracker, address, console)
         pages = draw(job, tracker, console)
-    not_done = [trial for trial in job.left if unfinished(trial, job.directory(trial))]
+    not_done = [trial for trial in job.left if is_unfinished(trial, job.directory(trial))]
     failures = {trial: read_failure(job.directory(trial)) for trial in not_done}
     failures = {trial: reason for trial, reason in failures.items() if reason}
     conclude(job, len(not_done), failures, pages, time.monotonic() - began, console)
@@ -59,7 +60,7 @@ def execute(request: Request, address: str | None, console: Console, command: st
 def stale(job: Job) -> list[Trial]:
     """Finished trials that MLflow's index does not hold completely."""
     runs, tags = job.request.runs, saved_plans.tags(job.request.runs)
-    finished = [trial for trial in job.trials if not unfinished(trial, job.directory(trial))]
+    finished = [trial for trial in job.trials if not is_unfinished(trial, job.directory(trial))]
     return [trial for trial in finished if not is_indexed(runs, trial.key, tags[trial.key])]
 
 
@@ -120,8 +121,8 @@ def work(job: Job, tracker, address: str | None, console: Console) -> None:
                 tracker, recipes, saved_plans.tags(request.runs), lambda text: display.say(text, "yellow")
             )
             ray_scheduler.execute(left, request.runs, request.data_root, commit, resources, slots, (display, progress))
-        left = [trial for trial in left if unfinished(trial, job.directory(trial))]
-        left = left if all(waited(trial, job.directory(trial)) for trial in left) else []
+        left = [trial for trial in left if is_unfinished(trial, job.directory(trial))]
+        left = left if all(surrogate_is_ready(trial, job.directory(trial)) for trial in left) else []
     index(stale(job), job, tracker, console)  # what the listeners were not told of, as under a Ray Client
     progress.safely(tracker.reconcile)  # what an interrupt left open
 

@@ -11,9 +11,9 @@ from bench.measures import correct_bits
 from bench.run import saved_plans
 from bench.run.progress_display import duration
 from bench.run.status import state_of
-from bench.run.trial_dir import read_failure, read_object, read_progress, read_results
 from bench.spec.recipe import Recipe
 from bench.tracking.index_stamp import read_stamp
+from bench.trial_dir import read_failure, read_json_object, read_progress, read_results
 
 LEAST = 4  # hexadecimal digits of a key
 
@@ -22,7 +22,7 @@ def show(prefix: str, runs: Path, out: Console) -> None:
     """Raises BadInput when no trial, or more than one, has a key that begins so."""
     directory = find(prefix, runs)
     try:
-        recipe = Recipe.model_validate(read_object(directory / "recipe.json"))
+        recipe = Recipe.model_validate(read_json_object(directory / "recipe.json"))
     except ValueError:
         raise BadInput(f"{directory / 'recipe.json'}: is no recipe: delete the directory and run its suite") from None
     where = used_by(directory.name, runs)

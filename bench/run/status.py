@@ -7,7 +7,7 @@ from rich.table import Table
 
 from bench.errors import BadInput
 from bench.run import saved_plans
-from bench.run.trial_dir import read_failure, read_progress, read_results
+from bench.trial_dir import read_failure, read_progress, read_results
 
 
 def show(runs: Path, out: Console) -> None:

@@ -1,6 +1,6 @@
-"""One Trial in one directory: train, then measure. Plain torch, no Ray and no MLflow, so it runs wherever torch runs.
+"""Run one trial in one directory: train, then measure. Needs torch alone, neither Ray nor MLflow.
 
-What the directory holds, bench/run/trial_dir.py says.
+Resumes from what the directory holds; bench/trial_dir.py lists its files.
 """
 
 import fcntl
@@ -20,7 +20,7 @@ from bench.measures.cost import cost, training_macs
 from bench.measures.probes import PROBES
 from bench.models import build
 from bench.run import provenance
-from bench.run.trial_dir import NEEDS, missing, read_object, read_progress, read_results, write_failure
+from bench.run.resume import SURROGATE_UNTRAINED, has_weights, missing_measurements
 from bench.spec.attacks import credit
 from bench.spec.autoattack_packages import Unavailable
 from bench.spec.measurement import Measurement
@@ -28,104 +28,117 @@ from bench.spec.recipe import Recipe
 from bench.spec.trial import Trial
 from bench.training import selection, trades  # noqa: F401, trades adds its method
 from bench.training.loop import TrainingFailed, train
+from bench.trial_dir import read_json_object, read_progress, read_results, write_failure
 
 
-def run(trial: Trial, directory: Path, data_root: Path, device: torch.device, extra: dict) -> Iterator[dict]:
-    """Yield a row per finished epoch ({"epoch", …}, see training.loop) and per measured λ ({"lam", …}).
+def run_trial(trial: Trial, directory: Path, data_root: Path, device: torch.device, commit: dict) -> Iterator[dict]:
+    """Train and measure what the directory lacks, holding a lock on it. A finished trial yields nothing.
 
-    Goes on from whatever the directory holds; a finished trial yields nothing. `extra` is stored with the provenance.
-    A TrainingFailed, DataError, or Unavailable, which another try would only repeat, is written to failure.json and
-    yielded as {"failed": reason}. Holds a lock on the directory.
+    Yields a row per finished epoch ({"epoch", …}, see training.loop) and per measured λ ({"lam", …}). `commit`
+    ({"git_commit", "git_dirty"}) is stored with the provenance. A TrainingFailed, DataError or Unavailable, which
+    a retry would only repeat, is written to failure.json and yielded as {"failed": reason}.
     """
     directory.mkdir(parents=True, exist_ok=True)
     with open(directory / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # a worker that outlived its killed driver finishes its epoch first
         recipe = trial.recipe
-        there = read_object(directory / "recipe.json")
-        if there and Recipe.model_validate(there).key != recipe.key:
+        stored_recipe = read_json_object(directory / "recipe.json")
+        if stored_recipe and Recipe.model_validate(stored_recipe).key != recipe.key:
             raise DataError(f"{directory} holds another network than this recipe's: choose another directory")
         write_json(directory / "recipe.json", recipe.model_dump(mode="json"))
         (directory / "failure.json").unlink(missing_ok=True)
-        if not missing(trial, directory):
+        if not missing_measurements(trial, directory):
             return
         try:
             if describe(trial.source, data_root).fingerprint != recipe.data_hash:
-                raise DataError(f"{trial.source} is no longer the data that was planned for: run the command again")
+                raise DataError(f"{trial.source} has changed since it was planned: run the command again")
             data = load(trial.source, root=data_root, heldout=recipe.heldout, train_images=recipe.train_images)
-            yield from trained(recipe, data, directory, device, extra)
-            yield from measured(trial, data, directory, device, extra)
+            yield from train_network(recipe, data, directory, device, commit)
+            yield from measure_network(trial, data, directory, device, commit)
         except (TrainingFailed, DataError, Unavailable) as error:
             write_failure(directory, str(error), "progress.jsonl")
             yield {"failed": str(error)}
 
 
-def trained(recipe: Recipe, data: Dataset, directory: Path, device: torch.device, extra: dict) -> Iterator[dict]:
-    """Train unless the weights are there. progress.jsonl then holds each epoch once, in order, and its commit."""
-    checkpoint = directory / "checkpoint"
-    if not (directory / "weights.safetensors").exists():
-        path, rows = directory / "progress.jsonl", read_progress(directory)
+def train_network(recipe: Recipe, data: Dataset, directory: Path, device: torch.device, commit: dict) -> Iterator[dict]:
+    """Train unless weights.safetensors exists. progress.jsonl lists each epoch once, in order, with its commit."""
+    if not has_weights(directory):
+        rows = read_progress(directory)
         for row in train(recipe, data, directory, device):
-            row |= {"time": provenance.now(), "commit": committed(extra)}
-            rows = [old for old in rows if old["epoch"] < row["epoch"]] + [row]
-            write_text(path, "".join(json.dumps(r) + "\n" for r in rows))
+            row |= {"time": provenance.now(), "commit": commit_label(commit)}
+            rows = [earlier for earlier in rows if earlier["epoch"] < row["epoch"]] + [row]
+            write_text(directory / "progress.jsonl", "".join(json.dumps(r) + "\n" for r in rows))
             yield row
-    shutil.rmtree(checkpoint, ignore_errors=True)
+    shutil.rmtree(directory / "checkpoint", ignore_errors=True)
 
 
-def measured(trial: Trial, data: Dataset, directory: Path, device: torch.device, extra: dict) -> Iterator[dict]:
-    """Measure what results.json lacks; the file is replaced after each measurement."""
-    recipe, results = trial.recipe, read_results(directory)
+def measure_network(trial: Trial, data: Dataset, directory: Path, device: torch.device, commit: dict) -> Iterator[dict]:
+    """Take the measurements that results.json lacks; the file is replaced after each one."""
+    recipe = trial.recipe
     net = build(recipe, data.train.images.shape[1], data.classes).to(device)
     data = data.to(device)
-    rows = read_progress(directory)
-    results |= {"key": trial.key, "recipe": recipe.model_dump(mode="json")}
-    results["heldout"] = selection.selected(directory) or results.get("heldout")
-    seconds = results.setdefault("seconds", {"measure": 0.0})
-    seconds["train"] = round(sum(row["seconds"] for row in rows), 3)
-    started = {"started": rows[0]["time"]} if rows and "time" in rows[0] else {}
-    if any(
-        "commit" in row for row in rows
-    ):  # a network may have been trained under one commit and measured under another
-        started["trained_at"] = list(dict.fromkeys(row.get("commit", "unknown") for row in rows))
-    shape, images = tuple(data.train.images.shape[1:]), len(data.train.labels) + recipe.heldout
-    results["macs"] = {
-        "forward": cost(recipe, shape, data.classes).macs,  # of one image at full width, FiLM included
-        "training": training_macs(recipe, shape, data.classes, images),
-    }
-    results["provenance"] = started | {"finished": provenance.now()} | provenance.hardware(device) | extra
-    for what in sorted(missing(trial, directory), key=lambda what: what.surrogate is not None):  # what may wait, last
-        if what.surrogate and not (directory.parent / what.surrogate / "weights.safetensors").exists():
-            raise DataError(f"{NEEDS} {what.surrogate}, which is still to be trained: measured when it is")
-        part, started = data.test.slice(0, what.test_images), time.perf_counter()
-        found = []
-        for row in asked(net, recipe, directory, part, what):
-            found.append(row)
+    results = results_before_measuring(recipe, data, directory, device, commit)
+    missing = missing_measurements(trial, directory)
+    for measurement in sorted(missing, key=lambda m: m.surrogate is not None):  # what may have to wait comes last
+        if measurement.surrogate and not has_weights(directory.parent / measurement.surrogate):
+            raise DataError(f"{SURROGATE_UNTRAINED} {measurement.surrogate}, which is not trained yet")
+        test_images, started = data.test.slice(0, measurement.test_images), time.perf_counter()
+        rows = []
+        for row in measurement_rows(net, recipe, directory, test_images, measurement):
+            rows.append(row)
             yield correct_bits.without(row)
+        seconds = results["seconds"]
         seconds["measure"] = round(seconds["measure"] + time.perf_counter() - started, 3)
-        results.setdefault("measurements", {})[what.key] = {"measurement": what.model_dump(mode="json"), "rows": found}
+        entry = {"measurement": measurement.model_dump(mode="json"), "rows": rows}
+        results.setdefault("measurements", {})[measurement.key] = entry
         write_json(directory / "results.json", results)
 
 
-def committed(extra: dict) -> str:
-    """The commit of the checkout that a trial was started from, marked where that had changes of its own."""
-    return extra.get("git_commit", "unknown") + ("-dirty" if extra.get("git_dirty") else "")
+def results_before_measuring(
+    recipe: Recipe, data: Dataset, directory: Path, device: torch.device, commit: dict
+) -> dict:
+    """results.json as it stands, with the facts of the trained network brought up to date."""
+    results, epochs = read_results(directory), read_progress(directory)
+    results |= {"key": recipe.key, "recipe": recipe.model_dump(mode="json")}
+    results["heldout"] = selection.selected(directory) or results.get("heldout")
+    seconds = results.setdefault("seconds", {"measure": 0.0})
+    seconds["train"] = round(sum(row["seconds"] for row in epochs), 3)
+    shape, train_images = tuple(data.train.images.shape[1:]), len(data.train.labels) + recipe.heldout
+    results["macs"] = {
+        "forward": cost(recipe, shape, data.classes).macs,  # of one image at full width, FiLM included
+        "training": training_macs(recipe, shape, data.classes, train_images),
+    }
+    training = {}
+    if epochs:  # a training that was resumed may have run at several commits, and measuring at yet another
+        commits = dict.fromkeys(row["commit"] for row in epochs)
+        training = {"started": epochs[0]["time"], "trained_at": list(commits)}
+    results["provenance"] = training | {"finished": provenance.now()} | provenance.hardware(device) | commit
+    return results
 
 
-def asked(net, recipe: Recipe, directory: Path, part, what: Measurement) -> Iterator[dict]:
-    """The rows of one measurement."""
-    if what.probe == "accuracy":
-        for lam in what.lambdas:
-            yield at_selected_weights(net, recipe, directory, part, what, lam) | credit(what)
+def commit_label(commit: dict) -> str:
+    """The commit that the trial was started from, marked "-dirty" where the checkout had uncommitted changes."""
+    return commit.get("git_commit", "unknown") + ("-dirty" if commit.get("git_dirty") else "")
+
+
+def measurement_rows(net, recipe: Recipe, directory: Path, test_images, measurement: Measurement) -> Iterator[dict]:
+    """Take one measurement, row by row, on the network's selected weights."""
+    if measurement.probe == "accuracy":
+        for lam in measurement.lambdas:
+            row = accuracy_of_selected_weights(net, recipe, directory, test_images, measurement, lam)
+            yield row | credit(measurement)
     else:
         selection.load(net, directory)
-        yield from PROBES[what.probe](net, part, what, directory)
+        yield from PROBES[measurement.probe](net, test_images, measurement, directory)
 
 
-def at_selected_weights(net, recipe: Recipe, directory: Path, part, what: Measurement, lam: float) -> dict:
-    """One row of `accuracy`; SA and RA come from different weights where ledger row 5 is `each`."""
+def accuracy_of_selected_weights(
+    net, recipe: Recipe, directory: Path, test_images, measurement: Measurement, lam: float
+) -> dict:
+    """One row of `accuracy`. SA and RA come from different weights where ledger row 5 is `each`."""
     rows = {}
-    for tag in {selection.nearest_tag(metric, lam, recipe, what.width) for metric in ("SA", "RA")}:
+    for tag in {selection.nearest_tag(metric, lam, recipe, measurement.width) for metric in ("SA", "RA")}:
         selection.load(net, directory, tag)
-        rows[tag] = accuracy(net, part, what, lam)
-    sa, ra = (rows[selection.nearest_tag(metric, lam, recipe, what.width)] for metric in ("SA", "RA"))
+        rows[tag] = accuracy(net, test_images, measurement, lam)
+    sa, ra = (rows[selection.nearest_tag(metric, lam, recipe, measurement.width)] for metric in ("SA", "RA"))
     return sa | {name: ra[name] for name in ("robust_correct", "robust_hits")}

@@ -9,7 +9,7 @@ import torch
 from bench import data
 from bench.errors import BadInput
 from bench.run import provenance
-from bench.run.trial import run
+from bench.run.trial import run_trial
 from bench.spec.attacks import ATTACKS
 from bench.spec.lambda_sets import lambda_set
 from bench.spec.measurement import Measurement
@@ -59,7 +59,7 @@ def run_one(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     trial, failed = Trial(recipe=recipe, measurements=what, source=source), False
     extra = {f"git_{name}": value for name, value in provenance.git().items()}
-    for row in run(trial, directory, data_root, device, extra):
+    for row in run_trial(trial, directory, data_root, device, extra):
         print(json.dumps(row), flush=True)
         failed = failed or "failed" in row
     return int(failed)

@@ -4,7 +4,7 @@ import json
 import os
 from pathlib import Path
 
-from bench.run.trial_dir import read_results
+from bench.trial_dir import read_results
 
 EMBEDDED = "sqlite:///RUNS/mlflow.db"
 STAMP = "mlflow.json"  # in a trial's directory: where its run is, and which measurements that holds

@@ -23,10 +23,10 @@ logging.getLogger("mlflow").setLevel(logging.ERROR)  # its import has set INFO: 
 
 from bench.atomic_write import write_json  # noqa: E402
 from bench.run.saved_plans import UNPLANNED, flat  # noqa: E402
-from bench.run.trial_dir import read_failure, read_progress, read_results  # noqa: E402
 from bench.spec.recipe import Recipe  # noqa: E402
 from bench.tracking import experiment_view  # noqa: E402
 from bench.tracking.index_stamp import STAMP, portable, read_stamp, store_uri  # noqa: E402
+from bench.trial_dir import read_failure, read_progress, read_results  # noqa: E402
 
 RUNS = "bench.runs"  # tag: the runs directory that a run belongs to
 MEASURED = "bench.measurements"  # tag: the measurements that a run holds

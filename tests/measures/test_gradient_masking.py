@@ -7,11 +7,12 @@ import torch
 from torch import nn
 
 from bench.measures.gradient_masking import masking
-from bench.run.trial import run
-from bench.run.trial_dir import NEEDS, read_failure, read_results, unfinished, waited
+from bench.run.resume import SURROGATE_UNTRAINED, is_unfinished, surrogate_is_ready
+from bench.run.trial import run_trial
 from bench.spec import probes
 from bench.spec.measurement import Measurement
 from bench.spec.trial import Trial
+from bench.trial_dir import read_failure, read_results
 from reports.masking import SIGNS, failed, signs
 from reports.rows import parse
 from tests.recipes import digits, oat, pgd_at
@@ -130,16 +131,17 @@ def test_a_network_that_borrows_waits_for_the_one_that_lends(tmp_path):
     lent = asked.model_copy(update={"surrogate": lender.key})
     trial = Trial(recipe=borrower, measurements=(lent, asked), source="digits")
     directory = tmp_path / trial.key
-    rows = list(run(trial, directory, tmp_path, CPU, {}))
-    assert rows[-1]["failed"].startswith(NEEDS) and read_failure(directory).startswith(NEEDS)
+    rows = list(run_trial(trial, directory, tmp_path, CPU, {}))
+    assert rows[-1]["failed"].startswith(SURROGATE_UNTRAINED)
+    assert read_failure(directory).startswith(SURROGATE_UNTRAINED)
     assert set(read_results(directory)["measurements"]) == {asked.key}  # what needs nobody is measured
-    assert unfinished(trial, directory) and not waited(trial, directory)
+    assert is_unfinished(trial, directory) and not surrogate_is_ready(trial, directory)
     other = Trial(recipe=lender, measurements=(asked.model_copy(update={"lambdas": (1.0,)}),), source="digits")
-    list(run(other, tmp_path / lender.key, tmp_path, CPU, {}))
-    assert waited(trial, directory)
-    rows = list(run(trial, directory, tmp_path, CPU, {}))
+    list(run_trial(other, tmp_path / lender.key, tmp_path, CPU, {}))
+    assert surrogate_is_ready(trial, directory)
+    rows = list(run_trial(trial, directory, tmp_path, CPU, {}))
     assert [(row["lam"], row["surrogate"]) for row in rows] == [(0.0, lender.key), (1.0, lender.key)]
-    assert not unfinished(trial, directory) and read_failure(directory) is None
+    assert not is_unfinished(trial, directory) and read_failure(directory) is None
     assert all(set(row["fooled_images"]) <= set(range(20)) for row in rows)
 
 
@@ -149,9 +151,9 @@ def test_the_examples_are_the_lender_s_own(tmp_path):
     lender = pgd_at(0.0, **quick)
     plain = Measurement(epsilon=EPSILON, step=EPSILON / 4, steps=20, lambdas=(0.0,), test_images=20)
     directory = tmp_path / lender.key
-    (_, _, row) = run(Trial(recipe=lender, measurements=(plain,), source="digits"), directory, tmp_path, CPU, {})
+    (_, _, row) = run_trial(Trial(recipe=lender, measurements=(plain,), source="digits"), directory, tmp_path, CPU, {})
     borrows = WHAT.model_copy(update={"surrogate": lender.key, "test_images": 20})
-    (lent,) = run(Trial(recipe=lender, measurements=(borrows,), source="digits"), directory, tmp_path, CPU, {})
+    (lent,) = run_trial(Trial(recipe=lender, measurements=(borrows,), source="digits"), directory, tmp_path, CPU, {})
     assert 20 - len(lent["fooled_images"]) == row["robust_correct"] < row["clean_correct"]
 
 

@@ -10,7 +10,7 @@ from bench.engines.conditioned import Conditioned
 from bench.measures.cost import cost
 from bench.run import pass_timing
 from bench.run.cost_estimate import STEP_OVERHEAD, Estimator, wall_seconds
-from bench.run.trial_dir import missing
+from bench.run.resume import missing_measurements
 from bench.spec.measurement import Measurement
 from bench.spec.training_cost import training_passes
 from bench.spec.trial import Trial
@@ -81,7 +81,7 @@ def trial_of(recipe) -> Trial:
 
 def cost_of(estimator: Estimator, trial: Trial) -> dict:
     """With what its directory says is measured."""
-    return estimator.trial(trial, INFO, missing(trial, estimator.runs / "trials" / trial.key))
+    return estimator.trial(trial, INFO, missing_measurements(trial, estimator.runs / "trials" / trial.key))
 
 
 def test_a_trial_s_seconds_and_macs_are_passes_times_their_cost(timed):

@@ -4,7 +4,7 @@ import json
 
 import torch
 
-from bench.run.trial import run
+from bench.run.trial import run_trial
 from tests.command import bench
 from tests.recipes import oat
 
@@ -18,7 +18,7 @@ def trained(runs, tmp_path, **fields):
     measurements = (Measurement(**asked), Measurement(probe="bn_statistics"))
     trial = Trial(recipe=recipe, measurements=measurements, source="digits")
     directory = runs / "trials" / recipe.key
-    list(run(trial, directory, tmp_path, torch.device("cpu"), {"git_commit": "c" * 40, "git_dirty": True}))
+    list(run_trial(trial, directory, tmp_path, torch.device("cpu"), {"git_commit": "c" * 40, "git_dirty": True}))
     return recipe, directory
 
 

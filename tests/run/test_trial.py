@@ -13,14 +13,15 @@ from bench.data import DataError
 from bench.engines import cpu
 from bench.measures import correct_bits
 from bench.measures.cost import cost
-from bench.run import trial as module
-from bench.run.trial import run
-from bench.run.trial_dir import read_failure, read_progress, read_results, unfinished
+from bench.run import trial as trial_module
+from bench.run.resume import is_unfinished
+from bench.run.trial import run_trial
 from bench.spec.measurement import Measurement
 from bench.spec.recipe import Protocol, Recipe
 from bench.spec.training_cost import training_passes
 from bench.spec.trial import Trial
 from bench.training import selection
+from bench.trial_dir import read_failure, read_progress, read_results, write_failure
 from tests.recipes import oat, pgd_at
 
 CPU = torch.device("cpu")
@@ -34,7 +35,7 @@ def asked(recipe: Recipe, *epsilons: float) -> Trial:
 
 
 def rows(trial: Trial, directory: Path) -> list[dict]:
-    return list(run(trial, directory, directory, CPU, {"git_commit": "abc"}))
+    return list(run_trial(trial, directory, directory, CPU, {"git_commit": "abc"}))
 
 
 @pytest.fixture
@@ -44,7 +45,7 @@ def untrainable(monkeypatch):
     def train(*_):
         raise AssertionError("training again")
 
-    monkeypatch.setattr(module, "train", train)
+    monkeypatch.setattr(trial_module, "train", train)
 
 
 def test_a_finished_trial_s_directory(tmp_path):
@@ -66,13 +67,13 @@ def test_a_finished_trial_s_directory(tmp_path):
     assert all(correct_bits.decode(row["robust_hits"], 30).sum() == row["robust_correct"] for row in kept)
     best = max((row for row in found[:2] if "score" in row), key=lambda row: row["score"])
     assert results["heldout"] == {"score": best["score"], "epoch": best["epoch"]}
-    assert not unfinished(trial, tmp_path)
+    assert not is_unfinished(trial, tmp_path)
 
 
 def test_a_finished_trial_reads_yields_and_writes_nothing(tmp_path, monkeypatch):
     trial = asked(oat(**QUICK))
     rows(trial, tmp_path)
-    monkeypatch.setattr(module, "load", None)
+    monkeypatch.setattr(trial_module, "load", None)
     before = (tmp_path / "results.json").read_bytes(), (tmp_path / "weights.safetensors").stat().st_mtime_ns
     assert rows(trial, tmp_path) == []
     assert before == ((tmp_path / "results.json").read_bytes(), (tmp_path / "weights.safetensors").stat().st_mtime_ns)
@@ -89,7 +90,7 @@ def finished(tmp_path):
 def test_a_measurement_asked_for_later_trains_nothing(finished, tmp_path, untrainable):
     first = read_results(tmp_path)
     more = asked(finished.recipe, 0.1, 0.2)
-    assert unfinished(more, tmp_path)
+    assert is_unfinished(more, tmp_path)
     assert [row["lam"] for row in rows(more, tmp_path)] == [0.0, 1.0]
     results = read_results(tmp_path)
     assert results["measurements"].keys() == {what.key for what in more.measurements}
@@ -130,7 +131,7 @@ def test_leftover_temporary_files_do_not_matter(finished, tmp_path, untrainable)
 
 def test_a_stopped_trial_goes_on_and_lists_each_epoch_once(tmp_path):
     trial = asked(oat(**QUICK | {"epochs": 3}))
-    for row in run(trial, tmp_path, tmp_path, CPU, {}):
+    for row in run_trial(trial, tmp_path, tmp_path, CPU, {}):
         if row["epoch"] == 2:
             break
     assert (tmp_path / "checkpoint").exists() and not (tmp_path / "results.json").exists()
@@ -141,24 +142,24 @@ def test_a_stopped_trial_goes_on_and_lists_each_epoch_once(tmp_path):
 
 def test_a_trial_stopped_while_measuring_measures_the_rest(tmp_path, monkeypatch):
     trial = asked(oat(**QUICK), 0.1, 0.2)
-    for row in run(trial, tmp_path, tmp_path, CPU, {}):
+    for row in run_trial(trial, tmp_path, tmp_path, CPU, {}):
         if row.get("lam") == 1.0:  # the first measurement is complete but for its file
             break
     found = rows(trial, tmp_path)
     assert [row.get("lam") for row in found] == [0.0, 1.0] * 2
-    assert not unfinished(trial, tmp_path)
+    assert not is_unfinished(trial, tmp_path)
 
 
 def test_damaged_progress_of_a_stopped_trial_does_not_stop_it(tmp_path):
     trial = asked(oat(**QUICK | {"epochs": 3}))
-    run_ = run(trial, tmp_path, tmp_path, CPU, {})
+    run_ = run_trial(trial, tmp_path, tmp_path, CPU, {})
     next(run_), next(run_)
     run_.close()
     (tmp_path / "progress.jsonl").write_text('{"epoch": 1, "los')
     rows(trial, tmp_path)
     assert [row["epoch"] for row in read_progress(tmp_path)] == [3]
     assert read_results(tmp_path)["heldout"]["epoch"] in (1, 2, 3)
-    assert not unfinished(trial, tmp_path)
+    assert not is_unfinished(trial, tmp_path)
 
 
 def test_a_failure_is_written_and_yielded_and_tried_again(tmp_path):
@@ -170,14 +171,14 @@ def test_a_failure_is_written_and_yielded_and_tried_again(tmp_path):
         "log": "progress.jsonl",
     }
     assert read_failure(tmp_path) == first[-1]["failed"]
-    assert unfinished(trial, tmp_path)
+    assert is_unfinished(trial, tmp_path)
     (tmp_path / "failure.json").write_text("an old one")
     assert rows(trial, tmp_path) == first
     assert read_failure(tmp_path) == first[-1]["failed"]
 
 
 def test_a_repaired_failure_is_forgotten(finished, tmp_path):
-    module.write_failure(tmp_path, "out of memory", "progress.jsonl")
+    write_failure(tmp_path, "out of memory", "progress.jsonl")
     assert read_failure(tmp_path) == "out of memory"
     rows(finished, tmp_path)
     assert read_failure(tmp_path) is None
@@ -193,15 +194,15 @@ def test_sa_and_ra_come_from_their_own_weights(tmp_path, monkeypatch):
     loaded = []
     monkeypatch.setattr(selection, "load", lambda net, directory, tag: loaded.append(tag))
     words = ("clean_correct", "robust_correct", "clean_hits", "robust_hits")
-    monkeypatch.setattr(module, "accuracy", lambda *_: dict(zip(words, counts[loaded[-1]], strict=True)))
+    monkeypatch.setattr(trial_module, "accuracy", lambda *_: dict(zip(words, counts[loaded[-1]], strict=True)))
     recipe = oat(protocol=Protocol(selection="each"))
-    row = module.at_selected_weights(None, recipe, tmp_path, None, Measurement(probe="cost"), 0.9)
+    row = trial_module.accuracy_of_selected_weights(None, recipe, tmp_path, None, Measurement(probe="cost"), 0.9)
     assert row == {"clean_correct": 20, "robust_correct": 9, "clean_hits": "c1", "robust_hits": "r2"}
 
 
 def test_a_network_trained_in_bf16_is_reported_in_fp32(tmp_path, monkeypatch):
     types = set()
-    real = module.accuracy
+    real = trial_module.accuracy
 
     def spied(net, *rest):
         hook = net.head.register_forward_hook(lambda layer, inputs, output: types.add(output.dtype))
@@ -212,7 +213,7 @@ def test_a_network_trained_in_bf16_is_reported_in_fp32(tmp_path, monkeypatch):
         types.update(tape.dtype for tape in net.lists.get("tapes", []))
         return found
 
-    monkeypatch.setattr(module, "accuracy", spied)
+    monkeypatch.setattr(trial_module, "accuracy", spied)
     rows(asked(oat(**QUICK | {"epochs": 1, "precision": "bf16"})), tmp_path)
     assert types == {torch.float32}
 
@@ -222,8 +223,8 @@ def test_each_metric_is_measured_on_its_own_weights(tmp_path):
     recipe = oat(**QUICK | {"epochs": 3, "protocol": Protocol(selection="each")})
     trial = asked(recipe)
     found = [row for row in rows(trial, tmp_path) if "lam" in row]
-    data = module.load("digits", root=tmp_path, heldout=recipe.heldout)
-    net = module.build(recipe, 1, 10)
+    data = trial_module.load("digits", root=tmp_path, heldout=recipe.heldout)
+    net = trial_module.build(recipe, 1, 10)
     x, y = data.test.images[:30].float() / 255, data.test.labels[:30]
     for row in found:
         cond = torch.full((30,), row["lam"])
@@ -238,9 +239,9 @@ def test_each_metric_is_measured_on_its_own_weights(tmp_path):
 
 def test_results_are_of_the_first_test_images_under_the_selected_weights(finished, tmp_path):
     recipe = finished.recipe
-    net = module.build(recipe, 1, 10)
+    net = trial_module.build(recipe, 1, 10)
     selection.load(net, tmp_path)
-    data = module.load("digits", root=tmp_path, heldout=recipe.heldout)
+    data = trial_module.load("digits", root=tmp_path, heldout=recipe.heldout)
     for row in read_results(tmp_path)["measurements"][finished.measurements[0].key]["rows"]:
         with torch.no_grad():
             guess = net(data.test.images[:30].float() / 255, torch.full((30,), row["lam"])).argmax(1)
@@ -255,29 +256,29 @@ def test_a_directory_of_another_network_is_refused(tmp_path):
     for recipe in (first, second):
         measured = Measurement(epsilon=0.1, step=0.025, lambdas=(0.0,), test_images=16)
         trial = Trial(recipe=recipe, measurements=(measured,), source="digits")
-        rows = run(trial, tmp_path / "out", tmp_path, torch.device("cpu"), {})
+        rows = run_trial(trial, tmp_path / "out", tmp_path, torch.device("cpu"), {})
         if recipe is first:
             assert len(list(rows)) == 2
     with pytest.raises(DataError, match="holds another network"):
-        list(run(trial, tmp_path / "out", tmp_path, torch.device("cpu"), {}))
+        list(run_trial(trial, tmp_path / "out", tmp_path, torch.device("cpu"), {}))
 
 
 def test_data_that_changed_since_the_plan_is_refused(tmp_path):
     recipe = pgd_at(0.0, epochs=1, data_hash="0" * 64)
     measured = Measurement(epsilon=0.1, step=0.025, lambdas=(0.0,))
     trial = Trial(recipe=recipe, measurements=(measured,), source="digits")
-    (row,) = run(trial, tmp_path / "out", tmp_path, torch.device("cpu"), {})
-    assert "no longer the data that was planned for" in row["failed"]
+    (row,) = run_trial(trial, tmp_path / "out", tmp_path, torch.device("cpu"), {})
+    assert "has changed since it was planned" in row["failed"]
 
 
 def test_the_commits_that_trained_it_stand_beside_the_one_that_measured_it(tmp_path):
     measured = Measurement(epsilon=0.1, step=0.025, lambdas=(0.0,), test_images=16)
     trial = Trial(recipe=pgd_at(0.0, epochs=2), measurements=(measured,), source="digits")
     here = (tmp_path / "out", tmp_path, torch.device("cpu"))
-    stopped = run(trial, *here, {"git_commit": "aaa", "git_dirty": True})
+    stopped = run_trial(trial, *here, {"git_commit": "aaa", "git_dirty": True})
     next(stopped)
     stopped.close()
-    list(run(trial, *here, {"git_commit": "bbb", "git_dirty": False}))
+    list(run_trial(trial, *here, {"git_commit": "bbb", "git_dirty": False}))
     provenance = read_results(tmp_path / "out")["provenance"]
     assert provenance["trained_at"] == ["aaa-dirty", "bbb"] and provenance["git_commit"] == "bbb"
 

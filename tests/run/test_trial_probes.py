@@ -8,12 +8,13 @@ import torch
 from safetensors.torch import load_file
 
 from bench.measures import correct_bits
-from bench.run import trial as module
-from bench.run.trial import run
-from bench.run.trial_dir import read_results, unfinished
+from bench.run import trial as trial_module
+from bench.run.resume import is_unfinished
+from bench.run.trial import run_trial
 from bench.spec.measurement import Measurement
 from bench.spec.recipe import Recipe
 from bench.spec.trial import Trial
+from bench.trial_dir import read_results
 from tests.recipes import oat, pgd_at
 
 CPU = torch.device("cpu")
@@ -21,7 +22,7 @@ QUICK = {"epochs": 2, "attack_steps": 1, "lambdas": (0.0, 1.0)}
 
 
 def rows(trial: Trial, directory: Path) -> list[dict]:
-    return list(run(trial, directory, directory, CPU, {}))
+    return list(run_trial(trial, directory, directory, CPU, {}))
 
 
 def all_probes(recipe: Recipe) -> Trial:
@@ -46,10 +47,10 @@ def test_a_slimmable_trial_that_was_killed_ends_as_if_it_had_not_been(recipe, tm
     trial = all_probes(recipe)
     disturbed, undisturbed = tmp_path / "disturbed", tmp_path / "undisturbed"
     for stop in ("epoch", "branch"):  # after its first epoch, and then while it is measured
-        for row in run(trial, disturbed, tmp_path, CPU, {}):
+        for row in run_trial(trial, disturbed, tmp_path, CPU, {}):
             if stop in row:
                 break
-    assert not (disturbed / "checkpoint").exists() and unfinished(trial, disturbed)
+    assert not (disturbed / "checkpoint").exists() and is_unfinished(trial, disturbed)
     rows(trial, disturbed)
     rows(trial, undisturbed)
     weights = [(directory / "weights.safetensors").read_bytes() for directory in (disturbed, undisturbed)]
@@ -85,9 +86,9 @@ def test_a_probe_asked_for_later_trains_nothing(tmp_path, monkeypatch):
     trial = all_probes(oat(**QUICK))
     first = trial.model_copy(update={"measurements": trial.measurements[:1]})
     assert len(rows(first, tmp_path)) == 2 + 2
-    monkeypatch.setattr(module, "train", None)
+    monkeypatch.setattr(trial_module, "train", None)
     assert len(rows(trial, tmp_path)) == 2 + 2 + 1  # saliency, statistics, cost
-    assert not unfinished(trial, tmp_path)
+    assert not is_unfinished(trial, tmp_path)
 
 
 def test_a_probe_sees_the_selected_network(tmp_path):
