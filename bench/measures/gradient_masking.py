@@ -2,7 +2,7 @@
 
 After Athalye et al., ICML 2018 (Sec. 3.1) and Carlini et al., 2019: in a sound evaluation more steps and restarts find
 no more, a large ε breaks everything, and neither random search, nor another loss, nor examples from another network
-find what the gradient does not. Counts only; reports/masking.py judges them.
+find what the gradient does not. Counts only; reports/statistics/gradient_masking.py judges them.
 """
 
 import json

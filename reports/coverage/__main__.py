@@ -7,7 +7,7 @@ import argparse
 import re
 from pathlib import Path
 
-from reports.coverage import intervals, rates
+from reports.coverage import false_verdicts, interval_coverage
 
 PAGE = Path(__file__).parents[2] / "docs" / "statistics.md"
 
@@ -23,7 +23,10 @@ def main() -> None:
         text = given.out.read_text("utf-8")
     except OSError as error:
         parser.error(f"--out {given.out}: cannot be read ({error.strerror}); copy docs/statistics.md there first")
-    tables = {"coverage": coverage(intervals.table(given.runs)), "rates": verdicts(rates.table(given.runs))}
+    tables = {
+        "coverage": coverage(interval_coverage.table(given.runs)),
+        "rates": verdicts(false_verdicts.table(given.runs)),
+    }
     for name, table in tables.items():
         text = replaced(text, name, table)
     given.out.write_text(text, "utf-8")
@@ -47,11 +50,11 @@ def coverage(rows: list[dict]) -> str:
 
 def verdicts(rows: list[dict]) -> str:
     """Per size: reproduced, and not reproduced, in percent, with the Monte Carlo error of the first."""
-    heads = [f"{seeds} seed{'s' * (seeds > 1)}" for seeds, _ in rates.SIZES]
+    heads = [f"{seeds} seed{'s' * (seeds > 1)}" for seeds, _ in false_verdicts.SIZES]
     lines = ["| predicate | just false because | " + " | ".join(heads) + " |", "|---" * (2 + len(heads)) + "|"]
     for row in rows:
         cells = []
-        for size in rates.SIZES:
+        for size in false_verdicts.SIZES:
             wrong, refuted, runs = row[size]
             error = (wrong * (1 - wrong) / runs) ** 0.5
             exact = "exact: " if runs == 1 else ""

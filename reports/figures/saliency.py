@@ -7,8 +7,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from reports import alignment, statistics, style, words
-from reports.results import Panel, View
+from reports.load import formatting
+from reports.load.results import Panel, View
+from reports.plots import style
+from reports.statistics import intervals, saliency_alignment
 
 CLAIM = (
     "The Jacobian saliency of OAT aligns with the image better as λ, and with it the robustness, increases; under the "
@@ -23,7 +25,7 @@ PIXELS = 96  # the least side of a drawn image: PDF and SVG viewers blur few pix
 
 
 def draw(view: View):
-    stacks = [(panel, *alignment.drawn_maps(panel)) for panel in view.panels]
+    stacks = [(panel, *saliency_alignment.drawn_maps(panel)) for panel in view.panels]
     heights = [height(panel, found) for panel, _, found in stacks]
     figure = Figure(figsize=(style.TEXT_WIDTH, sum(heights)))
     FigureCanvasAgg(figure)
@@ -36,7 +38,7 @@ def draw(view: View):
 
 def blocks(panel: Panel) -> dict[str, list[float]]:
     """Method → its planned λ, a row each."""
-    table = alignment.table(panel)
+    table = saliency_alignment.table(panel)
     return {label: own.lam.tolist() for label, own in table.groupby("label", sort=False)}
 
 
@@ -47,7 +49,7 @@ def cell(found: dict) -> float:
 
 
 def height(panel: Panel, found: dict) -> float:
-    if not len(alignment.rows(panel)):
+    if not len(saliency_alignment.rows(panel)):
         return 1.2
     own = blocks(panel)
     return TOP + FOOT + (cell(found) * (1 + sum(map(len, own.values()))) + SPACE * len(own))
@@ -60,7 +62,7 @@ def draw_panel(figure, panel: Panel, found: dict, bottom: float, tall: float) ->
     def axes(left, low, width, high):
         return figure.add_axes((left / wide, (bottom + low) / whole, width / wide, high / whole))
 
-    if not len(alignment.rows(panel)):
+    if not len(saliency_alignment.rows(panel)):
         ax = axes(0.3, 0.2, wide - 0.6, tall - 0.6)
         style.title(ax, panel.title, panel.subtitle)
         style.empty(ax)
@@ -77,7 +79,7 @@ def draw_panel(figure, panel: Panel, found: dict, bottom: float, tall: float) ->
 
 def draw_images(ax, panel: Panel, found: dict, columns: int, side: float) -> None:
     """All images and maps on axes whose unit is a cell, from the top down."""
-    table = alignment.table(panel).set_index(["label", "lam"])
+    table = saliency_alignment.table(panel).set_index(["label", "lam"])
     gap, y = SPACE / side, 0.0
     if found:
         for x, image in enumerate(next(iter(found.values()))["images"]):
@@ -147,9 +149,9 @@ def score(row) -> str:
 
 def draw_curves(ax, panel: Panel) -> None:
     """Alignment by λ, evenly spaced, the methods side by side."""
-    table = alignment.table(panel)
-    position = {lam: step for step, lam in enumerate(alignment.lambdas(panel))}
-    labels = alignment.methods(panel)
+    table = saliency_alignment.table(panel)
+    position = {lam: step for step, lam in enumerate(saliency_alignment.lambdas(panel))}
+    labels = saliency_alignment.methods(panel)
     for place, label in enumerate(labels):
         look = style.method(label, labels)
         curve = table[table.label == label].assign(x=lambda t: t.lam.map(position))
@@ -171,10 +173,10 @@ def draw_curves(ax, panel: Panel) -> None:
 
 def caption(view: View) -> str:
     gaps = f"{view.missing_text}: a hollow marker rests on fewer seeds than planned." if view.missing_text else ""
-    parts = [of_panel(panel) for panel in view.panels if len(alignment.rows(panel))]
+    parts = [of_panel(panel) for panel in view.panels if len(saliency_alignment.rows(panel))]
     if not parts:
         return f"Scale {view.scale}; no network has finished. {view.missing_text}."
-    kinds = {kind for panel in view.panels for kind in alignment.table(panel).interval} - {"none"}
+    kinds = {kind for panel in view.panels for kind in saliency_alignment.table(panel).interval} - {"none"}
     t = {"seeds": "over seeds", "images": "over the test images (where there is one seed)"}
     half = " or ".join(text for kind, text in t.items() if kind in kinds)
     parts += [
@@ -190,10 +192,10 @@ def caption(view: View) -> str:
 
 def of_panel(panel: Panel) -> str:
     """What the maps and numbers of a panel are of."""
-    found, (seed, maps) = alignment.rows(panel), alignment.drawn_maps(panel)
-    several = words.counted(found.seed.nunique(), "seed")
-    images = words.listing(f"{n:,}" for n in sorted(found.n.unique()))
-    seeds = words.listing(sorted(found.seed.unique()))
+    found, (seed, maps) = saliency_alignment.rows(panel), saliency_alignment.drawn_maps(panel)
+    several = formatting.counted(found.seed.nunique(), "seed")
+    images = formatting.listing(f"{n:,}" for n in sorted(found.n.unique()))
+    seeds = formatting.listing(sorted(found.seed.unique()))
     one = next(iter(maps.values()), None)
     zero = "" if one is None else "blue − white 0 red +" if one["map"].shape[1] == 1 else "middle grey is 0"
     drawn = f"maps of seed {seed} ({zero})" if maps else "no maps could be read"
@@ -205,16 +207,21 @@ def summary(view: View) -> list[dict]:
     PGD-AT."""
     tables = []
     for panel in view.panels:
-        table, rows, lambdas = alignment.table(panel), [], alignment.lambdas(panel)
+        table, rows, lambdas = saliency_alignment.table(panel), [], saliency_alignment.lambdas(panel)
         step = f"λ={lambdas[-1]:g} − λ={lambdas[0]:g}" if lambdas else ""
         for label, own in table.groupby("label", sort=False):
             cells = {f"λ={row.lam:g}": score(row) for row in own.itertuples()}
-            change = written(alignment.difference(panel, (label, lambdas[-1]), (label, lambdas[0])))
+            change = written(saliency_alignment.difference(panel, (label, lambdas[-1]), (label, lambdas[0])))
             rows.append({"Alignment": label} | cells | {step: change, "rises with λ": rises(own)})
-        for label in [name for name in alignment.methods(panel) if name != alignment.FRONTIER]:
-            gaps = [alignment.difference(panel, (label, lam), (alignment.FRONTIER, lam)) for lam in lambdas]
+        for label in [name for name in saliency_alignment.methods(panel) if name != saliency_alignment.FRONTIER]:
+            gaps = [
+                saliency_alignment.difference(panel, (label, lam), (saliency_alignment.FRONTIER, lam))
+                for lam in lambdas
+            ]
             cells = {f"λ={lam:g}": written(gap) for lam, gap in zip(lambdas, gaps, strict=True)}
-            rows.append({"Alignment": f"{label} − {alignment.FRONTIER}"} | cells | {step: "", "rises with λ": ""})
+            rows.append(
+                {"Alignment": f"{label} − {saliency_alignment.FRONTIER}"} | cells | {step: "", "rises with λ": ""}
+            )
         tables.append({"heading": panel.title, "below": panel.subtitle, "rows": rows})
     return tables
 
@@ -224,10 +231,10 @@ def rises(own: pd.DataFrame) -> str:
     known = own.dropna(subset=["alignment"]).sort_values("lam")
     if len(known) < 2:
         return "–"
-    if statistics.monotone_within_intervals(known.alignment, known.alignment):
+    if intervals.monotone_within_intervals(known.alignment, known.alignment):
         return "yes"
     half = known.half.fillna(0)
-    within = statistics.monotone_within_intervals(known.alignment - half, known.alignment + half)
+    within = intervals.monotone_within_intervals(known.alignment - half, known.alignment + half)
     return "within intervals" if within else "no"
 
 
@@ -240,7 +247,7 @@ def written(difference: tuple[float, float, str] | None) -> str:
 
 def table(view: View) -> pd.DataFrame:
     """The alignment of every network drawn and every λ."""
-    found = pd.concat([alignment.rows(panel) for panel in view.panels], ignore_index=True)
+    found = pd.concat([saliency_alignment.rows(panel) for panel in view.panels], ignore_index=True)
     found = found.drop(columns="method").rename(columns={"label": "method", "lam": "lambda"})[COLUMNS]
     return found.drop_duplicates().sort_values(COLUMNS, ignore_index=True).round({"alignment": 6, "alignment_sd": 6})
 

@@ -13,8 +13,8 @@ from bench.spec import probes
 from bench.spec.measurement import Measurement
 from bench.spec.trial import Trial
 from bench.trial_dir import read_failure, read_results
-from reports.masking import SIGNS, failed, signs
-from reports.rows import parse
+from reports.load.result_schema import parse
+from reports.statistics.gradient_masking import SIGNS, failed, signs
 from tests.recipes import digits, oat, pgd_at
 
 CPU = torch.device("cpu")

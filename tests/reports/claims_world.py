@@ -9,7 +9,7 @@ from safetensors.numpy import save_file
 
 from bench.run import saved_plans
 from bench.spec.suite import SCALES, Options, plan
-from reports.results import POINT_COLUMNS, Panel
+from reports.load.results import POINT_COLUMNS, Panel
 
 S1 = (0.0, 0.1, 0.2, 0.3, 0.4, 1.0)
 SUITES = SCALES.parent

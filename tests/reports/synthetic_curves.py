@@ -5,11 +5,12 @@ import shutil
 from pathlib import Path
 
 import numpy as np
-import synthetic
-from synthetic import S1
 
-from reports import results, style
 from reports.figures import FIGURES
+from reports.load import results
+from reports.plots import style
+from tests.reports import synthetic
+from tests.reports.synthetic import S1
 
 S2 = (0.0, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)
 S3 = (0.15, 0.25, 0.35, 0.5, 0.7, 0.9)

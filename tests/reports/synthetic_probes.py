@@ -4,9 +4,10 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
-import synthetic
 from safetensors.numpy import save_file
-from synthetic import S1
+
+from tests.reports import synthetic
+from tests.reports.synthetic import S1
 
 IMAGES, CHOSEN = 40, 4  # test images, and those whose maps are kept
 COUNTED = {  # width → MACs, FiLM's share, parameters: of ResNet-34, as counted once

@@ -1,0 +1,111 @@
+"""claims.yaml, checked on load: an error names the file and the line."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pydantic
+
+from bench.errors import unknown
+from bench.spec.strict_yaml import Document, read
+from reports.claims import accuracy_predicates, frontier_predicates, probe_predicates
+from reports.claims.arguments import Arguments
+from reports.claims.decide import Condition
+from reports.load import formatting
+from reports.load.results import Panel
+
+Predicate = Callable[[Panel, Any], list[Condition]]
+
+# Name in claims.yaml → the model of its arguments, the predicate, and the probe whose rows it judges.
+PREDICATES: dict[str, tuple[type[Arguments], Predicate, str]] = {
+    "values": (accuracy_predicates.Values, accuracy_predicates.values, "accuracy"),
+    "within_range": (accuracy_predicates.Range, accuracy_predicates.within_range, "accuracy"),
+    "monotone": (accuracy_predicates.Monotone, accuracy_predicates.monotone, "accuracy"),
+    "compared": (accuracy_predicates.Difference, accuracy_predicates.compared, "accuracy"),
+    "exceeds": (accuracy_predicates.Exceeds, accuracy_predicates.exceeds, "accuracy"),
+    "far_below": (accuracy_predicates.FarBelow, accuracy_predicates.far_below, "accuracy"),
+    "flat": (accuracy_predicates.Flat, accuracy_predicates.flat, "accuracy"),
+    "gap": (frontier_predicates.Gap, frontier_predicates.gap, "accuracy"),
+    "above": (frontier_predicates.Above, frontier_predicates.above, "accuracy"),
+    "apart": (probe_predicates.Clouds, probe_predicates.apart, "bn_statistics"),
+    "alignment_rises": (probe_predicates.Rises, probe_predicates.alignment_rises, "saliency"),
+    "alignment_no_worse": (probe_predicates.NoWorse, probe_predicates.alignment_no_worse, "saliency"),
+    "cost": (probe_predicates.Cost, probe_predicates.cost, "cost"),
+}
+
+
+class CheckFields(Arguments):
+    name: str = pydantic.Field(min_length=1)
+    asks: str = pydantic.Field(min_length=1, description="what is asked and why so, for a reader of the report")
+    figure: dict[str, str] = pydantic.Field(min_length=1, description="data set → the figure whose runs are asked")
+    scales: Literal["any"] | list[str] = "any"
+    predicate: str
+    args: dict[str, Any]
+
+
+class ClaimFields(Arguments):
+    id: int = pydantic.Field(ge=1)
+    claim: str = pydantic.Field(min_length=1)
+    paper: str = pydantic.Field(min_length=1)
+    source: str = pydantic.Field(min_length=1)
+    checks: list[CheckFields] = pydantic.Field(min_length=1)
+
+
+class File(Arguments):
+    claims: list[ClaimFields] = pydantic.Field(min_length=1)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One question on runs. figure: data set → the figure whose runs are asked. given: the predicate's arguments."""
+
+    name: str
+    asks: str
+    figure: dict[str, str]
+    scales: tuple[str, ...]  # where it can be judged; empty: anywhere
+    predicate: str
+    given: Arguments
+
+    def conditions(self, panel: Panel) -> list[Condition]:
+        """Raises Absent where networks are missing."""
+        return PREDICATES[self.predicate][1](panel, self.given)
+
+    @property
+    def probe(self) -> str:
+        return PREDICATES[self.predicate][2]
+
+
+@dataclass(frozen=True)
+class Claim:
+    id: int
+    claim: str
+    paper: str
+    source: str
+    checks: tuple[Check, ...]
+
+
+def load(path: Path, figures: list[str]) -> list[Claim]:
+    """Every claim of the file, in its order. Raises bench.errors.BadInput, `file:line: what is wrong`."""
+    document = read(path)
+    fields = document.validate(File)
+    found = []
+    for i, one in enumerate(fields.claims):
+        if any(one.id == earlier.id for earlier in found):
+            document.fail(("claims", i, "id"), f"there are two claims with id {one.id}")
+        checks = tuple(check(document, ("claims", i, "checks", j), c, figures) for j, c in enumerate(one.checks))
+        found.append(Claim(one.id, one.claim, one.paper, one.source, checks))
+    return found
+
+
+def check(document: Document, at: tuple, fields: CheckFields, figures: list[str]) -> Check:
+    for dataset, figure in fields.figure.items():
+        if dataset not in formatting.DATASETS:
+            document.fail((*at, "figure", dataset), unknown("data set", dataset, formatting.DATASETS))
+        if figure not in figures:
+            document.fail((*at, "figure", dataset), unknown("figure", figure, figures))
+    if fields.predicate not in PREDICATES:
+        document.fail((*at, "predicate"), unknown("predicate", fields.predicate, PREDICATES))
+    given = document.validate(PREDICATES[fields.predicate][0], (*at, "args"))
+    scales = () if fields.scales == "any" else tuple(fields.scales)
+    return Check(fields.name, " ".join(fields.asks.split()), fields.figure, scales, fields.predicate, given)

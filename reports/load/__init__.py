@@ -1,0 +1,1 @@
+"""Runs → tidy frames: plans, results and their provenance."""

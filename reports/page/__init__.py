@@ -1,0 +1,1 @@
+"""The HTML and README pages of a report."""

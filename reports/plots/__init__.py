@@ -1,0 +1,1 @@
+"""Drawing: axes, curves, labels and captions."""

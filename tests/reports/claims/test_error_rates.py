@@ -1,0 +1,161 @@
+"""Intervals cover as often as they say, and verdicts are wrong no more often than they may be: simulated."""
+
+import numpy as np
+import pytest
+from scipy.special import ndtri
+
+from reports.claims import frontier_predicates, schema
+from reports.claims.decide import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED, Condition, all_hold, verdicts
+from reports.coverage.simulated_runs import World, panels
+from reports.statistics import estimates, frontier_distance, frontier_estimates, intervals
+
+TRIES = 3000
+SLIP = 0.01  # three standard errors of a rate of 2.5 % in so many tries
+
+
+def covers(found, truth: float, confidence: float = 0.95) -> float:
+    ends = [estimate.bounds(confidence) for estimate in found]
+    return float(np.mean([low <= truth <= high for low, high in ends]))
+
+
+@pytest.mark.parametrize("confidence", [0.95, 0.995])
+def test_intervals_over_seeds_cover(confidence):
+    rng = np.random.default_rng(0)
+    found = [estimates.over_seeds(values) for values in rng.normal(60, 1.5, (TRIES, 3))]
+    assert covers(found, 60, confidence) == pytest.approx(confidence, abs=0.012)
+
+
+def test_two_seeds_with_the_same_count_are_no_certainty():
+    """99 % of 450 images, a training's spread of 0.15: seeds often agree to the image."""
+    rng = np.random.default_rng(0)
+    step = 100 / 450
+    values = np.round(rng.normal(99, 0.15, (TRIES, 2)) / step) * step
+    naive = [estimates.over_seeds(pair) for pair in values]
+    rounded = [estimates.over_seeds(pair, rounding=step**2 / 12) for pair in values]
+    assert covers(naive, 99) < 0.7
+    assert covers(rounded, 99) >= 0.95
+
+
+def correct(probabilities, images: int, common: float, own: float, rng) -> np.ndarray:
+    """Counts (networks, λ) of networks on the same images: how hard an image is, is partly common to all networks,
+    partly a network's own at every λ. probabilities: (networks, λ), or (networks, λ, 2) for clean and robust ones."""
+    probabilities = np.asarray(probabilities)
+    networks, lambdas = probabilities.shape[:2]
+    hardness = np.sqrt(common) * rng.standard_normal((1, 1, images))
+    hardness = hardness + np.sqrt(own) * rng.standard_normal((networks, 1, images))
+    hardness = hardness + np.sqrt(1 - common - own) * rng.standard_normal((networks, lambdas, images))
+    if probabilities.ndim == 3:
+        hardness = hardness[:, :, None]
+    return (hardness < ndtri(probabilities)[..., None]).sum(-1)
+
+
+@pytest.mark.parametrize(("common", "own"), [(0.0, 0.0), (0.0, 0.9), (0.3, 0.6), (0.5, 0.45)])
+def test_intervals_over_images_cover_however_networks_and_lambdas_hang_together(common, own):
+    rng = np.random.default_rng(0)
+    probabilities = np.array([[0.40, 0.45, 0.50, 0.55], [0.38, 0.47, 0.50, 0.52]])
+    means, steps = [], []
+    for _ in range(400):
+        counts = correct(probabilities, 450, common, own, rng)
+        c, n, names = np.repeat([0.25, -0.25], 4), [450] * 8, np.repeat(["a", "b"], 4)
+        means.append(estimates.of_counts(c, counts.ravel(), n, names))
+        steps.append(estimates.of_counts([1, -1], [counts[0, 3], counts[0, 0]], [450, 450], ["a", "a"]))
+    assert covers(means, 100 * (probabilities[0].mean() - probabilities[1].mean())) >= 0.95 - 0.02
+    assert covers(steps, 15.0) >= 0.95 - 0.02
+
+
+def test_an_accuracy_of_none_or_all_has_an_interval():
+    low, high = estimates.of_counts([1, -1], [450, 0], [450, 450], ["a", "b"]).bounds(0.95)
+    assert 98 < low < 100 and high == pytest.approx(100)
+    (one,) = intervals.wilson([210], [450])[0]
+    assert estimates.of_counts([1], [210], [450], ["a"]).bounds(0.95)[0] == pytest.approx(100 * one)
+
+
+@pytest.mark.parametrize(("common", "own"), [(0.0, 0.9), (0.5, 0.4)])
+def test_gap_to_the_frontier_covers_however_networks_hang_together(common, own):
+    rng = np.random.default_rng(0)
+    curve, other = (
+        np.array([[0.58, 0.28], [0.61, 0.22], [0.65, 0.10]]),
+        np.array([[0.54, 0.3], [0.6, 0.24], [0.7, 0.0]]),
+    )
+    truth = frontier_distance.distance_to_frontier(100 * curve, 100 * other)
+    found, names = [], (["oat"] * 3, ["a", "b", "c"])
+    for _ in range(100):
+        hits = correct(np.stack([curve, other, other, other]), 1000, common, own, rng)
+        both = hits[0], hits[[1, 2, 3], [0, 1, 2]]  # one network at three λ, and three networks at one each
+        counts = tuple(np.column_stack([np.full(3, 1000), part]) for part in both)
+        found.append(
+            frontier_estimates.judged(
+                frontier_estimates.Pair([], counts, names), frontier_distance.distance_to_frontier, draws=150
+            )
+        )
+    told = [one for one in found if one]
+    assert len(told) > 95 and covers(told, truth) >= 0.93
+
+
+def test_secants_of_a_linear_statistic_are_the_delta_method():
+    """Of a mean difference in RA the error is that of the images' own differences."""
+    rng = np.random.default_rng(0)
+    right = (rng.normal(size=(3, 1, 2, 400)) + rng.normal(size=400) < ndtri([[0.9], [0.5]])).reshape(3, 2, 400)
+    hits = right[:2], right[2:]
+    found = frontier_estimates.by_secants(hits, lambda curve, other: curve[:, 1].mean() - other[0, 1])
+    values = 100 * (right[:2, 1].mean(axis=0) - right[2, 1])
+    half = ndtri(0.975) * values.std(ddof=1) / np.sqrt(400)
+    assert found.value == pytest.approx(values.mean()) and found.kind == estimates.PAIRED
+    assert found.bounds(0.95) == pytest.approx((values.mean() - half, values.mean() + half))
+    assert frontier_estimates.by_secants(hits, lambda curve, other: np.nan) is None
+
+
+def test_a_pair_of_one_seed_takes_hits_where_they_are_known():
+    """The interval of a gap is then that of secants, and narrower than from counts alone."""
+    truth = {"OAT (dual BN)": {0.0: (97, 30), 1.0: (90, 60)}, "PGD-AT": {0.0: (96, 30), 1.0: (91, 55)}}
+    found = []
+    for known in (True, False):
+        (panel,) = panels(World(truth, 1, 2000, hits=known), 1, np.random.default_rng(0))
+        given = schema.PREDICATES["gap"][0](label="OAT (dual BN)", lambdas=[0, 1], tolerance=2, least_range=1)
+        (condition,) = frontier_predicates.gap(panel, given)
+        found.append(condition.estimate)
+    assert [one.kind for one in found] == [estimates.PAIRED, estimates.IMAGES]
+    assert found[0].value == pytest.approx(found[1].value)
+    paired, counts = (np.diff(one.bounds(0.95)) for one in found)
+    assert paired < 0.9 * counts
+
+
+# ---- verdicts
+
+
+def rate(wanted: str, true: float, low: float, high: float, conditions: int = 1, seeds: int = 3) -> float:
+    """How often a check of so many independent conditions on a mean of `true` comes to a verdict."""
+    rng = np.random.default_rng(0)
+    found = []
+    for values in rng.normal(true, 1.0, (TRIES // conditions, conditions, seeds)):
+        asked = [Condition("", estimates.over_seeds(one), low, high) for one in values]
+        found.append(all_hold(verdicts(asked)))
+    return found.count(wanted) / len(found)
+
+
+def test_false_reproduced_is_rare_at_the_edge_of_the_tolerance():
+    assert rate(REPRODUCED, true=-2.0, low=-2.0, high=np.inf) == pytest.approx(0.025, abs=SLIP)
+    assert rate(REPRODUCED, true=2.0, low=-8.0, high=2.0) <= 0.025 + SLIP  # two sides
+    assert rate(REPRODUCED, true=-3.0, low=-2.0, high=np.inf) < 0.015  # beyond it, rarer
+
+
+def test_false_reproduced_of_many_conditions_is_no_likelier():
+    """One at the edge, the others far inside: the worst that an intersection–union test can meet."""
+    rng, means = np.random.default_rng(0), np.array([0, 40, 40, 40, 40, 40])
+    found = []
+    for values in rng.normal(means[:, None], 1, (1000, 6, 3)):
+        asked = [Condition("", estimates.over_seeds(one), low=0.0) for one in values]
+        found.append(all_hold(verdicts(asked)))
+    assert found.count(REPRODUCED) / len(found) == pytest.approx(0.025, abs=0.015)
+
+
+def test_false_not_reproduced_of_many_conditions_is_controlled():
+    """All at the edge, so that every one of them holds: uncorrected, one of 15 would fail in a third of the runs."""
+    assert rate(NOT_REPRODUCED, true=0.0, low=0.0, high=np.inf, conditions=15) <= 0.05 + 0.03
+    assert rate(NOT_REPRODUCED, true=0.0, low=0.0, high=np.inf, conditions=1) == pytest.approx(0.025, abs=SLIP)
+
+
+def test_there_is_power():
+    assert rate(REPRODUCED, true=5.0, low=-2.0, high=np.inf) > 0.95
+    assert rate(NOT_REPRODUCED, true=-9.0, low=-2.0, high=np.inf) > 0.95
+    assert rate(INCONCLUSIVE, true=-1.0, low=-2.0, high=np.inf, seeds=2) > 0.9

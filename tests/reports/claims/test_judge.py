@@ -1,0 +1,211 @@
+"""The claims of whole runs directories, planned as the suites plan them, and the page that shows them."""
+
+import json
+import re
+import shutil
+
+import pandas as pd
+import pytest
+
+from reports.claims import judge
+from reports.claims.decide import INCONCLUSIVE, NOT_JUDGED, NOT_REPRODUCED, NOT_RUN, REPRODUCED
+from reports.load import results
+from reports.page import html
+from tests.reports import claims_world, synthetic
+from tests.reports.test_build import Page
+
+CHROMIUM = shutil.which("chromium")
+
+
+def judged(runs, out, scale="laptop", figure="fig4") -> dict[int, dict]:
+    """Claim → what claims.json says of it."""
+    out.mkdir(exist_ok=True)
+    judge.write(results.read_plans(runs)[0], runs, out, {figure: scale})
+    return {claim["id"]: claim for claim in json.loads((out / "claims.json").read_text("utf-8"))["claims"]}
+
+
+def checks(claim: dict) -> dict[str, str]:
+    return {check["name"]: check["verdict"] for part in claim["parts"] for check in part["checks"]}
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """Every suite finished, in a world where all shapes of the paper are true; and its claims."""
+    runs = tmp_path_factory.mktemp("world")
+    claims_world.suites(runs)
+    return runs, judged(runs, runs / "report")
+
+
+@pytest.fixture(scope="module")
+def page(world):
+    runs, _ = world
+    html.write_pages(runs / "report")
+    return runs / "report"
+
+
+def test_a_world_in_which_every_shape_is_true(world):
+    """So every label, λ, width, attack and probe that claims.yaml names is one that the suites plan and measure."""
+    _, found = world
+    assert {id: claim["verdict"] for id, claim in found.items()} == {
+        id: NOT_JUDGED if id == 6 else REPRODUCED for id in range(1, 14)
+    }
+    assert not any(claim["missing"] or claim["commands"] for claim in found.values())
+    assert found[3]["parts"][0]["on"] == "digits, WRN-10-1, in place of SVHN, CIFAR-10, and STL-10"
+    assert len(found[11]["parts"]) == 1 and found[11]["figures"] == ["fig10", "fig11", "fig12"]  # one panel, asked once
+    assert found[1]["parts"][0]["note"] == "t over 3 seeds"
+    assert found[1]["unjudged"] == [{"name": "the paper's numbers", "where": "at scale paper"}]
+
+
+def test_the_networks_behind_a_claim_are_named(world):
+    runs, found = world
+    (plan,) = [plan for plan in results.read_plans(runs)[0] if plan["suite"] == "frontiers"]
+    trials = [t for t in plan["panels"][0]["trials"] if t["label"] in ("OAT (dual BN)", "OAT (normal BN)")]
+    assert {network["key"] for network in found[2]["networks"]} == {trial["key"] for trial in trials}
+
+
+def test_csv_holds_every_condition(world):
+    runs, found = world
+    table = pd.read_csv(runs / "report" / "claims.csv")
+    assert set(table.claim) == set(range(1, 14))
+    for (id, name), rows in table.groupby(["claim", "check"]):
+        assert set(rows.check_verdict) == {checks(found[id]).get(name, NOT_JUDGED)}
+    rows = table[(table.claim == 1) & (table.check == "RA rises with λ")]
+    assert len(rows) == 15 and set(rows.dataset) == {"digits"} and (rows.low < rows.high).all()
+    told = found[1]["parts"][0]["checks"][0]["told"][0]
+    assert f"{rows.estimate.iloc[0]:+.2f} pp [{rows.low.iloc[0]:+.2f}, {rows.high.iloc[0]:+.2f}]" == told["value"]
+
+
+def test_the_same_runs_give_the_same_bytes(world, tmp_path):
+    runs, _ = world
+    judged(runs, tmp_path)
+    for name in ("claims.json", "claims.csv"):
+        assert (tmp_path / name).read_bytes() == (runs / "report" / name).read_bytes()
+    assert str(runs) not in (tmp_path / "claims.json").read_text("utf-8")
+
+
+def test_what_was_not_run_says_how_to_run_it(tmp_path):
+    claims_world.suites(tmp_path, ["frontiers"])
+    found = judged(tmp_path, tmp_path / "out")
+    assert [found[id]["verdict"] for id in (1, 2, 3)] == [REPRODUCED] * 3
+    assert all(found[id]["verdict"] == NOT_RUN and not found[id]["parts"] for id in (4, 5, 7, 8, 9, 10, 11, 12, 13))
+    run = "python -m bench run suites/{}.yaml --scale laptop{}"
+    assert found[4]["commands"] == [run.format("sampling", " --only sets")]
+    assert found[9]["commands"] == [run.format("ablations", " --only without_zero")]
+    assert found[11]["commands"] == [run.format("saliency", "")]
+    assert found[12]["commands"] == [run.format("attacks", " --only svhn")]
+
+
+def test_missing_networks_are_named_and_the_same_command_goes_on(tmp_path):
+    claims_world.suites(tmp_path, ["sampling"])
+    (plan,) = results.read_plans(tmp_path)[0]
+    for trial in plan["panels"][0]["trials"]:
+        if trial["label"] == "OAT on S2" or trial["lam"] == 0.9:
+            shutil.rmtree(tmp_path / "trials" / trial["key"])
+    found = judged(tmp_path, tmp_path / "out", figure="fig5")
+    assert found[4]["verdict"] == NOT_RUN and found[4]["commands"] == ["python -m bench run suites/sampling.yaml"]
+    missing = {one["name"]: one["what"] for one in found[4]["missing"]}
+    assert missing["S1 has the better SA"].startswith("OAT on S2 at λ = 0, 0.1, 0.15")
+    assert missing["unseen λ hold against PGD-AT"].startswith("PGD-AT at λ = 0.9; OAT on S2 at λ = 0.15, 0.25")
+    assert found[8]["verdict"] == REPRODUCED
+
+
+def test_missing_seeds_leave_a_provisional_verdict(tmp_path):
+    claims_world.suites(tmp_path, ["frontiers"])
+    (plan,) = results.read_plans(tmp_path)[0]
+    gone = [t for t in plan["panels"][0]["trials"] if t["label"] == "OAT (dual BN)" and t["seed"] == 2]
+    shutil.rmtree(tmp_path / "trials" / gone[0]["key"])
+    (part,) = judged(tmp_path, tmp_path / "out")[1]["parts"]
+    assert part["note"] == "t over 2 seeds; provisional: 1 of 24 networks missing"
+
+
+def test_one_seed_says_what_its_intervals_speak_of(tmp_path):
+    claims_world.suites(tmp_path, ["frontiers", "saliency"], seeds=1)
+    found = judged(tmp_path, tmp_path / "out")
+    assert {part["note"] for id in (1, 2, 3, 11) for part in found[id]["parts"]} == {"one seed: test images only"}
+
+
+def test_a_changed_setting_is_another_experiment(tmp_path):
+    claims_world.suites(tmp_path, ["frontiers"], settings=("film=authors",))
+    found = judged(tmp_path, tmp_path / "out")
+    assert found[1]["verdict"] == NOT_RUN and "--scale laptop" in found[1]["commands"][0]
+
+
+def test_the_papers_numbers_are_judged_at_its_scale_on_its_data(tmp_path):
+    trials = synthetic.paper(tmp_path / "paper")["svhn"]
+    curves = {"OAT (dual BN)": synthetic.DUAL, "OAT (normal BN)": synthetic.NORMAL}
+    for trial in trials:
+        if trial["lam"] is None:  # without the noise
+            counts = {lam: (round(100 * sa), round(100 * ra)) for lam, (sa, ra) in curves[trial["label"]].items()}
+            synthetic.finish(tmp_path / "paper", [trial], dataset="svhn", n=10_000, counts=counts)
+    found = judged(tmp_path / "paper", tmp_path / "out", "paper")
+    assert set(checks(found[1]).values()) == set(checks(found[2]).values()) == {REPRODUCED}
+    assert checks(found[1])["the paper's numbers"] == checks(found[2])["the paper's SA"] == REPRODUCED
+    assert {part["on"] for part in found[3]["parts"]} >= {"CIFAR-10, ResNet-34", "STL-10, WRN-40-2", "SVHN, WRN-16-8"}
+    plans = list((tmp_path / "paper" / "plans").glob("*.json"))
+    plans[0].write_text(plans[0].read_text().replace('"dataset": "svhn"', '"dataset": "svhn_jpeg"'))
+    found = judged(tmp_path / "paper", tmp_path / "out", "paper")
+    assert found[1]["unjudged"][0]["where"] == "at scale paper with the paper's own data"
+    assert "the paper's numbers" not in checks(found[1])
+
+
+def test_a_claim_that_fails(tmp_path):
+    """Normal BN that does not collapse refutes claim 2, and its numbers too, at the paper's scale."""
+    trials = synthetic.networks("svhn", "wrn-16-8")
+    synthetic.write_plan(tmp_path, [synthetic.panel(trials, "svhn", "svhn", "wrn-16-8")], scale="paper")
+    synthetic.finish(tmp_path, trials, dataset="svhn", n=10_000)
+    for trial in [trial for trial in trials if trial["label"] == "OAT (normal BN)"]:
+        as_dual = {**trial, "label": "OAT (dual BN)"}
+        synthetic.finish(tmp_path, [as_dual], dataset="svhn", n=10_000)
+    claim = judged(tmp_path, tmp_path / "out", "paper")[2]
+    assert claim["verdict"] == NOT_REPRODUCED
+    assert checks(claim)["RA hardly moves"] == checks(claim)["the paper's RA"] == NOT_REPRODUCED
+    assert checks(claim)["SA stays below dual BN's"] == INCONCLUSIVE
+
+
+def test_claims_are_not_judged_for_a_figure_that_none_is_on(tmp_path):
+    assert judge.write([], tmp_path, tmp_path, {"protocol": "laptop"}) == []
+
+
+# ---- the page
+
+
+def test_the_markdown_table_has_a_row_for_each_claim(page):
+    text = (page / "README.md").read_text("utf-8")
+    start = text.index("| | The paper |")
+    lines = text[start : text.index("\n\n", start)].splitlines()
+    assert [re.match(r"\| (\d+) \|", line)[1] for line in lines[2:]] == [str(id) for id in range(1, 14)]
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {5}  # no bar within a cell
+    assert "12 reproduced, 1 not judged at this scale" in text
+    assert "**RA rises with λ: reproduced**" in text and "\n\n\n" not in text
+
+
+def test_the_html_page_nests_and_links_lead_somewhere(page):
+    found = Page(page / "index.html")
+    found.check_links(page)
+    assert [name for name in found.ids if name.startswith("claim")] == ["claims", *(f"claim-{i}" for i in range(1, 14))]
+    assert re.search(r"12\s*reproduced", found.text)
+
+
+@pytest.mark.skipif(not CHROMIUM, reason="no chromium here: run `make browser` or install it")
+def test_the_table_in_a_browser(page):
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        for width in (1280, 400):
+            view = browser.new_page(viewport={"width": width, "height": 900})
+            view.goto((page / "index.html").as_uri())
+            assert view.evaluate("document.documentElement.scrollWidth") <= width  # a wide table scrolls by itself
+        view.set_viewport_size({"width": 1280, "height": 900})
+        rows = view.locator("table.claims tbody tr")
+        assert rows.count() == 13
+        colors = {
+            word: view.locator(f".verdict.{word}").first.evaluate("e => getComputedStyle(e).backgroundColor")
+            for word in ("reproduced", "not-judged-at-this-scale")
+        }
+        assert len(set(colors.values())) == 2
+        asks = view.get_by_text("RA at λ = 1 is at least 5 pp above")
+        assert not asks.is_visible()
+        view.get_by_text("How each claim is judged").click()
+        assert asks.is_visible()
+        browser.close()

@@ -1,0 +1,210 @@
+"""Signs of masking and transfer in reports: judged by exact tests, drawn, and said in a claim's verdict."""
+
+import json
+
+import pytest
+from scipy.stats import binomtest
+
+from reports.claims import judge
+from reports.figures import FIGURES
+from reports.figures import masking_of_gradients as figure
+from reports.figures import transfer_across_lambda as transfer
+from reports.load import result_schema, results
+from reports.page import html
+from reports.statistics.gradient_masking import LEVEL, SIGNS, Sign, failed, sentence, signs
+from tests.reports.claims_world import suites
+
+HONEST = {"lam": 0.3, "width": 1.0, "n": 100, "clean_correct": 95, "margin": 2, "zero_gradients": 0, "saturated": 9}
+HONEST |= {"steps": [[7, 48], [20, 46], [50, 45]], "restarts": [[1, 45], [5, 40]], "robust_images": list(range(40))}
+HONEST |= {"queries": 200, "square": 1, "epsilons": [[0.2, 3], [0.4, 0]]}
+LENT = {"lam": 0.3, "width": 1.0, "n": 100, "surrogate": "b" * 16, "surrogate_name": "pgd-at λ=1"}
+
+
+def parsed(*measured: dict, key: str = "k") -> list[dict]:
+    what = {"probe": "masking", "epsilon": 0.1}
+    return [row | {"key": key} for row in result_schema.parse({"measurement": what, "rows": list(measured)})]
+
+
+class Rows:
+    def __init__(self, probes):
+        self.probes = probes
+
+
+def fails(**changed) -> list[str]:
+    return failed(Rows(parsed(HONEST | changed))).get("k", [])
+
+
+def test_an_honest_network_fails_nothing():
+    assert fails() == []
+    assert failed(Rows(parsed(HONEST, LENT | {"fooled_images": list(range(40, 100))}))) == {}
+
+
+@pytest.mark.parametrize(
+    ("changed", "sign"),
+    [
+        ({"steps": [[7, 90], [20, 80], [50, 50]], "restarts": [[1, 50], [5, 45]]}, "steps"),
+        ({"restarts": [[1, 70], [5, 40]]}, "restarts"),
+        ({"epsilons": [[0.2, 40], [0.4, 30], [1.0, 25]]}, "large ε"),
+        ({"square": 20}, "Square"),
+        ({"margin": 30}, "margin loss"),
+        ({"zero_gradients": 60}, "no gradient"),
+    ],
+)
+def test_each_sign_is_seen_by_itself(changed, sign):
+    assert fails(**changed) == [sign]
+
+
+def test_transfer_counts_only_images_that_withstand_the_white_box():
+    lent = LENT | {"fooled_images": list(range(20, 100))}  # 20 of the 40 that withstand, and 60 others
+    found = {sign.name: sign for sign in signs(parsed(HONEST, lent))}
+    assert found["transfer"].count == 20 and found["transfer"].fails
+    assert "transfer" not in {sign.name for sign in signs(parsed(HONEST))}
+
+
+def test_nothing_left_to_attack_is_no_sign():
+    """λ=0: PGD fools everything, so ε need not grow."""
+    none = {"steps": [[7, 0], [20, 0], [50, 0]], "restarts": [[1, 0], [5, 0]], "robust_images": [], "epsilons": []}
+    assert fails(**none, square=0, margin=0) == []
+
+
+@pytest.mark.parametrize("name", SIGNS)
+@pytest.mark.parametrize("n", [100, 256, 1000])
+def test_the_limit_is_where_scipy_s_exact_test_begins_to_reject(name, n):
+    limit = Sign(name, 0, n, 7, {}).limit
+    for count, rejected in ((limit - 1, False), (limit, True)):
+        p = binomtest(count, n, SIGNS[name], alternative="greater").pvalue
+        assert (p <= LEVEL / 7) == rejected == Sign(name, count, n, 7, {}).fails
+        assert Sign(name, count, n, 7, {}).p == pytest.approx(p)
+
+
+def test_the_tests_of_a_network_share_the_level():
+    other = HONEST | {"lam": 1.0}
+    found = signs(parsed(HONEST, other) + parsed(HONEST, key="another"))
+    assert {sign.row["key"]: sign.tests for sign in found} == {"k": 12, "another": 6}
+
+
+@pytest.mark.parametrize("broken", [{"margin": 101}, {"steps": [[7, -1]]}, {"n": 0}, {"epsilons": [[0.2, 900]]}])
+def test_impossible_counts_are_damage(broken):
+    with pytest.raises(ValueError, match="impossible"):
+        parsed(HONEST | broken)
+
+
+def test_the_sentence():
+    assert sentence(0) == "" and sentence(1) == "but 1 network shows signs of masked gradients"
+    assert sentence(3) == "but 3 networks show signs of masked gradients"
+
+
+# --- whole reports
+
+
+def mask(runs, keep) -> list[str]:
+    """Give networks that `keep` chooses a sign; their keys."""
+    found = []
+    for path in runs.glob("trials/*/results.json"):
+        content = json.loads(path.read_text())
+        for one in content["measurements"].values():
+            what = one["measurement"]
+            if what["probe"] == "masking" and not what["surrogate"] and keep(content["recipe"]):
+                one["rows"][-1]["square"] = 35
+                found.append(path.parent.name)
+        path.write_text(json.dumps(content))
+    return found
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    suites(folder, ["frontiers", "attacks"], seeds=2)
+    return folder
+
+
+def test_a_verdict_says_which_networks_it_rests_on_are_masked(runs, tmp_path):
+    plans, _ = results.read_plans(runs)
+    judge.write(plans, runs, tmp_path, {"fig4": "laptop"})
+    before = {one["id"]: one for one in json.loads((tmp_path / "claims.json").read_text())["claims"]}
+    assert {one["but"] for one in before.values()} == {""}
+    saved = {path: path.read_text() for path in runs.glob("trials/*/results.json")}
+    keys = mask(runs, lambda recipe: recipe["norm"] == "dual")
+    judge.write(plans, runs, tmp_path, {"fig4": "laptop"})
+    caption = figure.caption(view(runs, "masking"))
+    for path, text in saved.items():
+        path.write_text(text)
+    html.write_pages(tmp_path)
+    after = {one["id"]: one for one in json.loads((tmp_path / "claims.json").read_text())["claims"]}
+    assert len(keys) == 2 and after[1]["but"] == "but 2 networks show signs of masked gradients"
+    assert {i: one["verdict"] for i, one in after.items()} == {i: one["verdict"] for i, one in before.items()}
+    assert after[6]["but"] == ""  # costs are not accuracies
+    for page in ("index.html", "README.md"):
+        assert "but 2 networks show signs of masked gradients" in (tmp_path / page).read_text()
+    csv = (tmp_path / "claims.csv").read_text()
+    assert " ".join(sorted(keys)) in csv
+    assert caption.startswith("2 of 16 networks fail a sign")
+
+
+def view(runs, name):
+    plans, _ = results.read_plans(runs)
+    return results.view(plans, runs, name, "laptop", FIGURES[name].KEEP)
+
+
+def test_the_page_has_a_row_per_network_and_lambda(runs):
+    (table,) = figure.summary(view(runs, "masking"))
+    assert len(table["rows"]) == 2 * (6 + 2 * 3)
+    by_name = {(row["Network"], row["λ"]): row for row in table["rows"]}
+    assert by_name["pgd-at λ=1, seed 0", "1"]["transfer finds"] == "lends the examples"
+    row = by_name["oat-dual, seed 1", "0.3"]
+    assert row["RA after 7 / 20 / 50 steps"] == "48 / 46 / 45" and row["RA at larger ε"] == "3 at 2ε, 0 at 3.33ε"
+    assert row["transfer finds"] == "1" and row["Fails"] == "none of 7" and row["no gradient (CE = 0)"] == "0 (4)"
+    assert len(figure.table(view(runs, "masking"))) == 7 * len(table["rows"]) - 2  # lenders have no transfer
+
+
+def test_the_points_drawn_are_the_shares(runs):
+    (ax,) = figure.draw(view(runs, "masking")).axes
+    drawn = {line.get_label(): set() for line in ax.lines}
+    for line in ax.lines:
+        drawn[line.get_label()] |= {round(float(x), 6) for x in line.get_xdata()}
+    assert drawn["PGD-AT"] == {0, 1, 2, 5} == drawn["OAT (dual BN)"]  # steps and Square 1, margin 2, restarts 5
+    assert min(drawn["fails from here on"]) >= 12
+
+
+def test_the_matrix_is_drawn_as_measured(runs):
+    chosen = view(runs, "transfer")
+    axes = transfer.draw(chosen).axes
+    assert {ax.get_title() for ax in axes} == {"OAT (normal BN)", "OAT (dual BN)"}
+    for ax in axes:
+        texts = {(round(t.get_position()[0], 2), t.get_position()[1]): t.get_text() for t in ax.texts}
+        assert [texts[i, i] for i in range(6)] == ["50.0"] * 6
+        assert texts[3, 1] == "52.0" and texts[1, 3] == "52.0" and texts[5, 0] == "55.0"
+        assert texts[6.35, 2] == "46.0" and texts[7.35, 2] == "45.0"
+        assert ((8.35, 0) in texts) == ("dual" in ax.get_title())
+
+
+def test_its_csv_and_table_have_every_way_of_attacking(runs):
+    table = transfer.table(view(runs, "transfer"))
+    dual = table[(table.method == "OAT (dual BN)") & (table.seed == 0) & (table["lambda"] == 0.1)]
+    assert dict(zip(dual.crafted_at, dual.ra, strict=True)) == {
+        **{"0": 51, "0.1": 50, "0.2": 51, "0.3": 52, "0.4": 53, "1": 54},
+        **{"worst": 46, "same_tries": 45, "other_branch": 60, "worst_with_branch": 44},
+    }
+    (summary,) = transfer.summary(view(runs, "transfer"))
+    row = next(row for row in summary["rows"] if (row["Method"], row["λ"]) == ("OAT (dual BN)", "0.1"))
+    assert row["at the worst other λ′"] == "51.0 (λ′ = 0)" and row["the latter − the former"].startswith("−1.0")
+    assert row["fooled by some λ′ alone : by starts alone"] == "20 : 40" and row["through the other BN"] == "60.0"
+    assert float(row["p"]) > 0.5
+
+
+def test_the_sign_test_is_scipy_s():
+    for lost, won in ((12, 0), (9, 4), (0, 0), (3, 9)):
+        expected = binomtest(lost, lost + won, 0.5, alternative="greater").pvalue if lost + won else 1.0
+        assert transfer.sign_test(lost, won) == pytest.approx(expected)
+
+
+def test_networks_that_are_not_measured_leave_a_gap(runs, tmp_path):
+    empty = tmp_path / "runs"
+    (empty / "plans").mkdir(parents=True)
+    for path in (runs / "plans").glob("*.json"):
+        (empty / "plans" / path.name).write_text(path.read_text())
+    for name, module in (("masking", figure), ("transfer", transfer)):
+        nothing = view(empty, name)
+        assert "missing" in module.caption(nothing) and not len(module.table(nothing))
+        assert "no network has finished" in {text.get_text() for ax in module.draw(nothing).axes for text in ax.texts}
+        assert not any(table["rows"] for table in module.summary(nothing))

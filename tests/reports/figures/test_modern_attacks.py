@@ -1,0 +1,102 @@
+"""The figure of today's attacks, read back from matplotlib: a column per method, a line per attack, the package."""
+
+import json
+
+import numpy as np
+import pytest
+
+from reports.figures import modern_attacks as modern
+from reports.load import formatting
+from tests.reports import synthetic
+from tests.reports import synthetic_curves as world
+from tests.reports.synthetic_curves import draw, lines, remove, texts, view
+
+LAMBDAS = (0.0, 0.3, 1.0)
+LABELS = ["PGD-7", "CW-50 (10 restarts)", "PGD-50 (10 restarts)", "AutoAttack"]
+LOST = {"pgd7": 0, "cw50-r10": 6, "pgd50-r10": 8, "autoattack": 11}
+
+
+@pytest.fixture
+def found(tmp_path):
+    """Trials of two methods, each attack finding a little more than the one before."""
+
+    def make(seeds=(0, 1, 2), package="autoattack 0.1", experiment="modern", stands_for="svhn"):
+        trials = world.pgd_at(LAMBDAS, seeds) + world.conditional("OAT (dual BN)", seeds)
+        synthetic.write_plan(tmp_path, [world.panel(trials, ["modern"], experiment, stands_for)])
+        world.finish(tmp_path, trials, LAMBDAS, attacks=tuple(modern.ATTACKS), n=64)
+        for trial in trials:
+            path = tmp_path / "trials" / trial["key"] / "results.json"
+            results = json.loads(path.read_text())
+            for row in results["measurements"][trial["measurements"][0]]["rows"]:
+                row["robust_correct"] = max(row["robust_correct"] - LOST[row["attack"]], 0)
+                row |= {"package": package} if row["attack"] == "autoattack" else {}
+            path.write_text(json.dumps(results))
+        return trials
+
+    return make
+
+
+def test_it_has_a_column_per_method_and_a_line_per_attack(found, tmp_path):
+    found()
+    shown = view(tmp_path, "modern")
+    axes = draw("modern", shown).axes
+    assert [ax.get_title() for ax in axes] == ["PGD-AT", "OAT (dual BN)"] and axes[0].get_ylim() == axes[1].get_ylim()
+    means = shown.points.groupby(["label", "attack", "lam"]).ra.mean()
+    for ax in axes:
+        assert [tick.get_text() for tick in ax.get_xticklabels()] == ["0", "0.3", "1"]
+        for attack, label in zip(modern.ATTACKS, LABELS, strict=True):
+            (line,) = lines(ax, label)
+            assert np.allclose(line.get_ydata(), means[ax.get_title(), attack])
+            assert np.abs(np.asarray(line.get_xdata()) - [0, 1, 2]).max() < 0.2
+    single = shown.points[(shown.points.label == "PGD-AT") & (shown.points.attack == "autoattack")]
+    assert sorted(lines(axes[0], "_seeds")[-1].get_ydata()) == pytest.approx(sorted(single.ra))
+    assert axes[0].get_ylim()[1] < 90  # of the bars what costs little
+    starts = [lines(axes[0], label)[0].get_xdata()[0] for label in LABELS]
+    assert len(set(starts)) == 4  # side by side, so that no bar hides another
+
+
+def test_the_caption_names_the_package_and_what_it_lacks(found, tmp_path):
+    found()
+    caption = modern.caption(view(tmp_path, "modern"))
+    assert "AutoAttack (standard version) by autoattack 0.1. " in caption and "64 test images" in caption
+    assert "AutoAttack, CW-50 (10 restarts), PGD-50 (10 restarts), and PGD-7" in caption and "FAB" not in caption
+    found(package="adversarial-robustness-toolbox 1.20.1")
+    caption = modern.caption(view(tmp_path, "modern"))
+    assert "by adversarial-robustness-toolbox 1.20.1, with DeepFool in FAB's place (docs/attacks.md)." in caption
+
+
+def test_the_table_says_what_is_lost_against_pgd7(found, tmp_path):
+    found(seeds=(0,))
+    shown = view(tmp_path, "modern")
+    (table,) = modern.summary(shown)
+    assert [(row["Method"], row["Attack"]) for row in table["rows"]] == [
+        (method, label) for method in ("PGD-AT", "OAT (dual BN)") for label in LABELS
+    ]
+    ra = shown.points.set_index(["label", "attack", "lam"]).ra["OAT (dual BN)"]
+    row = table["rows"][-1]
+    assert row["RA at λ = 1, %"] == f"{ra['autoattack', 1.0]:.1f} ({-100 * 11 / 64:+.1f})"
+    assert table["rows"][4]["RA at λ = 0.3, %"] == f"{ra['pgd7', 0.3]:.1f}"
+    assert [one["heading"] for one in modern.curves(shown)] == LABELS
+
+
+def test_gaps_are_marked(found, tmp_path):
+    trials = found()
+    remove(tmp_path, [t for t in trials if t["lam"] == 0.3])  # a λ without any network
+    remove(tmp_path, trials[-1:])
+    shown = view(tmp_path, "modern")
+    pgd, oat = draw("modern", shown).axes
+    assert np.isnan(lines(pgd, "AutoAttack")[0].get_ydata()).tolist() == [False, True, False]
+    assert sum(len(line.get_xdata()) for line in lines(oat, "_hollow")) == 12
+    assert "4 of 12 networks missing" in texts(pgd) and "4 of 12 networks missing" in modern.caption(shown)
+    remove(tmp_path, [t for t in trials[:-1] if t["lam"] != 0.3])
+    shown = view(tmp_path, "modern")
+    assert "no network has finished" in texts(draw("modern", shown).axes[0])
+    assert "12 of 12 networks missing" in modern.caption(shown) and modern.summary(shown)[0]["rows"]
+
+
+@pytest.mark.parametrize(
+    ("name", "written"),
+    [("pgd7", "PGD-7"), ("cw50", "CW-50"), ("pgd50-r10", "PGD-50 (10 restarts)"), ("autoattack", "AutoAttack")],
+)
+def test_attacks_are_written_as_papers_write_them(name, written):
+    assert formatting.attack(name) == written

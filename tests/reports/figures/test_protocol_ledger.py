@@ -1,0 +1,189 @@
+"""The ledger's forest plot: which network a row is held against, the differences drawn, and what is said of them."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from reports.build import build
+from reports.figures import protocol_ledger as protocol
+from reports.plots import facets
+from reports.statistics import estimates, protocol_ablation
+from tests.reports import synthetic
+from tests.reports import synthetic_curves as world
+from tests.reports.synthetic_curves import conditional, draw, panel, remove, texts, view
+
+
+def rows_of(found) -> dict[str, dict]:
+    return {row["row"]: row for row in protocol_ablation.rows(facets.shown(found)[0].trials)}
+
+
+def table_of(found) -> pd.DataFrame:
+    return protocol_ablation.comparisons(facets.shown(found)[0]).set_index(["row", "place", "metric"])
+
+
+def marks(ax, place: str) -> list:
+    return [line for line in ax.lines if line.get_label() == f"_{place}"]
+
+
+def test_each_row_is_held_against_the_network_that_differs_least(tmp_path):
+    world.protocol(tmp_path, seeds=(0,))
+    rows = rows_of(view(tmp_path, "protocol"))
+    assert list(rows) == [
+        "row 2: lam_sampling=fixed-zeros",
+        "row 3: film=authors",
+        "row 5: selection=last",
+        "row 7: unseen=nearest",
+        "row 9: batch=256",
+        "row 10: dropout=0.3",
+        "row 15: dct=unnormalised",
+        "row 16: film_init=zero",
+        "all rows: authors-code",
+    ]
+    others = {"row 15: dct=unnormalised": "DCT-128", "row 9: batch=256": "PGD-AT, λ=1"}
+    assert {name: row["baseline"] for name, row in rows.items()} == {name: others.get(name, "default") for name in rows}
+    assert rows["row 3: film=authors"]["changed"] == {"protocol.film"}
+    assert rows["row 9: batch=256"]["changed"] == {"batch"}
+
+
+def test_differences_are_of_means_over_the_same_lambda(tmp_path):
+    world.protocol(tmp_path)
+    found = view(tmp_path, "protocol")
+    table, points = table_of(found), found.points.set_index(["label", "lam", "seed"]).ra
+    for place, lams in (("mean over S1", world.S1), ("λ = 0", [0.0]), ("λ = 1", [1.0])):
+        means = [
+            np.mean([points[name, lam, s] for lam in lams for s in range(3)])
+            for name in ("row 16: film_init=zero", "default")
+        ]
+        own = table.loc["row 16: film_init=zero", place, "ra"]
+        assert own.difference == pytest.approx(means[0] - means[1]) and own.kind == "t over 3 seeds"
+    assert set(table.loc["row 9: batch=256"].index.get_level_values("place")) == {"λ = 1"}
+
+
+def test_row_7_is_judged_where_it_can_matter(tmp_path):
+    world.protocol(tmp_path)
+    table = table_of(view(tmp_path, "protocol"))
+    own = table.loc["row 7: unseen=nearest"]
+    assert set(own.index.get_level_values("place")) == {"mean over unseen λ"}
+    assert own.lambdas.iloc[0] == list(world.S3) and set(table.kind) == {"t over 3 seeds"}
+
+
+def test_what_is_drawn_is_what_the_table_says(tmp_path):
+    world.protocol(tmp_path)
+    found = view(tmp_path, "protocol")
+    table = table_of(found)
+    axes = draw("protocol", found).axes
+    names = [label.get_text() for label in axes[0].get_yticklabels()]  # for both
+    for ax, metric in zip(axes, ("sa", "ra"), strict=True):
+        assert names[:2] == ["row 2: lam_sampling=fixed-zeros", "row 3: film=authors"] and len(names) == 9
+        assert "row 15: dct=unnormalised\n(against DCT-128)" in names and ax.get_ylim() == (8.5, -0.5)
+        mean = {round(mark.get_ydata()[0]): mark for mark in marks(ax, "mean over S1")}
+        own = table.loc["row 16: film_init=zero", "mean over S1", metric]
+        assert mean[7].get_xdata()[0] == pytest.approx(own.difference)
+        bars = [line.get_xdata() for line in ax.lines if line.get_label() == "_bar"]
+        assert any(np.allclose(bar, [own.low, own.high]) for bar in bars) and len(bars) == len(table) / 2
+        filled = {mark.get_xdata()[0]: mark.get_markerfacecolor() != "white" for mark in mean.values()}
+        s1 = table.xs(("mean over S1", metric), level=("place", "metric"))
+        assert filled == {row.difference: row.low > 0 or row.high < 0 for row in s1.itertuples()}
+        stars = sum(text == "*" for text in texts(ax))
+        assert stars == (table.xs(metric, level="metric").p_holm < 0.05).sum()
+        low, high = ax.get_xlim()
+        assert low < min(0, s1.difference.min()) and high > max(0, s1.difference.max())
+
+
+def test_the_number_of_comparisons_is_named_and_corrected_for(tmp_path):
+    world.protocol(tmp_path)
+    found = view(tmp_path, "protocol")
+    table = table_of(found)
+    assert len(table) == 2 * (7 * 3 + 1 + 1) and (table.p_holm >= table.p).all()
+    assert table.p_holm.min() == pytest.approx(len(table) * table.p.min())
+    caption = protocol.caption(found)
+    assert "Of 46 comparisons, about 2 would by chance alone" in caption and f"{(table.p < 0.05).sum()} do" in caption
+    rows = {(row["Ledger row"], row["at"]): row for row in protocol.summary(found)[0]["rows"]}
+    assert rows["row 16: film_init=zero", "mean over S1"]["RA: excludes 0"] == "yes, also after Holm"
+    assert rows["row 10: dropout=0.3", "λ = 0"]["SA: excludes 0"] == "no"
+    assert rows["row 3: film=authors", "λ = 0"]["RA: excludes 0"] == "yes, not after Holm"
+
+
+def test_one_seed_takes_the_counts_and_says_so(tmp_path):
+    world.protocol(tmp_path, seeds=(0,))
+    found = view(tmp_path, "protocol")
+    assert set(table_of(found).kind) == {estimates.IMAGES}
+    caption = protocol.caption(found)
+    assert "from the counts" in caption and "over seeds" not in caption and "both networks on each" not in caption
+
+
+def test_missing_rows_leave_a_marked_gap_and_are_no_comparison(tmp_path):
+    trials = world.protocol(tmp_path)
+    remove(tmp_path, [trial for trial in trials if trial["label"] == "row 3: film=authors"])
+    found = view(tmp_path, "protocol")
+    ax = draw("protocol", found).axes[0]
+    assert texts(ax).count(" not finished ") == 1 and len(ax.get_yticklabels()) == 9
+    caption = protocol.caption(found)
+    assert "Of 40 comparisons" in caption and "3 of 36 networks missing" in caption and "hollow" not in caption
+    row = next(row for row in protocol.summary(found)[0]["rows"] if row["Ledger row"] == "row 3: film=authors")
+    assert row["ΔSA, pp"] == "not finished" and row["SA: excludes 0"] == "–"
+    remove(tmp_path, [trial for trial in trials if trial["label"] == "default"])
+    assert texts(draw("protocol", view(tmp_path, "protocol")).axes[0]).count(" not finished ") == 7
+
+
+def test_nothing_finished_and_a_damaged_file_are_no_crash(tmp_path):
+    trials = world.protocol(tmp_path, seeds=(0,))
+    (tmp_path / "trials" / trials[0]["key"] / "results.json").write_text('{"key": "tru')
+    assert "1 of 12 networks missing" in protocol.caption(view(tmp_path, "protocol"))
+    remove(tmp_path, trials)
+    found = view(tmp_path, "protocol")
+    axes = draw("protocol", found).axes
+    assert texts(axes[0]).count(" not finished ") == 9 and "Bars" not in protocol.caption(found)
+    assert protocol.table(found).difference.isna().all()
+
+
+def test_rows_come_from_the_plan_alone_and_what_changes_nothing_is_no_row(tmp_path):
+    trials = conditional("default") + conditional("row 10: dropout=0")  # as this scale has it already
+    synthetic.write_plan(tmp_path, [panel(trials, ["protocol"], "protocol")])
+    world.finish(tmp_path, trials)
+    found = view(tmp_path, "protocol")
+    assert rows_of(found) == {} and "no ledger row is planned" in texts(draw("protocol", found).axes[0])
+    assert protocol.summary(found)[0]["rows"] == [] and len(protocol.table(found)) == 0
+
+
+def test_plans_without_recipes_fall_back_on_the_default(tmp_path):
+    world.protocol(tmp_path, seeds=(0,))
+    (path,) = (tmp_path / "plans").glob("*.json")
+    plan = json.loads(path.read_text())
+    for trial in plan["panels"][0]["trials"]:
+        del trial["recipe"]
+    path.write_text(json.dumps(plan))
+    rows = rows_of(view(tmp_path, "protocol"))
+    assert len(rows) == 9 and {row["baseline"] for row in rows.values()} == {"default"}
+
+
+def test_another_step_where_ra_is_measured_is_named(tmp_path):
+    trials = world.protocol(tmp_path, seeds=(0,))
+    assert "another step" not in protocol.caption(view(tmp_path, "protocol"))
+    own = [trial for trial in trials if trial["label"] == "row 3: film=authors"]
+    world.finish(tmp_path, own, sorted({*world.S1, *world.S3}), step=0.05)
+    sentence = "RA is measured with another step or ε than the baseline's for row 3: film=authors."
+    assert sentence in protocol.caption(view(tmp_path, "protocol"))
+
+
+def test_csv_holds_every_difference_and_what_it_comes_from(tmp_path, monkeypatch):
+    monkeypatch.setattr("reports.figures.figure_files.FORMATS", ("svg",))
+    world.protocol(tmp_path)
+    build(["protocol"], tmp_path, tmp_path / "out")
+    table = pd.read_csv(tmp_path / "out" / "protocol.csv")
+    row = table[(table.row == "row 15: dct=unnormalised") & (table.place == "λ = 0") & (table.metric == "ra")].iloc[0]
+    values, others = ([float(v) for v in row[name].split()] for name in ("values", "baseline_values"))
+    assert len(values) == 3 and np.mean(values) - np.mean(others) == pytest.approx(row.difference, abs=1e-3)
+    assert row.baseline == "DCT-128" and row.changed == "protocol.dct" and len(table) == 46
+
+
+def test_an_axis_is_logarithmic_only_where_one_row_would_press_the_others_onto_zero():
+    def table(differences):
+        return pd.DataFrame([{"difference": d, "low": d - 0.5, "high": d + 0.5} for d in differences])
+
+    assert protocol.linear_to(table([0.1, -0.3, 0.2, 0.4])) is None
+    assert protocol.linear_to(table([0.1, -0.3, 0.2, 0.4, -80])) == 2
+    assert protocol.linear_to(table([10, -12, 15, -30])) is None  # all of one order: a linear axis shows them all
+    assert protocol.linear_to(table([float("nan")])) is None

@@ -1,0 +1,231 @@
+"""Figures 4, 6 and 7: the frontier of each method, captions true for the data, gaps that cannot be judged, insets."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from reports.build import build
+from reports.figures import fig4_tradeoff as fig4
+from reports.figures import fig6_widths as fig6
+from reports.figures import fig7_other_attacks as fig7
+from reports.plots import captions, facets, insets, label_placement, style, tradeoff
+from reports.statistics import curves
+from tests.reports import synthetic
+from tests.reports import synthetic_curves as world
+from tests.reports.synthetic_curves import draw, lines, remove, texts, view
+
+GAP = "Mean gap to frontier, pp of RA"
+
+
+def test_fig6_has_a_column_per_width_and_leaves_normal_bn_out(tmp_path):
+    world.slimming(tmp_path)
+    found = view(tmp_path, "fig6")
+    axes = draw("fig6", found).axes
+    assert [ax.get_title() for ax in axes] == ["width 1", "width 0.75", "width 0.5"]
+    for ax, width in zip(axes, (1.0, 0.75, 0.5), strict=True):
+        own = found.points[(found.points.width == width) & (found.points.label == "OATS (dual BN)")]
+        means = own.groupby("lam")[["sa", "ra"]].mean().sort_index(ascending=False)
+        (line,) = lines(ax, "OATS (dual BN)")
+        assert np.allclose(line.get_xydata(), means) and not lines(ax, "OATS (normal BN)")
+    assert "OATS (normal BN) is in Figure 9." in fig6.caption(found)
+    rows = fig6.summary(found)[1]["rows"]
+    assert [row["Method"] for row in rows] == ["PGD-ATS", "OATS (dual BN)"] and rows[0][GAP] == "is the frontier"
+    assert rows[1][GAP].startswith("+") and len(fig6.curves(found)) == 3
+
+
+def test_fig6_csv_holds_what_is_drawn(tmp_path, monkeypatch):
+    monkeypatch.setattr("reports.figures.figure_files.FORMATS", ("svg",))
+    world.slimming(tmp_path, seeds=(0,))
+    build(["fig6", "fig9"], tmp_path, tmp_path / "out")
+    six, nine = (pd.read_csv(tmp_path / "out" / f"{name}.csv") for name in ("fig6", "fig9"))
+    assert set(six.method) == {"PGD-ATS", "OATS (dual BN)"} and set(six.width) == {1, 0.75, 0.5}
+    assert len(six) == 2 * 6 * 3 and len(nine) == 3 * 6 * 3
+
+
+def test_fig6_draws_the_papers_margin_beyond_the_measured_frontier(tmp_path):
+    world.slimming(tmp_path, (0,), "paper", "cifar10")
+    found = view(tmp_path, "fig6", "paper")
+    axes = draw("fig6", found).axes
+    best = found.points[(found.points.width == 0.75) & (found.points.label == "PGD-ATS")].nlargest(1, "ra").iloc[0]
+    (cross,) = lines(axes[1], "paper (text)")
+    assert cross.get_xydata()[0] == pytest.approx([best.sa + 0.67, best.ra + 1.34])
+    assert not lines(axes[0], "paper (text)") and "+0.67 pp of SA" in fig6.caption(found)
+    remove(tmp_path, world.pgd_at(world.S1, (0,), "PGD-ATS", widths=[0.5, 0.75, 1.0], dataset="cifar10"))
+    found = view(tmp_path, "fig6", "paper")
+    assert not lines(draw("fig6", found).axes[1], "paper (text)") and "0.67" not in fig6.caption(found)
+
+
+def test_fig6_marks_a_width_that_was_not_measured(tmp_path):
+    trials = world.slimming(tmp_path, seeds=(0, 1))
+    world.finish(tmp_path, trials, widths=(1.0, 0.75))
+    found = view(tmp_path, "fig6")
+    axes = draw("fig6", found).axes
+    assert "not measured here yet" in texts(axes[2]) and lines(axes[0], "PGD-ATS")
+    assert "Some networks are not measured everywhere" in fig6.caption(found)
+
+
+def test_fig7_has_a_column_per_attack(tmp_path):
+    world.attacks(tmp_path)
+    found = view(tmp_path, "fig7")
+    axes = draw("fig7", found).axes
+    assert [ax.get_title() for ax in axes] == ["PGD-20", "MI-FGSM", "FGSM"]
+    means = found.points[found.points.label == "PGD-AT"].groupby(["attack", "lam"]).ra.mean()
+    for ax, attack in zip(axes, ("pgd20", "mifgsm", "fgsm"), strict=True):
+        assert lines(ax, "PGD-AT")[0].get_ydata()[0] == pytest.approx(means[attack, 1.0])
+    assert "FGSM, MI-FGSM, and PGD-20" in fig7.caption(found) and "0.1–0" not in texts(axes[0])[0]
+    assert [table["heading"] for table in fig7.curves(found)] == ["PGD-20", "MI-FGSM", "FGSM"]
+
+
+def test_an_experiment_measured_with_other_attacks_is_left_out_with_a_word(tmp_path):
+    trials = synthetic.networks(seeds=(0,))
+    others = world.pgd_at(seeds=(0,), dataset="svhn")
+    world.finish(tmp_path, others, attacks=("fgsm",))
+    synthetic.finish(tmp_path, trials)
+    mine = world.panel(others, ["fig4", "fig8"], "mine", "svhn", "svhn")
+    synthetic.write_plan(tmp_path, [synthetic.panel(trials, stands_for="cifar10"), mine])
+    found = view(tmp_path, "fig4")
+    assert len(found.panels) == 2 and [ax.get_title() for ax in draw("fig4", found).axes] == ["digits, WRN-10-1"]
+    note = "Not drawn: SVHN, WRN-10-1 (mine), measured with other attacks or at other widths only."
+    assert note in fig4.caption(found) and note in world.FIGURES["fig8"].caption(found)
+    world.remove(tmp_path, trials)  # not measured at all is a gap, and is drawn as one
+    assert [ax.get_title() for ax in draw("fig4", view(tmp_path, "fig4")).axes] == ["digits, WRN-10-1"]
+
+
+def test_nothing_but_other_attacks_is_said_on_the_axes(tmp_path):
+    trials = world.pgd_at(seeds=(0,))
+    synthetic.write_plan(tmp_path, [world.panel(trials, ["fig4"], "mine")])
+    world.finish(tmp_path, trials, attacks=("fgsm",))
+    (ax,) = draw("fig4", view(tmp_path, "fig4")).axes
+    assert any("measured with other attacks" in text for text in texts(ax))
+    assert "Not drawn" not in fig4.caption(view(tmp_path, "fig4"))
+
+
+def curve(label, values):
+    """Points of one seed: λ → SA, RA."""
+    where = {"label": label, "seed": 0, "n": 10_000, "width": 1.0, "attack": "pgd7"}
+    rows = [where | {"lam": lam, "key": f"{label}-{lam}", "sa": sa, "ra": ra} for lam, (sa, ra) in values.items()]
+    counts = [{"clean_correct": round(100 * row["sa"]), "robust_correct": round(100 * row["ra"])} for row in rows]
+    return [row | count for row, count in zip(rows, counts, strict=True)]
+
+
+def test_a_gap_over_a_sliver_of_sa_cannot_be_judged():
+    frontier = curve("PGD-AT", {1.0: (96.6, 60), 0.1: (98.8, 47), 0.0: (99.2, 0)})
+    sliver = curve("OAT (dual BN)", {1.0: (98.90, 54), 0.0: (99.05, 33)})
+    wide = curve("OAT (dual BN)", {1.0: (97.0, 62), 0.0: (99.0, 33)})
+    found = curves.gap(pd.DataFrame(frontier + sliver), "OAT (dual BN)")
+    assert "share only 0.15 pp of SA (98.90–99.05)" in found["doubt"]
+    assert curves.gap(pd.DataFrame(frontier + wide), "OAT (dual BN)")["doubt"] == ""
+
+
+def test_a_gap_wider_than_all_ra_cannot_be_judged():
+    values = {1.0: (90, 60), 0.4: (93, 50), 0.0: (96, 40)}
+    points = pd.DataFrame(curve("PGD-AT", values) + curve("OAT (dual BN)", values))
+    second = points.assign(seed=1, sa=points.sa + [0, 0, 0, 0.4, 0.4, 0.4], ra=points.ra + [0, 0, 0, 9, 9, 9])
+    second = second.assign(clean_correct=100 * second.sa, robust_correct=100 * second.ra)
+    found = curves.gap(pd.concat([points, second]), "OAT (dual BN)")
+    assert found["kind"] == "t over 2 seeds" and "pp wide, and both curves together span" in found["doubt"]
+
+
+def test_the_laptops_gap_reads_as_not_judged(tmp_path):
+    trials = synthetic.laptop(tmp_path)
+    flat = {lam: (445, 230 + round(20 * lam)) for lam in synthetic.S1}
+    own = [trial for trial in trials if trial["label"] == "OAT (normal BN)"]
+    for trial in own:
+        jump = {lam: (clean + trial["seed"] % 2, ra) for lam, (clean, ra) in flat.items()} | {1.0: (444, 250)}
+        synthetic.finish(tmp_path, [trial], counts=jump)
+    frontier = [trial for trial in trials if trial["lam"] is not None]
+    for trial in frontier:
+        synthetic.finish(tmp_path, [trial], counts={trial["lam"]: (447 - round(12 * trial["lam"] ** 2), 200)})
+    row = fig4.summary(view(tmp_path, "fig4"))[0]["rows"][1]
+    assert row[GAP].startswith("cannot be judged: the curves share only")
+
+
+@pytest.mark.parametrize(
+    ("label", "there", "frontier"),
+    [
+        ("OATS (dual BN)", ["PGD-AT", "PGD-ATS"], "PGD-ATS"),
+        ("OAT on S2", ["PGD-AT", "PGD-ATS"], "PGD-AT"),
+        ("OATS (dual BN)", ["PGD-AT"], None),
+        ("RO-128", ["DCT-16"], None),
+    ],
+)
+def test_each_method_has_its_own_frontier(label, there, frontier):
+    assert curves.frontier_of(label, there) == frontier
+
+
+def test_methods_come_in_the_papers_order():
+    names = ["RO-16", "OAT (dual BN)", "DCT-128", "none (scalar λ)", "PGD-AT", "OAT (normal BN)", "RO-128", "DCT-16"]
+    ordered = ["PGD-AT", "OAT (normal BN)", "OAT (dual BN)", "none (scalar λ)", "DCT-16", "DCT-128", "RO-16", "RO-128"]
+    assert curves.method_order(names) == ordered
+
+
+def test_caption_says_top_left_only_where_no_curve_turns_back(tmp_path):
+    trials = synthetic.laptop(tmp_path, seeds=(0,))
+    for trial in trials:
+        lambdas = synthetic.S1 if trial["lam"] is None else (trial["lam"],)
+        straight = {lam: (440 - round(20 * lam), 100 + round(100 * lam)) for lam in lambdas}
+        synthetic.finish(tmp_path, [trial], counts=straight)
+    assert "Each curve runs from λ = 1 (top left) to λ = 0 (bottom right)." in fig4.caption(view(tmp_path, "fig4"))
+    dual = next(trial for trial in trials if trial["label"] == "OAT (dual BN)")
+    counts = {lam: (440 - round(20 * lam), 100 + round(100 * lam)) for lam in synthetic.S1} | {0.3: (445, 130)}
+    synthetic.finish(tmp_path, [dual], counts=counts)
+    text = fig4.caption(view(tmp_path, "fig4"))
+    assert "top left" not in text and "OAT (dual BN) turns back on its way in SA or RA" in text
+
+
+def test_caption_names_the_ends_that_the_curves_have():
+    table = pd.DataFrame(curve("OAT (normal BN, S4)", {1.0: (90, 60), 0.1: (93, 50)})).assign(cell=0)
+    assert "from λ = 1 (top left) to λ = 0.1 (bottom right)" in captions.direction(table, [facets.Cell(None, "x")])
+    more = pd.DataFrame(curve("PGD-AT", {1.0: (90, 60), 0.0: (93, 50)})).assign(cell=0)
+    mixed = captions.direction(pd.concat([table, more]), [facets.Cell(None, "x")])
+    assert "from its largest λ (top left) to its smallest (bottom right)" in mixed
+
+
+def test_a_crowd_is_enlarged_where_there_is_one():
+    limits = [(90, 100), (0, 60)]
+    crowd = [(98.9 + 0.05 * i, 50 + i) for i in range(6)]
+    box = insets.crowd([*crowd, (91, 59), (99, 1), (95, 55)], limits)
+    assert (box[0] < np.min(crowd, axis=0)).all() and (box[1] > np.max(crowd, axis=0)).all()
+    assert box[1, 0] < 99.5 and box[0, 1] > 45
+    assert insets.crowd([(91 + i, 59 - 6 * i) for i in range(9)], limits) is None
+    assert insets.crowd(crowd, limits) is None  # so few points need no inset
+
+
+def test_an_inset_hides_no_point_nor_what_it_enlarges():
+    limits, box = np.array([(90, 100), (0, 60)]), np.array([(98.8, 49), (99.3, 56)])
+    steep = np.array([(98.9, 55), (99.0, 51), (98.9, 2)])
+    x, y, wide, high = insets.spot(box, [steep], steep[:0], limits)
+    left, right, low, high = 90 + 10 * x, 90 + 10 * (x + wide), 60 * y, 60 * (y + high)
+
+    def inside(points):
+        return ((points > (left, low)) & (points < (right, high))).all(axis=1)
+
+    assert 90 < left < right < 100 and 0 < low < high < 60
+    assert (
+        not inside(label_placement.along(steep, 0.1)).any() and not inside(box).any()
+    )  # there is room beside the curve
+    everywhere = np.array([(u, v) for u in range(90, 101) for v in range(0, 61, 4)], float)
+    assert insets.spot(box, [everywhere], steep[:0], limits) is None
+
+
+def test_an_inset_holds_the_crowds_labels_and_the_caption_says_so(tmp_path):
+    trials = synthetic.networks(seeds=(0,))
+    synthetic.write_plan(tmp_path, [synthetic.panel(trials)])
+    for trial in trials:
+        lams = synthetic.S1 if trial["lam"] is None else (trial["lam"],)
+        high = {"OAT (normal BN)": 1, "OAT (dual BN)": 3}.get(trial["label"], 0)
+        crowd = {lam: (444 - round(4 * lam) + high // 2, 220 + round(30 * lam) + 2 * high) for lam in lams}
+        lone = {0.0: (446, 0), 1.0: (420, 280)} if trial["lam"] is not None else {}
+        synthetic.finish(tmp_path, [trial], counts={lam: lone.get(lam, crowd[lam]) for lam in lams})
+    found = view(tmp_path, "fig4")
+    (ax,) = draw("fig4", found).axes
+    (small,) = ax.child_axes
+    assert {"0", "1"} <= set(texts(ax)) and len(texts(small)) > 4
+    hidden = [
+        small.get_tightbbox().contains(*xy) for line in ax.lines for xy in ax.transData.transform(line.get_xydata())
+    ]
+    assert len(hidden) >= 18 and not any(hidden)
+    assert len(lines(small, "OAT (dual BN)")) == 1 and "The inset enlarges" in fig4.caption(found)
+    with style.paper():
+        two = tradeoff.draw([facets.of_panels(found) * 2], found)
+    assert not any(ax.child_axes for ax in two.axes)  # no room in narrow columns

@@ -1,0 +1,148 @@
+"""Differences against scipy's tests, published examples, and by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from bench.measures import correct_bits
+from reports.statistics import differences, estimates
+
+
+def points(values: dict, n=450, lambdas=(0.0, 1.0), right: dict | None = None) -> pd.DataFrame:
+    """label → per seed SA; the same at every λ, and RA half of it. right: label → (n,) booleans, in every row."""
+    rows = []
+    for label, seeds in values.items():
+        for seed, sa in enumerate(seeds):
+            clean, robust = round(n * sa / 100), round(n * sa / 200)
+            row = {"label": label, "seed": seed, "n": n, "sa": sa, "ra": sa / 2, "key": f"{label}-{seed}"}
+            row |= {"width": 1.0, "attack": "pgd7", "clean_correct": clean, "robust_correct": robust}
+            if right:
+                row |= dict.fromkeys(correct_bits.COLUMNS, correct_bits.encode(right[label]))
+            rows += [row | {"lam": lam} for lam in lambdas]
+    return pd.DataFrame(rows)
+
+
+def compare(data: pd.DataFrame, label: str, other: str, lambdas, metric: str = "sa", alike: bool = False):
+    return differences.compare(differences.counted(data), label, other, lambdas, metric, alike)
+
+
+def test_seeds_are_paired_as_scipy_pairs_them():
+    data = points({"row": [60.0, 70.0, 80.0], "default": [59.0, 68.5, 79.5]}, n=2_000_000)
+    found = compare(data, "row", "default", [0.0, 1.0])
+    theirs = stats.ttest_rel([60, 70, 80], [59, 68.5, 79.5])
+    bounds = theirs.confidence_interval()
+    assert (found["low"], found["high"], found["p"]) == pytest.approx(
+        (bounds.low, bounds.high, theirs.pvalue), rel=1e-4
+    )
+    assert found["kind"] == "t over 3 seeds" and found["difference"] == pytest.approx(1)
+
+
+def test_seeds_that_only_one_method_has_are_left_out():
+    data = points({"row": [60.0, 70.0, 80.0], "default": [59.0, 68.0, 79.0]}, n=100)
+    data = data[~((data.label == "row") & (data.seed == 1) & (data.lam == 1))]
+    found = compare(data, "row", "default", [0.0, 1.0])
+    assert found["values"] == [60, 80] and found["other_values"] == [59, 68, 79] and found["kind"] == "t over 2 seeds"
+    assert compare(data, "row", "default", [0.0, 0.5]) is None
+    assert compare(data, "row", "nobody", [0.0]) is None
+
+
+def test_no_difference_at_all_is_exact_only_of_networks_that_are_one_training():
+    data = points({"row": [60.0, 70.0], "default": [60.0, 70.0]})
+    alike = compare(data, "row", "default", [0.0], "ra", alike=True)
+    assert (alike["difference"], alike["low"], alike["high"], alike["p"]) == (0, 0, 0, 1)
+    apart = compare(data, "row", "default", [0.0], "ra")
+    assert apart["low"] < 0 < apart["high"] and apart["p"] == pytest.approx(1)  # counts are whole numbers
+
+
+def test_a_label_of_two_networks_is_compared_with_nothing():
+    data = points({"a": [60.0, 61.0], "b": [60.0, 61.0], "c": [59.0, 60.0]})
+    twice = pd.concat([data, data[data.label == "a"].assign(key="another")])
+    assert compare(twice, "a", "b", [0.0]) is None and compare(twice, "b", "c", [0.0]) is not None
+
+
+def test_newcombe_is_the_published_example():
+    """56/70 against 48/80: 0.2, 0.0524 to 0.3339 (Newcombe, Stat. Med. 1998, table II, method 10)."""
+    data = pd.concat([points({"a": [100 * 56 / 70]}, 70, [0.0]), points({"b": [100 * 48 / 80]}, 80, [0.0])])
+    found = compare(data, "a", "b", [0.0])
+    assert found["kind"] == estimates.IMAGES
+    assert (found["difference"], found["low"], found["high"]) == pytest.approx((20, 5.24, 33.39), abs=0.01)
+    assert 0.001 < found["p"] < 0.05
+
+
+def pair(gained: int, lost: int, both: int, n: int) -> dict[str, np.ndarray]:
+    """Two networks' hits: so many images right by the first alone, the second alone, and both."""
+    one, other = np.zeros((2, n), bool)
+    one[: gained + both], other[gained : gained + both + lost] = True, True
+    return {"a": one, "b": other}
+
+
+def test_one_seed_is_paired_image_by_image_as_bonett_and_price_do():
+    """Their adjusted Wald interval: (b − c)/(n + 2) ± z √((b + 1 + c + 1 − (b − c)²/(n + 2)) / (n + 2)²)."""
+    gained, lost, both, n = 25, 9, 300, 450
+    right = pair(gained, lost, both, n)
+    data = points({"a": [100 * 325 / n], "b": [100 * 309 / n]}, n, [0.0], right)
+    found = compare(data, "a", "b", [0.0])
+    centre = (gained - lost) / (n + 2)
+    half = 1.959964 * np.sqrt((gained + lost + 2 - (gained - lost) ** 2 / (n + 2)) / (n + 2) ** 2)
+    assert found["kind"] == estimates.PAIRED and found["difference"] == pytest.approx(100 * 16 / n)
+    assert (found["low"], found["high"]) == pytest.approx((100 * (centre - half), 100 * (centre + half)), rel=2e-3)
+    alone = compare(data.drop(columns=["clean_hits", "robust_hits"]), "a", "b", [0.0])
+    assert found["high"] - found["low"] < 0.5 * (alone["high"] - alone["low"])  # what pairing is for
+
+
+@pytest.mark.parametrize(("gained", "lost"), [(25, 9), (9, 25), (3, 3), (0, 0), (0, 6)])
+def test_mcnemar_is_scipys_binomial_test(gained, lost):
+    right = pair(gained, lost, 100, 200)
+    theirs = stats.binomtest(gained, gained + lost).pvalue if gained + lost else 1.0
+    assert estimates.mcnemar(right["a"], right["b"]) == pytest.approx(theirs)
+
+
+def test_networks_on_the_same_images_never_differ_for_certain():
+    right = pair(0, 0, 400, 450)
+    data = points({"a": [100 * 400 / 450], "b": [100 * 400 / 450]}, 450, [0.0], right)
+    found = compare(data, "a", "b", [0.0])
+    assert found["low"] < -0.3 and found["high"] > 0.3 and found["p"] == pytest.approx(1)
+
+
+def test_holm_is_the_textbooks_and_leaves_out_what_was_not_tested():
+    found = differences.holm([0.01, np.nan, 0.04, 0.03, 0.005])
+    assert found[[0, 2, 3, 4]] == pytest.approx([0.03, 0.06, 0.06, 0.02]) and np.isnan(found[1])
+    assert differences.holm([0.6, 0.7]).tolist() == [1, 1] and len(differences.holm([])) == 0
+
+
+def test_the_interval_excludes_0_exactly_where_p_is_below_5_percent():
+    rng = np.random.default_rng(1)
+    shares = zip(
+        *(rng.binomial(450, share, (60, seeds)) / 4.5 for share in (0.55, 0.5) for seeds in (1, 3)), strict=True
+    )
+    found = []
+    for one, three, other, others in shares:
+        for a, b in ((one, other), (three, others)):
+            found.append(compare(points({"a": a, "b": b}), "a", "b", [0.0]))
+    excluded = [one["low"] > 0 or one["high"] < 0 for one in found]
+    assert excluded == [one["p"] < 0.05 for one in found] and 10 < sum(excluded) < 110
+
+
+def test_the_pages_row_names_the_largest_difference():
+    data = points({"a": [60.0, 61.0, 62.0], "b": [60.0, 61.0, 62.5]}, n=10_000)
+    last = (data.label == "a") & (data.lam == 1)
+    data.loc[last, ["sa", "clean_correct"]] += [3, 300]
+    row = differences.table(data, "a", "b", [0.0, 0.5, 1.0], "all")
+    assert row["at λ"] == "all: 0, 1" and row["Largest ΔSA, pp"] == "+2.8 (λ=1)"
+    assert row["Mean ΔSA, pp"].startswith("+1.3 [") and "t over 3 seeds" in row["Mean ΔSA, pp"]
+    empty = differences.table(data, "a", "nobody", [0.0], "all")
+    assert empty["Mean ΔSA, pp"] == empty["Largest ΔRA, pp"] == "–" and empty["at λ"] == "all: none"
+    assert not any("other images" in name for name in differences.known([row, empty])[0])
+
+
+def test_the_pages_row_says_what_other_images_would_change():
+    right = pair(25, 9, 300, 450)
+    data = points({"a": [100 * 325 / 450] * 2, "b": [100 * 309 / 450] * 2}, 450, right=right)
+    row = differences.known([differences.table(data, "a", "b", [0.0, 1.0], "all")])[0]
+    low, high = estimates.of_hits([1, -1], [right["a"], right["b"]]).bounds(0.95)
+    assert row["ΔSA of these networks, other images"] == f"+3.6 [{low:+.1f}, {high:+.1f}]"  # seeds alike add no image
+    one = differences.table(data[data.seed == 0], "a", "b", [0.0, 1.0], "all")
+    p = stats.binomtest(25, 34).pvalue
+    assert one["Largest ΔSA, pp"].endswith(f"McNemar p = {2 * p:.2g} for 2 λ)")
+    assert one["ΔSA of these networks, other images"] == "–"  # its interval says that anyway
