@@ -1,4 +1,4 @@
-"""Signs of masked gradients, for every network (reports/statistics/gradient_masking.py judges, docs/masking.md says why)."""
+"""Signs of masked gradients, for every network (docs/masking.md)."""
 
 import numpy as np
 import pandas as pd

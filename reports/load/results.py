@@ -23,7 +23,7 @@ class Panel:
 
     trials: a row per planned network: key, name, label, method, lam, seed, lr, status, note, drawn, …
     points: a row per network drawn (the winner of its learning-rate grid) and measured λ, columns POINT_COLUMNS.
-    probes: the same for a figure of another probe than accuracy: a dict per measured row, as reports.load.result_schema makes it,
+    probes: the same for a figure of another probe than accuracy: a dict per measured row (load.result_schema),
     and of its network label, method, seed, key, lr, dataset, scale, net_lam (its own λ, or NaN), and folder.
     """
 
