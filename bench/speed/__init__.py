@@ -1,1 +1,2 @@
-"""How fast the suite is: `python -m bench.speed` times its steps against the authors' code, `… suite` its own costs."""
+"""Benchmarks of speed: `python -m bench.speed` times steps against the authors' code, the eager engine or another
+checkout, `python -m bench.speed suite` the suite's own cost."""

@@ -1,4 +1,4 @@
-"""`python -m bench.speed`: needs torch and numpy alone. `python -m bench.speed suite`: needs the suite's packages."""
+"""`python -m bench.speed` needs torch and numpy alone; `python -m bench.speed suite` needs the suite's packages."""
 
 import argparse
 import json
@@ -6,35 +6,42 @@ import sys
 from pathlib import Path
 
 from bench.errors import BadInput
-from bench.speed import bare
+from bench.speed import pydantic_stub
 
-EXAMPLE = """example:
+EXAMPLES = """examples:
   python -m bench.speed --reference ../Once-for-All-Adversarial-Training --only resnet34 --rounds 5 --threads 2
+  python -m bench.speed --against ../oat-bench-before --rounds 3      # is this checkout slower than that one?
   python -m bench.speed suite --help      # what the suite itself costs beside training"""
 
 
 def parser() -> argparse.ArgumentParser:
-    said = "Times our training steps and evaluation against the authors' code, or the same written plainly."
-    found = argparse.ArgumentParser("python -m bench.speed", description=said, epilog=EXAMPLE)
-    found.formatter_class = argparse.RawDescriptionHelpFormatter
-    add = found.add_argument
-    add("--reference", type=Path, metavar="DIR", help="a checkout of the authors' code; none for the plain step alone")
-    add("--only", type=words, metavar="NETWORK,…", help="resnet34, wrn-16-8, wrn-10-2, digits, or any architecture")
-    add("--tasks", type=words, metavar="TASK,…", help="oat, pgd_at, evaluation (default: all)")
-    add("--rounds", type=positive, default=5, metavar="N", help="each side is timed once a round (default: 5)")
-    add("--warmup", type=positive, default=2, metavar="N", help="steps of each side before (default: 2)")
-    add("--threads", type=positive, metavar="N", help="of a CPU (default: torch's own; digits has 1)")
+    description = "Times training steps and evaluation against the authors' code, the eager engine or another checkout."
+    parser = argparse.ArgumentParser("python -m bench.speed", description=description, epilog=EXAMPLES)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    baseline = parser.add_mutually_exclusive_group()
+    baseline.add_argument("--reference", type=Path, metavar="DIR", help="a checkout of the authors' code")
+    baseline.add_argument(
+        "--against", type=Path, metavar="DIR", help="another checkout of this project (65cb194 or later)"
+    )
+    add = parser.add_argument
+    add("--only", type=names, metavar="NETWORK,…", help="resnet34, wrn-16-8, wrn-10-2, digits, or any architecture")
+    add("--tasks", type=names, metavar="TASK,…", help="oat, pgd_at, evaluation (default: all)")
+    add("--precisions", type=names, metavar="PRECISION,…", help="with --against: fp32, bf16 (default: both)")
+    add(
+        "--rounds", type=positive, default=5, metavar="N", help="each implementation is timed once a round (default: 5)"
+    )
+    add("--warmup", type=positive, default=2, metavar="N", help="steps of each implementation before (default: 2)")
+    add("--threads", type=positive, metavar="N", help="of a CPU (default: torch's own number; digits have 1)")
     add("--batch", type=positive, metavar="N", help="images, in place of the network's own number")
     add("--device", choices=("cpu", "cuda"), help="default: cuda where there is one")
-    add("--no-memory", action="store_true", help="leave out peak memory, which takes a process for each side")
-    add("--out", type=Path, default=Path("runs/speed.json"), metavar="FILE", help="default: runs/speed.json")
+    add("--no-memory", action="store_true", help="leave out peak memory, which takes a process per implementation")
+    add("--out", type=Path, metavar="FILE", help="default: runs/speed.json, with --against runs/speed-against.json")
     add("--page", type=Path, metavar="FILE", help="write the tables into this page too (docs/performance.md)")
-    add("--one-step", metavar="SIDE", help=argparse.SUPPRESS)
-    return found
+    return parser
 
 
-def words(text: str) -> list[str]:
-    return [word for word in text.split(",") if word]
+def names(text: str) -> list[str]:
+    return [name for name in text.split(",") if name]
 
 
 def positive(text: str) -> int:
@@ -43,13 +50,13 @@ def positive(text: str) -> int:
     return int(text)
 
 
-def speed(arguments: list[str]) -> None:
+def time_steps(arguments: list[str]) -> None:
     options = parser().parse_args(arguments)
-    bare.stand_in()
+    pydantic_stub.install_if_missing()
     import torch
 
-    from bench.speed import measure, page, reference, tables
-    from bench.speed.cases import TASKS, case
+    from bench.speed import authors_checkout, checkout_comparison, markdown_tables, step_benchmark, step_tables
+    from bench.speed.workloads import TASKS, find_workload
 
     options.command = shown(options)
     options.device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
@@ -59,51 +66,55 @@ def speed(arguments: list[str]) -> None:
     for task in options.tasks or ():
         if task not in TASKS:
             raise BadInput(f"unknown task {task!r} (allowed: {', '.join(TASKS)})")
+    for precision in options.precisions or ():
+        if precision not in ("fp32", "bf16"):
+            raise BadInput(f"unknown precision {precision!r} (allowed: fp32, bf16)")
     for name in options.only or ():
-        case(name, device, options.batch)
-    options.reference = options.reference and reference.check(options.reference)
-    marker = f"speed-{options.device}"
+        find_workload(name, device, options.batch)
+    options.reference = options.reference and authors_checkout.check(options.reference)
+    options.against = options.against and checkout_comparison.check(options.against)
+    marker = "speed-against" if options.against else f"speed-{options.device}"
     if options.page:
-        tables.check(options.page, marker)
+        markdown_tables.check(options.page, marker)
     if options.threads:
         torch.set_num_threads(options.threads)
-    if options.one_step:
-        print(json.dumps({"bytes": one_step(options, device)}))
-        return
-    found = measure.run(options, device, lambda text: print(text, file=sys.stderr, flush=True))
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(found, indent=1) + "\n")
-    print(page.speed_text(found))
+    if options.against:
+        result = checkout_comparison.compare(options, device, say)
+        text = checkout_comparison.comparison_text(result)
+    else:
+        result = step_benchmark.benchmark(options, device, say)
+        text = step_tables.benchmark_text(result)
+    out = options.out or Path("runs") / ("speed-against.json" if options.against else "speed.json")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(result, indent=1) + "\n")
+    print(text)
     if options.page:
-        tables.write(options.page, marker, page.speed_text(found))
-    print(f"\n{options.out}", file=sys.stderr)
+        markdown_tables.write(options.page, marker, text)
+    say(f"\n{out}")
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def shown(options) -> str:
-    """The command without what is of this machine alone."""
-    found = ["python -m bench.speed", *["--reference REFERENCE"] * bool(options.reference)]
-    found += [f"--{name} {','.join(getattr(options, name))}" for name in ("only", "tasks") if getattr(options, name)]
-    found += [f"--{name} {getattr(options, name)}" for name in ("rounds", "threads", "batch") if getattr(options, name)]
-    return " ".join(found)
-
-
-def one_step(options, device) -> int:
-    from bench.speed import memory, sides
-    from bench.speed.cases import case
-
-    name, task = options.only[0], options.tasks[0]
-    step = sides.of(options.one_step, case(name, device, options.batch), task, device, options.reference)
-    return memory.of_one_step(step, device)
+    """The command without the paths of this machine."""
+    parts = ["python -m bench.speed", *["--reference REFERENCE"] * bool(options.reference)]
+    parts += ["--against AGAINST"] * bool(options.against)
+    lists, numbers = ("only", "tasks", "precisions"), ("rounds", "threads", "batch")
+    parts += [f"--{name} {','.join(getattr(options, name))}" for name in lists if getattr(options, name)]
+    parts += [f"--{name} {getattr(options, name)}" for name in numbers if getattr(options, name)]
+    return " ".join(parts)
 
 
 def main(arguments: list[str]) -> None:
     try:
         if arguments[:1] == ["suite"]:
-            from bench.speed import suite
+            from bench.speed import suite_cost
 
-            suite.main(arguments[1:])
+            suite_cost.main(arguments[1:])
         else:
-            speed(arguments)
+            time_steps(arguments)
     except BadInput as error:
         print(error, file=sys.stderr)
         sys.exit(2)

@@ -12,7 +12,7 @@ from bench.models.authors_checkpoint import convert
 from bench.models.network import ConditionalNetwork
 from bench.spec.lambda_sets import S1
 from bench.spec.recipe import PROTOCOLS, Recipe
-from bench.speed.authors import CLASSES, network
+from bench.speed.authors_steps import CLASSES, build_network
 from tests.parity import reference
 
 torch.set_num_threads(1)
@@ -100,7 +100,7 @@ def authors(case: Case, calm: bool) -> nn.Module:
     torch.manual_seed(0)
     dim = 1 if case.recipe.encoding == "none" else int(case.recipe.encoding.split("-")[1])
     film = None if case.kind == "pgd-at" else {"use2BN": case.kind == "dual", "FiLM_in_channels": dim}
-    return enliven(network(reference.root(), case.arch, film, case.slim), case, calm)
+    return enliven(build_network(reference.root(), case.arch, film, case.slim), case, calm)
 
 
 def forward(net: nn.Module, case: Case, x: Tensor, code: Tensor, zeros: int, width: float = 1.0) -> Tensor:

@@ -19,8 +19,8 @@ from bench.models import dropout
 from bench.models.authors_checkpoint import authors_name
 from bench.models.dual_bn import Condition
 from bench.models.network import ConditionalNetwork
-from bench.speed import authors
-from bench.speed.authors import STEPS
+from bench.speed import authors_steps
+from bench.speed.authors_steps import STEPS
 from bench.training import objectives
 from tests.parity import reference
 from tests.parity.networks import ZEROS, Batch, Case
@@ -91,8 +91,8 @@ def loss_of(net: nn.Module, case: Case, data: Batch, step: Step, crafted: Iterat
         return next(crafted, adv)
 
     if case.kind == "pgd-at":
-        return authors.pgdat_loss(reference.root(), net, data, case.recipe.lam, keep)[0]
-    return authors.oat_loss(reference.root(), net, data, ZEROS, case.kind == "dual", keep)[0]
+        return authors_steps.pgdat_loss(reference.root(), net, data, case.recipe.lam, keep)[0]
+    return authors_steps.oat_loss(reference.root(), net, data, ZEROS, case.kind == "dual", keep)[0]
 
 
 def of_ours(net: ConditionalNetwork, case: Case, data: Batch, images: list[Tensor]) -> Step:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench.speed import tables
+from bench.speed import markdown_tables
 from tests.parity import reference
 from tests.parity.measure import assert_equal, compare, difference
 from tests.parity.networks import CASES, ENCODINGS, Case, batch, pair
@@ -60,4 +60,4 @@ def shown(value: float) -> str:
 
 
 def write(name: str, rows: list[list[str]]) -> None:
-    tables.write(Path(os.environ["TABLE"]), name, tables.markdown(rows))
+    markdown_tables.write(Path(os.environ["TABLE"]), name, markdown_tables.markdown(rows))

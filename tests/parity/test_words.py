@@ -40,4 +40,4 @@ def test_lambdas_of_a_batch(size):
 
 def test_their_packages_are_gone_after_the_import():
     reference.load("models.cifar10.resnet_OAT")
-    assert reference.theirs() == []
+    assert reference.imported_packages() == []

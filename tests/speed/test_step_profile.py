@@ -1,13 +1,13 @@
-"""Which operator is which kind of work."""
+"""The kind of work of an operator, and the profile of a step."""
 
 import pytest
 import torch
 
 from bench.engines.cpu import malloc
 from bench.engines.cpu.compiled_library import library
-from bench.speed import sides
-from bench.speed.cases import CASES
-from bench.speed.profile import OTHER, kind_of, seconds_by_kind
+from bench.speed.implementations import build_step
+from bench.speed.step_profile import OTHER, kind_of, seconds_by_kind
+from bench.speed.workloads import WORKLOADS
 
 
 @pytest.mark.parametrize(
@@ -36,15 +36,15 @@ def test_a_kind_of_work(operator, kind):
 
 
 def test_the_profiler_sees_the_kernels_kinds_of_work(monkeypatch):
-    monkeypatch.setattr(malloc, "mallopt", lambda: None)  # memory kept by this process would hide another test's peak
+    monkeypatch.setattr(malloc, "mallopt", lambda: None)  # memory kept by this process would lower another test's peak
     if library(torch.float32) is None:
         pytest.skip("no kernels on this machine")
-    step = sides.of("ours-fp32", CASES["digits"], "oat", torch.device("cpu"), None)
+    step = build_step("ours-fp32", WORKLOADS["digits"], "oat", torch.device("cpu"))
     seconds = seconds_by_kind(step, torch.device("cpu"))
-    own = (
+    kernels = (
         "Winograd's convolutions",
         "other convolutions",
         "convolutions to the weights",
         "BN with FiLM, ReLU and dropout",
     )
-    assert all(seconds[kind] > 0 for kind in own) and seconds["torch's convolutions, forward"] == 0
+    assert all(seconds[kind] > 0 for kind in kernels) and seconds["torch's convolutions, forward"] == 0

@@ -1,12 +1,11 @@
-"""Where the time of our training step goes, by kind of work: what a step that falls short of its convolutions' rate
-spends the rest on."""
+"""Where the time of a step goes, by kind of work."""
 
 from collections.abc import Callable
 
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-KINDS = {  # of aten operators, by what their names contain; the first that fits
+KINDS = {  # kind of work: parts of operators' names; the first kind that matches counts
     "Winograd's convolutions": ("kernels::Winograd",),
     "other convolutions": ("kernels::gathered",),
     "convolutions to the weights": ("kernels::convolutions",),
@@ -34,14 +33,15 @@ def seconds_by_kind(step: Callable[[], object], device: torch.device) -> dict[st
     """{kind of work: seconds} of one step, after one to warm up. On a GPU the time of its kernels."""
     step()
     cuda = device.type == "cuda"
-    with profile(activities=[ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * cuda) as found:
+    with profile(activities=[ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * cuda) as profiler:
         step()
     seconds = dict.fromkeys([*KINDS, OTHER], 0.0)
-    for event in found.key_averages():
-        spent = event.self_device_time_total if cuda else event.self_cpu_time_total
-        seconds[kind_of(event.key)] += spent / 1e6
+    for event in profiler.key_averages():
+        microseconds = event.self_device_time_total if cuda else event.self_cpu_time_total
+        seconds[kind_of(event.key)] += microseconds / 1e6
     return seconds
 
 
 def kind_of(operator: str) -> str:
-    return next((kind for kind, words in KINDS.items() if any(word in operator for word in words)), OTHER)
+    """Kind of work of an operator, by its name in the profiler."""
+    return next((kind for kind, parts in KINDS.items() if any(part in operator for part in parts)), OTHER)

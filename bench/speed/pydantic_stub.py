@@ -1,7 +1,7 @@
-"""bench.specs without pydantic, so that speed can be measured on a node that has torch and numpy alone.
+"""A stand-in for pydantic, so that steps can be timed on a node that has torch and numpy alone.
 
-A recipe here is the class of bench.specs itself, fields and defaults included; what falls away is that values are
-checked, which the networks of bench/speed/cases.py do not need. Where pydantic is installed nothing is replaced.
+A recipe is then the class of bench.spec, fields and defaults included, without validation of its values, which the
+recipes of `workloads` do not need. Where pydantic is installed, nothing is replaced.
 """
 
 import inspect
@@ -12,11 +12,11 @@ REQUIRED = object()
 
 
 class Model:
-    """As much of pydantic.BaseModel as a Recipe needs to be built, copied and compared. Raises TypeError where a field
-    is unknown or missing."""
+    """The part of pydantic.BaseModel that builds, copies and compares a Recipe. Raises TypeError for an unknown or
+    missing field."""
 
     def __init__(self, **values):
-        fields = {name: field for cls in reversed(type(self).mro()) for name, field in own_fields(cls).items()}
+        fields = {name: default for cls in reversed(type(self).mro()) for name, default in declared_fields(cls).items()}
         for name in values.keys() - fields.keys():
             raise TypeError(f"{type(self).__name__} has no field {name!r}")
         for name, default in fields.items():
@@ -35,8 +35,8 @@ class Model:
         return hash(tuple(self.__dict__.items()))
 
 
-def own_fields(cls: type) -> dict:
-    """{name: default or REQUIRED} of what a class itself declares."""
+def declared_fields(cls: type) -> dict:
+    """{name: default or REQUIRED} of the fields that the class itself declares, without its bases'."""
     return {name: vars(cls).get(name, REQUIRED) for name in inspect.get_annotations(cls)}
 
 
@@ -44,15 +44,15 @@ def field(default=REQUIRED, **_):
     return default
 
 
-def validator(**_):
+def model_validator(**_):
     return lambda method: method
 
 
-def stand_in() -> None:
-    """To be called before bench.specs is imported."""
+def install_if_missing() -> None:
+    """Register the stand-in as `pydantic` if that is not installed. Call it before bench.spec is imported."""
     try:
         import pydantic  # noqa: F401
     except ModuleNotFoundError:
         module = ModuleType("pydantic")
-        module.BaseModel, module.ConfigDict, module.Field, module.model_validator = Model, dict, field, validator
+        module.BaseModel, module.ConfigDict, module.Field, module.model_validator = Model, dict, field, model_validator
         sys.modules["pydantic"] = module

@@ -1,7 +1,7 @@
-"""The authors' code, imported from a checkout of theirs, on a GPU or a CPU.
+"""Import the authors' code from a checkout of it, on a GPU or a CPU.
 
-Its packages are called `models`, `attacks` and `utils`: they are taken out of sys.modules again as soon as they are
-imported, so that no other code ever sees them. Nothing is written into the folder.
+Its packages are called `models`, `attacks` and `utils`: they are removed from sys.modules as soon as they are imported,
+so that no other code sees them. Nothing is written into the checkout.
 """
 
 import importlib
@@ -21,7 +21,7 @@ NEEDED = f"a checkout of VITA-Group/Once-for-All-Adversarial-Training, commit {C
 
 
 def check(root: Path) -> Path:
-    """The folder, absolute. Raises BadInput where it is no such checkout."""
+    """The folder, absolute. Raises BadInput unless it is a checkout of the authors' code."""
     if not (root / "OAT.py").is_file():
         raise BadInput(f"{root} has no OAT.py: REFERENCE must name {NEEDED}")
     return root.resolve()
@@ -29,32 +29,33 @@ def check(root: Path) -> Path:
 
 @cache
 def load(root: Path, name: str):
-    """One of their modules, e.g. `models.cifar10.resnet_OAT`."""
+    """Import one of the authors' modules, e.g. `models.cifar10.resnet_OAT`."""
     root = check(root)
     path = [str(root), *sys.path]
-    with names_of_our_own(), patch.object(sys, "path", path), patch.object(sys, "dont_write_bytecode", True):
+    with packages_hidden(), patch.object(sys, "path", path), patch.object(sys, "dont_write_bytecode", True):
         return importlib.import_module(name)
 
 
 @contextmanager
-def names_of_our_own():
-    """Within, PACKAGES are not imported; afterwards sys.modules holds under their names what it held before."""
-    before = {name: sys.modules.pop(name) for name in theirs()}
+def packages_hidden():
+    """Take PACKAGES out of sys.modules within; afterwards sys.modules holds under their names what it held before."""
+    before = {name: sys.modules.pop(name) for name in imported_packages()}
     try:
         yield
     finally:
-        for name in theirs():
+        for name in imported_packages():
             del sys.modules[name]
         sys.modules.update(before)
 
 
-def theirs() -> list[str]:
+def imported_packages() -> list[str]:
+    """Names in sys.modules that belong to PACKAGES."""
     return [name for name in sys.modules if name.split(".")[0] in PACKAGES]
 
 
 @contextmanager
 def on_the_cpu():
-    """Their `.cuda()` does nothing."""
+    """Make `.cuda()`, which the authors' code calls, do nothing within."""
     with ExitStack() as stack:
         for kind in (torch.Tensor, torch.nn.Module):
             stack.enter_context(patch.object(kind, "cuda", lambda self: self))

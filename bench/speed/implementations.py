@@ -1,0 +1,121 @@
+"""The implementations that are compared: for each a function that builds a network and returns a step of a task.
+
+A step is a callable that starts from images on the device and ends with its result on the host.
+"""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from bench.data import Dataset, Images
+from bench.engines import cpu
+from bench.engines.cpu import malloc
+from bench.models import build
+from bench.models.lambda_encoding import codebook
+from bench.speed import authors_checkout, authors_steps
+from bench.speed.workloads import CLASSES, Workload, random_images
+from bench.training import lambda_sampling
+from bench.training.loop import heldout_rows, sgd, train_epoch
+
+Step = Callable[[], object]
+OURS = {"ours-fp32": "fp32", "ours-bf16": "bf16"}
+PRECISION = OURS | {"authors": "fp32", "eager": "fp32"}
+
+
+def build_step(
+    implementation: str, workload: Workload, task: str, device: torch.device, reference: Path | None = None
+) -> Step:
+    """Step of a key of PRECISION. `reference`: the checkout of the authors' code, needed by `authors` alone."""
+    if implementation == "authors":
+        return authors_step(workload, task, device, reference)
+    if implementation == "eager":
+        return eager_step(workload, task, device)
+    return suite_step(workload, task, device, OURS[implementation])
+
+
+def suite_step(workload: Workload, task: str, device: torch.device, precision: str) -> Step:
+    """The training loop's own epoch, of one batch, or its evaluation of held-out images."""
+    recipe = workload.recipe(task, precision)
+    net = build(recipe, workload.shape[0], CLASSES).to(device)
+    train, heldout = (Images(*random_images(workload, n, device)) for n in (workload.batch, workload.evaluated))
+    data = Dataset("random", CLASSES, train, heldout, heldout)
+    if task == "evaluation":
+        return malloc.kept()(lambda: heldout_rows(net, recipe, data))
+    optimiser, epochs = sgd(net, recipe), itertools.count()
+    return malloc.kept()(lambda: train_epoch(net, optimiser, recipe, data, next(epochs)))
+
+
+def eager_step(workload: Workload, task: str, device: torch.device) -> Step:
+    """`suite_step` in fp32 on the eager engine: plain PyTorch, layer by layer."""
+    return cpu.without()(suite_step(workload, task, device, "fp32"))
+
+
+@dataclass
+class Batch:
+    """A batch as OAT.py has it when its step begins: x (N, C, H, W) fp32, y and lam (N,), code (N, 1, d) or None."""
+
+    x: Tensor
+    y: Tensor
+    lam: Tensor
+    code: Tensor | None
+
+
+def authors_step(workload: Workload, task: str, device: torch.device, reference: Path) -> Step:
+    """fp32 in torch's default memory format, SGD with momentum and weight decay, cuDNN's benchmark mode, and on a GPU
+    DataParallel over the one device. λ are sampled and encoded before the step."""
+    recipe = workload.recipe(task, "fp32")
+    film = None if task == "pgd_at" else {"use2BN": True, "FiLM_in_channels": 128}
+    net = authors_steps.build_network(reference, workload.arch, film).to(device)
+    start_gamma_around_one(net)
+    pixels, y = random_images(workload, workload.images(task), device)
+    x = pixels.to(torch.float32) / 255
+    codes = None if film is None else codebook(recipe.encoding, recipe.lambdas).to(device)
+    if device.type == "cuda":
+        net = torch.nn.DataParallel(net, device_ids=[torch.cuda.current_device()])
+    if task == "evaluation":
+        net.eval().requires_grad_(False)
+        evaluate = authors_steps.evaluate
+        return in_their_environment(device, lambda: evaluate(reference, net, x, y, codes, recipe.lambdas))
+    options = {"lr": recipe.lr, "momentum": recipe.momentum, "weight_decay": recipe.weight_decay}
+    optimiser = torch.optim.SGD(net.parameters(), **options)  # OAT.py 128, PGDAT.py 88
+    lam, zeros = lambda_sampling.sample(recipe, len(y), torch.Generator().manual_seed(0))
+    code = None if codes is None else codes[torch.searchsorted(torch.tensor(recipe.lambdas), lam).to(device), None]
+    batch = Batch(x, y, lam.to(device), code)
+    net.train()
+
+    def step() -> list[float]:
+        if task == "pgd_at":
+            return authors_steps.update(optimiser, *authors_steps.pgdat_loss(reference, net, batch, recipe.lam), y)
+        return authors_steps.update(optimiser, *authors_steps.oat_loss(reference, net, batch, zeros, True), y)
+
+    return in_their_environment(device, step)
+
+
+@torch.no_grad()
+def start_gamma_around_one(net: torch.nn.Module) -> None:
+    """Add 1 to the biases that become FiLM's γ, for the reason that Workload.recipe gives."""
+    for name, parameter in net.named_parameters():
+        if name.endswith("MLP.2.bias"):
+            parameter[: len(parameter) // 2] += 1
+
+
+def in_their_environment(device: torch.device, step: Step) -> Step:
+    """The step in cuDNN's benchmark mode, which OAT.py 54 sets and which the other implementations must not inherit; on
+    a CPU with `.cuda()` doing nothing."""
+
+    def on_a_gpu() -> object:
+        before, torch.backends.cudnn.benchmark = torch.backends.cudnn.benchmark, True
+        try:
+            return step()
+        finally:
+            torch.backends.cudnn.benchmark = before
+
+    def on_a_cpu() -> object:
+        with authors_checkout.on_the_cpu():
+            return step()
+
+    return on_a_gpu if device.type == "cuda" else on_a_cpu

@@ -1,0 +1,98 @@
+"""`python -m bench.speed --against`: two checkouts' steps in turn."""
+
+import json
+import shutil
+
+import pytest
+
+from bench import ROOT
+from bench.speed import checkout_comparison
+from bench.speed.__main__ import main
+from bench.speed.step_process import StepFailed
+
+REQUEST = {"workload": "digits", "task": "oat", "implementation": "ours-fp32"}
+
+
+class RecordedProcess:
+    """Stands in for StepProcess: records the order of the steps, which take the seconds given for a checkout."""
+
+    def __init__(self, root, order, seconds, first=3.0):
+        self.root, self.order, self.seconds, self.first = root, order, iter(seconds), first
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.order.append(f"{self.root} ends")
+
+    def wait_until_built(self):
+        pass
+
+    def peak_bytes(self):
+        self.order.append(f"{self.root} memory")
+        return {"a": 110, "b": 100}[self.root], self.first
+
+    def seconds_per_step(self, least=0.0):
+        self.order.append(self.root if least else f"{self.root} warms up")
+        return next(self.seconds) if least else 0.1
+
+
+def compare(monkeypatch, first):
+    order, seconds = [], {"a": [2.0, 3.0, 8.0], "b": [1.0, 2.0, 2.0]}
+    made = lambda root, **_: RecordedProcess(root, order, seconds[root], first)  # noqa: E731
+    monkeypatch.setattr(checkout_comparison, "StepProcess", made)
+    return order, checkout_comparison.compare_row({"this": "a", "other": "b"}, REQUEST, rounds=3, warmup=2)
+
+
+def test_checkouts_take_turns_in_alternating_order(monkeypatch):
+    order, row = compare(monkeypatch, first=3.0)
+    assert order == ["a memory", "b memory", "a", "b", "b", "a", "a", "b", "b ends", "a ends"]
+    assert row["seconds"] == {"this": [2.0, 3.0, 8.0], "other": [1.0, 2.0, 2.0]}
+    assert row["time_ratio"] == {"median": 2.0, "low": 1.5, "high": 4.0}
+    assert row["peak_bytes"] == {"this": 110, "other": 100} and row["memory_ratio"] == pytest.approx(1.1)
+
+
+def test_short_steps_are_warmed_up(monkeypatch):
+    order, _ = compare(monkeypatch, first=0.1)
+    assert order[:4] == ["a memory", "a warms up", "b memory", "b warms up"]
+
+
+@pytest.mark.parametrize(
+    ("low", "median", "high", "expected"),
+    [(0.9, 1.0, 1.2, "ok"), (1.0, 1.03, 1.2, "ok"), (1.02, 1.04, 1.1, "unclear"), (1.04, 1.05, 1.06, "OVER")],
+)
+def test_verdict(low, median, high, expected):
+    assert checkout_comparison.verdict(low, median, high, limit=1.03) == expected
+
+
+def test_this_checkout_against_a_copy_of_it(tmp_path, capsys):
+    copy, out = tmp_path / "copy", tmp_path / "speed.json"
+    shutil.copytree(ROOT / "bench", copy / "bench", ignore=shutil.ignore_patterns("__pycache__"))
+    if (ROOT / "build").is_dir():  # the compiled kernels
+        shutil.copytree(ROOT / "build", copy / "build")
+    arguments = ["--against", str(copy), "--only", "digits", "--tasks", "oat", "--precisions", "bf16", "--batch", "8"]
+    main([*arguments, "--rounds", "1", "--warmup", "1", "--threads", "1", "--device", "cpu", "--out", str(out)])
+    (row,) = json.loads(out.read_text())["rows"]
+    assert (row["network"], row["task"], row["precision"], row["images"]) == ("digits", "oat", "bf16", 8)
+    assert all(row["seconds"][name] and row["peak_bytes"][name] > 0 for name in ("this", "other"))
+    text = capsys.readouterr().out
+    assert "the other unknown" in text and "| digits | 8 | oat | bf16 |" in text and str(tmp_path) not in text
+
+
+def test_a_checkout_that_cannot_run_the_step(tmp_path, capsys):
+    (tmp_path / "bench" / "speed").mkdir(parents=True)
+    (tmp_path / "bench" / "__init__.py").touch()
+    (tmp_path / "bench" / "speed" / "__init__.py").touch()
+    with pytest.raises(SystemExit) as ended:
+        main(["--against", str(tmp_path), "--only", "digits", "--tasks", "oat", "--device", "cpu", "--threads", "1"])
+    error = capsys.readouterr().err
+    assert ended.value.code == 2 and error.startswith("digits, oat, ours-fp32: ImportError") and error.count("\n") == 1
+
+
+def test_failed_steps_are_bad_input(monkeypatch):
+    def fail(*_):
+        raise StepFailed("killed")
+
+    monkeypatch.setattr(RecordedProcess, "peak_bytes", fail)
+    with pytest.raises(checkout_comparison.BadInput, match="digits, oat, ours-fp32: killed"):
+        compare(monkeypatch, first=1.0)
