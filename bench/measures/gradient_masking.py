@@ -1,130 +1,140 @@
-"""Signs that an attack fails because gradients are hidden, not because the network is robust (docs/masking.md).
+"""Signs that an attack fails because gradients are masked, not because the network is robust (docs/masking.md).
 
-After Athalye et al., ICML 2018 (Sec. 3.1) and Carlini et al., 2019: in a sound evaluation more steps and restarts find
-no more, a large ε breaks everything, and neither random search, nor another loss, nor examples from another network
-find what the gradient does not. Counts only; reports/statistics/gradient_masking.py judges them.
+After Athalye et al., ICML 2018 (Sec. 3.1), and Carlini et al., 2019. In a sound evaluation more steps and restarts find
+no more, a large ε breaks every image, and random search, another loss, or examples from another network find nothing
+that the gradient does not. This module counts; reports/ judges the counts.
 """
 
 import json
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from bench.attacks.pgd import begin, cross_entropy, gradient, margin, pgd
+from bench.attacks.pgd import begin, cross_entropy, gradient, margin, pgd, take_steps
 from bench.attacks.square import square
 from bench.data import Images
-from bench.measures.saliency import unit
+from bench.engines import Engine, engine_for
+from bench.engines.conditioned_model import ConditionedModel, model_at
+from bench.measures.accuracy import correct, to_input
 from bench.models import build
-from bench.models.network import ConditionalNetwork
 from bench.spec.measurement import Measurement
 from bench.spec.probes import QUERIES, RESTART_STEPS, RESTARTS, STEPS
 from bench.spec.recipe import Recipe
 
 
-def masking(net: ConditionalNetwork, part: Images, what: Measurement, directory: Path) -> Iterator[dict]:
+def masking(engine: Engine, images: Images, measurement: Measurement, directory: Path) -> Iterator[dict]:
     """Yield a row per λ: {"lam", "width", "n", "clean_correct"} and
 
     - "steps": [[k, robust after k steps of PGD], …]; "restarts": [[1, …], [5, robust to all]];
-    - "robust_images": indices of what withstands all of that, the white-box attack; the next four are of these alone:
-    - "square": fooled by Square's "queries"; "margin": fooled by PGD on a loss that cannot saturate;
-    - "epsilons": [[ε, robust], …] as ε doubles until nothing is left or ε = 1;
-    - "zero_gradients": right images whose cross-entropy has no gradient at all; "saturated": where it is exactly 0.
+    - "robust_images": indices of the images that withstand all of the above, the white-box attack;
+    - "square": how many of these are fooled by Square's "queries"; "margin": by PGD on a loss that cannot saturate;
+    - "epsilons": [[ε, robust], …] as ε doubles until no image is left or ε = 1;
+    - "zero_gradients": correct images whose cross-entropy has gradient 0; "saturated": whose cross-entropy is 0.
 
-    Where `what.surrogate` names a network, whose directory lies beside this one, only {"lam", "width", "n",
-    "surrogate", "surrogate_name", "fooled_images"}: those that the surrogate's adversarial examples fool.
+    Where `measurement.surrogate` names a network, whose directory lies beside this one, the row is {"lam", "width",
+    "n", "surrogate", "surrogate_name", "fooled_images"}: the images that the surrogate's adversarial examples fool.
     """
-    x, y = unit(part.images), part.labels
-    other = neighbour(directory.parent / what.surrogate, net, part, what) if what.surrogate else None
-    for lam in what.lambdas:
-        cond = net.condition(torch.full((1,), lam, device=x.device), width=what.width)
-        logits = partial(net, lam=cond)
-        row = {"lam": lam, "width": what.width, "n": len(y)}
-        if other is None:
-            yield row | signs(logits, x, y, what)
+    x, y = to_input(images.images), images.labels
+    if measurement.surrogate:
+        adv, surrogate = surrogate_examples(directory.parent / measurement.surrogate, engine, images, measurement)
+    for lam in measurement.lambdas:
+        model = model_at(engine, lam, x.device, measurement.width)
+        row = {"lam": lam, "width": measurement.width, "n": len(y)}
+        if measurement.surrogate:
+            fooled = ~correct(model, adv, y)
+            yield row | surrogate | {"fooled_images": fooled.nonzero()[:, 0].tolist()}
         else:
-            adv, about = other
-            yield row | about | {"fooled_images": (~right(logits, adv, y)).nonzero()[:, 0].tolist()}
+            yield row | signs_at(model, x, y, measurement)
 
 
-def signs(logits, x: Tensor, y: Tensor, what: Measurement) -> dict:
-    """The row of one λ but for its head."""
-    rng = torch.Generator(x.device).manual_seed(what.seed)
-    zero, saturated = vanishing(logits, x, y)
-    clean = alive = right(logits, x, y).nonzero()[:, 0]
-    steps = []
-    adv, low, high = begin(x, what.epsilon, rng, "uniform")
-    for step in range(1, STEPS[-1] + 1):  # one path; an image counts as fooled from its first wrong answer on
-        if len(alive):
-            on = adv[alive]
-            moved = on.add(gradient(logits, on, y[alive], cross_entropy).sign(), alpha=what.step)
-            adv[alive] = moved.clamp(low[alive], high[alive])
-            alive = alive[right(logits, adv[alive], y[alive])]
-        if step in STEPS:
-            steps.append([step, len(alive)])
-    first, attack = len(alive), {"steps": RESTART_STEPS, "rng": rng, "epsilon": what.epsilon, "step": what.step}
+def signs_at(model: ConditionedModel, x: Tensor, y: Tensor, measurement: Measurement) -> dict:
+    """Count all signs on the model of one λ."""
+    rng = torch.Generator(x.device).manual_seed(measurement.seed)
+    zero_gradients, saturated = vanishing_gradients(model, x, y)
+    clean = robust = correct(model, x, y).nonzero()[:, 0]
+    robust, steps = robust_by_steps(model, x, y, robust, measurement, rng)
+    after_first = len(robust)
+    attack = {"steps": RESTART_STEPS, "rng": rng, "epsilon": measurement.epsilon, "step": measurement.step}
     for _ in range(RESTARTS - 1):
-        alive = withstand(pgd, logits, x, y, alive, **attack)
-    robust = alive
-    by_margin = withstand(pgd, logits, x, y, robust, loss=margin, **attack)
-    by_square = withstand(square, logits, x, y, robust, **attack | {"steps": QUERIES})
-    epsilons, epsilon = [], what.epsilon
-    while epsilon < 1 and len(alive):
-        epsilon = min(2 * epsilon, 1.0)
-        scaled = attack | {"epsilon": epsilon, "step": epsilon * what.step / what.epsilon}
-        alive = withstand(pgd, logits, x, y, alive, **scaled)
-        epsilons.append([epsilon, len(alive)])
+        robust = still_correct(pgd, model, x, y, robust, **attack)
+    by_margin = still_correct(pgd, model, x, y, robust, loss=margin, **attack)
+    by_square = still_correct(square, model, x, y, robust, **attack | {"steps": QUERIES})
     return {
         "clean_correct": len(clean),
         "steps": steps,
-        "restarts": [[1, first], [RESTARTS, len(robust)]],
+        "restarts": [[1, after_first], [RESTARTS, len(robust)]],
         "robust_images": robust.tolist(),
         "queries": QUERIES,
         "square": len(robust) - len(by_square),
         "margin": len(robust) - len(by_margin),
-        "epsilons": epsilons,
-        "zero_gradients": zero,
+        "epsilons": robust_by_epsilon(model, x, y, robust, measurement, attack),
+        "zero_gradients": zero_gradients,
         "saturated": saturated,
     }
 
 
-def withstand(attack, logits, x: Tensor, y: Tensor, alive: Tensor, **how) -> Tensor:
-    """Those of the indices `alive` whose images the network still gets right after the attack."""
-    if not len(alive):
-        return alive
-    return alive[right(logits, attack(logits, x[alive], y[alive], **how), y[alive])]
+def robust_by_steps(
+    model: ConditionedModel, x: Tensor, y: Tensor, robust: Tensor, measurement: Measurement, rng: torch.Generator
+) -> tuple[Tensor, list[list[int]]]:
+    """Follow one path of PGD, on which an image counts as fooled from its first wrong answer on. Returns the indices of
+    the images that are never fooled, and [[k, how many after k steps], …]."""
+    counts, (adv, low, high) = [], begin(x, measurement.epsilon, rng, "uniform")
+    for step in range(1, STEPS[-1] + 1):
+        if len(robust):
+            bounds = low[robust], high[robust], y[robust]
+            adv[robust] = take_steps(model, adv[robust], *bounds, measurement.step, 1, cross_entropy)
+            robust = robust[correct(model, adv[robust], y[robust])]
+        if step in STEPS:
+            counts.append([step, len(robust)])
+    return robust, counts
 
 
-@torch.no_grad()
-def right(logits, x: Tensor, y: Tensor) -> Tensor:
-    return logits(x).argmax(1) == y if len(x) else torch.zeros(0, dtype=torch.bool, device=x.device)
+def robust_by_epsilon(model, x: Tensor, y: Tensor, robust: Tensor, measurement: Measurement, attack: dict) -> list:
+    """[[ε, robust], …] as ε doubles, the step in proportion."""
+    counts, epsilon = [], measurement.epsilon
+    while epsilon < 1 and len(robust):
+        epsilon = min(2 * epsilon, 1.0)
+        scaled = attack | {"epsilon": epsilon, "step": epsilon * measurement.step / measurement.epsilon}
+        robust = still_correct(pgd, model, x, y, robust, **scaled)
+        counts.append([epsilon, len(robust)])
+    return counts
 
 
-def vanishing(logits, x: Tensor, y: Tensor) -> tuple[int, int]:
-    """Of the images that are right: how many have an input gradient of exactly 0, and a cross-entropy of exactly 0."""
-    hits = right(logits, x, y)
+def still_correct(attack, model, x: Tensor, y: Tensor, index: Tensor, **arguments) -> Tensor:
+    """The indices among `index` of the images that the model classifies correctly after the attack."""
+    if not len(index):
+        return index
+    return index[correct(model, attack(model, x[index], y[index], **arguments), y[index])]
+
+
+def vanishing_gradients(model, x: Tensor, y: Tensor) -> tuple[int, int]:
+    """Among the correct images: how many have an input gradient of exactly 0, and a cross-entropy of exactly 0."""
+    hits = correct(model, x, y)
     x, y = x[hits], y[hits]
     if not len(x):
         return 0, 0
     with torch.no_grad():
-        saturated = int((cross_entropy(logits(x).float(), y) == 0).sum())
-    return int((gradient(logits, x, y, cross_entropy) == 0).flatten(1).all(1).sum()), saturated
+        saturated = int((cross_entropy(model(x).float(), y) == 0).sum())
+    return int((gradient(model, x, y, cross_entropy) == 0).flatten(1).all(1).sum()), saturated
 
 
-def neighbour(directory: Path, own: ConditionalNetwork, part: Images, what: Measurement) -> tuple[Tensor, dict]:
-    """The images as PGD makes them on the network in `directory`, at its own λ; and what to say of it.
+def surrogate_examples(
+    directory: Path, engine: Engine, images: Images, measurement: Measurement
+) -> tuple[Tensor, dict]:
+    """Craft PGD examples on the network in `directory`, at its own λ. Returns them and {"surrogate", "surrogate_name"}.
 
-    Raises FileNotFoundError where it has not been trained.
+    Raises FileNotFoundError where that network has not been trained.
     """
-    from safetensors.torch import load_file  # here, so that steps can be timed where torch stands alone
+    from safetensors.torch import load_file  # here, so that steps can be timed without safetensors
 
+    device = images.images.device
     recipe = Recipe.model_validate(json.loads((directory / "recipe.json").read_text()))
-    net = build(recipe, part.images.shape[1], own.head.out_features).to(part.images.device).eval()
+    net = build(recipe, images.images.shape[1], engine.net.head.out_features).to(device).eval()
     net.load_state_dict(load_file(directory / "weights.safetensors"))
-    lam = torch.full((1,), recipe.lam if recipe.lam is not None else 1.0, device=part.images.device)
-    logits = partial(net, lam=net.condition(lam, width=what.width))
-    rng = torch.Generator(part.images.device).manual_seed(what.seed)
-    adv = pgd(logits, unit(part.images), part.labels, what.epsilon, what.step, RESTART_STEPS, rng)
+    model = model_at(engine_for(net, device), 1.0 if recipe.lam is None else recipe.lam, device, measurement.width)
+    rng = torch.Generator(device).manual_seed(measurement.seed)
+    x, y = to_input(images.images), images.labels
+    adv = pgd(model, x, y, measurement.epsilon, measurement.step, RESTART_STEPS, rng)
     return adv, {"surrogate": recipe.key, "surrogate_name": recipe.name}

@@ -1,5 +1,5 @@
-"""The probes by name, but for `accuracy`. A probe is a function (net, test images, measurement, directory) → rows for
-results.json, with the selected weights in `net`; a new one is a function, a line here, and one in `passes`.
+"""The probes by name, but for `accuracy`. A probe is a function (engine, test images, measurement, directory) → rows
+for results.json, with the selected weights in `engine.net`; a new one is a function, a line here, and one in `passes`.
 """
 
 from bench.measures.bn_statistics import bn_statistics

@@ -1,4 +1,4 @@
-"""A recipe's network."""
+"""Build the network of a recipe."""
 
 import torch
 

@@ -1,11 +1,11 @@
-"""ResNet-34 for small images (He et al., CVPR 2016, in the form usual for CIFAR): 3×3 stem, no max-pooling."""
+"""ResNet-34 for small images (He et al., CVPR 2016, as usual for CIFAR): a 3×3 stem and no max-pooling."""
 
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bench.models.dual_bn import Condition
 from bench.models.network import ConditionalNetwork
 from bench.models.slimmable import SlimConv2d, SlimLinear
-from bench.models.unit import unit
 from bench.spec.recipe import Recipe
 
 STAGES = ((64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2))  # channels, blocks, stride of the first block
@@ -24,9 +24,9 @@ class BasicBlock(nn.Module):
             self.norm_shortcut = net.norm(outputs, authors_film=False)
 
     def forward(self, x: Tensor, cond: Condition) -> Tensor:
-        h = unit(x, cond, self.conv1, self.norm1, relu=True)
-        shortcut = x if self.shortcut is None else unit(x, cond, self.shortcut, self.norm_shortcut)
-        return unit(h, cond, self.conv2, self.norm2, plus=shortcut, relu=True)
+        h = F.relu(self.norm1(self.conv1(x, cond.width), cond))
+        shortcut = x if self.shortcut is None else self.norm_shortcut(self.shortcut(x, cond.width), cond)
+        return F.relu(self.norm2(self.conv2(h, cond.width), cond) + shortcut)
 
 
 class ResNet34(ConditionalNetwork):
@@ -44,7 +44,7 @@ class ResNet34(ConditionalNetwork):
         self.number_norms()
 
     def features(self, x: Tensor, cond: Condition) -> Tensor:
-        h = unit(x, cond, self.stem, self.norm_stem, relu=True)
+        h = F.relu(self.norm_stem(self.stem(x, cond.width), cond))
         for block in self.blocks:
             h = block(h, cond)
         return h

@@ -1,52 +1,43 @@
-"""Slimmable layers (Yu et al., ICLR 2019; the paper's Sec. 3.3): at width α a layer is the first α of its channels.
+"""Slimmable layers (Yu et al., ICLR 2019; Sec. 3.3): at width α a layer uses the first α of its channels.
 
-What a layer gets is already slimmed, so only its outputs need the width: the inputs are as many as arrive. At width 1
-these are torch's own layers, with the same names in the weights file.
+The input of a layer is slimmed already, so the width selects output channels alone. At width 1 these layers are
+torch's own, with the same names in the state dict.
 """
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bench.engines import cpu
-from bench.engines.cpu import convolution
-
 
 def slim(channels: int, width: float) -> int:
-    """How many of the channels a sub-network of this width has, at least one."""
+    """Number of channels at a width, at least one."""
     return max(1, int(channels * width + 1e-9))
 
 
 class SlimConv2d(nn.Conv2d):
-    def outputs(self, width: float) -> int:
-        return slim(self.out_channels, width)
-
-    def part(self, width: float, inputs: int) -> Tensor:
-        """Of the weight, what a sub-network uses."""
-        return self.weight if width == 1 else self.weight[: self.outputs(width), :inputs]
-
     def forward(self, x: Tensor, width: float = 1.0) -> Tensor:
-        weight = self.part(width, x.shape[1])
-        if cpu.usable(x) and convolution.supported(self, x.shape[1], weight.shape[0]):
-            return convolution.Convolution.apply(x, weight, self.weight, self.stride[0])
-        return F.conv2d(x, weight, None, self.stride, self.padding)
+        return F.conv2d(x, self.weight_at(width, x.shape[1]), None, self.stride, self.padding)
+
+    def weight_at(self, width: float, inputs: int) -> Tensor:
+        """The slice of the weight that a sub-network of this width uses on `inputs` channels."""
+        return self.weight if width == 1 else self.weight[: slim(self.out_channels, width), :inputs]
 
 
 class SlimLinear(nn.Linear):
-    """`width` slims the outputs; a classifier's stay whole."""
-
-    def part(self, inputs: int) -> Tensor:
-        """Of the weight, what a classifier uses."""
-        return self.weight if inputs == self.in_features else self.weight[:, :inputs]
+    """`width` selects output units. The classifier keeps all of its outputs: it is called without a width."""
 
     def forward(self, x: Tensor, width: float = 1.0) -> Tensor:
-        if width == 1 and x.shape[1] == self.in_features:
-            return super().forward(x)
+        return F.linear(x, *self.weights_at(width, x.shape[1]))
+
+    def weights_at(self, width: float, inputs: int) -> tuple[Tensor, Tensor]:
+        """The slices of weight and bias that a sub-network of this width uses on `inputs` features."""
+        if width == 1:
+            return self.weight if inputs == self.in_features else self.weight[:, :inputs], self.bias
         outputs = slim(self.out_features, width)
-        return F.linear(x, self.weight[:outputs, : x.shape[1]], self.bias[:outputs])
+        return self.weight[:outputs, :inputs], self.bias[:outputs]
 
 
 class SwitchableBN(nn.ModuleList):
-    """One BN per width, each with statistics and parameters of its own: shared ones do not work (Yu et al.)."""
+    """One BN per width, each with its own statistics and parameters: shared ones fail (Yu et al.)."""
 
     def __init__(self, channels: int, widths: tuple[float, ...]):
         super().__init__(nn.BatchNorm2d(slim(channels, width)) for width in widths)
@@ -58,7 +49,7 @@ def batch_norm(channels: int, widths: tuple[float, ...]) -> nn.BatchNorm2d | Swi
 
 
 def at_width(bn: nn.Module | None, width: float) -> nn.BatchNorm2d | None:
-    """The BN of a width, None where there is no BN. Raises ValueError where the network has not that width."""
+    """Select the BN of a width; None where there is no BN. Raises ValueError for a width that the network lacks."""
     if not isinstance(bn, SwitchableBN):
         if width != 1 and bn is not None:
             raise ValueError(f"the network is not slimmable, so it has no width {width:g}")

@@ -4,9 +4,10 @@ import time
 
 import torch
 
-from bench.attacks.pgd import climb, cross_entropy
+from bench.attacks.pgd import cross_entropy, take_steps
 from bench.data import DatasetInfo
-from bench.engines.conditioned import Conditioned
+from bench.engines import engine_for
+from bench.engines.conditioned_model import ConditionedModel
 from bench.measures.cost import cost
 from bench.models import build
 from bench.spec.recipe import Recipe
@@ -25,10 +26,12 @@ def time_pass(recipe: Recipe, info: DatasetInfo, precision: str, width: float, d
     net = build(recipe, info.shape[0], info.classes).to(device).eval()
     x = torch.rand(batch, *info.shape, device=device).contiguous(memory_format=torch.channels_last)
     y = torch.zeros(batch, dtype=torch.int64, device=device)
-    logits = Conditioned(net, net.condition(torch.full((batch,), 0.5, device=device), width=width), precision)
+    engine = engine_for(net, device)
+    cond = engine.condition(torch.full((batch,), 0.5, device=device), width=width, training=False)
+    model = ConditionedModel(engine, cond, precision)
 
     def attack() -> None:
-        climb(logits, x, x, x, y, 0.0, STEPS, cross_entropy)
+        take_steps(model, x, x, x, y, 0.0, STEPS, cross_entropy)
         if device == "cuda":
             torch.cuda.synchronize()
 

@@ -28,18 +28,16 @@ def now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
-def hardware(device) -> dict:
-    """What computed: {"host_cpu", "device", "threads", "kernels", "torch", "python"}."""
+def hardware(device, engine: str) -> dict:
+    """Describe the machine: {"host_cpu", "device", "threads", "engine", "torch", "python"}."""
     import torch
-
-    from bench.engines.cpu.compiled_library import about
 
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu"
     return {
         "host_cpu": f"{cpu_name()}, {cpu_count()} cores",
         "device": name,
         "threads": torch.get_num_threads(),
-        "kernels": "torch" if device.type == "cuda" else about(),
+        "engine": engine,
         "torch": version("torch"),
         "python": platform.python_version(),
     }

@@ -82,8 +82,8 @@ def origin(directory: Path) -> dict[str, str]:
         dirty = " (with uncommitted changes)" if came.get("git_dirty") else ""
         facts["measured at"] = f"{came.get('git_commit', 'unknown')}{dirty}, {came.get('finished', '')}"
         facts["trained at"] = ", ".join(came.get("trained_at", ["not recorded"]))
-        kernels = f"kernels: {came.get('kernels', 'torch')}"
-        facts["hardware"] = f"{came.get('device')}; {came.get('host_cpu')}; {came.get('threads')} threads; {kernels}"
+        engine = f"engine: {came.get('engine')}"
+        facts["hardware"] = f"{came.get('device')}; {came.get('host_cpu')}; {came.get('threads')} threads; {engine}"
         facts["versions"] = f"torch {came.get('torch')}, Python {came.get('python')}"
     if stamp:
         facts["MLflow"] = f"experiment {stamp.get('experiment_id')}, run {stamp.get('run_id')}"

@@ -14,6 +14,7 @@ import torch
 
 from bench.atomic_write import write_json, write_text
 from bench.data import DataError, Dataset, describe, load
+from bench.engines import Engine, engine_for
 from bench.measures import correct_bits
 from bench.measures.accuracy import accuracy
 from bench.measures.cost import cost, training_macs
@@ -76,15 +77,15 @@ def measure_network(trial: Trial, data: Dataset, directory: Path, device: torch.
     """Take the measurements that results.json lacks; the file is replaced after each one."""
     recipe = trial.recipe
     net = build(recipe, data.train.images.shape[1], data.classes).to(device)
-    data = data.to(device)
-    results = results_before_measuring(recipe, data, directory, device, commit)
+    engine, data = engine_for(net, device), data.to(device)
+    results = results_before_measuring(recipe, data, directory, provenance.hardware(device, engine.name) | commit)
     missing = missing_measurements(trial, directory)
     for measurement in sorted(missing, key=lambda m: m.surrogate is not None):  # what may have to wait comes last
         if measurement.surrogate and not has_weights(directory.parent / measurement.surrogate):
             raise DataError(f"{SURROGATE_UNTRAINED} {measurement.surrogate}, which is not trained yet")
         test_images, started = data.test.slice(0, measurement.test_images), time.perf_counter()
         rows = []
-        for row in measurement_rows(net, recipe, directory, test_images, measurement):
+        for row in measurement_rows(engine, recipe, directory, test_images, measurement):
             rows.append(row)
             yield correct_bits.without(row)
         seconds = results["seconds"]
@@ -94,9 +95,7 @@ def measure_network(trial: Trial, data: Dataset, directory: Path, device: torch.
         write_json(directory / "results.json", results)
 
 
-def results_before_measuring(
-    recipe: Recipe, data: Dataset, directory: Path, device: torch.device, commit: dict
-) -> dict:
+def results_before_measuring(recipe: Recipe, data: Dataset, directory: Path, came_from: dict) -> dict:
     """results.json as it stands, with the facts of the trained network brought up to date."""
     results, epochs = read_results(directory), read_progress(directory)
     results |= {"key": recipe.key, "recipe": recipe.model_dump(mode="json")}
@@ -112,7 +111,7 @@ def results_before_measuring(
     if epochs:  # a training that was resumed may have run at several commits, and measuring at yet another
         commits = dict.fromkeys(row["commit"] for row in epochs)
         training = {"started": epochs[0]["time"], "trained_at": list(commits)}
-    results["provenance"] = training | {"finished": provenance.now()} | provenance.hardware(device) | commit
+    results["provenance"] = training | {"finished": provenance.now()} | came_from
     return results
 
 
@@ -121,24 +120,26 @@ def commit_label(commit: dict) -> str:
     return commit.get("git_commit", "unknown") + ("-dirty" if commit.get("git_dirty") else "")
 
 
-def measurement_rows(net, recipe: Recipe, directory: Path, test_images, measurement: Measurement) -> Iterator[dict]:
+def measurement_rows(
+    engine: Engine, recipe: Recipe, directory: Path, test_images, measurement: Measurement
+) -> Iterator[dict]:
     """Take one measurement, row by row, on the network's selected weights."""
     if measurement.probe == "accuracy":
         for lam in measurement.lambdas:
-            row = accuracy_of_selected_weights(net, recipe, directory, test_images, measurement, lam)
+            row = accuracy_of_selected_weights(engine, recipe, directory, test_images, measurement, lam)
             yield row | credit(measurement)
     else:
-        selection.load(net, directory)
-        yield from PROBES[measurement.probe](net, test_images, measurement, directory)
+        selection.load(engine.net, directory)
+        yield from PROBES[measurement.probe](engine, test_images, measurement, directory)
 
 
 def accuracy_of_selected_weights(
-    net, recipe: Recipe, directory: Path, test_images, measurement: Measurement, lam: float
+    engine: Engine, recipe: Recipe, directory: Path, test_images, measurement: Measurement, lam: float
 ) -> dict:
     """One row of `accuracy`. SA and RA come from different weights where ledger row 5 is `each`."""
     rows = {}
     for tag in {selection.nearest_tag(metric, lam, recipe, measurement.width) for metric in ("SA", "RA")}:
-        selection.load(net, directory, tag)
-        rows[tag] = accuracy(net, test_images, measurement, lam)
+        selection.load(engine.net, directory, tag)
+        rows[tag] = accuracy(engine, test_images, measurement, lam)
     sa, ra = (rows[selection.nearest_tag(metric, lam, recipe, measurement.width)] for metric in ("SA", "RA"))
     return sa | {name: ra[name] for name in ("robust_correct", "robust_hits")}

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from bench import ROOT
+from bench.engines import engine_class
 from bench.errors import BadInput
 from bench.run import provenance
 from bench.speed.implementations import OURS
@@ -57,7 +58,11 @@ def compare(options, device: torch.device, say: Callable[[str], None]) -> dict:
         row |= compare_row(checkouts, request, options.rounds, options.warmup)
         say(", ".join(cells(row)))
         rows.append(row)
-    about = {"command": options.command, "hardware": provenance.hardware(device), "rounds": options.rounds}
+    about = {
+        "command": options.command,
+        "hardware": provenance.hardware(device, engine_class(device).name),
+        "rounds": options.rounds,
+    }
     about |= {name: commit(root) for name, root in checkouts.items()}
     return about | {"finished": provenance.now(), "rows": rows}
 
@@ -131,7 +136,7 @@ def comparison_text(comparison: dict) -> str:
     over = [row for row in map(cells, rows) if {"OVER", "unclear"} & {row[7], row[11]}]
     about = (
         f"`{comparison['command']}`: this checkout {comparison['this']}, the other {comparison['other']}; "
-        f"{hardware['host_cpu']}, {hardware['device']}, kernels: {hardware['kernels']}, torch {hardware['torch']}, "
+        f"{hardware['host_cpu']}, {hardware['device']}, engine: {hardware['engine']}, torch {hardware['torch']}, "
         f"{comparison['finished']}; {comparison['rounds']} rounds. Ratios are this over the other; the limits are "
         f"{TIME_LIMIT - 1:.0%} for the median time and {MEMORY_LIMIT - 1:.0%} for peak memory."
     )

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from bench.data import Dataset, Images
-from bench.engines import cpu
-from bench.engines.cpu import malloc
+from bench.engines import Engine, engine_for
+from bench.engines.eager import EagerEngine
 from bench.models import build
 from bench.models.lambda_encoding import codebook
 from bench.speed import authors_checkout, authors_steps
@@ -37,21 +37,34 @@ def build_step(
     return suite_step(workload, task, device, OURS[implementation])
 
 
-def suite_step(workload: Workload, task: str, device: torch.device, precision: str) -> Step:
+def suite_step(
+    workload: Workload,
+    task: str,
+    device: torch.device,
+    precision: str,
+    make_engine: Callable[..., Engine] = engine_for,
+) -> Step:
     """The training loop's own epoch, of one batch, or its evaluation of held-out images."""
     recipe = workload.recipe(task, precision)
     net = build(recipe, workload.shape[0], CLASSES).to(device)
+    engine = make_engine(net, device)
     train, heldout = (Images(*random_images(workload, n, device)) for n in (workload.batch, workload.evaluated))
     data = Dataset("random", CLASSES, train, heldout, heldout)
-    if task == "evaluation":
-        return malloc.kept()(lambda: heldout_rows(net, recipe, data))
     optimiser, epochs = sgd(net, recipe), itertools.count()
-    return malloc.kept()(lambda: train_epoch(net, optimiser, recipe, data, next(epochs)))
+    engine.watch(optimiser)
+
+    def step() -> object:
+        with engine.training_memory():
+            if task == "evaluation":
+                return heldout_rows(engine, recipe, data)
+            return train_epoch(engine, optimiser, recipe, data, next(epochs))
+
+    return step
 
 
 def eager_step(workload: Workload, task: str, device: torch.device) -> Step:
     """`suite_step` in fp32 on the eager engine: plain PyTorch, layer by layer."""
-    return cpu.without()(suite_step(workload, task, device, "fp32"))
+    return suite_step(workload, task, device, "fp32", lambda net, device: EagerEngine(net))
 
 
 @dataclass

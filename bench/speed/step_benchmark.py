@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from bench import ROOT
+from bench.engines import engine_class
 from bench.run import provenance
 from bench.speed import flop_counts
 from bench.speed.implementations import OURS, PRECISION, build_step
@@ -23,7 +24,10 @@ PROFILED = "ours-bf16"
 def benchmark(options: argparse.Namespace, device: torch.device, say: Callable[[str], None]) -> dict:
     """{"command", "hardware", …, "networks": {name: see `benchmark_workload`}}."""
     result = {"finished": None, "command": options.command, "rounds": options.rounds, "device": device.type}
-    result |= provenance.git() | {"hardware": provenance.hardware(device), "reference": bool(options.reference)}
+    result |= provenance.git() | {
+        "hardware": provenance.hardware(device, engine_class(device).name),
+        "reference": bool(options.reference),
+    }
     result["networks"] = {}
     for name in options.only or WORKLOADS:
         workload = find_workload(name, device, options.batch)

@@ -27,8 +27,8 @@ def conditions(result: dict) -> str:
     device = "" if hardware["device"] == "cpu" else f"{hardware['device']}; "
     commit = result["commit"][:10] + (" with changes" if result["dirty"] else "")
     return (
-        f"`{result['command']}` on {device}{hardware['host_cpu']}, {hardware['threads']} threads, kernels: "
-        f"{hardware['kernels']}, torch {hardware['torch']}, Python {hardware['python']}, commit {commit}, "
+        f"`{result['command']}` on {device}{hardware['host_cpu']}, {hardware['threads']} threads, engine: "
+        f"{hardware['engine']}, torch {hardware['torch']}, Python {hardware['python']}, commit {commit}, "
         f"{result['finished']}; {result['rounds']} rounds."
     )
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from bench.data import Dataset, augment
-from bench.engines.cpu import malloc
+from bench.engines import Engine, engine_for
 from bench.engines.precision import autocast
 from bench.measures.accuracy import accuracy
 from bench.models import build
@@ -33,7 +33,8 @@ def train(recipe: Recipe, data: Dataset, directory: Path, device: torch.device) 
     Raises TrainingFailed when the loss is not finite, or the training images are fewer than a batch.
     """
     net = build(recipe, data.train.images.shape[1], data.classes).to(device)
-    optimiser = sgd(net, recipe)
+    engine, optimiser = engine_for(net, device), sgd(net, recipe)
+    engine.watch(optimiser)
     path = directory / "checkpoint" / "state.safetensors"
     state = checkpoint.load(path, net, optimiser)
     if len(data.train.images) < recipe.batch:
@@ -41,10 +42,10 @@ def train(recipe: Recipe, data: Dataset, directory: Path, device: torch.device) 
     data = data.to(device)
     for epoch in range(state.epoch, recipe.epochs):
         started = time.perf_counter()
-        with malloc.kept():
-            row = {"epoch": epoch + 1, "epochs": recipe.epochs} | train_epoch(net, optimiser, recipe, data, epoch)
+        with engine.training_memory():
+            row = {"epoch": epoch + 1, "epochs": recipe.epochs} | train_epoch(engine, optimiser, recipe, data, epoch)
             if schedule.selects(epoch, recipe.epochs):
-                row |= selection.consider(state, net, recipe, heldout_rows(net, recipe, data), epoch + 1)
+                row |= selection.consider(state, net, recipe, heldout_rows(engine, recipe, data), epoch + 1)
         state.epoch = epoch + 1
         checkpoint.save(path, net, optimiser, state)
         yield row | {"seconds": round(time.perf_counter() - started, 3)}
@@ -52,16 +53,12 @@ def train(recipe: Recipe, data: Dataset, directory: Path, device: torch.device) 
 
 
 def sgd(net: ConditionalNetwork, recipe: Recipe) -> torch.optim.SGD:
-    """As OAT.py 128 and PGDAT.py 88 have it; `fused` updates all parameters in one pass over each, and does not say so
-    by their version, by which the kernels know when to take a weight anew."""
+    """Make the optimiser of the authors' code (OAT.py 128, PGDAT.py 88), fused: one pass over each parameter."""
     options = {"momentum": recipe.momentum, "weight_decay": recipe.weight_decay, "fused": True}
-    optimiser = torch.optim.SGD(net.parameters(), lr=recipe.lr, **options)
-    parameters = list(net.parameters())
-    optimiser.register_step_post_hook(lambda *_: torch.autograd.graph.increment_version(parameters))
-    return optimiser
+    return torch.optim.SGD(net.parameters(), lr=recipe.lr, **options)
 
 
-def train_epoch(net: ConditionalNetwork, optimiser, recipe: Recipe, data: Dataset, epoch: int) -> dict:
+def train_epoch(engine: Engine, optimiser, recipe: Recipe, data: Dataset, epoch: int) -> dict:
     """One pass over the training images, in whole batches. All randomness comes from (recipe.seed, epoch)."""
     device, objective, widths = data.train.images.device, OBJECTIVES[recipe.method], recipe.widths or (1.0,)
     seeds = np.random.SeedSequence([recipe.seed, epoch]).generate_state(3).tolist()
@@ -72,8 +69,7 @@ def train_epoch(net: ConditionalNetwork, optimiser, recipe: Recipe, data: Datase
     order = torch.randperm(len(data.train.images), generator=cpu_rng).to(device)
     steps = len(order) // recipe.batch
     total, hits = torch.zeros((), device=device), {"sa": [], "ra": []}
-    if not net.training:
-        net.train()
+    engine.net.train()
     for i in range(steps):
         lr = schedule.learning_rate(recipe.schedule, recipe.lr, epoch * steps + i, steps, recipe.epochs)
         for group in optimiser.param_groups:
@@ -87,7 +83,7 @@ def train_epoch(net: ConditionalNetwork, optimiser, recipe: Recipe, data: Datase
         for width in widths:
             batch = Batch(x, y, lam, zeros, rng, width)
             with autocast(recipe.precision, device):  # around the whole step, so that each weight is cast once
-                for term in objective(net, recipe, batch):
+                for term in objective(engine, recipe, batch):
                     term.backward()
                     total += term.detach()
             for metric, pairs in batch.correct.items():
@@ -104,11 +100,11 @@ def share(pairs: list[tuple[torch.Tensor, int]]) -> float | None:
     return sum(hits for hits, _ in pairs).item() / sum(n for _, n in pairs) if pairs else None
 
 
-def heldout_rows(net: ConditionalNetwork, recipe: Recipe, data: Dataset) -> list[dict]:
+def heldout_rows(engine: Engine, recipe: Recipe, data: Dataset) -> list[dict]:
     """SA and RA on the held-out images at every trained λ and width, under PGD-7, in the training precision."""
     lams, rows = recipe.lambdas or (recipe.lam,), []
     step = recipe.attack_step(steps=ATTACKS["pgd7"].steps)
     for width in recipe.widths or (1.0,):
         what = Measurement(attack="pgd7", epsilon=recipe.epsilon, step=step, lambdas=lams, width=width)
-        rows += [accuracy(net, data.heldout, what, lam, recipe.precision) for lam in lams]
+        rows += [accuracy(engine, data.heldout, what, lam, recipe.precision) for lam in lams]
     return rows

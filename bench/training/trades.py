@@ -17,12 +17,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bench.attacks.pgd import pgd
-from bench.models.network import ConditionalNetwork
+from bench.engines import Engine
 from bench.spec.recipe import Recipe
-from bench.training.objectives import OBJECTIVES, Batch, count, logits, under_attack
+from bench.training.objectives import OBJECTIVES, Batch, count, logits, model_under_attack
 
 
-def oat_trades(net: ConditionalNetwork, recipe: Recipe, batch: Batch) -> Iterator[Tensor]:
+def oat_trades(engine: Engine, recipe: Recipe, batch: Batch) -> Iterator[Tensor]:
     """One term: attack, clean pass, adversarial pass, the order of TRADES' code.
 
     The clean pass goes through the branches as OAT's does (λ=0 → BN_c, the rest → BN_a; ledger row 4), the adversarial
@@ -32,13 +32,13 @@ def oat_trades(net: ConditionalNetwork, recipe: Recipe, batch: Batch) -> Iterato
     """
     start, zeros = 0 if recipe.protocol.attack_lam0 == "make" else batch.zeros, batch.zeros
     part, whole = slice(start, None), slice(None)
-    adv = craft_kl(net, recipe, batch, part) if start < len(batch.x) else None
+    adv = craft_kl(engine, recipe, batch, part) if start < len(batch.x) else None
     clean_zeros = len(batch.x) if recipe.protocol.clean_branch == "always-c" else zeros
-    clean = logits(net, recipe, batch, batch.x, clean_zeros, whole)
+    clean = logits(engine, recipe, batch, batch.x, clean_zeros, whole)
     count(batch, clean, "sa", whole)
     loss = F.cross_entropy(clean, batch.y, reduction="sum")
     if adv is not None:
-        adversarial = logits(net, recipe, batch, adv, zeros - start, part)
+        adversarial = logits(engine, recipe, batch, adv, zeros - start, part)
         count(batch, adversarial, "ra", part)
         loss = loss + recipe.beta * (batch.lam[part] * kl(adversarial, clean[part].log_softmax(1))).sum()
     yield loss / len(batch.x)
@@ -49,15 +49,15 @@ def kl(outputs: Tensor, target: Tensor) -> Tensor:
     return F.kl_div(outputs.log_softmax(1), target, reduction="none", log_target=True).sum(1)
 
 
-def craft_kl(net: ConditionalNetwork, recipe: Recipe, batch: Batch, part: slice) -> Tensor:
+def craft_kl(engine: Engine, recipe: Recipe, batch: Batch, part: slice) -> Tensor:
     """x' for `part` of the batch: PGD on KL(f(x) ‖ f(x')) from a small Gaussian step off x, where the KL is 0 and flat.
     f(x) is a constant to it. BN is in eval mode, as in TRADES' code, unless ledger row 12 says otherwise."""
     x = batch.x[part]
-    conditioned = under_attack(net, recipe, batch, part)
+    model = model_under_attack(engine, recipe, batch, part)
     with torch.no_grad():
-        target = conditioned(x).float().log_softmax(1)
+        target = model(x).float().log_softmax(1)
     size = recipe.epsilon, recipe.attack_step(), recipe.attack_steps
-    return pgd(conditioned, x, target, *size, batch.rng, start="near", loss=kl)
+    return pgd(model, x, target, *size, batch.rng, start="near", loss=kl)
 
 
 OBJECTIVES["oat_trades"] = oat_trades

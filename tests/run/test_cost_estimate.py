@@ -4,9 +4,9 @@ import json
 
 import pytest
 import torch
+from bench.engines.conditioned import Conditioned
 
 from bench.data import describe
-from bench.engines.conditioned import Conditioned
 from bench.measures.cost import cost
 from bench.run import pass_timing
 from bench.run.cost_estimate import STEP_OVERHEAD, Estimator, wall_seconds

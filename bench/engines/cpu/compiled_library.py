@@ -1,8 +1,7 @@
-"""The C kernels as a shared library: compiled for this very processor when first needed (5 s), then kept in `build/`.
+"""The C kernels as a shared library: compiled for this processor when first needed (5 s), then kept in `build/`.
 
-Where there is no compiler, or the machine is not x86-64 with AVX2 under Linux, there is no library, and torch's own
-operators do the work. `BENCH_KERNELS=off` asks for that too; `BENCH_KERNELS=avx2` for what a processor without AVX-512
-gets.
+There is no library without gcc, and on other machines than x86-64 with AVX2 under Linux. BENCH_KERNELS=avx2 compiles
+for processors without AVX-512.
 """
 
 import ctypes
@@ -29,7 +28,7 @@ STORED = {torch.float32: [], torch.bfloat16: ["-DBF16"]}
 
 @functools.cache
 def library(dtype: torch.dtype) -> ctypes.CDLL | None:
-    """The kernels for images stored in fp32 or bf16; None where torch must do without."""
+    """The kernels for images stored in fp32 or bf16; None where they cannot be had (why_missing)."""
     if os.environ.get("BENCH_KERNELS", "on") == "off" or not vectors():
         return None
     compiler = shutil.which("gcc")
@@ -37,53 +36,59 @@ def library(dtype: torch.dtype) -> ctypes.CDLL | None:
         return None
     text = b"".join(path.read_bytes() for path in sorted(SOURCES.glob("*.[ch]")))
     command = [compiler, *FLAGS, *VECTORS[vectors()], *STORED[dtype], str(SOURCES / "kernels.c"), "-lm"]
-    about = [text, " ".join(command).encode(), flags().encode(), version(compiler).encode()]
-    name = f"units-{hashlib.sha256(b'|'.join(about)).hexdigest()[:16]}.so"
+    identity = [text, " ".join(command).encode(), flags().encode(), version(compiler).encode()]
+    name = f"units-{hashlib.sha256(b'|'.join(identity)).hexdigest()[:16]}.so"
     for folder in (BUILD, Path(tempfile.gettempdir()) / f"oat-bench-{os.getuid()}"):
         try:
-            return ctypes.CDLL(str(built(command, ours(folder) / name)))
+            return ctypes.CDLL(str(compiled(command, private_folder(folder) / name)))
         except OSError:
             continue  # a folder that cannot be written, or a library that cannot be loaded
     return None
 
 
-def about() -> str:
-    """Whose convolutions a CPU's numbers come from: `own (avx512)`, `own (avx2)` or `torch`."""
-    return "torch" if library(torch.float32) is None else f"own ({vectors()})"
+def why_missing() -> str | None:
+    """Why there is no library on this machine, in one line; None where there is one."""
+    if os.environ.get("BENCH_KERNELS") == "off":
+        return "BENCH_KERNELS=off"
+    if not vectors():
+        return "the kernels need Linux on an x86-64 processor with AVX2"
+    if shutil.which("gcc") is None:
+        return "gcc, which compiles the kernels, is not installed"
+    return None if library(torch.float32) else "gcc cannot compile the kernels, or their library cannot be loaded"
 
 
-def ours(folder: Path) -> Path:
-    """The folder, made unless it is there. Raises OSError where others might have put a library there."""
+def private_folder(folder: Path) -> Path:
+    """Make the folder. Raises OSError where another user might have put a library there."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    about = folder.stat()
-    if about.st_uid != os.getuid() or about.st_mode & 0o022:
+    status = folder.stat()
+    if status.st_uid != os.getuid() or status.st_mode & 0o022:
         raise OSError(f"{folder} is another user's, or others may write there")
     return folder
 
 
-def built(command: list[str], path: Path) -> Path:
-    """The library, compiled unless it is there. Raises OSError where it cannot be."""
+def compiled(command: list[str], path: Path) -> Path:
+    """Compile the library unless it exists. Raises OSError where it cannot be compiled."""
     if not path.exists():
         temporary = path.with_suffix(f".{os.getpid()}.tmp")
-        done = subprocess.run([*command, "-o", str(temporary)], capture_output=True, text=True)
-        if done.returncode:
-            raise OSError(done.stderr)
+        result = subprocess.run([*command, "-o", str(temporary)], capture_output=True, text=True)
+        if result.returncode:
+            raise OSError(result.stderr)
         os.replace(temporary, path)
     return path
 
 
 @functools.cache
 def vectors() -> str | None:
-    """`avx512` or `avx2`, what the kernels are compiled for; None where they are not to be used."""
+    """`avx512` or `avx2`, for which the kernels are compiled; None where this machine has neither."""
     if platform.system() != "Linux" or platform.machine() != "x86_64":
         return None
-    has, wide = set(flags().split()), os.environ.get("BENCH_KERNELS") != "avx2"
-    return "avx512" if wide and "avx512f" in has else "avx2" if {"avx2", "fma"} <= has else None
+    features, wide = set(flags().split()), os.environ.get("BENCH_KERNELS") != "avx2"
+    return "avx512" if wide and "avx512f" in features else "avx2" if {"avx2", "fma"} <= features else None
 
 
 @functools.cache
 def flags() -> str:
-    """What this processor can do, as Linux lists it."""
+    """The features of this processor, as Linux lists them."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -97,5 +102,5 @@ def version(compiler: str) -> str:
 
 
 def lanes() -> int:
-    """Floats in a vector: channels come in multiples of it."""
+    """Floats in a vector. The kernels take multiples of this number of channels."""
     return 16 if vectors() == "avx512" else 8

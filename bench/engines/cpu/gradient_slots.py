@@ -1,5 +1,4 @@
-"""All gradients of a way back in one new tensor, of which each parameter gets a view: one allocation in place of a
-hundred."""
+"""All parameter gradients of a backward pass as views of one new tensor: one allocation instead of a hundred."""
 
 import ctypes
 from dataclasses import dataclass
@@ -12,17 +11,17 @@ ALIGNED = 16  # floats
 
 @dataclass(frozen=True)
 class Slot:
-    """A view."""
+    """The shape, strides and offset of one gradient in the tensor."""
 
     shape: tuple[int, ...]
     strides: tuple[int, ...]
     offset: int
 
     def row(self, i: int) -> "Slot":
-        """One of a matrix's."""
+        """The slot of row i."""
         return Slot(self.shape[1:], self.strides[1:], self.offset + i * self.strides[0])
 
-    def of(self, whole: Tensor) -> Tensor:
+    def view(self, whole: Tensor) -> Tensor:
         return whole.as_strided(self.shape, self.strides, self.offset)
 
 
@@ -31,17 +30,17 @@ class Slots:
         self.fields, self.floats = [], 0
 
     def add(self, structure: ctypes.Structure, field: str, shape: tuple[int, ...]) -> Slot:
-        """A structure's field is to point to a slot; of four dimensions it is channels_last."""
+        """Add a slot to which a field of a C struct will point. Four dimensions are laid out channels_last."""
         like = torch.empty(shape, device="meta")
         if len(shape) == 4:
             like = like.contiguous(memory_format=torch.channels_last)
-        found = Slot(tuple(shape), like.stride(), self.floats)
+        slot = Slot(tuple(shape), like.stride(), self.floats)
         self.fields.append((structure, field, 4 * self.floats))
         self.floats += -(-Size(shape).numel() // ALIGNED) * ALIGNED
-        return found
+        return slot
 
-    def point(self) -> Tensor:
-        """A new tensor, to which the fields point from now on."""
+    def allocate(self) -> Tensor:
+        """Allocate the tensor of one backward pass and point the fields into it."""
         whole = torch.empty(self.floats)
         at = whole.data_ptr()
         for structure, field, offset in self.fields:

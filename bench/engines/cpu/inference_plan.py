@@ -1,7 +1,7 @@
-"""A network in eval mode as two lists of units (unit.h): forward, and backward to the image. Nothing between the
-convolutions is left of it: scale, shift, sums and ReLU are what a convolution does to its result before it stores it.
+"""The eval-mode network as two lists of C structs (csrc/fused_conv.h): forward, and backward to the image.
 
-The lists hold for images of one shape, one width and storage type; λ and the weights may change between runs.
+Scale, shift, sums and ReLU are part of the convolutions, which apply them to a result before it is stored. A plan
+serves images of one shape, one width and one storage type; λ and the weights may change between runs.
 """
 
 import ctypes
@@ -13,147 +13,153 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from bench.engines.cpu import convolution
+from bench.engines.cpu.buffers import Buffer, ShapedStep, images, lay_out, shaped_steps
 from bench.engines.cpu.c_structs import LONG, POINTWISE, Head, Unit, point, run_units
 from bench.engines.cpu.compiled_library import library
-from bench.engines.cpu.convolution import Weighted
-from bench.engines.cpu.lowering import Buffer, Recording, Step, Unsupported, images, lay_out
-from bench.engines.cpu.weights import Weights
+from bench.engines.cpu.lowering import Step
+from bench.engines.cpu.packed_weights import PackedWeights, PlanWeights, WeightUse
+from bench.engines.cpu.parameter_pointers import point_to_parameters
+from bench.models.dual_bn import Condition
 
 
 @dataclass
-class Planned:
-    """A unit and the buffers that its fields point to; its weights and norm are pointed to before each run."""
+class PlannedUnit:
+    """A struct and the buffers that its fields point to. `step`: the step whose weights it uses, if any; `norm`: the
+    index of its norm layer in Condition.affine. Weights, scale and shift are set before each run."""
 
     unit: Unit
     buffers: dict[str, Buffer]
-    norm: int | None = None  # its place in Condition.affine
+    norm: int | None = None
     shift: bool = True
-    step: Step | None = None  # whose weights, if any
+    step: ShapedStep | None = None
 
 
-class Tape:
-    """Raises Unsupported where the network asks for what the kernels have not."""
+class InferencePlan:
+    """Raises Unsupported where the kernels cannot compute a step."""
 
-    def __init__(self, net: nn.Module, cond, shape: tuple[int, int, int], dtype: torch.dtype, capacity: int):
-        self.dtype, self.capacity, self.runs, self.head = dtype, capacity, 0, net.head
-        self.pointed = {}  # by direction: the condition
-        recorded = Recording(net, cond, shape)
-        self.steps, self.source, self.end = recorded.steps, recorded.source, recorded.end
-        if any(step.share for step in self.steps):
-            raise Unsupported("dropout")
+    def __init__(
+        self,
+        steps: list[Step],
+        head: nn.Linear,
+        width: float,
+        packed: PackedWeights,
+        shape: tuple[int, int, int],
+        dtype: torch.dtype,
+        capacity: int,
+    ):
+        self.dtype, self.capacity, self.runs, self.head = dtype, capacity, 0, head
+        self.pointed_to: dict[bool, Condition] = {}  # by direction
+        self.source, self.steps = shaped_steps(steps, shape, width)
+        self.features = self.steps[-1].y
         for step in self.steps:
-            step.y.buffer.keep = step.relu or step.y is self.end
+            step.y.buffer.keep = step.relu or step.y is self.features
         self.forward = self.plan_forward()
-        self.grad, self.to_image, self.backward = self.plan_backward()
-        self.forward_list, self.backward_list = (self.laid_out(units) for units in (self.forward, self.backward))
-        self.weights = {False: self.weights_of(self.forward, False), True: self.weights_of(self.backward, True)}
+        self.to_features, self.to_image, self.backward = self.plan_backward()
+        self.forward_structs, self.backward_structs = map(self.laid_out, (self.forward, self.backward))
+        parts = {False: self.forward, True: self.backward}
+        self.weights = {back: PlanWeights(packed, weight_uses(units, back)) for back, units in parts.items()}
 
-    def plan_forward(self) -> list[Planned]:
-        units, done = [], set()
+    def plan_forward(self) -> list[PlannedUnit]:
+        units, fused = [], set()
         for step in self.steps:
-            if step not in done:
-                others = [other for other in self.steps if step.y in (other.x, other.plus)]
-                after = next((other for other in others if follows(step, other)), None)
-                done.add(after)
-                units += self.forward_units(step, after, kept=len(others) > 1)
+            if step not in fused:
+                users = [other for other in self.steps if step.y in (other.x, other.residual)]
+                norm_step = next((other for other in users if fuses(step, other)), None)
+                fused.add(norm_step)
+                units += self.forward_units(step, norm_step, used_elsewhere=len(users) > 1)
         return units
 
-    def forward_units(self, step: Step, after: Step | None, kept: bool) -> list[Planned]:
-        """Those of a step, and of the norm `after` it, if any; whether others too take what lies between the two."""
-        last = after or step
+    def forward_units(self, step: ShapedStep, norm_step: ShapedStep | None, used_elsewhere: bool) -> list[PlannedUnit]:
+        """The units of a step and of the norm that follows it, if that is fused; `used_elsewhere`: whether other steps
+        read the value between the two, which is then stored too."""
+        last = norm_step or step
         buffers = {"x": step.x.buffer, "y": last.y.buffer}
-        if step.plus is not None:
-            buffers["before" if after else "after"] = step.plus.buffer
-        if after and kept:
+        if step.residual is not None:
+            buffers["before" if norm_step else "after"] = step.residual.buffer
+        if norm_step and used_elsewhere:
             buffers["raw"] = step.y.buffer
         parts = convolution.units(step.geometry, False) if step.geometry else [pointwise(step.y.shape)]
         for unit in parts:
             unit.relu = last.relu
-        conv = step if step.conv else None
-        return [Planned(unit, buffers, index(last), True, conv) for unit in parts]
+        return [PlannedUnit(unit, buffers, norm_index(last), True, step if step.conv else None) for unit in parts]
 
-    def plan_backward(self) -> tuple[Buffer, Buffer, list[Planned]]:
-        """The buffers of the gradients to the features and to the image, and the units from the one to the other."""
-        units, grad = [], Buffer(self.end.shape, keep=True)
-        pending = {self.end: [grad]}  # what adds up to a value's gradient: buffers, or (step, gradient to its conv)
+    def plan_backward(self) -> tuple[Buffer, Buffer, list[PlannedUnit]]:
+        """Returns the buffers of the gradients to the features and to the image, and the units between them."""
+        units, to_features = [], Buffer(self.features.shape, keep=True)
+        pending = {
+            self.features: [to_features]
+        }  # the terms of a value's gradient: buffers, or (step, gradient of conv)
         for step in reversed(self.steps):
-            parts = pending.pop(step.y)
+            terms = pending.pop(step.y)
             mask = step.y.buffer if step.relu else None
-            raw, scaled = self.complete(units, parts, step.y.shape, mask, index(step), step.plus)
-            if step.plus is not None:
-                pending.setdefault(step.plus, []).append(raw)
-            pending.setdefault(step.x, []).append((step, scaled) if step.conv else scaled)
-        to_image, _ = self.complete(units, pending.pop(self.source), self.source.shape, None, None, None)
+            before_norm, after_norm = self.sum_terms(units, terms, step.y.shape, mask, norm_index(step), step.residual)
+            if step.residual is not None:
+                pending.setdefault(step.residual, []).append(before_norm)
+            pending.setdefault(step.x, []).append((step, after_norm) if step.conv else after_norm)
+        to_image, _ = self.sum_terms(units, pending.pop(self.source), self.source.shape, None, None, None)
         to_image.keep = True
-        return grad, to_image, units
+        return to_features, to_image, units
 
     @staticmethod
-    def complete(units, parts, shape, mask, norm, wanted) -> tuple[Buffer, Buffer]:
-        """Append the units that add up `parts`, the gradient to a unit's result, and take it back through its ReLU and
-        norm. Returns the gradients before (right only where `wanted`) and after the norm."""
-        buffers = [part for part in parts if isinstance(part, Buffer)]
-        convs = [part for part in parts if not isinstance(part, Buffer)]
-        convs.sort(key=lambda conv: conv[0].geometry.kernel)  # a shortcut's, which reaches few pixels, first
+    def sum_terms(units, terms, shape, mask, norm, residual) -> tuple[Buffer, Buffer]:
+        """Append the units that sum `terms`, the gradient of a step's result, and take it back through the step's ReLU
+        and norm. Returns the gradients before (valid only with a residual) and after the norm."""
+        buffers = [term for term in terms if isinstance(term, Buffer)]
+        convs = [term for term in terms if not isinstance(term, Buffer)]
+        convs.sort(key=lambda conv: conv[0].geometry.kernel)  # a shortcut, which reaches few pixels, first
 
-        def append(last: bool, conv=None, then=None) -> Buffer:
-            made = Buffer(shape)
-            found = {"y": made}
+        def append(last: bool, conv=None, following_conv=None) -> Buffer:
+            result = Buffer(shape)
+            fields = {"y": result}
             if conv is None:
-                found["x"] = buffers.pop(0)
+                fields["x"] = buffers.pop(0)
             if buffers:
-                found["before"] = buffers.pop(0)
+                fields["before"] = buffers.pop(0)
             scale = None
             if last:
-                found |= {"mask": mask} if mask else {}
+                fields |= {"mask": mask} if mask else {}
                 scale = norm
-                if norm is not None and wanted is not None:
-                    found["raw"] = Buffer(shape)
+                if norm is not None and residual is not None:
+                    fields["raw"] = Buffer(shape)
             if conv is None:
-                units.append(Planned(pointwise(shape), found, scale, False))
+                units.append(PlannedUnit(pointwise(shape), fields, scale, False))
             else:
                 step, grad = conv
                 parts = convolution.units(step.geometry, True)
-                alone = not last and "before" not in found
-                if alone and then and convolution.joins(step.geometry, then[0].geometry):
-                    made.shape, parts = (shape[0], *step.geometry.out), [convolution.reached(step.geometry)]
-                elif alone:  # where no tap reaches, a buffer of its own stays at 0
-                    parts, made.keep = [unit for unit in parts if convolution.weighted(unit)], True
+                alone = not last and "before" not in fields
+                if alone and following_conv and convolution.joins(step.geometry, following_conv[0].geometry):
+                    result.shape, parts = (shape[0], *step.geometry.out), [convolution.reached_pixels(step.geometry)]
+                elif alone:  # pixels that no tap reaches stay 0 in a buffer that is not reused
+                    parts, result.keep = [unit for unit in parts if convolution.has_weights(unit)], True
                 for unit in parts:
-                    unit.sparse = "before" in found and found["before"].shape != shape
-                units.extend(Planned(unit, found | {"x": grad}, scale, False, step) for unit in parts)
-            buffers.insert(0, made)
-            return found.get("raw", made)
+                    unit.sparse = "before" in fields and fields["before"].shape != shape
+                units.extend(PlannedUnit(unit, fields | {"x": grad}, scale, False, step) for unit in parts)
+            buffers.insert(0, result)
+            return fields.get("raw", result)
 
-        raw = buffers[0] if buffers else None
+        before_norm = buffers[0] if buffers else None
         plain = mask is None and norm is None
         while len(buffers) > (1 if convs or plain else 2):
-            raw = append(False)
-        for conv, then in itertools.zip_longest(convs, convs[1:]):
-            raw = append(then is None, conv, then)
+            before_norm = append(False)
+        for conv, following_conv in itertools.zip_longest(convs, convs[1:]):
+            before_norm = append(following_conv is None, conv, following_conv)
         if not convs and not plain:
-            raw = append(True)
-        return raw, buffers[0]
+            before_norm = append(True)
+        return before_norm, buffers[0]
 
-    def laid_out(self, units: list[Planned]) -> ctypes.Array:
+    def laid_out(self, units: list[PlannedUnit]) -> ctypes.Array:
         lay_out([(planned.unit, planned.buffers) for planned in units], self.capacity, self.dtype)
-        array = (Unit * len(units))(*(planned.unit for planned in units))
-        for planned, unit in zip(units, array, strict=True):
-            planned.unit = unit
-        return array
+        structs = (Unit * len(units))(*(planned.unit for planned in units))
+        for planned, struct in zip(units, structs, strict=True):
+            planned.unit = struct
+        return structs
 
-    def weights_of(self, units: list[Planned], backward: bool) -> Weights:
-        found = {}
-        for planned in units:
-            if planned.step is not None:
-                found.setdefault(planned.step, []).append(planned.unit)
-        return Weights([Weighted(step.conv, step.geometry, backward, parts) for step, parts in found.items()])
-
-    def point(self, backward: bool, cond) -> None:
-        """To the weights as they are now, and to what the images are conditioned on."""
+    def point(self, backward: bool, cond: Condition) -> None:
+        """Point to the weights of today, and to the scales and shifts of the condition."""
         self.weights[backward].refresh()
-        if self.pointed.get(backward) is cond:
+        if self.pointed_to.get(backward) is cond:
             return
-        self.pointed[backward] = cond
+        self.pointed_to[backward] = cond
         row = None if cond.rows is None else cond.rows.data_ptr()
         for planned in self.backward if backward else self.forward:
             if planned.norm is not None:
@@ -162,13 +168,13 @@ class Tape:
                 unit.row = row if scale.shape[0] > 1 else None
 
     def run(self, backward: bool, n: int) -> None:
-        """What `point` has pointed to."""
-        run_units(library(self.dtype), self.backward_list if backward else self.forward_list, n)
+        """Run a direction on the first n images, after `point`."""
+        run_units(library(self.dtype), self.backward_structs if backward else self.forward_structs, n)
 
     def classifier(self, buffer: Buffer, logits: Tensor) -> Head:
         return classifier(self.head, buffer, logits)
 
-    def logits_of(self, x: Tensor, cond) -> Tensor:
+    def logits(self, x: Tensor, cond: Condition) -> Tensor:
         """(n, classes) fp32."""
         self.runs += 1
         n = x.shape[0]
@@ -176,35 +182,43 @@ class Tape:
         self.point(False, cond)
         self.run(False, n)
         logits = torch.empty(n, self.head.out_features)
-        library(self.dtype).classify(ctypes.byref(self.classifier(self.end.buffer, logits)), LONG(n))
+        library(self.dtype).classify(ctypes.byref(self.classifier(self.features.buffer, logits)), LONG(n))
         return logits
 
-    def gradient_of(self, grad: Tensor, cond) -> Tensor:
-        """(n, C, H, W) fp32 to the images of the last run, from the gradient (n, classes) to their logits."""
+    def image_gradient(self, grad: Tensor, cond: Condition) -> Tensor:
+        """Gradient (n, classes) of the logits of the last run → (n, C, H, W) fp32 gradient of its images."""
         n, grad = grad.shape[0], grad.float().contiguous()
-        library(self.dtype).classify_back(ctypes.byref(self.classifier(self.grad, grad)), LONG(n))
+        library(self.dtype).classify_back(ctypes.byref(self.classifier(self.to_features, grad)), LONG(n))
         self.point(True, cond)
         self.run(True, n)
-        return images(self.to_image, n).to(torch.float32, copy=True)  # the next run takes the buffer
+        return images(self.to_image, n).to(torch.float32, copy=True)  # the next run overwrites the buffer
 
 
-def classifier(head: nn.Linear, buffer: Buffer, logits: Tensor) -> Head:
-    """Between features' maps, or the gradient to them, and logits (N, classes)."""
+def weight_uses(units: list[PlannedUnit], backward: bool) -> list[WeightUse]:
+    by_step: dict[ShapedStep, list[Unit]] = {}
+    for planned in units:
+        if planned.step is not None:
+            by_step.setdefault(planned.step, []).append(planned.unit)
+    return [WeightUse(step.conv, step.geometry, backward, structs) for step, structs in by_step.items()]
+
+
+def classifier(head: nn.Linear, buffer: Buffer, logits: Tensor | None) -> Head:
+    """The struct between the features, or the gradient to them, in `buffer` and (n, classes) logits."""
     channels, height, width = buffer.shape
-    found = Head(height * width, channels, head.out_features, head.weight.stride(0))
-    point(found, {"weight": head.weight, "bias": head.bias, "maps": buffer.tensor, "logits": logits})
-    return found
+    struct = Head(height * width, channels, head.out_features, head.weight.stride(0))
+    point_to_parameters(struct, {"weight": head.weight, "bias": head.bias})
+    point(struct, {"maps": buffer.tensor, "logits": logits})
+    return struct
 
 
-def follows(step: Step, other: Step) -> bool:
-    """Whether `other`, which takes what `step` makes, is a norm that the step's own units can do before they store it,
-    as where a block begins with its norm."""
+def fuses(step: ShapedStep, other: ShapedStep) -> bool:
+    """Whether `other`, which reads the result of `step`, is a norm that the units of `step` can apply before they store
+    it, as where a pre-activation block begins."""
     bare = step.conv is not None and step.norm is None and not step.relu
-    return bare and other.x is step.y and other.conv is None and other.norm is not None and other.plus is None
+    return bare and other.x is step.y and other.conv is None and other.norm is not None and other.residual is None
 
 
-def index(step: Step) -> int | None:
-    """The place of a step's norm in Condition.affine."""
+def norm_index(step: ShapedStep) -> int | None:
     return None if step.norm is None else step.norm.index
 
 
@@ -213,30 +227,20 @@ def pointwise(shape: tuple[int, int, int]) -> Unit:
     return Unit(POINTWISE, height, width, channels, height, width, channels)
 
 
-class Logits(torch.autograd.Function):
+class InferenceLogits(torch.autograd.Function):
     """x (N, C, H, W) → (N, classes), with a gradient to x alone."""
 
     @staticmethod
-    def forward(ctx, x: Tensor, tape: Tape, cond) -> Tensor:
-        found = tape.logits_of(x, cond)
-        ctx.tape, ctx.cond, ctx.run, ctx.x = tape, cond, tape.runs, x
-        return found
+    def forward(ctx, x: Tensor, plan: InferencePlan, cond: Condition) -> Tensor:
+        logits = plan.logits(x, cond)
+        ctx.plan, ctx.cond, ctx.run, ctx.x = plan, cond, plan.runs, x
+        return logits
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad: Tensor):
-        tape = ctx.tape
-        if tape.runs != ctx.run:  # another pass has used the buffers since
-            tape.logits_of(ctx.x, ctx.cond)
-            ctx.run = tape.runs
-        return tape.gradient_of(grad, ctx.cond), None, None
-
-
-class Lists(dict):
-    """A network's tapes and training passes; a copy of the network makes its own."""
-
-    def __deepcopy__(self, _) -> "Lists":
-        return Lists()
-
-    def __reduce__(self):
-        return Lists, ()
+        plan = ctx.plan
+        if plan.runs != ctx.run:  # another run has overwritten the buffers
+            plan.logits(ctx.x, ctx.cond)
+            ctx.run = plan.runs
+        return plan.image_gradient(grad, ctx.cond), None, None

@@ -1,109 +1,136 @@
-"""A network as the steps it takes: `net.features` is called once with a `Value` in place of images, and
-`bench.models.unit` and `dropout` record what they are asked."""
+"""Lower the plain forward of a network, by torch.fx, to the steps that the C kernels compute.
 
-import ctypes
-from collections.abc import Iterable
+Every backbone is a chain of fused blocks y = dropout(ReLU(norm(conv(x)) + residual)) with every part optional: a Step.
+The plans (inference_plan, training_plan) and the layer-wise path (layerwise) all run the same steps.
+"""
+
+import operator
+from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor, nn
+import torch.nn.functional as F
+from torch import fx, nn
 
-from bench.engines.cpu import convolution
-from bench.engines.cpu.compiled_library import lanes
+from bench.models.dual_bn import ConditionalNorm
+from bench.models.network import ConditionalNetwork
+from bench.models.slimmable import SlimConv2d
+
+INPUT = -1  # the index of the images among the values; value i is the output of step i
 
 
 class Unsupported(Exception):
-    """The kernels have no unit for what the network asks."""
-
-
-@dataclass(eq=False)
-class Buffer:
-    """Memory for a value or its gradient, at first 0; `keep` where none else may have it."""
-
-    shape: tuple[int, int, int]
-    keep: bool = False
-    tensor: Tensor | None = None
-
-
-@dataclass(eq=False)
-class Value:
-    """Images (channels, height, width) that one step makes and others take."""
-
-    recording: "Recording"
-    shape: tuple[int, int, int]
-    buffer: Buffer
+    """The kernels cannot compute what the network does."""
 
 
 @dataclass(eq=False)
 class Step:
-    """y = ReLU(norm(conv(x)) + plus), any part absent, of which a `share` is dropped."""
+    """One fused block. `x` and `residual` are indices of values. `dropout` holds in training mode alone."""
 
-    x: Value
-    y: Value
-    conv: nn.Conv2d | None = None
-    norm: nn.Module | None = None
-    plus: Value | None = None
+    x: int
+    conv: SlimConv2d | None = None
+    norm: ConditionalNorm | None = None
+    residual: int | None = None
     relu: bool = False
-    share: float = 0.0
-    geometry: convolution.Shape | None = None
+    dropout: float = 0.0
 
 
-class Recording:
-    """`steps` from the `source` to the `end`. Raises Unsupported where a network asks for what the kernels lack."""
+class Tracer(fx.Tracer):
+    """Keeps convolutions and norm layers whole."""
 
-    def __init__(self, net: nn.Module, cond, shape: tuple[int, int, int]):
-        self.steps = []
-        self.source = Value(self, shape, Buffer(shape, keep=True))
-        self.end = net.features(self.source, cond)
+    def is_leaf_module(self, module: nn.Module, name: str) -> bool:
+        return isinstance(module, SlimConv2d | ConditionalNorm)
 
-    def unit(self, x: Value, width: float, conv, norm, plus: Value | None, relu: bool) -> Value:
-        """What `bench.models.unit` calls with a Value."""
-        shape, geometry = x.shape, None
-        outputs = x.shape[0] if conv is None else conv.outputs(width)
-        if outputs % lanes() or conv is not None and not convolution.supported(conv, x.shape[0], outputs):
-            raise Unsupported(f"{x.shape[0]} channels in, {outputs} out")
-        if conv is not None:
-            geometry = convolution.shape_of(conv, *x.shape, outputs)
-            shape = (outputs, *geometry.out)
-        return self.append(Step(x, Value(self, shape, Buffer(shape)), conv, norm, plus, relu, geometry=geometry))
 
-    def dropout(self, x: Value, share: float) -> Value:
-        """What `bench.models.dropout` calls: the norm that made x does it, so that none may have taken x before."""
-        step = self.steps[-1]
-        if step.y is not x or step.norm is None or not step.relu or step.share:
-            raise Unsupported("dropout elsewhere than after a norm with ReLU")
-        step.share = share
-        return x
+class Features(nn.Module):
+    """A module whose forward is `net.features`, since fx traces forwards."""
 
-    def append(self, step: Step) -> Value:
+    def __init__(self, net: ConditionalNetwork):
+        super().__init__()
+        self.net = net
+
+    def forward(self, x, cond):
+        return self.net.features(x, cond)
+
+
+def lower(net: ConditionalNetwork) -> list[Step]:
+    """Trace `net.features` into steps, the last of which makes the features. Raises Unsupported."""
+    try:
+        graph = Tracer().trace(features := Features(net))
+    except Exception as error:  # control flow on a tensor's values, and whatever else a plugin's backbone may do
+        raise Unsupported(f"the forward pass cannot be traced: {error}") from None
+    return Lowering(graph, dict(features.named_modules())).steps
+
+
+class Lowering:
+    """Turns the nodes of a graph into `steps`; `values` maps a node to the index of its value."""
+
+    def __init__(self, graph: fx.Graph, modules: dict[str, nn.Module]):
+        self.modules, self.steps, self.values = modules, [], {}
+        lower_call = {operator.add: self.add, F.relu: self.relu, F.dropout: self.dropout}
+        for node in graph.nodes:
+            if node.op == "placeholder":
+                self.values[node] = INPUT
+            elif node.op == "call_module" and node not in self.values:
+                self.layer(node)
+            elif node.op == "call_function" and node.target in lower_call:
+                self.values[node] = lower_call[node.target](node)
+            elif node.op == "output":
+                if self.values[node.args[0]] != len(self.steps) - 1:
+                    raise Unsupported("the features are not the last value that is computed")
+            elif node.op != "call_module" and not is_condition_attribute(node):
+                raise Unsupported(f"{node.op} {node.target}")
+
+    def layer(self, node: fx.Node) -> None:
+        """Append a convolution together with the norm layer that alone takes its output, or a norm layer."""
+        layer, x = self.modules[node.target], self.values[node.args[0]]
+        if not isinstance(layer, SlimConv2d):
+            self.append(Step(x, norm=layer), node)
+            return
+        norm = sole_user(node, lambda user: isinstance(self.modules.get(str(user.target)), ConditionalNorm))
+        if norm is None or block_of(norm) != block_of(node):
+            self.append(Step(x, layer), node)
+        else:
+            self.append(Step(x, layer, self.modules[norm.target]), node, norm)
+
+    def append(self, step: Step, *nodes: fx.Node) -> None:
         self.steps.append(step)
-        return step.y
+        self.values |= dict.fromkeys(nodes, len(self.steps) - 1)
+
+    def add(self, node: fx.Node) -> int:
+        """Add the earlier operand in the step that makes the later one."""
+        earlier, later = sorted(self.values[operand] for operand in node.args)
+        step = self.steps[later]
+        if step.residual is not None or step.relu or later != len(self.steps) - 1:
+            raise Unsupported("a sum of values other than a block and its residual")
+        step.residual = earlier
+        return later
+
+    def relu(self, node: fx.Node) -> int:
+        value = self.values[node.args[0]]
+        if value == INPUT or len(node.args[0].users) > 1:
+            raise Unsupported("ReLU of a value that is used elsewhere")
+        self.steps[value].relu = True
+        return value
+
+    def dropout(self, node: fx.Node) -> int:
+        value = self.values[node.args[0]]
+        step = self.steps[value]
+        if step.norm is None or not step.relu or len(node.args[0].users) > 1:
+            raise Unsupported("dropout elsewhere than after a norm layer with ReLU")
+        step.dropout = float(node.kwargs["p"])
+        return value
 
 
-def lay_out(placed: Iterable[tuple[ctypes.Structure, dict[str, Buffer]]], capacity: int, dtype: torch.dtype) -> None:
-    """Give buffers memory for so many images, and point the structures' fields, in the order of their calls, to it.
-    What is read for the last time is used again, unless it is to be kept: by the result, if it is added to that."""
-    placed = list(placed)
-    last = {buffer: i for i, (_, buffers) in enumerate(placed) for buffer in buffers.values()}
-    free: dict[int, list[Tensor]] = {}
-    for i, (structure, buffers) in enumerate(placed):
-        done = {buffer for buffer in buffers.values() if last[buffer] == i and not buffer.keep}
-        added, result = buffers.get("before"), buffers.get("y")
-        if added in done and added.shape == result.shape and result.tensor is None and not result.keep:
-            result.tensor = added.tensor
-            done.remove(added)
-        for name, buffer in buffers.items():
-            channels, height, width = buffer.shape
-            numbers = capacity * channels * height * width
-            if buffer.tensor is None:
-                left = [] if buffer.keep else free.get(numbers, [])
-                buffer.tensor = left.pop() if left else torch.zeros(numbers, dtype=dtype)
-            setattr(structure, name, buffer.tensor.data_ptr())
-        for buffer in done:
-            free.setdefault(len(buffer.tensor), []).append(buffer.tensor)
+def sole_user(node: fx.Node, accepts: Callable[[fx.Node], bool]) -> fx.Node | None:
+    users = list(node.users)
+    return users[0] if len(users) == 1 and users[0].op == "call_module" and accepts(users[0]) else None
 
 
-def images(buffer: Buffer, n: int) -> Tensor:
-    """The first n of a buffer's images, (n, C, H, W)."""
-    channels, height, width = buffer.shape
-    return buffer.tensor[: n * channels * height * width].view(n, height, width, channels).permute(0, 3, 1, 2)
+def block_of(node: fx.Node) -> str:
+    """The name of the module that holds a layer: `net.blocks.2`."""
+    return node.target.rpartition(".")[0]
+
+
+def is_condition_attribute(node: fx.Node) -> bool:
+    """Whether a node reads an attribute of the Condition, such as cond.width."""
+    return node.op == "call_function" and node.target is getattr

@@ -1,5 +1,8 @@
-"""What glibc does with freed memory. By default it gives large blocks back to the system; a training step, which asks
-for the same blocks over and over, then gets them page by page: 5 % of a step's time on a CPU."""
+"""Keep freed memory with the process while a network trains.
+
+By default glibc returns large blocks to the system; a training step, which asks for the same blocks over and over, then
+gets these page by page, which took 5 % of a step's time on a CPU.
+"""
 
 import ctypes
 import functools
@@ -8,21 +11,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # of mallopt(3)
-DEFAULT = {MMAP_THRESHOLD: 32 * 2**20, TRIM_THRESHOLD: 64 * 2**20}  # what it adapts to when large blocks are freed
+DEFAULT = {MMAP_THRESHOLD: 32 * 2**20, TRIM_THRESHOLD: 64 * 2**20}  # glibc's own values after large blocks were freed
 KEEP = {MMAP_THRESHOLD: 2**30, TRIM_THRESHOLD: 2**31 - 1}
 
 
 @contextmanager
-def kept() -> Iterator[None]:
-    """Within, freed memory stays with the process; afterwards glibc's defaults hold. Nothing on other C libraries."""
-    settle(KEEP)
+def keep_freed_memory() -> Iterator[None]:
+    """Freed memory stays with the process in this context; glibc's defaults hold afterwards. No effect on other C
+    libraries."""
+    set_options(KEEP)
     try:
         yield
     finally:
-        settle(DEFAULT)
+        set_options(DEFAULT)
 
 
-def settle(options: dict[int, int]) -> None:
+def set_options(options: dict[int, int]) -> None:
     for name, value in options.items():
         if mallopt():
             mallopt()(name, value)

@@ -1,4 +1,4 @@
-"""All of a network's FiLM perceptrons in one call (film.h), as an autograd function."""
+"""The MLPs of all FiLM layers in one call of the C kernels (csrc/film_mlp.h), as an autograd function."""
 
 import itertools
 
@@ -8,6 +8,26 @@ from torch.autograd.function import once_differentiable
 
 from bench.engines.cpu.c_structs import LONG, Perceptron
 from bench.engines.cpu.compiled_library import library
+from bench.models.film import MLP, FiLM
+
+
+def film_outputs(layers: list[FiLM], code: Tensor, width: float) -> list[tuple[Tensor, Tensor]]:
+    """Codes (R, d) → (γ, β) of each FiLM layer, each (R, αC)."""
+    authors = layers[0].kind == "authors"
+    weights = [mlp_weights(mlp, width) for layer in layers for mlp in mlps_of(layer)]
+    outputs = iter(perceptrons(code, weights, authors))
+    return [layer.split(next(outputs), width) if authors else (next(outputs), next(outputs)) for layer in layers]
+
+
+def mlps_of(layer: FiLM) -> list[MLP]:
+    return [layer.both] if layer.kind == "authors" else [layer.gamma, layer.beta]
+
+
+def mlp_weights(mlp: MLP, width: float) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """First weight, its bias, second weight, its bias, as far as a sub-network of this width uses them."""
+    first, _, second = mlp
+    hidden, hidden_bias = first.weights_at(width, first.in_features)
+    return hidden, hidden_bias, *second.weights_at(width, len(hidden_bias))
 
 
 def perceptrons(code: Tensor, weights: list[tuple[Tensor, Tensor, Tensor, Tensor]], leaky: bool) -> list[Tensor]:

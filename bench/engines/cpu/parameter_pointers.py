@@ -1,0 +1,49 @@
+"""Raw pointers to the parameters and buffers of a network: the one module in which plans take them.
+
+A pointer stays right while the tensor is updated in place. `current` compares, before every use, all that could make
+a pointer wrong: a module or tensor that was replaced, and memory that was moved, resized or laid out otherwise.
+"""
+
+import ctypes
+import operator
+
+import torch
+from torch import Tensor, nn
+
+
+class ParameterPointers:
+    """The modules, parameters and buffers of a network as they are when this object is made."""
+
+    def __init__(self, net: nn.Module):
+        modules = list(net.modules())
+        self.module_slots = [(m._modules, name) for m in modules for name in m._modules]
+        self.modules = [slots[name] for slots, name in self.module_slots]
+        self.tensor_slots = [(d, name) for m in modules for d in (m._parameters, m._buffers) for name in d]
+        self.slot_values = [slots[name] for slots, name in self.tensor_slots]  # None for an absent bias
+        self.dicts = [slots for m in modules for slots in (m._modules, m._parameters, m._buffers)]
+        self.sizes = list(map(len, self.dicts))
+        self.tensors = [tensor for tensor in self.slot_values if tensor is not None]
+        self.matrices = [tensor for tensor in self.tensors if tensor.dim() > 1]
+        self.layout = self.read_layout()
+
+    def read_layout(self) -> tuple[list[int], list[torch.Size], list[tuple[int, ...]]]:
+        """Addresses and shapes of all tensors, and strides of those with two dimensions or more."""
+        addresses, shapes = map(Tensor.data_ptr, self.tensors), map(Tensor.size, self.tensors)
+        return list(addresses), list(shapes), list(map(Tensor.stride, self.matrices))
+
+    def current(self) -> bool:
+        """Whether every pointer that was taken since this object was made is still right."""
+        modules = [slots.get(name) for slots, name in self.module_slots]
+        tensors = [slots.get(name) for slots, name in self.tensor_slots]
+        return (
+            all(map(operator.is_, modules, self.modules))
+            and all(map(operator.is_, tensors, self.slot_values))
+            and list(map(len, self.dicts)) == self.sizes
+            and self.read_layout() == self.layout
+        )
+
+
+def point_to_parameters(structure: ctypes.Structure, parameters: dict[str, Tensor]) -> None:
+    """Set the fields of a C struct to the addresses of parameters or buffers."""
+    for field, tensor in parameters.items():
+        setattr(structure, field, tensor.data_ptr())
