@@ -13,6 +13,7 @@ from rich.console import Console
 
 from bench import ROOT
 from bench.errors import BadInput, unknown
+from bench.spec.engine_choice import chosen_engine
 
 app = typer.Typer(
     help="The reproducibility benchmark suite for Once-for-All Adversarial Training (NeurIPS 2020).",
@@ -222,6 +223,7 @@ def main() -> None:
 
     guarded: Callable = typer.main.get_command(app)
     try:
+        chosen_engine()  # an unknown engine is bad input to every verb
         code = guarded(standalone_mode=False)
     except (BadInput, DataError) as error:
         console.print(str(error), markup=False, style="red", soft_wrap=True)

@@ -5,7 +5,6 @@ engine: logits, gradients, running statistics and PGD iterates for every norm, w
 The models know no engine: `net(x, cond)` is always plain PyTorch.
 """
 
-import os
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -13,11 +12,10 @@ import torch
 from torch import Tensor
 
 from bench.engines.eager import EagerEngine
-from bench.errors import BadInput, unknown
+from bench.errors import BadInput
 from bench.models.dual_bn import Condition
 from bench.models.network import ConditionalNetwork
-
-ENGINES = ("auto", "eager", "cpu")  # values of BENCH_ENGINE
+from bench.spec.engine_choice import chosen_engine
 
 
 class Engine(Protocol):
@@ -70,11 +68,3 @@ def engine_class(device: torch.device | str) -> type[Engine]:
     if reason and choice == "cpu":
         raise BadInput(f"BENCH_ENGINE=cpu: {reason}")
     return EagerEngine if reason else CpuEngine
-
-
-def chosen_engine() -> str:
-    """Read BENCH_ENGINE; BENCH_KERNELS=off, an older name, selects eager. Raises BadInput for an unknown value."""
-    choice = os.environ.get("BENCH_ENGINE") or ("eager" if os.environ.get("BENCH_KERNELS") == "off" else "auto")
-    if choice not in ENGINES:
-        raise BadInput(f"BENCH_ENGINE: {unknown('engine', choice, ENGINES)}")
-    return choice

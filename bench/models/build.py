@@ -10,14 +10,14 @@ from bench.spec.recipe import Recipe
 
 
 def parse_arch(arch: str) -> tuple[type, dict]:
-    """The class and its extra arguments. Raises ValueError for a name that is no architecture."""
+    """Return the class and its extra arguments. Raises ValueError for an unknown architecture."""
     sizes = wrn_sizes(arch)
     return WideResNet if sizes else ResNet34, sizes
 
 
 def build(recipe: Recipe, in_channels: int, classes: int) -> ConditionalNetwork:
-    """The untrained network, initialised from the recipe's seed, in channels_last memory format (the fast one for
-    convolutions on CPUs and GPUs alike)."""
+    """Build the untrained network, initialised from the recipe's seed, in channels_last memory format, the fast one for
+    convolutions on CPUs and GPUs."""
     cls, kwargs = parse_arch(recipe.arch)
     with torch.random.fork_rng():
         torch.manual_seed(recipe.seed)

@@ -1,4 +1,4 @@
-"""Train one recipe's network, an epoch at a time, so that a kill costs at most one epoch."""
+"""The training loop: epochs of OAT or PGD-AT with a checkpoint after each, so that a kill costs at most one epoch."""
 
 import math
 import time
@@ -22,11 +22,12 @@ from bench.training.objectives import OBJECTIVES, Batch
 
 
 class TrainingFailed(Exception):
-    """The network cannot be trained by this recipe; trying again would end the same way."""
+    """The recipe cannot train its network; a retry would end the same way."""
 
 
 def train(recipe: Recipe, data: Dataset, directory: Path, device: torch.device) -> Iterator[dict]:
-    """Yield a row of metrics per epoch. Goes on from `directory/checkpoint/`; ends by writing the selected weights.
+    """Train, and yield a row of metrics per epoch. Resumes from `directory/checkpoint/`; writes the selected weights
+    last.
 
     A row: {"epoch" (from 1), "epochs", "loss", "lr", "train_sa", "train_ra" or None, "seconds"} and, on epochs that are
     candidates for selection, "heldout_sa", "heldout_ra", "score" (means over λ, fractions).
@@ -59,52 +60,52 @@ def sgd(net: ConditionalNetwork, recipe: Recipe) -> torch.optim.SGD:
 
 
 def train_epoch(engine: Engine, optimiser, recipe: Recipe, data: Dataset, epoch: int) -> dict:
-    """One pass over the training images, in whole batches. All randomness comes from (recipe.seed, epoch)."""
+    """Train for one pass over the images, in whole batches. All randomness comes from (recipe.seed, epoch)."""
     device, objective, widths = data.train.images.device, OBJECTIVES[recipe.method], recipe.widths or (1.0,)
     seeds = np.random.SeedSequence([recipe.seed, epoch]).generate_state(3).tolist()
-    # Dropout draws from the global generator. Without a GPU torch.manual_seed takes its time to note its caller.
+    # Dropout draws from the global generator. On a CPU torch.manual_seed would spend time on recording its caller.
     (torch.default_generator if device.type == "cpu" else torch).manual_seed(seeds[0])
     rng = torch.Generator(device).manual_seed(seeds[1])
     cpu_rng = torch.Generator().manual_seed(seeds[2])
     order = torch.randperm(len(data.train.images), generator=cpu_rng).to(device)
     steps = len(order) // recipe.batch
-    total, hits = torch.zeros((), device=device), {"sa": [], "ra": []}
+    total, correct = torch.zeros((), device=device), {"sa": [], "ra": []}
     engine.net.train()
     for i in range(steps):
         lr = schedule.learning_rate(recipe.schedule, recipe.lr, epoch * steps + i, steps, recipe.epochs)
         for group in optimiser.param_groups:
             group["lr"] = lr
-        chosen = order[i * recipe.batch : (i + 1) * recipe.batch]
-        x = augment(data.train.images[chosen], recipe.augment, rng).to(torch.float32).div_(255)
-        lam, zeros = lambda_sampling.sample(recipe, len(chosen), cpu_rng)
+        index = order[i * recipe.batch : (i + 1) * recipe.batch]
+        x = augment(data.train.images[index], recipe.augment, rng).to(torch.float32).div_(255)
+        lam, zeros = lambda_sampling.sample(recipe, len(index), cpu_rng)
         x = x.contiguous(memory_format=torch.channels_last)
-        y, lam = data.train.labels[chosen], lam.to(device)
+        y, lam = data.train.labels[index], lam.to(device)
         optimiser.zero_grad(set_to_none=True)
         for width in widths:
             batch = Batch(x, y, lam, zeros, rng, width)
-            with autocast(recipe.precision, device):  # around the whole step, so that each weight is cast once
+            with autocast(recipe.precision, device):  # around the whole step: each weight is cast once
                 for term in objective(engine, recipe, batch):
                     term.backward()
                     total += term.detach()
             for metric, pairs in batch.correct.items():
-                hits[metric] += pairs
+                correct[metric] += pairs
         optimiser.step()
     loss = total.item() / steps / len(widths)
     if not math.isfinite(loss):
         raise TrainingFailed(f"the loss became {loss} in epoch {epoch + 1} of {recipe.epochs} (lr {recipe.lr:g})")
-    return {"loss": loss, "lr": lr} | {f"train_{metric}": share(pairs) for metric, pairs in hits.items()}
+    return {"loss": loss, "lr": lr} | {f"train_{metric}": share(pairs) for metric, pairs in correct.items()}
 
 
 def share(pairs: list[tuple[torch.Tensor, int]]) -> float | None:
-    """Hits over images, or None when there were none."""
-    return sum(hits for hits, _ in pairs).item() / sum(n for _, n in pairs) if pairs else None
+    """The fraction of correct images, or None where there were no images."""
+    return sum(correct for correct, _ in pairs).item() / sum(n for _, n in pairs) if pairs else None
 
 
 def heldout_rows(engine: Engine, recipe: Recipe, data: Dataset) -> list[dict]:
-    """SA and RA on the held-out images at every trained λ and width, under PGD-7, in the training precision."""
+    """Measure SA and RA on the held-out images at every trained λ and width, under PGD-7, in the training precision."""
     lams, rows = recipe.lambdas or (recipe.lam,), []
     step = recipe.attack_step(steps=ATTACKS["pgd7"].steps)
     for width in recipe.widths or (1.0,):
-        what = Measurement(attack="pgd7", epsilon=recipe.epsilon, step=step, lambdas=lams, width=width)
-        rows += [accuracy(engine, data.heldout, what, lam, recipe.precision) for lam in lams]
+        measurement = Measurement(attack="pgd7", epsilon=recipe.epsilon, step=step, lambdas=lams, width=width)
+        rows += [accuracy(engine, data.heldout, measurement, lam, recipe.precision) for lam in lams]
     return rows

@@ -21,9 +21,9 @@ from bench.spec.recipe import Recipe
 
 @dataclass
 class Batch:
-    """x (B, C, H, W) fp32 in [0,1], y (B,), lam (B,) with its `zeros` zeros first, all on the network's device; rng of
-    that device; `width` the sub-network's; `correct` collects the training accuracy as (hits, images) for `sa` and
-    `ra`."""
+    """One training batch on the network's device: x (B, C, H, W) fp32 in [0,1], y (B,), lam (B,) whose `zeros` λ=0
+    samples come first, a generator of that device, and the sub-network's width. `correct` collects the training
+    accuracy: for `sa` and `ra` a list of (number of correct images, number of images)."""
 
     x: Tensor
     y: Tensor
@@ -35,8 +35,8 @@ class Batch:
 
 
 def oat(engine: Engine, recipe: Recipe, batch: Batch) -> Iterator[Tensor]:
-    """Algorithm 1 with Eq. (3), λ per sample. Clean pass, attack on the samples with λ≠0, adversarial pass: the order
-    of the authors' code, which decides on which running statistics the attack is made."""
+    """OAT: Algorithm 1 with Eq. (3), λ per sample. Clean pass, attack on the samples with λ≠0, adversarial pass: the
+    order of the authors' code, which decides which running statistics the attack sees."""
     zeros = len(batch.x) if recipe.protocol.clean_branch == "always-c" else batch.zeros
     clean = cross_entropy(engine, recipe, batch, batch.x, zeros, "sa", slice(None))
     yield ((1 - batch.lam) * clean).sum() / len(batch.x)
@@ -51,9 +51,10 @@ def oat(engine: Engine, recipe: Recipe, batch: Batch) -> Iterator[Tensor]:
 
 
 def pgd_at(engine: Engine, recipe: Recipe, batch: Batch) -> Iterator[Tensor]:
-    """PGD-AT(λ), Eq. (1) and (2) with one λ: attack, adversarial pass, clean pass, in the order of the authors' code.
+    """PGD-AT: Eq. (1) and (2) with one λ. Attack, adversarial pass, clean pass, in the order of the authors' code.
 
-    At λ=1 the clean images have no weight in the loss, but they still enter the batch-norm statistics, as in that code.
+    At λ=1 the clean images have no weight in the loss, but they still update the BN statistics, as in the authors'
+    code.
     """
     if recipe.lam > 0:
         adv = craft(engine, recipe, batch, slice(None))
@@ -68,21 +69,21 @@ OBJECTIVES = {"oat": oat, "pgd_at": pgd_at}
 
 
 def cross_entropy(engine, recipe: Recipe, batch: Batch, x: Tensor, zeros: int, metric: str, part: slice) -> Tensor:
-    """(n,) loss of a training-mode pass over x, see `logits`; its hits count as training accuracy `metric`."""
+    """(n,) loss of a training-mode pass over x (see `logits`), which counts as training accuracy `metric`."""
     outputs = logits(engine, recipe, batch, x, zeros, part)
     count(batch, outputs, metric, part)
     return F.cross_entropy(outputs, batch.y[part], reduction="none")
 
 
 def count(batch: Batch, outputs: Tensor, metric: str, part: slice) -> None:
-    """The hits of `part` of the batch, from its logits, go into the training accuracy `metric`."""
+    """Count the correct images of `part` of the batch, from its logits, as training accuracy `metric`."""
     y = batch.y[part]
     batch.correct[metric].append(((outputs.detach().argmax(1) == y).sum(), len(y)))
 
 
 def logits(engine, recipe: Recipe, batch: Batch, x: Tensor, zeros: int, part: slice) -> Tensor:
-    """(n, classes) fp32 logits of a pass over x, which stands for `part` of the batch; its first `zeros` images go
-    through BN_c."""
+    """(n, classes) fp32 logits of a training-mode pass over x, the images of `part` of the batch or adversarial images
+    for them. The first `zeros` images go through BN_c."""
     with autocast(recipe.precision, x.device):
         return engine.logits(x, engine.condition(batch.lam[part], zeros, batch.width)).float()
 

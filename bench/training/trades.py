@@ -1,13 +1,13 @@
-"""OAT with the loss of TRADES (Zhang et al., ICML 2019), with which the paper says that it is compatible (Sec. 3.1).
+"""OAT with the loss of TRADES (Zhang et al., ICML 2019). The paper calls OAT compatible with it (Sec. 3.1).
 
-TRADES trains on CE(f(x), y) + β·KL(f(x) ‖ f(x')), where x' maximises the KL within the ε-ball. It takes the place of
-L_a in Eq. (3), λ per sample:
+TRADES trains on CE(f(x), y) + β·KL(f(x) ‖ f(x')), where x' maximises the KL within the ε-ball. This loss replaces L_a
+in Eq. (3), λ per sample:
 
     (1-λ)·CE + λ·(CE + β·KL)  =  CE(f(x, λ), y) + λβ·KL(f(x, λ) ‖ f(x', λ)),
 
-so λ=0 is standard training and λ=1 is TRADES with its β, which λ dials. The KL alone as L_a, as the paper's Sec. 2
-words it, would leave nothing at λ=1 that knows the labels. β is the recipe's `beta`: 6 in TRADES' code for CIFAR-10
-(1/λ in its paper, whose λ is another).
+so λ=0 is standard training, and λ=1 is TRADES with weight β. The KL alone as L_a, as Sec. 2 of the paper words it,
+would leave no term with the labels at λ=1. β is the recipe's `beta`; TRADES' code uses 6 for CIFAR-10 (1/λ in its
+paper, where λ means something else).
 """
 
 from collections.abc import Iterator
@@ -23,11 +23,11 @@ from bench.training.objectives import OBJECTIVES, Batch, count, logits, model_un
 
 
 def oat_trades(engine: Engine, recipe: Recipe, batch: Batch) -> Iterator[Tensor]:
-    """One term: attack, clean pass, adversarial pass, the order of TRADES' code.
+    """Yield one term: attack, clean pass, adversarial pass, in the order of TRADES' code.
 
     The clean pass goes through the branches as OAT's does (λ=0 → BN_c, the rest → BN_a; ledger row 4), the adversarial
     pass of the samples with λ≠0 through BN_a. As in TRADES' code the gradient of the KL flows through f(x) and f(x').
-    That code computes f(x) twice, once for each loss; here both share one pass, which enters the running statistics
+    TRADES' code computes f(x) once for each loss; here both losses share one pass, which updates the running statistics
     once.
     """
     start, zeros = 0 if recipe.protocol.attack_lam0 == "make" else batch.zeros, batch.zeros
@@ -45,13 +45,13 @@ def oat_trades(engine: Engine, recipe: Recipe, batch: Batch) -> Iterator[Tensor]
 
 
 def kl(outputs: Tensor, target: Tensor) -> Tensor:
-    """(n,) KL(p ‖ q) of p, given as log-probabilities `target` (n, classes), from q = softmax of `outputs`."""
+    """(n,) KL(p ‖ q) with log p = `target` (n, classes) and q = softmax of `outputs`."""
     return F.kl_div(outputs.log_softmax(1), target, reduction="none", log_target=True).sum(1)
 
 
 def craft_kl(engine: Engine, recipe: Recipe, batch: Batch, part: slice) -> Tensor:
-    """x' for `part` of the batch: PGD on KL(f(x) ‖ f(x')) from a small Gaussian step off x, where the KL is 0 and flat.
-    f(x) is a constant to it. BN is in eval mode, as in TRADES' code, unless ledger row 12 says otherwise."""
+    """Craft x' for `part` of the batch by PGD on KL(f(x) ‖ f(x')), with f(x) constant, from a small Gaussian step off
+    x: at x itself the KL is 0 and flat. BN is in eval mode, as in TRADES' code, unless ledger row 12 says otherwise."""
     x = batch.x[part]
     model = model_under_attack(engine, recipe, batch, part)
     with torch.no_grad():
