@@ -39,14 +39,14 @@ class CpuEngine:
 
     def __init__(self, net: ConditionalNetwork):
         self.net = net
-        try:
-            self.steps = lower(net)
-        except Unsupported:
-            self.steps = None  # a backbone of other operators: the plain network computes all
         self.codes: dict[tuple, Tensor] = {}
         self.drop_plans()
 
     def drop_plans(self) -> None:
+        try:
+            self.steps = lower(self.net)
+        except Unsupported:
+            self.steps = None  # a backbone of other operators: the plain network computes all
         self.pointers, self.packed = ParameterPointers(self.net), PackedWeights()
         self.folding: dict[float, Folding] = {}
         self.plans: list[InferencePlan | TrainingPlan] = []
@@ -54,11 +54,10 @@ class CpuEngine:
 
     def refresh(self) -> None:
         if not self.pointers.current():
-            self.steps = self.steps and lower(self.net)
             self.drop_plans()
 
     def condition(self, lam: Tensor, zeros=None, width=1.0, branch=None, training=None) -> Condition:
-        if lam.device.type != "cpu":
+        if self.steps is None or lam.device.type != "cpu":
             return self.net.condition(lam, zeros, width, branch, training)
         lams, rows = distinct(lam) if self.net.conditional else (lam, None)
         code = self.code(lams) if self.net.conditional else None
@@ -127,10 +126,9 @@ class CpuEngine:
         beyond which the kernels would read."""
         if cond.rows is not None and len(cond.rows) != len(x):
             raise ValueError(f"a condition made for {len(cond.rows)} images is asked to serve {len(x)}")
-        if self.steps is None or x.device.type != "cpu" or x.dtype != torch.float32:
-            return False
         self.refresh()
-        return self.net.head.weight.dtype == torch.float32
+        float32 = x.dtype == self.net.head.weight.dtype == torch.float32
+        return float32 and x.device.type == self.net.head.weight.device.type == "cpu" and self.steps is not None
 
     def inference_plan(self, x: Tensor, cond: Condition) -> InferencePlan | None:
         if cond.training:

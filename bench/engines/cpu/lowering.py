@@ -12,8 +12,9 @@ import torch.nn.functional as F
 from torch import fx, nn
 
 from bench.models.dual_bn import ConditionalNorm
+from bench.models.film import FiLM
 from bench.models.network import ConditionalNetwork
-from bench.models.slimmable import SlimConv2d
+from bench.models.slimmable import SlimConv2d, SwitchableBN
 
 INPUT = -1  # the index of the images among the values; value i is the output of step i
 
@@ -54,9 +55,15 @@ class Features(nn.Module):
 
 def lower(net: ConditionalNetwork) -> list[Step]:
     """Trace `net.features` into steps, the last of which makes the features. Raises Unsupported."""
+    for method in ("forward", "condition", "code", "films", "fold"):
+        if getattr(type(net), method) is not getattr(ConditionalNetwork, method):
+            raise Unsupported(f"{type(net).__name__} has a {method} of its own")
+    for norm in net.norms:
+        if not isinstance(norm.bn_a, nn.BatchNorm2d | SwitchableBN) or type(norm.film) not in (FiLM, type(None)):
+            raise Unsupported("a norm layer with parts that the kernels do not know")
     try:
         graph = Tracer().trace(features := Features(net))
-    except Exception as error:  # control flow on a tensor's values, and whatever else a plugin's backbone may do
+    except Exception as error:  # control flow on a tensor's values, or other code of a plugin's backbone
         raise Unsupported(f"the forward pass cannot be traced: {error}") from None
     return Lowering(graph, dict(features.named_modules())).steps
 
@@ -75,14 +82,16 @@ class Lowering:
             elif node.op == "call_function" and node.target in lower_call:
                 self.values[node] = lower_call[node.target](node)
             elif node.op == "output":
-                if self.values[node.args[0]] != len(self.steps) - 1:
+                if self.value(node.args[0]) != len(self.steps) - 1:
                     raise Unsupported("the features are not the last value that is computed")
             elif node.op != "call_module" and not is_condition_attribute(node):
                 raise Unsupported(f"{node.op} {node.target}")
 
     def layer(self, node: fx.Node) -> None:
         """Append a convolution together with the norm layer that alone takes its output, or a norm layer."""
-        layer, x = self.modules[node.target], self.values[node.args[0]]
+        layer, x = self.modules[node.target], self.value(node.args[0])
+        if isinstance(layer, SlimConv2d) and type(layer) is not SlimConv2d:
+            raise Unsupported(f"convolution {type(layer).__name__}")
         if not isinstance(layer, SlimConv2d):
             self.append(Step(x, norm=layer), node)
             return
@@ -92,30 +101,36 @@ class Lowering:
         else:
             self.append(Step(x, layer, self.modules[norm.target]), node, norm)
 
+    def value(self, node: object) -> int:
+        if not isinstance(node, fx.Node) or node not in self.values:
+            raise Unsupported(f"{node} is not a value that a block makes")
+        return self.values[node]
+
     def append(self, step: Step, *nodes: fx.Node) -> None:
         self.steps.append(step)
         self.values |= dict.fromkeys(nodes, len(self.steps) - 1)
 
     def add(self, node: fx.Node) -> int:
         """Add the earlier operand in the step that makes the later one."""
-        earlier, later = sorted(self.values[operand] for operand in node.args)
-        step = self.steps[later]
-        if step.residual is not None or step.relu or later != len(self.steps) - 1:
-            raise Unsupported("a sum of values other than a block and its residual")
+        earlier, later = sorted(self.value(operand) for operand in node.args)
+        step, block = self.steps[later], max(node.args, key=self.value)
+        last = later == len(self.steps) - 1 and earlier < later and len(block.users) == 1
+        if not last or step.residual is not None or step.relu:
+            raise Unsupported("a sum other than that of a block and its residual")
         step.residual = earlier
         return later
 
     def relu(self, node: fx.Node) -> int:
-        value = self.values[node.args[0]]
+        value = self.value(node.args[0])
         if value == INPUT or len(node.args[0].users) > 1:
             raise Unsupported("ReLU of a value that is used elsewhere")
         self.steps[value].relu = True
         return value
 
     def dropout(self, node: fx.Node) -> int:
-        value = self.values[node.args[0]]
+        value = self.value(node.args[0])
         step = self.steps[value]
-        if step.norm is None or not step.relu or len(node.args[0].users) > 1:
+        if value == INPUT or step.norm is None or not step.relu or len(node.args[0].users) > 1:
             raise Unsupported("dropout elsewhere than after a norm layer with ReLU")
         step.dropout = float(node.kwargs["p"])
         return value
