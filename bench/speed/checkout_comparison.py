@@ -43,8 +43,10 @@ def compare(options, device: torch.device, say: Callable[[str], None]) -> dict:
     """{"command", "hardware", "this", "other" (commits), "rounds", "rows": [see `compare_row`]}.
 
     `options`: the command line's. Raises BadInput where a checkout cannot run a row."""
-    checkouts = {"this": ROOT, "other": options.against}
-    rows = []
+    checkouts, rows = {"this": ROOT, "other": options.against}, []
+    hardware = provenance.hardware(device, engine_class(device).name)
+    about = {"command": options.command, "hardware": hardware, "rounds": options.rounds}
+    about |= {name: commit(root) for name, root in checkouts.items()}
     for name, task, implementation in product(options.only or WORKLOADS, options.tasks or TASKS, OURS):
         if options.precisions and OURS[implementation] not in options.precisions:
             continue
@@ -58,12 +60,6 @@ def compare(options, device: torch.device, say: Callable[[str], None]) -> dict:
         row |= compare_row(checkouts, request, options.rounds, options.warmup)
         say(", ".join(cells(row)))
         rows.append(row)
-    about = {
-        "command": options.command,
-        "hardware": provenance.hardware(device, engine_class(device).name),
-        "rounds": options.rounds,
-    }
-    about |= {name: commit(root) for name, root in checkouts.items()}
     return about | {"finished": provenance.now(), "rows": rows}
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from bench.engines import cpu
 from bench.measures.cost import cost
 from bench.models import build
 from bench.speed.workloads import CLASSES, Workload
@@ -85,6 +84,6 @@ def convolutions(workload: Workload) -> Counter:
     for module in net.modules():
         if isinstance(module, nn.Conv2d):
             module.register_forward_hook(count)
-    with torch.no_grad(), cpu.without():
+    with torch.no_grad():
         net(torch.zeros(1, *workload.shape), torch.ones(1))
     return counter

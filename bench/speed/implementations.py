@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from bench.data import Dataset, Images
-from bench.engines import Engine, engine_for
+from bench.engines import Engine, engine_class
 from bench.engines.eager import EagerEngine
 from bench.models import build
 from bench.models.lambda_encoding import codebook
@@ -33,24 +33,18 @@ def build_step(
     if implementation == "authors":
         return authors_step(workload, task, device, reference)
     if implementation == "eager":
-        return eager_step(workload, task, device)
-    return suite_step(workload, task, device, OURS[implementation])
+        return suite_step(workload, task, device, "fp32", EagerEngine)
+    return suite_step(workload, task, device, OURS[implementation], engine_class(device))
 
 
-def suite_step(
-    workload: Workload,
-    task: str,
-    device: torch.device,
-    precision: str,
-    make_engine: Callable[..., Engine] = engine_for,
-) -> Step:
-    """The training loop's own epoch, of one batch, or its evaluation of held-out images."""
+def suite_step(workload: Workload, task: str, device: torch.device, precision: str, engine_type: type[Engine]) -> Step:
+    """The training loop's own epoch, of one batch, or its evaluation of held-out images, on an engine of the type."""
     recipe = workload.recipe(task, precision)
     net = build(recipe, workload.shape[0], CLASSES).to(device)
-    engine = make_engine(net, device)
     train, heldout = (Images(*random_images(workload, n, device)) for n in (workload.batch, workload.evaluated))
     data = Dataset("random", CLASSES, train, heldout, heldout)
     optimiser, epochs = sgd(net, recipe), itertools.count()
+    engine = engine_type(net)
     engine.watch(optimiser)
 
     def step() -> object:
@@ -60,11 +54,6 @@ def suite_step(
             return train_epoch(engine, optimiser, recipe, data, next(epochs))
 
     return step
-
-
-def eager_step(workload: Workload, task: str, device: torch.device) -> Step:
-    """`suite_step` in fp32 on the eager engine: plain PyTorch, layer by layer."""
-    return suite_step(workload, task, device, "fp32", lambda net, device: EagerEngine(net))
 
 
 @dataclass

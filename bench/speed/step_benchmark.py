@@ -24,10 +24,8 @@ PROFILED = "ours-bf16"
 def benchmark(options: argparse.Namespace, device: torch.device, say: Callable[[str], None]) -> dict:
     """{"command", "hardware", …, "networks": {name: see `benchmark_workload`}}."""
     result = {"finished": None, "command": options.command, "rounds": options.rounds, "device": device.type}
-    result |= provenance.git() | {
-        "hardware": provenance.hardware(device, engine_class(device).name),
-        "reference": bool(options.reference),
-    }
+    hardware = provenance.hardware(device, engine_class(device).name)
+    result |= provenance.git() | {"hardware": hardware, "reference": bool(options.reference)}
     result["networks"] = {}
     for name in options.only or WORKLOADS:
         workload = find_workload(name, device, options.batch)
