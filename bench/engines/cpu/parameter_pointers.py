@@ -16,29 +16,35 @@ class ParameterPointers:
 
     def __init__(self, net: nn.Module):
         modules = list(net.modules())
-        self.module_slots = [(m._modules, name) for m in modules for name in m._modules]
-        self.modules = [slots[name] for slots, name in self.module_slots]
+        self.children = [module._modules for module in modules]
+        self.child_counts = list(map(len, self.children))
+        self.module_slots = [(children, name) for children in self.children for name in children]
+        self.modules = [children[name] for children, name in self.module_slots]
         self.tensor_slots = [(d, name) for m in modules for d in (m._parameters, m._buffers) for name in d]
         self.slot_values = [slots[name] for slots, name in self.tensor_slots]  # None for an absent bias
-        self.dicts = [slots for m in modules for slots in (m._modules, m._parameters, m._buffers)]
-        self.sizes = list(map(len, self.dicts))
         self.tensors = [tensor for tensor in self.slot_values if tensor is not None]
+        self.vectors = [tensor for tensor in self.tensors if tensor.dim() <= 1]
         self.matrices = [tensor for tensor in self.tensors if tensor.dim() > 1]
         self.layout = self.read_layout()
 
-    def read_layout(self) -> tuple[list[int], list[torch.Size], list[tuple[int, ...]]]:
-        """Addresses and shapes of all tensors, and strides of those with two dimensions or more."""
-        addresses, shapes = map(Tensor.data_ptr, self.tensors), map(Tensor.size, self.tensors)
-        return list(addresses), list(shapes), list(map(Tensor.stride, self.matrices))
+    def read_layout(self) -> list[list]:
+        """The addresses, sizes and strides of all tensors, by the cheapest calls that tell two layouts apart."""
+        return [
+            list(map(Tensor.data_ptr, self.tensors)),
+            list(map(Tensor.numel, self.vectors)),
+            list(map(Tensor.is_contiguous, self.vectors)),
+            list(map(Tensor.size, self.matrices)),
+            list(map(Tensor.stride, self.matrices)),
+        ]
 
     def current(self) -> bool:
         """Whether every pointer that was taken since this object was made is still right."""
-        modules = [slots.get(name) for slots, name in self.module_slots]
+        modules = [children.get(name) for children, name in self.module_slots]
         tensors = [slots.get(name) for slots, name in self.tensor_slots]
         return (
             all(map(operator.is_, modules, self.modules))
             and all(map(operator.is_, tensors, self.slot_values))
-            and list(map(len, self.dicts)) == self.sizes
+            and list(map(len, self.children)) == self.child_counts
             and self.read_layout() == self.layout
         )
 
