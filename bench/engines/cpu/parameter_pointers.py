@@ -7,7 +7,6 @@ a pointer wrong: a module or tensor that was replaced, and memory that was moved
 import ctypes
 import operator
 
-import torch
 from torch import Tensor, nn
 
 
