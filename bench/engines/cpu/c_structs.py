@@ -1,4 +1,4 @@
-"""What the C kernels are called with: their structures, field by field as in unit.h and norm.h."""
+"""The structs of the C kernels, field by field as in csrc, and the calls that take them."""
 
 import ctypes
 
@@ -16,7 +16,7 @@ def fields(longs: str = "", pointers: str = "", doubles: str = "") -> list[tuple
 
 
 class Unit(ctypes.Structure):
-    """unit.h says what it computes."""
+    """A convolution or pointwise step with scale, shift, sums and ReLU on its result (csrc/fused_conv.h)."""
 
     _fields_ = [
         *fields("kind height width inputs out_height out_width outputs", "x weights y"),
@@ -27,7 +27,8 @@ class Unit(ctypes.Structure):
 
 
 class Norm(ctypes.Structure):
-    """norm.h says what it computes. What C has as an array of two has two fields, for the branches c and a."""
+    """Training-mode BN with FiLM, residual, ReLU and dropout (csrc/batch_norm.h). An array of two in C is two fields
+    here, for the branches c and a."""
 
     _fields_ = [
         *fields("images pixels channels zeros", "x plus y weight_c weight_a bias_c bias_a"),
@@ -39,7 +40,7 @@ class Norm(ctypes.Structure):
 
 
 class Fold(ctypes.Structure):
-    """fold.h says what it computes. The branches are as in Norm."""
+    """BN and FiLM as scale and shift (csrc/fold_bn_film.h). The branches are as in Norm."""
 
     _fields_ = [
         *fields("rows channels", "weight_c weight_a bias_c bias_a mean_c mean_a var_c var_a"),
@@ -48,7 +49,7 @@ class Fold(ctypes.Structure):
 
 
 class Perceptron(ctypes.Structure):
-    """film.h says what it computes."""
+    """A FiLM MLP (csrc/film_mlp.h)."""
 
     _fields_ = [
         *fields("rows inputs hidden outputs leaky wide", "code first first_bias second second_bias"),
@@ -57,36 +58,36 @@ class Perceptron(ctypes.Structure):
 
 
 class Gradient(ctypes.Structure):
-    """to_weights.h says what it is."""
+    """The weight gradient of a convolution (csrc/weight_grad.h)."""
 
     _fields_ = [*fields("", "unit found"), *fields("tiled", "room")]
 
 
 class Dropped(ctypes.Structure):
-    """dropout.h says what it computes; Norm has the same fields."""
+    """Dropout alone (csrc/dropout.h); Norm has the same fields."""
 
     _fields_ = [*fields("count", "x y"), *fields("key dropped", "", "scale")]
 
 
-LEVELS = 2**32  # of a hash
+LEVELS = 2**32  # values of the hash that decides what is dropped
 
 
-def drop(structure: ctypes.Structure, share: float) -> None:
-    """Have it drop such a share; what is left is divided by the very probability with which the hash keeps it."""
-    structure.dropped = round(share * LEVELS)
+def drop(structure: ctypes.Structure, p: float) -> None:
+    """Set the dropout fields for probability p. Kept elements are divided by the exact probability of being kept."""
+    structure.dropped = round(p * LEVELS)
     structure.scale = LEVELS / (LEVELS - structure.dropped)
 
 
 def draw() -> int:
-    """A key from torch's global generator."""
+    """Draw a dropout key from torch's global generator."""
     return int(torch.randint(2**63 - 1, ()))
 
 
-KINDS = ("elementwise", "Winograd's convolutions", "gathered convolutions", "Winograd's convolutions")  # of units
+KINDS = ("elementwise", "Winograd's convolutions", "gathered convolutions", "Winograd's convolutions")  # by Unit.kind
 
 
 def run_units(lib: ctypes.CDLL, units: ctypes.Array, images: int) -> None:
-    """One by one while torch's profiler looks, so that it sees their kinds."""
+    """Run the structs on the first `images` images; one by one, by kind, under torch's profiler."""
     if not torch.autograd._profiler_enabled():
         lib.run(units, LONG(len(units)), LONG(images))
         return
@@ -96,7 +97,7 @@ def run_units(lib: ctypes.CDLL, units: ctypes.Array, images: int) -> None:
 
 
 class Call(ctypes.Structure):
-    """One of a training pass; units.c has the kinds."""
+    """A call of a training pass, by its kind (csrc/kernels.c)."""
 
     _fields_ = fields("kind", "what")
 
@@ -107,11 +108,11 @@ NAMES = (
     "BN with FiLM, ReLU and dropout",
     "BN with FiLM, ReLU and dropout",
     "convolutions to the weights",
-)  # of calls
+)  # by Call.kind
 
 
 def run_calls(lib: ctypes.CDLL, calls: ctypes.Array, images: int) -> None:
-    """Likewise."""
+    """Run the calls on the first `images` images; one by one, by kind, under torch's profiler."""
     if not torch.autograd._profiler_enabled():
         lib.run_calls(calls, LONG(len(calls)), LONG(images))
         return
@@ -121,38 +122,38 @@ def run_calls(lib: ctypes.CDLL, calls: ctypes.Array, images: int) -> None:
             lib.run_calls(ctypes.byref(call), LONG(1), LONG(images))
 
 
-def call(kind: str, function, *given) -> None:
-    """A function of the library, by its kind for torch's profiler."""
+def call(kind: str, function, *arguments) -> None:
+    """Call a function of the library, under a name for torch's profiler."""
     if not torch.autograd._profiler_enabled():
-        function(*given)
+        function(*arguments)
         return
     with record_function(f"kernels::{kind}"):
-        function(*given)
+        function(*arguments)
 
 
 class Head(ctypes.Structure):
-    """head.h says what it computes."""
+    """Average pooling and the classifier (csrc/classifier.h)."""
 
     _fields_ = fields("pixels channels classes weight_row", "weight bias maps logits means to_weight to_bias")
 
 
 class Ascent(ctypes.Structure):
-    """ascent.h says what it computes."""
+    """The update of a PGD step (csrc/pgd_step.h)."""
 
     _fields_ = fields("count", "x low high gradient next", "step")
 
 
 def point(structure: ctypes.Structure, tensors: dict[str, Tensor | None]) -> None:
-    """Set each of these fields to its tensor's address."""
+    """Set each field to the address of its tensor. Parameters and buffers: see parameter_pointers."""
     for name, tensor in tensors.items():
         setattr(structure, name, None if tensor is None else tensor.data_ptr())
 
 
 def stored(x: Tensor) -> torch.dtype:
-    """How the kernels store images made from x: in bf16 under autocast, as it is otherwise."""
+    """The dtype in which the kernels store images made from x: bf16 under autocast, else that of x."""
     return torch.bfloat16 if torch.is_autocast_enabled("cpu") else x.dtype
 
 
 def images_last(x: Tensor, dtype: torch.dtype) -> Tensor:
-    """x (N, C, H, W) as the kernels take it: (N, H, W, C) in memory."""
+    """Lay x (N, C, H, W) out as (N, H, W, C) in memory, as the kernels take images."""
     return x.to(dtype).contiguous(memory_format=torch.channels_last)
