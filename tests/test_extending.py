@@ -5,15 +5,13 @@ import re
 import pytest
 import torch
 
-from bench.attacks import from_measurement
-from bench.attacks.from_measurement import FUNCTIONS, attack_of
+from bench.attacks.from_measurement import attack_of
 from bench.data import load
 from bench.models import build
-from bench.spec import attacks
-from bench.spec.attacks import ATTACKS
 from bench.spec.lambda_sets import S1
 from bench.spec.measurement import Measurement
 from bench.spec.recipe import Recipe
+from bench.spec.registry import ATTACKS, METHODS, resolve
 from bench.spec.suite import Options, plan
 from bench.training import objectives
 from tests.command import ROOT
@@ -28,7 +26,8 @@ def digits(tmp_path):
 
 
 def test_the_method_example_trains(digits, monkeypatch):
-    monkeypatch.setattr(objectives, "OBJECTIVES", dict(objectives.OBJECTIVES))
+    monkeypatch.setitem(METHODS, "oat_alp", None)  # so that the entry is removed after the test
+    del METHODS["oat_alp"]
     exec(EXAMPLES[0], {})
     names = {"dataset": "digits", "data_hash": "x", "augment": "none", "arch": "wrn-10-1", "method": "oat_alp"}
     sizes = {"heldout": 1, "epsilon": 0.3, "lr": 0.1, "epochs": 1, "batch": 32}
@@ -36,7 +35,7 @@ def test_the_method_example_trains(digits, monkeypatch):
     net, rng = build(recipe, 1, 10), torch.Generator().manual_seed(0)
     lam = torch.tensor([0.0] * 8 + [0.4] * 24)
     batch = objectives.Batch(digits.images / 255, digits.labels, lam, 8, rng)
-    terms = list(objectives.OBJECTIVES["oat_alp"](net.train(), recipe, batch))
+    terms = list(resolve(METHODS["oat_alp"])(net.train(), recipe, batch))
     sum(terms).backward()
     assert len(terms) == 2 and all(p.grad is not None for p in net.parameters())
 
@@ -45,9 +44,8 @@ def test_the_method_example_trains(digits, monkeypatch):
 def signs(monkeypatch):
     """The attack of the example, among ATTACKS for the time of a test."""
     monkeypatch.setitem(ATTACKS, "signs", None)
-    monkeypatch.setitem(FUNCTIONS, "random_signs", None)
-    exec(EXAMPLES[1], dict(vars(from_measurement)))
-    exec(EXAMPLES[2], dict(vars(attacks)))
+    del ATTACKS["signs"]
+    exec(EXAMPLES[1], {})
     return ATTACKS["signs"]
 
 

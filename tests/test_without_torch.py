@@ -4,23 +4,15 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import get_args
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from bench.attacks.from_measurement import FUNCTIONS, LOSSES
-from bench.measures.probes import PROBES
 from bench.run import devices
 from bench.run.provenance import cpu_name
-from bench.spec.attacks import ATTACKS
-from bench.spec.measurement import Measurement
-from bench.spec.probes import PASSES
-from bench.spec.training_cost import METHODS
-from bench.training import trades  # noqa: F401, adds its method
-from bench.training.objectives import OBJECTIVES
+from bench.spec.registry import TABLES, load, resolve
 from tests.command import FRONTIERS, ROOT, bench
 
 HEAVY = {"torch", "torchvision", "numpy", "pandas", "scipy", "sklearn", "matplotlib", "mlflow", "ray"}
@@ -109,8 +101,11 @@ def test_torch_decides_what_a_driver_gives(available, said, driver, monkeypatch)
     assert (devices.gpu_count(), devices.device(), devices.name()) == said
 
 
-def test_a_plan_knows_every_method_probe_and_attack():
-    assert METHODS.keys() == OBJECTIVES.keys()
-    assert PASSES.keys() == {"accuracy", *PROBES} == set(get_args(Measurement.model_fields["probe"].annotation))
-    assert {attack.run for attack in ATTACKS.values()} == FUNCTIONS.keys()
-    assert {attack.loss for attack in ATTACKS.values()} == LOSSES.keys()
+ENTRIES = [entry for table in TABLES.values() for entry in table.values()]
+FUNCTIONS = ("cost", "loss", "effort", "lacking", "package", "sizes", "row")
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: f"{entry.kind} {entry.name}")
+def test_every_function_of_the_registry_exists(entry):
+    assert callable(resolve(entry))
+    assert all(callable(load(value)) for name in FUNCTIONS if (value := getattr(entry, name, None)) is not None)

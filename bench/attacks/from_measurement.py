@@ -9,25 +9,20 @@ from collections.abc import Callable, Iterable, Iterator
 import torch
 from torch import Tensor
 
-from bench.attacks.autoattack import autoattack
-from bench.attacks.pgd import Logits, Loss, cross_entropy, fgsm, margin, mi_fgsm, offset, pgd
-from bench.attacks.square import square
-from bench.spec.attacks import ATTACKS, objection
+from bench.attacks.pgd import Logits, Loss, offset
 from bench.spec.measurement import Measurement
+from bench.spec.registry import Attack, load, lookup, resolve
 
 Try = Callable[[Tensor, Tensor], Tensor]  # the images still robust (K, C, H, W), their places in the batch (K,) → x_adv
 
 
-FUNCTIONS = {"pgd": pgd, "mi_fgsm": mi_fgsm, "fgsm": fgsm, "square": square, "autoattack": autoattack}
-LOSSES = {"cross_entropy": cross_entropy, "margin": margin}
-
-
 def attack_of(what: Measurement) -> Callable[[Logits, Tensor, Tensor, torch.Generator], Tensor]:
     """The attack that a measurement asks for: (logits, x, y, rng) → x_adv. ValueError where it knows no such change."""
-    attack, wrong = ATTACKS[what.attack], objection(what.attack, what)
-    if wrong:
-        raise ValueError(wrong)
-    function, loss = FUNCTIONS[attack.run], LOSSES[attack.loss]
+    attack = lookup(Attack, what.attack)
+    objection = attack.objection(what)
+    if objection:
+        raise ValueError(objection)
+    function, loss = resolve(attack), load(attack.loss)
     budget = {"epsilon": what.epsilon, "step": what.step, "steps": what.steps or attack.steps}
     start, loss = what.start or attack.start, away(loss) if what.targeted else loss
 

@@ -1,5 +1,4 @@
-"""What is asked of a trained network. Every reported number is computed in fp32.
+"""Probes: measurements on a trained network, SA and RA first (`accuracy`). Every reported number is computed in fp32.
 
-SA and RA are in `accuracy`, `probes` lists the others. Imports nothing, because a plan reads `passes`, which needs no
-torch.
+bench/spec/registry.py names the probes and where their code is.
 """

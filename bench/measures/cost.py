@@ -14,10 +14,11 @@ from bench.data import Images
 from bench.engines import Engine
 from bench.models import build
 from bench.models.film import FiLM
-from bench.spec.architectures import untrained
+from bench.spec.architectures import layers_only
+from bench.spec.costs import training_passes
 from bench.spec.measurement import Measurement
 from bench.spec.recipe import Recipe
-from bench.spec.training_cost import training_passes
+from bench.spec.registry import NORMS
 
 TIMED_BATCH, TIMINGS = 64, 15
 
@@ -35,7 +36,7 @@ class Cost:
 def cost(recipe: Recipe, shape: tuple[int, int, int], classes: int, width: float = 1.0) -> Cost:
     """Count the cost on images of `shape` (C, H, W). `macs` includes `film_macs`, those of the FiLM MLPs. At a width of
     a slimmable network only the sub-network counts: its slices of the weights, and its own BNs."""
-    return _cost(untrained(recipe), shape, classes, width)
+    return _cost(layers_only(recipe), shape, classes, width)
 
 
 @functools.cache
@@ -60,7 +61,7 @@ def _cost(recipe: Recipe, shape: tuple[int, int, int], classes: int, width: floa
     with torch.no_grad():
         cond = net.condition(torch.ones(1), width=width)
         net(torch.zeros(1, *shape), cond)
-    branches = 1 + (recipe.norm != "normal")  # a weight and a bias per channel of each
+    branches = NORMS[recipe.norm].branches  # a weight and a bias per channel of each
     norms = sum(2 * branches * scale.shape[1] for scale, _ in cond.affine)
     return Cost(counts["all"] + counts["film"], counts["film"], counts["parameters"] + norms)
 

@@ -19,8 +19,11 @@ from bench.engines import Engine, engine_for
 from bench.engines.conditioned_model import ConditionedModel, model_at
 from bench.measures.accuracy import correct, to_input
 from bench.models import build
+from bench.spec.costs import MASKING_QUERIES as QUERIES
+from bench.spec.costs import MASKING_RESTART_STEPS as RESTART_STEPS
+from bench.spec.costs import MASKING_RESTARTS as RESTARTS
+from bench.spec.costs import MASKING_STEPS as STEPS
 from bench.spec.measurement import Measurement
-from bench.spec.probes import QUERIES, RESTART_STEPS, RESTARTS, STEPS
 from bench.spec.recipe import Recipe
 
 

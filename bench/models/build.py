@@ -3,16 +3,14 @@
 import torch
 
 from bench.models.network import ConditionalNetwork
-from bench.models.resnet import ResNet34
-from bench.models.wide_resnet import WideResNet
-from bench.spec.architectures import wrn_sizes
 from bench.spec.recipe import Recipe
+from bench.spec.registry import backbone_of, resolve
 
 
 def parse_arch(arch: str) -> tuple[type, dict]:
     """Return the class and its extra arguments. Raises ValueError for an unknown architecture."""
-    sizes = wrn_sizes(arch)
-    return WideResNet if sizes else ResNet34, sizes
+    backbone, sizes = backbone_of(arch)
+    return resolve(backbone), sizes
 
 
 def build(recipe: Recipe, in_channels: int, classes: int) -> ConditionalNetwork:

@@ -101,6 +101,16 @@ class ConditionalNorm(nn.Module):
         return torch.where(is_zero[:, None], scale_c, scale), torch.where(is_zero[:, None], shift_c, shift)
 
 
+def normal_bn(channels: int, film: FiLM | None = None, widths: tuple[float, ...] = ()) -> ConditionalNorm:
+    """Make one BN, followed by FiLM where `film` is given."""
+    return ConditionalNorm(channels, False, film, widths)
+
+
+def dual_bn(channels: int, film: FiLM | None = None, widths: tuple[float, ...] = ()) -> ConditionalNorm:
+    """Make BN_c and BN_a (Sec. 3.2), followed by FiLM where `film` is given."""
+    return ConditionalNorm(channels, True, film, widths)
+
+
 def affine_of(bn: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
     """(C,) scale and (C,) shift that a BN in eval mode applies."""
     scale = bn.weight * torch.rsqrt(bn.running_var + bn.eps)

@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor, nn
 
-from bench.models.dual_affine_bn import DualAffineNorm
 from bench.models.dual_bn import Condition, ConditionalNorm
 from bench.models.film import FiLM
 from bench.models.lambda_encoding import codebook, encode
 from bench.spec.recipe import Recipe
+from bench.spec.registry import NORMS, resolve
 
 
 class ConditionalNetwork(nn.Module):
@@ -31,9 +31,7 @@ class ConditionalNetwork(nn.Module):
         protocol, film = self.recipe.protocol, None
         if self.conditional and (protocol.film == "paper" or authors_film):
             film = FiLM(self.codebook.shape[1], channels, protocol.film, protocol.film_init)
-        if self.recipe.norm == "dual-affine":
-            return DualAffineNorm(channels, film, self.recipe.widths)
-        return ConditionalNorm(channels, self.recipe.norm == "dual", film, self.recipe.widths)
+        return resolve(NORMS[self.recipe.norm])(channels, film, self.recipe.widths)
 
     def number_norms(self) -> None:
         """Give each norm layer its index. A subclass calls this once, at the end of its constructor."""

@@ -13,11 +13,10 @@ from pathlib import Path
 from bench.atomic_write import write_json
 from bench.data import DatasetInfo
 from bench.run import devices
-from bench.spec.architectures import untrained
+from bench.spec.architectures import layers_only
+from bench.spec.costs import probe_passes, training_passes
 from bench.spec.measurement import Measurement
-from bench.spec.probes import PASSES
 from bench.spec.recipe import Recipe
-from bench.spec.training_cost import training_passes
 from bench.spec.trial import Trial
 from bench.trial_dir import read_json_object, read_progress
 
@@ -78,7 +77,7 @@ class Estimator:
 
             return cost(recipe, info.shape, info.classes, width).macs
 
-        key = f"MACs · {untrained(recipe).key} · {shape_of(info)} · {info.classes} classes · width {width:g}"
+        key = f"MACs · {layers_only(recipe).key} · {shape_of(info)} · {info.classes} classes · width {width:g}"
         return self.found(key, counted)
 
     def found(self, key: str, find: Callable[[], float]) -> float:
@@ -94,7 +93,7 @@ class Estimator:
 def measuring_passes(recipe: Recipe, what: Measurement, info: DatasetInfo) -> float:
     """Passes of an image that a measurement is worth."""
     images = min(what.test_images or info.test, info.test)
-    return len(what.lambdas) * images * PASSES[what.probe](what, recipe, info.classes)
+    return len(what.lambdas) * images * probe_passes(what, recipe, info.classes)
 
 
 def shape_of(info: DatasetInfo) -> str:

@@ -18,16 +18,15 @@ from bench.engines import Engine, engine_for
 from bench.measures import correct_bits
 from bench.measures.accuracy import accuracy
 from bench.measures.cost import cost, training_macs
-from bench.measures.probes import PROBES
 from bench.models import build
 from bench.run import provenance
 from bench.run.resume import SURROGATE_UNTRAINED, has_weights, missing_measurements
-from bench.spec.attacks import credit
 from bench.spec.autoattack_packages import Unavailable
 from bench.spec.measurement import Measurement
 from bench.spec.recipe import Recipe
+from bench.spec.registry import ATTACKS, PROBES, resolve
 from bench.spec.trial import Trial
-from bench.training import selection, trades  # noqa: F401, trades adds its method
+from bench.training import selection
 from bench.training.loop import TrainingFailed, train
 from bench.trial_dir import read_json_object, read_progress, read_results, write_failure
 
@@ -127,10 +126,10 @@ def measurement_rows(
     if measurement.probe == "accuracy":
         for lam in measurement.lambdas:
             row = accuracy_of_selected_weights(engine, recipe, directory, test_images, measurement, lam)
-            yield row | credit(measurement)
+            yield row | ATTACKS[measurement.attack].credit()
     else:
         selection.load(engine.net, directory)
-        yield from PROBES[measurement.probe](engine, test_images, measurement, directory)
+        yield from resolve(PROBES[measurement.probe])(engine, test_images, measurement, directory)
 
 
 def accuracy_of_selected_weights(

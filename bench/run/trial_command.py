@@ -10,11 +10,11 @@ from bench import data
 from bench.errors import BadInput
 from bench.run import provenance
 from bench.run.trial import run_trial
-from bench.spec.attacks import ATTACKS
 from bench.spec.lambda_sets import lambda_set
 from bench.spec.measurement import Measurement
 from bench.spec.recipe import Recipe
 from bench.spec.recipe_fields import check
+from bench.spec.registry import ATTACKS
 from bench.spec.strict_yaml import explain, first_error
 from bench.spec.trial import Trial
 

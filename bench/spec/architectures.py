@@ -1,23 +1,25 @@
-"""What is known of a recipe's network before bench.models builds it: the sizes in its names, and which recipes build
-the same. A plan asks for no more, and need not wait for torch.
-"""
+"""Sizes in the names of backbones and λ encodings, and the fields of a recipe that determine the network's layers."""
 
 import re
 
+from bench.errors import unknown
 from bench.spec.recipe import Recipe
 
-ARCHITECTURES = "resnet34, wrn-<depth>-<width> with depth 6n + 4 (wrn-16-8, wrn-40-2, wrn-10-1, …)"
-ENCODINGS = "none, onehot, dct-<d>, ro-<d>"
+ENCODINGS = ("none", "onehot", "dct-<d>", "ro-<d>")
 
 
-def wrn_sizes(arch: str) -> dict[str, int]:
-    """{"depth", "width"} of a WRN, {} of resnet34. Raises ValueError for a name that is no architecture."""
-    if arch == "resnet34":
-        return {}
+def wrn_sizes(arch: str) -> dict[str, int] | None:
+    """{"depth", "width"} of `wrn-<depth>-<width>`, None for other names. Raises ValueError for an impossible size."""
     match = re.fullmatch(r"wrn-(\d+)-(\d+)", arch)
-    if not match or (int(match[1]) - 4) % 6 or int(match[1]) < 10 or int(match[2]) < 1:
-        raise ValueError(f"architecture {arch!r} is unknown, allowed are {ARCHITECTURES}")
-    return {"depth": int(match[1]), "width": int(match[2])}
+    if not match:
+        return None
+    depth, width = int(match[1]), int(match[2])
+    if depth < 10 or (depth - 4) % 6 or width < 1:
+        nearest = f"wrn-{max(10, 6 * round((depth - 4) / 6) + 4)}-{max(width, 1)}"
+        raise ValueError(
+            f"unknown architecture {arch!r}, did you mean {nearest!r}? (a WRN's depth is 6n + 4: 10, 16, 22, 28, …)"
+        )
+    return {"depth": depth, "width": width}
 
 
 def code_dim(encoding: str, n_lambdas: int) -> int:
@@ -26,18 +28,18 @@ def code_dim(encoding: str, n_lambdas: int) -> int:
     if encoding in ("none", "onehot"):
         return 1 if encoding == "none" else n_lambdas
     if kind not in ("dct", "ro") or not size.isdigit():
-        raise ValueError(f"encoding {encoding!r} is unknown, allowed are {ENCODINGS}")
+        raise ValueError(unknown("encoding", encoding, ENCODINGS))
     if int(size) < n_lambdas:
         raise ValueError(f"encoding {encoding!r} has {size} dimensions for {n_lambdas} values of λ, which need as many")
     return int(size)
 
 
-# What says nothing of the layers, at any one value.
-TRAINING = {"dataset": "", "data_hash": "", "train_images": None, "heldout": 1, "augment": "none", "dropout": 0.0}
-TRAINING |= {"epsilon": 1.0, "attack_steps": 1, "lr": 1.0, "schedule": "cosine", "epochs": 1, "batch": 2}
-TRAINING |= {"momentum": 0.0, "weight_decay": 0.0, "precision": "fp32", "seed": 0}
+# Fields that do not change the layers, each at one fixed value.
+NOT_OF_LAYERS = {"dataset": "", "data_hash": "", "train_images": None, "heldout": 1, "augment": "none", "dropout": 0.0}
+NOT_OF_LAYERS |= {"epsilon": 1.0, "attack_steps": 1, "lr": 1.0, "schedule": "cosine", "epochs": 1, "batch": 2}
+NOT_OF_LAYERS |= {"momentum": 0.0, "weight_decay": 0.0, "precision": "fp32", "seed": 0}
 
 
-def untrained(recipe: Recipe) -> Recipe:
-    """One recipe of all those whose networks have the same layers, however they are trained."""
-    return recipe.model_copy(update=TRAINING | ({"lam": 0.0} if recipe.method == "pgd_at" else {}))
+def layers_only(recipe: Recipe) -> Recipe:
+    """One recipe for all networks with the same layers, however they are trained."""
+    return recipe.model_copy(update=NOT_OF_LAYERS | ({"lam": 0.0} if recipe.method == "pgd_at" else {}))

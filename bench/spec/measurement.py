@@ -1,23 +1,21 @@
-"""Define Measurement: what is measured on a trained network."""
+"""Measurement: what is measured on a trained network."""
 
 from typing import Literal
 
 from pydantic import Field, model_validator
 
 from bench.spec.recipe import Frozen
+from bench.spec.registry import Probe, lookup
 
 
 class Measurement(Frozen):
-    """What is asked of a trained network, at one width. `probe` says what; the attack's fields belong to `accuracy` and
-    `transfer`, and `epsilon` and `step` to `masking` too.
+    """A measurement on a trained network, at one width. `probe` determines which of the other fields matter.
 
-    Fields of the attack that are None stand at the attack's own (bench.spec.attacks.ATTACKS).
+    Where `steps` or `start` is None, the attack's own value in the registry applies.
     """
 
-    probe: Literal["accuracy", "bn_statistics", "saliency", "cost", "transfer", "masking"] = Field(
-        "accuracy", description="accuracy (SA and RA), or another name in bench.spec.probes.PASSES"
-    )
-    attack: str = Field("pgd7", description="a name in bench.spec.attacks.ATTACKS")
+    probe: str = Field("accuracy", description="accuracy (SA and RA), or another probe of bench.spec.registry")
+    attack: str = Field("pgd7", description="an attack of bench.spec.registry")
     epsilon: float = Field(0.0, ge=0, le=1)
     step: float = Field(0.0, ge=0, description="step size of an iterated attack, image units")
     steps: int | None = Field(None, ge=1)
@@ -36,7 +34,7 @@ class Measurement(Frozen):
 
     @model_validator(mode="after")
     def _fits_together(self):
-        attacks = self.probe in ("accuracy", "transfer", "masking")
+        attacks = "epsilon" in lookup(Probe, self.probe).takes
         if attacks and not (self.epsilon > 0 and self.step > 0 and self.lambdas):
             raise ValueError(f"{self.probe} takes epsilon and step above 0, and at least one λ")
         return self

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from bench.spec.lambda_sets import LAMBDA_SETS, S1
+from bench.spec.registry import NORMS
 
 RECIPE_VERSION = 1  # raise it whenever the same recipe would train another network than before
 
@@ -118,7 +119,7 @@ class Recipe(Frozen):
     augment: Literal["none", "crop-flip"] = Field(description="row 11: pad 4, random crop, random flip; or nothing")
     # network
     arch: str = Field(description="resnet34, or wrn-<depth>-<width>, e.g. wrn-16-8")
-    method: str = Field(description="pgd_at, oat, or another name in bench.spec.training_cost.METHODS")
+    method: str = Field(description="pgd_at, oat, or another method of bench.spec.registry")
     lam: float | None = Field(None, ge=0, le=1, description="the fixed λ of PGD-AT")
     lambdas: tuple[float, ...] = Field((), description="the λ set an OAT network is trained on")
     lam_density: Literal["set", "continuous", "continuous-low"] = Field(
@@ -126,8 +127,10 @@ class Recipe(Frozen):
         description="P_λ: uniform over the set; or over [0,1], uniform or denser for small λ (App. C; row 20)",
     )
     beta: float | None = Field(None, gt=0, description="of oat_trades alone: the weight of its KL term at λ=1")
-    norm: Literal["normal", "dual", "dual-affine"] = Field(
-        "normal", description="one BN; BN_c and BN_a (Sec. 3.2); or shared statistics with the affine parameters of two"
+    norm: str = Field(
+        "normal",
+        description="normal: one BN; dual: BN_c and BN_a (Sec. 3.2); dual-affine: shared statistics with the affine "
+        "parameters of two; or another norm of bench.spec.registry",
     )
     encoding: str = Field("none", description="of λ: none, onehot, dct-<d>, ro-<d>")
     dropout: float = Field(0.3, ge=0, lt=1, description="in the blocks of a WRN (row 10)")
@@ -153,7 +156,8 @@ class Recipe(Frozen):
             raise ValueError("pgd_at takes one fixed lam, no lambdas, and norm: normal")
         if self.method != "pgd_at" and (self.lam is not None or not self.lambdas):
             raise ValueError(f"{self.method} takes lambdas (a set), not lam")
-        if self.norm != "normal" and (self.lambdas[0] != 0 or len(self.lambdas) < 2):
+        branches = NORMS[self.norm].branches if self.norm in NORMS else 1  # a plan refuses unknown names
+        if branches > 1 and (self.lambdas[0] != 0 or len(self.lambdas) < 2):
             raise ValueError(f"norm: {self.norm} needs 0 and another λ in lambdas, or a branch is never trained")
         if any(not 0 <= lam <= 1 for lam in self.lambdas) or list(self.lambdas) != sorted(set(self.lambdas)):
             raise ValueError("lambdas must be distinct, in [0,1], and ascending")
@@ -168,6 +172,11 @@ class Recipe(Frozen):
         if self.lam_density != "set" and self.method == "pgd_at":
             raise ValueError("lam_density belongs to a method that samples λ, and pgd_at has one λ")
         return self
+
+    def is_candidate(self, epoch: int) -> bool:
+        """Whether the network after this epoch (from 0) is a candidate for selection: every tenth epoch, each of the
+        last quarter, and the last (ledger row 19). Evaluating a candidate attacks all held-out images at every λ."""
+        return (epoch + 1) % 10 == 0 or epoch >= 0.75 * self.epochs or epoch + 1 == self.epochs
 
     @property
     def label(self) -> str:

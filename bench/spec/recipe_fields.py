@@ -9,11 +9,11 @@ import pydantic
 import yaml
 
 from bench.errors import BadInput, unknown
-from bench.spec.architectures import code_dim, wrn_sizes
+from bench.spec.architectures import code_dim
 from bench.spec.lambda_sets import lambda_set
 from bench.spec.recipe import AUTHORS_BATCH_PGD_AT, PROTOCOLS, Protocol, Recipe
+from bench.spec.registry import Method, Norm, backbone_of, lookup
 from bench.spec.strict_yaml import explain, first_error
-from bench.spec.training_cost import METHODS
 
 MANY = {"lambdas", "widths"}  # the recipe's fields that are sets themselves
 PLANNED = {"dataset", "data_hash", "train_images", "seed"}  # fields that the scale and the command line decide
@@ -63,17 +63,18 @@ def recipe_of(fields: dict, precision: Callable[[], str], fixed_batch: bool, bla
 
 
 def check(recipe: Recipe) -> tuple[str, str] | None:
-    """(field, what is wrong) when a name in the recipe is none that this program knows."""
-    if recipe.method not in METHODS:
-        return "method", unknown("method", recipe.method, METHODS)
-    field = "arch"
-    try:
-        wrn_sizes(recipe.arch)
-        field = "encoding"
-        if recipe.method != "pgd_at":
-            code_dim(recipe.encoding, len(recipe.lambdas))
-    except ValueError as error:
-        return field, str(error)
+    """(field, message) for the first name in the recipe that is not registered, or None."""
+    checks = {
+        "method": lambda: lookup(Method, recipe.method),
+        "norm": lambda: lookup(Norm, recipe.norm),
+        "arch": lambda: backbone_of(recipe.arch),
+        "encoding": lambda: recipe.method == "pgd_at" or code_dim(recipe.encoding, len(recipe.lambdas)),
+    }
+    for field, check_name in checks.items():
+        try:
+            check_name()
+        except ValueError as error:
+            return field, str(error)
     return None
 
 

@@ -15,12 +15,11 @@ import pydantic
 
 from bench import ROOT, data
 from bench.errors import BadInput, unknown
-from bench.spec.attacks import ATTACKS, objection
 from bench.spec.lambda_sets import lambda_set
 from bench.spec.measurement import Measurement
-from bench.spec.probes import PASSES
 from bench.spec.recipe import Recipe
 from bench.spec.recipe_fields import PLANNED, combinations, fraction, parse_settings, recipe_of
+from bench.spec.registry import ATTACK_DEFAULTS, ATTACKS, PROBES, Probe
 from bench.spec.strict_yaml import Document, read
 from bench.spec.surrogates import with_lenders
 from bench.spec.trial import Trial
@@ -178,10 +177,11 @@ def check_names(suite: Suite, scale: Scale, document: Document, scale_document: 
         for i, measure in enumerate(experiment.measure):
             if measure.attack not in ATTACKS:
                 document.fail((*at, "measure", i, "attack"), unknown("attack", measure.attack, ATTACKS))
-            if objection(measure.attack, measure):
-                document.fail((*at, "measure", i, "attack"), objection(measure.attack, measure))
-            if measure.probe not in PASSES:
-                document.fail((*at, "measure", i, "probe"), unknown("probe", measure.probe, PASSES))
+            objection = ATTACKS[measure.attack].objection(measure)
+            if objection:
+                document.fail((*at, "measure", i, "attack"), objection)
+            if measure.probe not in PROBES:
+                document.fail((*at, "measure", i, "probe"), unknown("probe", measure.probe, PROBES))
             epsilon = fraction(measure.epsilon)
             if not (epsilon is None or isinstance(epsilon, float) and 0 < epsilon <= 1):
                 why = f"epsilon: a number in (0,1] or 8/255, not {measure.epsilon!r}"
@@ -197,7 +197,7 @@ def check_packages(suite: Suite, names: Iterable[str], document: Document) -> No
     """Attacks that another package makes; one that no chosen experiment asks for may be absent."""
     for name in names:
         for i, measure in enumerate(suite.experiments[name].measure):
-            lacking = ATTACKS[measure.attack].lacking()
+            lacking = ATTACKS[measure.attack].missing_package()
             if lacking:
                 document.fail(("experiments", name, "measure", i, "attack"), lacking)
 
@@ -287,7 +287,8 @@ def measurements(measure: Measure, recipe: Recipe, scale: Scale, blame) -> Itera
     grid = lambda_set(measure.lambdas) if named else tuple(measure.lambdas)
     if recipe.method == "pgd_at":
         grid = (recipe.lam,)
-    signs = measure.probe == "masking" and recipe.method != "pgd_at"
+    probe = PROBES[measure.probe]
+    signs = "masking_images" in probe.takes and recipe.method != "pgd_at"
     if scale.few_lambdas and (measure.few_images or signs):
         grid = tuple(lam for lam in grid if lam in scale.few_lambdas)
         if not grid:
@@ -295,21 +296,26 @@ def measurements(measure: Measure, recipe: Recipe, scale: Scale, blame) -> Itera
     for width in measure.widths:
         if width not in (recipe.widths or (1.0,)):
             blame(("widths",), f"a width of {width:g} is measured, but the network has {list(recipe.widths) or [1.0]}")
-        if measure.probe == "transfer" and recipe.method == "pgd_at":
-            blame(("method",), "probe: transfer crafts at other λ, and pgd_at has one: leave it out of the experiment")
-        if measure.probe in ("accuracy", "transfer"):
-            epsilon = fraction(measure.epsilon) or recipe.epsilon
-            step = recipe.attack_step(epsilon, measure.steps or ATTACKS[measure.attack].steps)
-            asked = {name: getattr(measure, name) for name in ("attack", "steps", "start", "restarts", "targeted")}
-            asked |= {"epsilon": epsilon, "step": step, "lambdas": grid, "test_images": scale.test_images}
-            if measure.few_images and scale.few_images:
-                asked |= {"few_images": True, "test_images": scale.few_images}
-        elif measure.probe == "masking":
-            epsilon = fraction(measure.epsilon) or recipe.epsilon
-            images = min(scale.masking_images, scale.test_images or scale.masking_images)
-            asked = {"epsilon": epsilon, "step": epsilon / 4, "lambdas": grid, "test_images": images}
-        elif measure.probe == "saliency":
-            asked = {"lambdas": grid, "images": tuple(measure.images), "test_images": scale.test_images}
-        else:
-            asked = {}
-        yield Measurement(probe=measure.probe, width=width, **asked)
+        if probe.several_lambdas and recipe.method == "pgd_at":
+            why = f"probe: {probe.name} crafts at other λ, and pgd_at has one: leave it out of the experiment"
+            blame(("method",), why)
+        yield Measurement(probe=probe.name, width=width, **settings(probe, measure, recipe, scale, grid))
+
+
+def settings(probe: Probe, measure: Measure, recipe: Recipe, scale: Scale, grid: tuple[float, ...]) -> dict[str, Any]:
+    """The fields of Measurement that the probe takes, filled in from the suite's entry, the scale and the recipe. All
+    other fields stay at their default, so that they do not change the measurement's key."""
+    epsilon = fraction(measure.epsilon) or recipe.epsilon
+    steps = measure.steps or ATTACKS[measure.attack].steps
+    attacked = "attack" in probe.takes
+    few = "few_images" in probe.takes and measure.few_images and scale.few_images
+    values = {
+        "attack": {name: getattr(measure, name) for name in ("attack", *ATTACK_DEFAULTS)},
+        "epsilon": {"epsilon": epsilon, "step": recipe.attack_step(epsilon, steps) if attacked else epsilon / 4},
+        "lambdas": {"lambdas": grid},
+        "images": {"images": tuple(measure.images)},
+        "test_images": {"test_images": scale.test_images},
+        "few_images": {"few_images": True, "test_images": scale.few_images} if few else {},
+        "masking_images": {"test_images": min(scale.masking_images, scale.test_images or scale.masking_images)},
+    }
+    return {name: value for setting in probe.takes for name, value in values[setting].items()}

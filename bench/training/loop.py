@@ -14,11 +14,11 @@ from bench.engines.precision import autocast
 from bench.measures.accuracy import accuracy
 from bench.models import build
 from bench.models.network import ConditionalNetwork
-from bench.spec.attacks import ATTACKS
 from bench.spec.measurement import Measurement
 from bench.spec.recipe import Recipe
+from bench.spec.registry import ATTACKS, METHODS, resolve
 from bench.training import checkpoint, lambda_sampling, schedule, selection
-from bench.training.objectives import OBJECTIVES, Batch
+from bench.training.objectives import Batch
 
 
 class TrainingFailed(Exception):
@@ -45,7 +45,7 @@ def train(recipe: Recipe, data: Dataset, directory: Path, device: torch.device) 
         started = time.perf_counter()
         with engine.training_memory():
             row = {"epoch": epoch + 1, "epochs": recipe.epochs} | train_epoch(engine, optimiser, recipe, data, epoch)
-            if schedule.selects(epoch, recipe.epochs):
+            if recipe.is_candidate(epoch):
                 row |= selection.consider(state, net, recipe, heldout_rows(engine, recipe, data), epoch + 1)
         state.epoch = epoch + 1
         checkpoint.save(path, net, optimiser, state)
@@ -61,7 +61,7 @@ def sgd(net: ConditionalNetwork, recipe: Recipe) -> torch.optim.SGD:
 
 def train_epoch(engine: Engine, optimiser, recipe: Recipe, data: Dataset, epoch: int) -> dict:
     """Train for one pass over the images, in whole batches. All randomness comes from (recipe.seed, epoch)."""
-    device, objective, widths = data.train.images.device, OBJECTIVES[recipe.method], recipe.widths or (1.0,)
+    device, objective, widths = data.train.images.device, resolve(METHODS[recipe.method]), recipe.widths or (1.0,)
     seeds = np.random.SeedSequence([recipe.seed, epoch]).generate_state(3).tolist()
     # Dropout draws from the global generator. On a CPU torch.manual_seed would spend time on recording its caller.
     (torch.default_generator if device.type == "cpu" else torch).manual_seed(seeds[0])

@@ -65,9 +65,6 @@ def pgd_at(engine: Engine, recipe: Recipe, batch: Batch) -> Iterator[Tensor]:
         yield (1 - recipe.lam) * clean
 
 
-OBJECTIVES = {"oat": oat, "pgd_at": pgd_at}
-
-
 def cross_entropy(engine, recipe: Recipe, batch: Batch, x: Tensor, zeros: int, metric: str, part: slice) -> Tensor:
     """(n,) loss of a training-mode pass over x (see `logits`), which counts as training accuracy `metric`."""
     outputs = logits(engine, recipe, batch, x, zeros, part)

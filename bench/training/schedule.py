@@ -22,9 +22,3 @@ def learning_rate(schedule: str, peak: float, step: int, steps_per_epoch: int, e
 def anneal(start: float, end: float, progress: float) -> float:
     """Half a cosine from start (progress 0) to end (progress 1)."""
     return end + (start - end) * (1 + math.cos(math.pi * progress)) / 2
-
-
-def selects(epoch: int, epochs: int) -> bool:
-    """Whether the network after this epoch (from 0) is a candidate for selection: every tenth epoch, each of the last
-    quarter, and the last (ledger row 19). A candidate costs an attack on all held-out images at every λ."""
-    return (epoch + 1) % 10 == 0 or epoch >= 0.75 * epochs or epoch + 1 == epochs

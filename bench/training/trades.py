@@ -19,7 +19,7 @@ from torch import Tensor
 from bench.attacks.pgd import pgd
 from bench.engines import Engine
 from bench.spec.recipe import Recipe
-from bench.training.objectives import OBJECTIVES, Batch, count, logits, model_under_attack
+from bench.training.objectives import Batch, count, logits, model_under_attack
 
 
 def oat_trades(engine: Engine, recipe: Recipe, batch: Batch) -> Iterator[Tensor]:
@@ -58,6 +58,3 @@ def craft_kl(engine: Engine, recipe: Recipe, batch: Batch, part: slice) -> Tenso
         target = model(x).float().log_softmax(1)
     size = recipe.epsilon, recipe.attack_step(), recipe.attack_steps
     return pgd(model, x, target, *size, batch.rng, start="near", loss=kl)
-
-
-OBJECTIVES["oat_trades"] = oat_trades

@@ -11,9 +11,10 @@ from bench.attacks import autoattack, autoattack_art
 from bench.attacks.from_measurement import attack_of
 from bench.attacks.pgd import pgd
 from bench.spec import autoattack_packages
-from bench.spec.attacks import ATTACKS, credit, effort
 from bench.spec.autoattack_packages import ART, OWN, Unavailable
+from bench.spec.costs import attack_effort
 from bench.spec.measurement import Measurement
+from bench.spec.registry import ATTACKS
 from tests.recipes import images, lively, oat
 
 HAVE = {OWN: importlib.util.find_spec(OWN) is not None, ART: importlib.util.find_spec("art") is not None}
@@ -164,11 +165,9 @@ def test_the_targeted_dlr_loss_is_the_paper_s():
 
 @ANY
 def test_a_row_names_the_package():
-    name, _, version = credit(Measurement(attack="autoattack", epsilon=0.1, step=0.1, lambdas=(0,)))[
-        "package"
-    ].partition(" ")
+    name, _, version = ATTACKS["autoattack"].credit()["package"].partition(" ")
     assert name == autoattack_packages.installed() and version
-    assert credit(Measurement(epsilon=0.1, step=0.1, lambdas=(0,))) == {}
+    assert ATTACKS["pgd7"].credit() == {}
 
 
 def test_its_own_package_comes_first_and_one_without_a_version_is_named_by_its_source(tmp_path, monkeypatch):
@@ -195,5 +194,5 @@ def test_without_any_package_it_is_one_line(by):
 def test_its_effort_is_reckoned_in_gradient_steps(name, classes, steps, monkeypatch):
     """Half of the images, of which each costs 100 steps of CE, 9 × 100 of DLR, as many of FAB, and 5000 queries."""
     monkeypatch.setattr(autoattack_packages, "installed", lambda: name)
-    assert effort(Measurement(attack="autoattack", epsilon=0.1, step=0.1, lambdas=(0,)), classes) == steps
-    assert ATTACKS["autoattack"].lacking() is None
+    assert attack_effort(Measurement(attack="autoattack", epsilon=0.1, step=0.1, lambdas=(0,)), classes) == steps
+    assert ATTACKS["autoattack"].missing_package() is None

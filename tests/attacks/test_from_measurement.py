@@ -5,11 +5,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.attacks.from_measurement import FUNCTIONS, LOSSES, attack_of, away, first_to_fool, restarted, wrong_classes
+from bench.attacks.from_measurement import attack_of, away, first_to_fool, restarted, wrong_classes
 from bench.attacks.pgd import margin, pgd
 from bench.engines.precision import autocast
-from bench.spec.attacks import ATTACKS, CHANGES, effort, objection
+from bench.spec.costs import attack_effort
 from bench.spec.measurement import Measurement
+from bench.spec.registry import ATTACK_DEFAULTS, ATTACKS, load, resolve
 from tests.recipes import images, lively, oat
 
 NET = lively(oat(widths=(0.5, 1.0))).eval()
@@ -55,7 +56,7 @@ def test_the_attacks_are_the_paper_s():
     }
     for name, said in expected.items():
         attack = ATTACKS[name]
-        assert (FUNCTIONS[attack.run].__name__, attack.steps, attack.start) == said
+        assert (resolve(attack).__name__, attack.steps, attack.start) == said
 
 
 @settings(max_examples=40, deadline=None)
@@ -168,7 +169,7 @@ def test_each_restart_starts_elsewhere(monkeypatch):
         starts.append(pgd(logits, x, y, **rest | {"rng": rng, "steps": 0}))
         return x
 
-    monkeypatch.setitem(FUNCTIONS, "pgd", spied)
+    monkeypatch.setattr("bench.attacks.pgd.pgd", spied)
     attack(asked(restarts=3), X, Y, logits=unfooled)
     assert len(starts) == 3 and not any(torch.equal(starts[i], starts[i - 1]) for i in range(3))
 
@@ -184,7 +185,7 @@ def offsets(monkeypatch):
             found[-1].append(start)
             return x
 
-        monkeypatch.setitem(FUNCTIONS, "pgd", spied)
+        monkeypatch.setattr("bench.attacks.pgd.pgd", spied)
         for x, y in zip(X.split(sizes), Y.split(sizes), strict=True):
             found.append([])
             attack_of(asked(**fields))(logits, x, y, rng)
@@ -236,7 +237,8 @@ def test_the_targets_are_every_wrong_class_the_likeliest_first():
 
 def test_a_targeted_attack_tries_each_target_on_each_restart(monkeypatch):
     targets = []
-    monkeypatch.setitem(FUNCTIONS, "pgd", lambda logits, x, y, **rest: targets.append(y) or pgd(logits, x, y, **rest))
+    spied = lambda logits, x, y, **rest: targets.append(y) or pgd(logits, x, y, **rest)  # noqa: E731
+    monkeypatch.setattr("bench.attacks.pgd.pgd", spied)
     attack(asked(restarts=2, targeted=True), X, Y, logits=unfooled)
     expected = wrong_classes(unfooled, X, Y)
     assert torch.equal(torch.stack(targets), torch.cat([expected, expected]))
@@ -247,7 +249,7 @@ def test_a_targeted_attack_tries_each_target_on_each_restart(monkeypatch):
 def test_a_target_becomes_likelier(name):
     logits, whole = conditioned(), ATTACKS[name]
     target = wrong_classes(logits, X, Y)[3]
-    run, loss = FUNCTIONS[whole.run], away(LOSSES[whole.loss])
+    run, loss = resolve(whole), away(load(whole.loss))
     adv = run(logits, X, target, 0.05, 0.0125, 7, seeded(), "uniform", loss)
     with torch.no_grad():
         before, after = (logits(images).log_softmax(1).gather(1, target[:, None]) for images in (X, adv))
@@ -272,7 +274,7 @@ def test_targets_find_what_one_attack_does_not():
 )
 def test_effort_counts_the_gradient_steps_that_are_made(fields, steps):
     what = asked(**fields)
-    assert effort(what, 10) == steps
+    assert attack_effort(what, 10) == steps
     calls = []
     attack(what, X[:2], Y[:2], lambda x: calls.append(x.requires_grad) or unfooled(x))
     assert sum(calls) == steps  # of images that withstand them all
@@ -324,11 +326,11 @@ def test_the_margin_does_not_fade_where_the_cross_entropy_does():
 )
 def test_what_an_attack_would_ignore_is_refused(name, fields, named):
     what = asked(name, **fields)
-    assert objection(name, what) == f"{name} takes no {named}: leave that out"
+    assert ATTACKS[name].objection(what) == f"{name} takes no {named}: leave that out"
     with pytest.raises(ValueError, match=named):
         attack_of(what)
 
 
 def test_what_a_measurement_leaves_alone_is_never_refused():
-    assert all(objection(name, asked(name)) is None for name in ATTACKS)
-    assert {field: getattr(asked(), field) for field in CHANGES} == CHANGES
+    assert all(ATTACKS[name].objection(asked(name)) is None for name in ATTACKS)
+    assert {field: getattr(asked(), field) for field in ATTACK_DEFAULTS} == ATTACK_DEFAULTS

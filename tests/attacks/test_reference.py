@@ -11,9 +11,9 @@ import torch
 from foolbox.attacks.gradient_descent_base import L1BaseGradientDescent
 from torch import nn
 
-from bench.attacks.from_measurement import FUNCTIONS, away
+from bench.attacks.from_measurement import away
 from bench.attacks.pgd import cross_entropy, pgd
-from bench.spec.attacks import ATTACKS
+from bench.spec.registry import ATTACKS, resolve
 from tests.recipes import images, lively, oat, pgd_at
 
 X, Y = images(24)
@@ -60,7 +60,7 @@ def both(name: str, at: str, targets=None):
     labels = Y if targets is None else targets
     rest = {"epsilon": EPSILON, "step": STEP, "start": attack.start, "loss": loss}
     ours, start = (
-        FUNCTIONS[attack.run](network, X, labels, steps=steps, rng=torch.Generator().manual_seed(0), **rest)
+        resolve(attack)(network, X, labels, steps=steps, rng=torch.Generator().manual_seed(0), **rest)
         for steps in (attack.steps, 0)
     )
     criterion = foolbox.criteria.Misclassification(Y)

@@ -2,11 +2,12 @@
 
 import torch
 
-from bench.attacks.from_measurement import LOSSES, attack_of
+from bench.attacks.from_measurement import attack_of
 from bench.attacks.pgd import cross_entropy, margin
 from bench.attacks.square import area, square
-from bench.spec.attacks import ATTACKS, effort
+from bench.spec.costs import attack_effort
 from bench.spec.measurement import Measurement
+from bench.spec.registry import ATTACKS, load
 from tests.recipes import images
 
 X, Y = images(40, (2, 6, 6))
@@ -71,7 +72,7 @@ def test_an_image_that_is_fooled_is_queried_no_more_and_the_others_are_tried_ali
 
 def test_a_measurement_may_ask_for_it_and_is_charged_a_forward_pass_a_query():
     what = Measurement(attack="square", epsilon=EPSILON, step=0.01, lambdas=(1.0,), steps=25)
-    assert effort(what, 2) == 12.5 and LOSSES[ATTACKS["square"].loss] is margin
+    assert attack_effort(what, 2) == 12.5 and load(ATTACKS["square"].loss) is margin
     calls = []
     logits = lambda x: calls.append(x.requires_grad) or torch.stack([x.flatten(1)[:, 0] + 9, x.flatten(1)[:, 1]], 1)  # noqa: E731
     attack_of(what)(logits, X, torch.zeros_like(Y), torch.Generator())

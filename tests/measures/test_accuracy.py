@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-from bench.attacks.from_measurement import FUNCTIONS
 from bench.attacks.pgd import pgd
 from bench.data import Images
 from bench.engines import cpu
@@ -99,7 +98,7 @@ def spied(monkeypatch):
         calls.append(asked | {"rng": rng.get_state(), "outputs": logits(x)})
         return x
 
-    monkeypatch.setitem(FUNCTIONS, "pgd", run)
+    monkeypatch.setattr("bench.attacks.pgd.pgd", run)
     return calls
 
 

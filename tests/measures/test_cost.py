@@ -7,7 +7,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from bench.data import Images
 from bench.measures.cost import TIMED_BATCH, cost, forward_cost
 from bench.models import build
-from bench.spec.architectures import untrained
+from bench.spec.architectures import layers_only
 from bench.spec.measurement import Measurement
 from bench.spec.recipe import Protocol
 from tests.recipes import images, lively, oat, pgd_at
@@ -69,16 +69,16 @@ LAYERS = ({"arch": "wrn-10-2"}, {"norm": "normal"}, {"encoding": "ro-8"}, {"widt
 
 @pytest.mark.parametrize("fields", [*LAYERS, {"protocol": Protocol(film="authors")}])
 def test_networks_of_other_layers_are_not_taken_for_one(fields):
-    assert untrained(oat(**fields)) != untrained(oat())
+    assert layers_only(oat(**fields)) != layers_only(oat())
 
 
 def test_networks_that_are_trained_otherwise_have_the_same_layers():
     recipe = oat()
     shapes = {name: value.shape for name, value in build(recipe, 1, 10).state_dict().items()}
-    assert shapes == {name: value.shape for name, value in build(untrained(recipe), 1, 10).state_dict().items()}
+    assert shapes == {name: value.shape for name, value in build(layers_only(recipe), 1, 10).state_dict().items()}
     other = oat(dataset="dots", seed=1, lr=0.3, epochs=9, batch=7, precision="bf16", attack_steps=3, epsilon=0.2)
-    assert untrained(other) == untrained(recipe)
-    assert untrained(pgd_at(0.1, weight_decay=0.1)) == untrained(pgd_at(0.9, dropout=0.2))
+    assert layers_only(other) == layers_only(recipe)
+    assert layers_only(pgd_at(0.1, weight_decay=0.1)) == layers_only(pgd_at(0.9, dropout=0.2))
 
 
 def test_an_unslimmed_network_costs_what_the_full_width_does():

@@ -9,7 +9,7 @@ from torch import nn
 from bench.measures.gradient_masking import masking
 from bench.run.resume import SURROGATE_UNTRAINED, is_unfinished, surrogate_is_ready
 from bench.run.trial import run_trial
-from bench.spec import probes
+from bench.spec import costs
 from bench.spec.measurement import Measurement
 from bench.spec.trial import Trial
 from bench.trial_dir import read_failure, read_results
@@ -117,8 +117,8 @@ def test_counts_fall_with_steps_restarts_and_epsilon():
 
 
 def test_a_plan_counts_passes_of_both_kinds():
-    assert probes.masking(WHAT, pgd_at(), 10) == 4 + (150 + 240 + 200) / 2
-    assert probes.masking(WHAT.model_copy(update={"surrogate": "x"}), pgd_at(), 10) == 41
+    assert costs.masking(WHAT, pgd_at(), 10) == 4 + (150 + 240 + 200) / 2
+    assert costs.masking(WHAT.model_copy(update={"surrogate": "x"}), pgd_at(), 10) == 41
 
 
 # --- examples from another network

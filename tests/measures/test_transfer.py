@@ -7,7 +7,7 @@ from bench.attacks.pgd import pgd
 from bench.data import Images
 from bench.measures.accuracy import accuracy
 from bench.measures.transfer import transfer
-from bench.spec import probes
+from bench.spec import costs
 from bench.spec.measurement import Measurement
 from tests.recipes import images, lively, oat, pgd_at
 
@@ -80,5 +80,5 @@ def test_normal_bn_has_no_other_branch_and_pgd_at_no_other_lambda():
 
 def test_its_cost_is_that_of_its_attacks():
     """Per image and λ: 2 steps of 2 passes for λ′ = λ, for the branch, and for 2 more starts of what is left."""
-    assert probes.transfer(WHAT, oat(), 10) == 4 * 3 + 3 + 2
-    assert probes.transfer(WHAT, oat("normal"), 10) == 4 * 2 + 3 + 2
+    assert costs.transfer(WHAT, oat(), 10) == 4 * 3 + 3 + 2
+    assert costs.transfer(WHAT, oat("normal"), 10) == 4 * 2 + 3 + 2

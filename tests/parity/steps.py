@@ -19,6 +19,7 @@ from bench.models import dropout
 from bench.models.authors_checkpoint import authors_name
 from bench.models.dual_bn import Condition
 from bench.models.network import ConditionalNetwork
+from bench.spec.registry import METHODS, resolve
 from bench.speed import authors_steps
 from bench.speed.authors_steps import STEPS
 from bench.training import objectives
@@ -110,7 +111,7 @@ def of_ours(net: ConditionalNetwork, case: Case, data: Batch, images: list[Tenso
         optimizer.zero_grad(set_to_none=True)
         for width in case.widths:
             ours = objectives.Batch(data.x, data.y, data.lam, case.zeros, torch.Generator(), width)
-            for term in objectives.OBJECTIVES[recipe.method](net, recipe, ours):
+            for term in resolve(METHODS[recipe.method])(net, recipe, ours):
                 term.backward()
         optimizer.step()
     for name, parameter in net.named_parameters():

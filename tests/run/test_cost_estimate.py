@@ -11,8 +11,8 @@ from bench.measures.cost import cost
 from bench.run import pass_timing
 from bench.run.cost_estimate import STEP_OVERHEAD, Estimator, wall_seconds
 from bench.run.resume import missing_measurements
+from bench.spec.costs import training_passes
 from bench.spec.measurement import Measurement
-from bench.spec.training_cost import training_passes
 from bench.spec.trial import Trial
 from tests.recipes import oat, pgd_at
 

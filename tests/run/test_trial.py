@@ -16,9 +16,9 @@ from bench.measures.cost import cost
 from bench.run import trial as trial_module
 from bench.run.resume import is_unfinished
 from bench.run.trial import run_trial
+from bench.spec.costs import training_passes
 from bench.spec.measurement import Measurement
 from bench.spec.recipe import Protocol, Recipe
-from bench.spec.training_cost import training_passes
 from bench.spec.trial import Trial
 from bench.training import selection
 from bench.trial_dir import read_failure, read_progress, read_results, write_failure

@@ -60,7 +60,7 @@ def test_a_run_with_torch_alone(tmp_path):
     [
         (["--reference", "nowhere"], "nowhere has no OAT.py"),
         (["--against", "nowhere"], "nowhere has no bench/speed: AGAINST must name a checkout of this project"),
-        (["--only", "vgg"], "architecture 'vgg' is unknown"),
+        (["--only", "vgg"], "unknown architecture 'vgg' (allowed: resnet34"),
         (["--tasks", "oats"], "unknown task 'oats' (allowed: oat, pgd_at, evaluation)"),
         (["--precisions", "fp16"], "unknown precision 'fp16' (allowed: fp32, bf16)"),
         (["--page", "nowhere.md"], "nowhere.md has no lines <!-- speed-cpu -->"),

@@ -9,9 +9,10 @@ import torch.nn.functional as F
 from bench.models import build
 from bench.spec.lambda_sets import S1
 from bench.spec.recipe import Protocol
+from bench.spec.registry import METHODS, resolve
 from bench.training import loop, objectives, selection
 from bench.training.checkpoint import State
-from bench.training.objectives import OBJECTIVES, Batch
+from bench.training.objectives import Batch
 from tests.recipes import digits, images, lively, oat, pgd_at
 
 WIDTHS = (0.5, 0.75, 1.0)
@@ -34,7 +35,7 @@ def batches(monkeypatch):
 
         return spied
 
-    monkeypatch.setattr(loop, "OBJECTIVES", {name: spy(objective) for name, objective in OBJECTIVES.items()})
+    monkeypatch.setattr(loop, "resolve", lambda method: spy(resolve(method)))
     return seen
 
 
@@ -54,7 +55,7 @@ def test_a_step_s_gradient_is_the_sum_of_its_widths(recipe, batches):
     for batch, _ in batches:  # each width alone, from the same weights
         alone = build(recipe, 1, 10)
         alone.load_state_dict(before)
-        for term in OBJECTIVES[recipe.method](alone.train(), recipe, batch):
+        for term in resolve(METHODS[recipe.method])(alone.train(), recipe, batch):
             term.backward()
             loss += term.item()
         for name, parameter in alone.named_parameters():
@@ -108,7 +109,7 @@ def test_a_width_s_loss_is_equation_3_of_its_sub_network(width, monkeypatch):
     lam = torch.tensor([0.0, 0.0, 0.1, 0.3, 0.4, 1.0]).double()
     monkeypatch.setattr(objectives, "craft", lambda net, recipe, batch, part: adv[part])
     reference = copy.deepcopy(net)
-    found = sum(OBJECTIVES["oat"](net, recipe, Batch(x.double(), y, lam, 2, torch.Generator(), width))).item()
+    found = sum(resolve(METHODS["oat"])(net, recipe, Batch(x.double(), y, lam, 2, torch.Generator(), width))).item()
     passes = [reference(z, reference.condition(lam[s:], width=width)) for s, z in ((0, x.double()), (2, adv[2:]))]
     clean, adversarial = (F.cross_entropy(p, y[-len(p) :], reduction="none") for p in passes)
     expected = (((1 - lam) * clean).sum() + (lam[2:] * adversarial).sum()) / 6

@@ -7,8 +7,9 @@ import torch.nn.functional as F
 from bench.engines import cpu
 from bench.models.dual_bn import Condition
 from bench.spec.recipe import Protocol
+from bench.spec.registry import METHODS, resolve
 from bench.training import objectives
-from bench.training.objectives import OBJECTIVES, Batch
+from bench.training.objectives import Batch
 from tests.recipes import images, lively, oat, pgd_at
 
 LAM = torch.tensor([0.0, 0.0, 0.1, 0.3, 0.4, 1.0])
@@ -77,7 +78,7 @@ def assert_same(net, loss, reference, expected):
 def test_oat_is_equation_3_with_lambda_per_sample(norm, fixed):
     net, reference = double(oat(norm)), double(oat(norm))
     batch = batch_of()
-    loss = backward(OBJECTIVES["oat"](net, oat(norm), batch))
+    loss = backward(resolve(METHODS["oat"])(net, oat(norm), batch))
 
     clean = F.cross_entropy(reference(X.double(), LAM.double()), Y, reduction="none")
     adversarial = F.cross_entropy(reference(ADV.double()[2:], LAM.double()[2:]), Y[2:], reduction="none")
@@ -91,14 +92,14 @@ def test_oat_is_equation_3_with_lambda_per_sample(norm, fixed):
 
 def test_oat_gives_every_parameter_a_gradient():
     net = lively(oat())
-    backward(OBJECTIVES["oat"](net, oat(), Batch(X, Y, LAM, 2, torch.Generator())))
+    backward(resolve(METHODS["oat"])(net, oat(), Batch(X, Y, LAM, 2, torch.Generator())))
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in net.parameters())
 
 
 def test_a_batch_of_zeros_makes_no_attack(fixed):
     net = double(oat())
     lam = torch.zeros(6)
-    loss = backward(OBJECTIVES["oat"](net, oat(), batch_of(lam)))
+    loss = backward(resolve(METHODS["oat"])(net, oat(), batch_of(lam)))
     assert fixed == []
     assert loss == pytest.approx(F.cross_entropy(double(oat())(X.double(), lam.double()), Y).item())
 
@@ -107,7 +108,7 @@ def test_a_batch_of_zeros_makes_no_attack(fixed):
 def test_pgd_at_is_equation_1_with_one_lambda(lam, fixed):
     recipe = pgd_at(lam)
     net, reference = double(recipe), double(recipe)
-    loss = backward(OBJECTIVES["pgd_at"](net, recipe, batch_of(torch.full((6,), lam))))
+    loss = backward(resolve(METHODS["pgd_at"])(net, recipe, batch_of(torch.full((6,), lam))))
 
     expected = 0.0
     if lam > 0:
@@ -124,7 +125,7 @@ def test_clean_images_go_by_lambda_or_always_through_bn_c(fixed):
         net = double(recipe)
         first = net.norms[0]
         before, h = first.bn_c.running_mean.clone(), net.stem(X.double())
-        next(OBJECTIVES["oat"](net, recipe, batch_of()))  # the clean pass alone
+        next(resolve(METHODS["oat"])(net, recipe, batch_of()))  # the clean pass alone
         expected = 0.9 * before + 0.1 * h[:zeros].mean(dim=(0, 2, 3))
         torch.testing.assert_close(first.bn_c.running_mean, expected)
 
@@ -134,7 +135,7 @@ def test_attacks_for_lambda_0_cost_the_loss_nothing(fixed):
     losses = {}
     for kind in ("skip", "make"):
         recipe = oat(protocol=Protocol(attack_lam0=kind))
-        losses[kind] = backward(OBJECTIVES["oat"](double(recipe), recipe, batch_of()))
+        losses[kind] = backward(resolve(METHODS["oat"])(double(recipe), recipe, batch_of()))
     assert [start for start, _ in fixed] == [2, 0]
     assert losses["make"] == pytest.approx(losses["skip"], rel=1e-6)
 
@@ -177,9 +178,9 @@ def test_bf16_keeps_images_and_loss_in_fp32():
     net.register_forward_pre_hook(lambda module, inputs: images_given.add(inputs[0].dtype))
     net.lists.clear()
     with cpu.without():  # layer by layer, so that the stem's hook is called
-        terms = list(OBJECTIVES["oat"](net, recipe, Batch(X, Y, LAM, 2, torch.Generator())))
+        terms = list(resolve(METHODS["oat"])(net, recipe, Batch(X, Y, LAM, 2, torch.Generator())))
     assert types == {(torch.float32, torch.bfloat16)} and not net.lists
-    terms += list(OBJECTIVES["oat"](net, recipe, Batch(X, Y, LAM, 2, torch.Generator())))
+    terms += list(resolve(METHODS["oat"])(net, recipe, Batch(X, Y, LAM, 2, torch.Generator())))
     stored = {one.dtype for made in net.lists.values() for one in made}
     assert stored == ({torch.bfloat16} if cpu.usable(X) else set())
     assert images_given == {term.dtype for term in terms} == {torch.float32}

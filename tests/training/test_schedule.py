@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.optim.lr_scheduler import CosineAnnealingLR, OneCycleLR
 
-from bench.training.schedule import learning_rate, selects
+from bench.training.schedule import learning_rate
+from tests.recipes import pgd_at
 
 
 def stepped(make, count: int) -> list[float]:
@@ -40,7 +41,7 @@ def test_one_cycle_is_torch_s(epochs, steps):
 
 @pytest.mark.parametrize("epochs", [1, 2, 3, 4, 7, 10, 15, 30, 80, 200])
 def test_the_last_epoch_and_quarter_are_candidates(epochs):
-    chosen = [epoch for epoch in range(epochs) if selects(epoch, epochs)]
+    chosen = [epoch for epoch in range(epochs) if pgd_at(epochs=epochs).is_candidate(epoch)]
     assert epochs - 1 in chosen
     late = math.ceil(0.75 * epochs)
     assert set(range(late, epochs)) <= set(chosen)

@@ -6,10 +6,11 @@ import pytest
 import torch
 
 from bench.attacks.pgd import pgd
+from bench.spec.costs import training_passes
 from bench.spec.recipe import Protocol
-from bench.spec.training_cost import training_passes
+from bench.spec.registry import METHODS, resolve
 from bench.training import trades
-from bench.training.objectives import OBJECTIVES, Batch
+from bench.training.objectives import Batch
 from tests.command import bench
 from tests.recipes import lively, oat, pgd_at
 from tests.training.test_objectives import ADV, LAM, X, Y, backward, batch_of, double, gradients, modes_of_passes
@@ -44,7 +45,7 @@ def test_the_divergence_is_its_definition_and_survives_certainty():
 def test_loss_and_gradients_are_cross_entropy_and_lambda_beta_kl(norm, fixed):
     recipe = oat_trades(norm)
     net, reference, batch = double(recipe), double(recipe), batch_of()
-    loss = backward(OBJECTIVES["oat_trades"](net, recipe, batch))
+    loss = backward(resolve(METHODS["oat_trades"])(net, recipe, batch))
 
     clean = reference(X.double(), LAM.double())
     adversarial = reference(ADV.double()[2:], LAM.double()[2:])  # λ=0 samples are not attacked
@@ -65,15 +66,15 @@ def test_loss_and_gradients_are_cross_entropy_and_lambda_beta_kl(norm, fixed):
 def test_every_parameter_learns(norm, precision):
     recipe = oat_trades(norm, precision=precision)
     net = lively(recipe)
-    backward(OBJECTIVES["oat_trades"](net, recipe, Batch(X, Y, LAM, 2, torch.Generator())))
+    backward(resolve(METHODS["oat_trades"])(net, recipe, Batch(X, Y, LAM, 2, torch.Generator())))
     assert [name for name, p in net.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0] == []
 
 
 def test_at_lambda_0_it_is_oat_without_an_attack(monkeypatch):
     monkeypatch.setattr(trades, "craft_kl", None)  # would raise
     lam = torch.zeros(6)
-    loss = backward(OBJECTIVES["oat_trades"](double(oat_trades()), oat_trades(), batch_of(lam)))
-    assert loss == pytest.approx(backward(OBJECTIVES["oat"](double(oat()), oat(), batch_of(lam))), rel=1e-6)
+    loss = backward(resolve(METHODS["oat_trades"])(double(oat_trades()), oat_trades(), batch_of(lam)))
+    assert loss == pytest.approx(backward(resolve(METHODS["oat"])(double(oat()), oat(), batch_of(lam))), rel=1e-6)
 
 
 def test_the_ledger_s_rows_4_and_13_hold_here_too(fixed):
@@ -81,14 +82,14 @@ def test_the_ledger_s_rows_4_and_13_hold_here_too(fixed):
     for kind in ("skip", "make"):
         recipe = oat_trades("normal", protocol=Protocol(attack_lam0=kind))
         net, batch = double(recipe).eval(), batch_of()  # in eval mode the batch's make-up is not in its statistics
-        losses[kind] = backward(OBJECTIVES["oat_trades"](net, recipe, batch))
+        losses[kind] = backward(resolve(METHODS["oat_trades"])(net, recipe, batch))
         assert [n for _, n in batch.correct["ra"]] == [{"skip": 4, "make": 6}[kind]]
     assert losses["make"] == pytest.approx(losses["skip"], rel=1e-6)
     for kind, zeros in (("by-lambda", 2), ("always-c", 6)):
         recipe = oat_trades(protocol=Protocol(clean_branch=kind))
         net = double(recipe)
         before, h = net.norms[0].bn_c.running_mean.clone(), net.stem(X.double())
-        next(OBJECTIVES["oat_trades"](net, recipe, batch_of()))
+        next(resolve(METHODS["oat_trades"])(net, recipe, batch_of()))
         expected = 0.9 * before + 0.1 * h[:zeros].mean(dim=(0, 2, 3))
         torch.testing.assert_close(net.norms[0].bn_c.running_mean, expected)
 

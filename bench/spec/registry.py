@@ -1,0 +1,230 @@
+"""Registry of methods, attacks, probes, norms and backbones: name, cost and location of the code of each.
+
+Every function is given as "module:function" and imported when it is first needed, so that a plan needs no torch; a
+plugin (bench/spec/plugins.py) may give the function itself. docs/extending.md has an example of each kind of entry.
+"""
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from bench.errors import unknown
+from bench.spec.autoattack_packages import STEPS as AUTOATTACK_STEPS
+
+Target = str | Callable  # "module:function", or the function
+
+ATTACK_DEFAULTS = {"steps": None, "start": None, "restarts": 1, "targeted": False}  # what a measurement may change
+
+
+@dataclass(frozen=True)
+class Method:
+    """Training method. `target`: (net, recipe, batch) → iterator of loss terms.
+
+    cost: (recipe, fraction of the images that is attacked) → passes of the network per training image.
+    fields: optional fields of Recipe that the method requires; every other method refuses them.
+    """
+
+    kind: ClassVar[str] = "method"
+    name: str
+    target: Target
+    cost: Target = "bench.spec.costs:training_image"
+    fields: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Attack:
+    """Attack. `target`: (logits, x, y, epsilon, step, steps, rng, start, loss) → x_adv.
+
+    steps, start: used where a measurement gives none. loss: (outputs, y) → (N,), increased by the attack.
+    passes: of the network per step, a forward and a backward each counted 1. fixed: the fields of ATTACK_DEFAULTS that
+    the attack has no use for; a measurement that changes one of them is refused.
+    effort: number of classes → gradient steps per image, where that is not `steps`.
+    lacking: () → one line about a missing package, or None. package: () → name and version of the package that does
+    the work.
+    """
+
+    kind: ClassVar[str] = "attack"
+    name: str
+    target: Target
+    steps: int
+    start: str
+    loss: Target = "bench.attacks.pgd:cross_entropy"
+    passes: int = 2
+    fixed: tuple[str, ...] = ()
+    effort: Target | None = None
+    lacking: Target | None = None
+    package: Target | None = None
+
+    def objection(self, measurement) -> str | None:
+        """One line about the fields of a measurement (or of a suite's entry) that this attack does not accept."""
+        changed = [
+            field
+            for field, default in ATTACK_DEFAULTS.items()
+            if field in self.fixed and getattr(measurement, field) != default
+        ]
+        return f"{self.name} takes no {' and no '.join(changed)}: leave that out" if changed else None
+
+    def missing_package(self) -> str | None:
+        """One line about a package that the attack needs and this machine lacks, or None."""
+        return load(self.lacking)() if self.lacking else None
+
+    def credit(self) -> dict[str, str]:
+        """{"package": name and version} for the measured rows of an attack that another package implements, or {}."""
+        return {"package": load(self.package)()} if self.package else {}
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Measurement on a trained network. `target`: (net, test images, measurement, directory) → iterator of rows.
+
+    cost: (measurement, recipe, number of classes) → passes of the network per image and λ.
+    takes: the settings that determine the result, which are filled in from suite, scale and recipe: `attack` (with
+    steps, start, restarts, targeted), `epsilon` (with step), `lambdas`, `images`, `test_images`, `few_images`,
+    `masking_images`. several_lambdas: refuse PGD-AT, which has one λ.
+    row: (row, measurement as a dict) → checked row for reports; reports has the checks of the probes below by name.
+    """
+
+    kind: ClassVar[str] = "probe"
+    name: str
+    target: Target
+    cost: Target = "bench.spec.costs:no_images"
+    takes: tuple[str, ...] = ()
+    several_lambdas: bool = False
+    row: Target | None = None
+
+
+@dataclass(frozen=True)
+class Norm:
+    """Normalisation layer. `target`: (channels, FiLM or None, widths) → ConditionalNorm.
+
+    branches: 2 where images with λ=0 have affine parameters of their own, so that training needs λ=0 and another λ.
+    """
+
+    kind: ClassVar[str] = "norm"
+    name: str
+    target: Target
+    branches: int = 1
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """Backbone, or a family of them. `target`: (recipe, in_channels, classes, **sizes) → ConditionalNetwork.
+
+    sizes: value of a recipe's `arch` → the sizes in the name, or None where the name is not of this family. Raises
+    ValueError for sizes that the family does not have. Without `sizes` the backbone's name is the only one.
+    """
+
+    kind: ClassVar[str] = "architecture"
+    name: str
+    target: Target
+    sizes: Target | None = None
+
+    def parse(self, arch: str) -> dict[str, int] | None:
+        """The sizes in `arch`, or None where it is not of this family. Raises ValueError, see `sizes`."""
+        if self.sizes:
+            return load(self.sizes)(arch)
+        return {} if arch == self.name else None
+
+
+Entry = Method | Attack | Probe | Norm | Backbone
+
+METHODS: dict[str, Method] = {}
+ATTACKS: dict[str, Attack] = {}
+PROBES: dict[str, Probe] = {}
+NORMS: dict[str, Norm] = {}
+BACKBONES: dict[str, Backbone] = {}
+TABLES: dict[type, dict[str, Any]] = {
+    Method: METHODS,
+    Attack: ATTACKS,
+    Probe: PROBES,
+    Norm: NORMS,
+    Backbone: BACKBONES,
+}
+
+
+def register(entry: Entry) -> None:
+    """Add an entry. Raises ValueError where its name is taken."""
+    table = TABLES[type(entry)]
+    if entry.name in table:
+        raise ValueError(f"{entry.kind} {entry.name!r} is registered already")
+    table[entry.name] = entry
+
+
+def resolve(entry: Entry) -> Callable:
+    """The function or class of an entry, imported now."""
+    return load(entry.target)
+
+
+def load(target: Target) -> Callable:
+    """The function at "module:function", imported now; a function is returned as it is."""
+    if callable(target):
+        return target
+    module, _, name = target.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def lookup(kind: type, name: str) -> Any:
+    """The entry of a name. Raises ValueError with the nearest known name."""
+    if name not in TABLES[kind]:
+        raise ValueError(unknown(kind.kind, name, TABLES[kind]))
+    return TABLES[kind][name]
+
+
+def backbone_of(arch: str) -> tuple[Backbone, dict[str, int]]:
+    """The backbone of a recipe's `arch` and the sizes in the name. Raises ValueError."""
+    for backbone in BACKBONES.values():
+        sizes = backbone.parse(arch)
+        if sizes is not None:
+            return backbone, sizes
+    raise ValueError(unknown(Backbone.kind, arch, BACKBONES))
+
+
+for _entry in (
+    Method("pgd_at", "bench.training.objectives:pgd_at"),
+    Method("oat", "bench.training.objectives:oat"),
+    Method("oat_trades", "bench.training.trades:oat_trades", "bench.spec.costs:training_image_of_trades", ("beta",)),
+    Attack("pgd7", "bench.attacks.pgd:pgd", 7, "uniform"),  # in training and evaluation (Sec. 4.1)
+    Attack("pgd20", "bench.attacks.pgd:pgd", 20, "uniform"),  # Fig. 7
+    Attack("mifgsm", "bench.attacks.pgd:mi_fgsm", 10, "image"),
+    Attack("fgsm", "bench.attacks.pgd:fgsm", 1, "image", fixed=("steps",)),
+    Attack(  # its steps are queries, a forward pass each
+        *("square", "bench.attacks.square:square", 1000, "image", "bench.attacks.pgd:margin"),
+        passes=1,
+        fixed=("start",),
+    ),
+    Attack("pgd50", "bench.attacks.pgd:pgd", 50, "uniform"),  # this and the next two: docs/attacks.md
+    Attack("cw50", "bench.attacks.pgd:pgd", 50, "uniform", "bench.attacks.pgd:margin"),
+    Attack(
+        *("autoattack", "bench.attacks.autoattack:autoattack", AUTOATTACK_STEPS, "uniform"),
+        fixed=tuple(ATTACK_DEFAULTS),
+        effort="bench.spec.autoattack_packages:effort",
+        lacking="bench.spec.autoattack_packages:lacking",
+        package="bench.spec.autoattack_packages:package",
+    ),
+    Probe(
+        *("accuracy", "bench.measures.accuracy:accuracy", "bench.spec.costs:accuracy"),
+        takes=("attack", "epsilon", "lambdas", "test_images", "few_images"),
+    ),
+    Probe("bn_statistics", "bench.measures.bn_statistics:bn_statistics"),
+    Probe(
+        *("saliency", "bench.measures.saliency:saliency", "bench.spec.costs:saliency"),
+        takes=("lambdas", "images", "test_images"),
+    ),
+    Probe("cost", "bench.measures.cost:forward_cost"),
+    Probe(
+        *("transfer", "bench.measures.transfer:transfer", "bench.spec.costs:transfer"),
+        takes=("attack", "epsilon", "lambdas", "test_images", "few_images"),
+        several_lambdas=True,
+    ),
+    Probe(
+        *("masking", "bench.measures.gradient_masking:masking", "bench.spec.costs:masking"),
+        takes=("epsilon", "lambdas", "masking_images"),
+    ),
+    Norm("normal", "bench.models.dual_bn:normal_bn"),
+    Norm("dual", "bench.models.dual_bn:dual_bn", branches=2),  # Sec. 3.2
+    Norm("dual-affine", "bench.models.dual_affine_bn:DualAffineNorm", branches=2),  # arXiv 2403.19150
+    Backbone("resnet34", "bench.models.resnet:ResNet34"),
+    Backbone("wrn-<depth>-<width>", "bench.models.wide_resnet:WideResNet", "bench.spec.architectures:wrn_sizes"),
+):
+    register(_entry)
