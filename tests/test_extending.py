@@ -7,6 +7,7 @@ import torch
 
 from bench.attacks.from_measurement import attack_of
 from bench.data import load
+from bench.engines import engine_for
 from bench.models import build
 from bench.spec.lambda_sets import S1
 from bench.spec.measurement import Measurement
@@ -35,7 +36,7 @@ def test_the_method_example_trains(digits, monkeypatch):
     net, rng = build(recipe, 1, 10), torch.Generator().manual_seed(0)
     lam = torch.tensor([0.0] * 8 + [0.4] * 24)
     batch = objectives.Batch(digits.images / 255, digits.labels, lam, 8, rng)
-    terms = list(resolve(METHODS["oat_alp"])(net.train(), recipe, batch))
+    terms = list(resolve(METHODS["oat_alp"])(engine_for(net.train(), "cpu"), recipe, batch))
     sum(terms).backward()
     assert len(terms) == 2 and all(p.grad is not None for p in net.parameters())
 
