@@ -21,7 +21,7 @@ from bench.speed.implementations import OURS
 from bench.speed.interleaved_timing import ratio
 from bench.speed.markdown_tables import markdown
 from bench.speed.step_process import StepFailed, StepProcess
-from bench.speed.workloads import TASKS, WORKLOADS, find_workload
+from bench.speed.workloads import TASKS, WORKLOADS, Workload, find_workload
 
 TIME_LIMIT, MEMORY_LIMIT = 1.03, 1.05  # this checkout's step over the other's
 LEAST_SECONDS = 0.5  # of one timing: shorter steps are repeated within it
@@ -47,23 +47,31 @@ def compare(options, device: torch.device, say: Callable[[str], None]) -> dict:
     hardware = provenance.hardware(device, engine_class(device).name)
     about = {"command": options.command, "hardware": hardware, "rounds": options.rounds}
     about |= {name: commit(root) for name, root in checkouts.items()}
-    for name, task, implementation in product(options.only or WORKLOADS, options.tasks or TASKS, OURS):
-        if options.precisions and OURS[implementation] not in options.precisions:
-            continue
+    implementations = [name for name in OURS if not options.precisions or OURS[name] in options.precisions]
+    for implementation in implementations:  # each checkout compiles its kernels once, which would disturb the first row
+        small = find_workload("digits", device, 8)
+        compare_row(checkouts, request(small, "oat", implementation, 8, device), rounds=1, warmup=1)
+    for name, task, implementation in product(options.only or WORKLOADS, options.tasks or TASKS, implementations):
         batch = options.batch
         if task == "evaluation" and device.type == "cpu":
             batch = batch or EVALUATED.get(name)
         workload = find_workload(name, device, batch)
-        request = {"implementation": implementation, "workload": name, "task": task, "device": device.type}
-        request |= {"batch": batch, "reference": None, "threads": workload.threads or torch.get_num_threads()}
         row = {"network": name, "images": workload.images(task), "task": task, "precision": OURS[implementation]}
-        row |= compare_row(checkouts, request, options.rounds, options.warmup)
+        arguments = request(workload, task, implementation, batch, device)
+        row |= compare_row(checkouts, arguments, options.rounds, options.warmup)
         say(", ".join(cells(row)))
         rows.append(row)
     return about | {"finished": provenance.now(), "rows": rows}
 
 
-def compare_row(checkouts: dict[str, Path], request: dict, rounds: int, warmup: int) -> dict:
+def request(workload: Workload, task: str, implementation: str, batch: int | None, device: torch.device) -> dict:
+    """Arguments of StepProcess for a row."""
+    threads = workload.threads or torch.get_num_threads()
+    row = {"implementation": implementation, "workload": workload.name, "task": task, "batch": batch}
+    return row | {"device": device.type, "reference": None, "threads": threads}
+
+
+def compare_row(checkouts: dict[str, Path], arguments: dict, rounds: int, warmup: int) -> dict:
     """{"seconds": {checkout: [per step, one a round]}, "peak_bytes": {checkout: bytes}, "time_ratio", "memory_ratio"}.
 
     Ratios are this checkout's over the other's; `time_ratio` as from `interleaved_timing.ratio`. The peak memory is of
@@ -71,7 +79,7 @@ def compare_row(checkouts: dict[str, Path], request: dict, rounds: int, warmup: 
     with ExitStack() as stack:
         processes = {}
         for name, root in checkouts.items():
-            processes[name] = stack.enter_context(StepProcess(root, **request))
+            processes[name] = stack.enter_context(StepProcess(root, **arguments))
         try:
             for process in processes.values():
                 process.wait_until_built()
@@ -81,7 +89,8 @@ def compare_row(checkouts: dict[str, Path], request: dict, rounds: int, warmup: 
                 for name in processes if i % 2 == 0 else reversed(processes):
                     seconds[name].append(processes[name].seconds_per_step(LEAST_SECONDS))
         except StepFailed as error:
-            raise BadInput(f"{request['workload']}, {request['task']}, {request['implementation']}: {error}") from None
+            label = ", ".join(arguments[name] for name in ("workload", "task", "implementation"))
+            raise BadInput(f"{label}: {error}") from None
     return {
         "seconds": seconds,
         "peak_bytes": peaks,
