@@ -1,5 +1,5 @@
-# Any target works on a fresh clone: `setup` is their prerequisite, done once.
-#   SCALE=laptop|workstation|short|paper   how big            ARGS="…"   further options of `python -m bench run`
+# Every target works on a fresh clone: `setup` is a prerequisite and runs once.
+#   SCALE=laptop|workstation|short|paper   scale            ARGS="…"   further options of the command that a target runs
 SHELL := /bin/bash
 PYTHON ?= python3
 SCALE ?= laptop
@@ -7,10 +7,10 @@ ARGS ?=
 BENCH := .venv/bin/python -m bench
 READY := .venv/ready
 
-# Where this is set, every start would compile torch, Ray and MLflow again, which takes longer than a laptop trial.
+# With this variable set, every start would compile torch, Ray and MLflow again, which takes longer than a laptop trial.
 unexport PYTHONDONTWRITEBYTECODE
 
-# The suite of each figure, and the experiments in it; what figures share is trained once.
+# The suite and the experiments of each figure; networks that figures share are trained once.
 FIG2 := ablations.yaml --only bn_statistics
 FIG4 := frontiers.yaml
 FIG5 := sampling.yaml --only sets
@@ -22,7 +22,7 @@ FIG10 := saliency.yaml --only svhn
 FIG11 := saliency.yaml --only cifar10
 FIG12 := saliency.yaml --only stl10
 FIG13 := ablations.yaml --only encodings
-# Not of the paper, so not in reproduce-all.
+# Not in the paper, so not in reproduce-all.
 PEERS := extra/peers.yaml
 FIGURES := 2 4 5 6 7 8 9 10 11 12 13
 MODERN := attacks.yaml --only modern --only modern_cifar10
@@ -31,15 +31,17 @@ MODERN := attacks.yaml --only modern --only modern_cifar10
   $(FIGURES:%=reproduce-fig%)
 
 help:
-	@echo "make reproduce-fig4   train and measure what Figures 4 and 8 need, and draw them (SCALE=$(SCALE));"
-	@echo "                      likewise reproduce-figN for N in $(FIGURES)"
-	@echo "make reproduce-modern Figure 7's networks under AutoAttack, PGD-50 and CW with 10 restarts (docs/attacks.md)"
-	@echo "make reproduce-all    every experiment of the paper, the ledger's rows, and the claims"
-	@echo "make reproduce-peers  what the paper only mentions or others proposed: TRADES' loss, separate affine parameters"
-	@echo "make ui | report      browse the runs in MLflow | draw the figures again from what has finished"
-	@echo "make speed | speed-suite   how fast the steps are (REFERENCE=the authors' code, or AGAINST=another checkout of"
-	@echo "                      this project) | what the suite costs beside them"
-	@echo "make test | lint      the test suite, on a machine with nothing installed | ruff"
+	@echo "make reproduce-figN   train and measure the networks of Figure N and draw it (SCALE=$(SCALE));"
+	@echo "                      N: $(FIGURES); reproduce-fig4 also draws Figure 8"
+	@echo "make reproduce-modern Figure 7's networks under AutoAttack, PGD-50 and CW-50 (docs/attacks.md)"
+	@echo "make reproduce-all    all experiments of the paper, the rows of the protocol ledger, and the claims"
+	@echo "make reproduce-peers  not in the paper: OAT with TRADES' loss, dual BN with shared statistics"
+	@echo "make ui | report      browse the runs in MLflow | draw the figures again from finished networks"
+	@echo "make speed            time training steps against the authors' code (REFERENCE=checkout) or another checkout of"
+	@echo "                      this project (AGAINST=checkout); without either, against the eager engine"
+	@echo "make speed-suite      measure the cost of the suite beside training"
+	@echo "make setup            install the locked packages into .venv; every other target does this first"
+	@echo "make test | lint      run ruff and all tests | ruff alone"
 
 setup: $(READY)
 
@@ -71,7 +73,7 @@ ui: setup
 	$(BENCH) ui $(ARGS)
 
 # REFERENCE=a checkout of the authors' code; without it the eager engine is the baseline.
-# AGAINST=another checkout of this project: time and memory of each step here over there, and no page is written.
+# AGAINST=another checkout of this project: ratios of time and memory of each step, here to there; no page is written.
 speed: setup
 	.venv/bin/python -m bench.speed $(if $(AGAINST),--against $(AGAINST),$(if $(REFERENCE),--reference $(REFERENCE)) \
 	  --page docs/performance.md) $(ARGS)
@@ -86,10 +88,10 @@ lint: setup
 test: lint browser
 	.venv/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
 
-# Chromium for the test that looks at MLflow's pages; without it that test is skipped and says so.
+# Chromium for the test of MLflow's pages, which is skipped without it.
 browser:
 	@command -v chromium >/dev/null || { \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	    echo "installing chromium for the browser test"; \
 	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
-	  else echo "no chromium here: the browser test will be skipped"; fi; }
+	  else echo "chromium is not installed: the browser test will be skipped"; fi; }
