@@ -14,6 +14,7 @@ from rich.console import Console
 from bench import ROOT
 from bench.errors import BadInput, unknown
 from bench.spec.engine_choice import chosen_engine
+from bench.spec.plugins import load_plugins
 
 app = typer.Typer(
     help="The reproducibility benchmark suite for Once-for-All Adversarial Training (NeurIPS 2020).",
@@ -46,6 +47,12 @@ CpusPerTrial = Annotated[int, typer.Option(min=1, help="CPU threads of a trial."
 GpusPerTrial = Annotated[
     float | None, typer.Option(min=0, help="GPUs of a trial, e.g. 0.5 for two on one. (default: 1 where there are any)")
 ]
+Plugins = Annotated[
+    list[Path],
+    typer.Option(
+        help="Python file that registers a method, attack, probe, norm or figure (docs/extending.md); may be repeated."
+    ),
+]
 Address = Annotated[str | None, typer.Option(help="A running Ray cluster, e.g. ray://head:10001 or auto.")]
 
 
@@ -62,12 +69,14 @@ def run(
     cpus_per_trial: CpusPerTrial = 1,
     gpus_per_trial: GpusPerTrial = None,
     address: Address = None,
+    plugin: Plugins = [],
 ) -> None:
     """Train and measure what a suite needs and does not have yet, then draw its figures.
 
     Kill it at any time; the same command goes on from the last finished epoch of every network.
     """
     rarely_collect()
+    load_plugins(plugin)
     from bench.run.session import execute
 
     asked = request(suites, scale, only, dataset, seeds, set, runs, data, cpus_per_trial, gpus_per_trial)
@@ -87,9 +96,11 @@ def plan(
     cpus_per_trial: CpusPerTrial = 1,
     gpus_per_trial: GpusPerTrial = None,
     address: Address = None,
+    plugin: Plugins = [],
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout and nothing else.")] = False,
 ) -> None:
     """What `run` with the same arguments would do, and what it would cost here. Starts nothing."""
+    load_plugins(plugin)
     from bench.run.execution_plan import preview
 
     asked = request(suites, scale, only, dataset, seeds, set, runs, data, cpus_per_trial, gpus_per_trial)
@@ -131,9 +142,11 @@ def report(
     runs: Runs = Path("runs"),
     out: Annotated[Path | None, typer.Option(help="Where to. (default: report/ in the runs directory)")] = None,
     scale: Annotated[str | None, typer.Option(help="Of which scale. (default: the newest plan's)")] = None,
+    plugin: Plugins = [],
 ) -> None:
     """Draw figures from what has finished, as PNG, SVG, PDF, and CSV, with an index.html. Gaps are marked."""
     rarely_collect()
+    load_plugins(plugin)
     from reports.build import ReportError, build
 
     try:
@@ -164,11 +177,13 @@ def trial(
     test_images: Annotated[int | None, typer.Option(min=1, help="Only the first so many.")] = None,
     data: Data = ROOT / "data",
     cpus_per_trial: CpusPerTrial = 1,
+    plugin: Plugins = [],
 ) -> None:
     """Train and measure one network in one directory, with torch alone: no Ray, no MLflow.
 
     For a node without a network: copy the directory back under runs/trials/ and `ingest` it.
     """
+    load_plugins(plugin)
     from bench.run.trial_command import run_one
 
     raise typer.Exit(run_one(recipe, directory, source, lambdas, test_images, data, cpus_per_trial))

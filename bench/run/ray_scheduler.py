@@ -36,6 +36,7 @@ from bench import ROOT  # noqa: E402
 from bench.run import ray_local  # noqa: E402
 from bench.run.cost_estimate import trials_on  # noqa: E402
 from bench.run.provenance import cpu_count  # noqa: E402
+from bench.spec import plugins  # noqa: E402
 from bench.spec.trial import Trial  # noqa: E402
 from bench.trial_dir import read_failure, write_failure  # noqa: E402
 
@@ -78,6 +79,7 @@ class Worker(tune.Trainable):
             gc.freeze()
             gc.enable()
         config = config["task"]
+        plugins.load_plugins(config["plugins"])
         torch.set_num_threads(config["threads"])
         device = torch.device("cuda" if config["gpus"] > 0 and torch.cuda.is_available() else "cpu")
         self.rows = run_trial(
@@ -85,7 +87,7 @@ class Worker(tune.Trainable):
             Path(config["directory"]),
             Path(config["data_root"]),
             device,
-            config["provenance"],
+            config["provenance"] | plugins.plugin_provenance(),
         )
 
     def step(self) -> dict:
@@ -195,6 +197,7 @@ def execute(
             "directory": str(runs / "trials" / trial.key),
             "data_root": str(data_root),
             "provenance": provenance,
+            "plugins": [str(path) for path in plugins.LOADED],
             "threads": resources.cpus_per_trial,
             "gpus": slots.gpus_per_trial,
         }

@@ -12,6 +12,7 @@ from bench.run import provenance
 from bench.run.trial import run_trial
 from bench.spec.lambda_sets import lambda_set
 from bench.spec.measurement import Measurement
+from bench.spec.plugins import plugin_provenance
 from bench.spec.recipe import Recipe
 from bench.spec.recipe_fields import check
 from bench.spec.registry import ATTACKS
@@ -58,7 +59,7 @@ def run_one(
     torch.set_num_threads(threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     trial, failed = Trial(recipe=recipe, measurements=what, source=source), False
-    extra = {f"git_{name}": value for name, value in provenance.git().items()}
+    extra = {f"git_{name}": value for name, value in provenance.git().items()} | plugin_provenance()
     for row in run_trial(trial, directory, data_root, device, extra):
         print(json.dumps(row), flush=True)
         failed = failed or "failed" in row

@@ -127,24 +127,37 @@ class Backbone:
         return {} if arch == self.name else None
 
 
-Entry = Method | Attack | Probe | Norm | Backbone
+@dataclass(frozen=True)
+class Figure:
+    """Figure that a plugin adds to the report. `target`: () → FigureSpec (reports/figures/spec.py)."""
+
+    kind: ClassVar[str] = "figure"
+    name: str
+    target: Target
+
+
+Entry = Method | Attack | Probe | Norm | Backbone | Figure
 
 METHODS: dict[str, Method] = {}
 ATTACKS: dict[str, Attack] = {}
 PROBES: dict[str, Probe] = {}
 NORMS: dict[str, Norm] = {}
 BACKBONES: dict[str, Backbone] = {}
+FIGURES: dict[str, Figure] = {}  # of plugins; the others are found in reports/figures/
 TABLES: dict[type, dict[str, Any]] = {
     Method: METHODS,
     Attack: ATTACKS,
     Probe: PROBES,
     Norm: NORMS,
     Backbone: BACKBONES,
+    Figure: FIGURES,
 }
 
 
 def register(entry: Entry) -> None:
-    """Add an entry. Raises ValueError where its name is taken."""
+    """Add an entry. Raises ValueError where its name is taken or its target is neither text nor callable."""
+    if not callable(entry.target) and ":" not in entry.target:
+        raise ValueError(f"target of {entry.kind} {entry.name!r}: module:function is expected, not {entry.target!r}")
     table = TABLES[type(entry)]
     if entry.name in table:
         raise ValueError(f"{entry.kind} {entry.name!r} is registered already")
