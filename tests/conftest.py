@@ -1,6 +1,20 @@
 from pathlib import Path
 
 import pytest
+import torch
+
+from bench.engines.cpu.engine import CpuEngine, why_unavailable
+from bench.engines.eager import EagerEngine
+
+
+@pytest.fixture(params=["eager", "cpu"])
+def make_engine(request):
+    """The class of each engine that runs on a CPU: network → engine."""
+    if request.param == "eager":
+        return EagerEngine
+    if reason := why_unavailable(torch.device("cpu")):
+        pytest.skip(reason)
+    return CpuEngine
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,8 @@ import torch
 
 from bench.attacks.pgd import pgd
 from bench.data import Images
-from bench.engines import cpu
+from bench.engines import engine_for
+from bench.engines.eager import EagerEngine
 from bench.measures import accuracy as module
 from bench.measures import correct_bits
 from bench.measures.accuracy import accuracy
@@ -14,6 +15,7 @@ from bench.spec.measurement import Measurement
 from tests.recipes import images, lively, oat
 
 NET = lively(oat())
+ENGINE = engine_for(NET, "cpu")
 X, Y = images(50)
 PART = Images((X * 255).to(torch.uint8), Y)
 WHAT = Measurement(epsilon=0.1, step=0.025, lambdas=S1)
@@ -27,9 +29,9 @@ def labels_of(net, lam) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("lam", [0.0, 0.2, 0.35])
-def test_counts_equal_a_plain_loop(lam):
+def test_counts_equal_a_plain_loop(lam, make_engine):
     part = Images(PART.images, labels_of(NET, lam))
-    found = accuracy(NET, part, WHAT, lam)
+    found = accuracy(make_engine(NET.eval()), part, WHAT, lam)
     x, cond = part.images.float() / 255, torch.full((50,), lam)
     adv = pgd(lambda z: NET(z, cond), x, part.labels, 0.1, 0.025, 7, torch.Generator().manual_seed(WHAT.seed))
     clean, robust = [], []
@@ -51,19 +53,24 @@ def test_counts_equal_a_plain_loop(lam):
     assert sum(robust) < sum(clean)
 
 
-def test_it_is_deterministic_and_leaves_the_network_in_eval_mode():
-    NET.train()
-    first = accuracy(NET, PART, WHAT, 0.2)
-    assert not NET.training
-    torch.manual_seed(5)
-    assert accuracy(NET, PART, WHAT, 0.2) == first
+def test_it_is_deterministic_in_eval_mode_whatever_the_network_s_own_mode(make_engine):
+    engine = make_engine(NET)
+    rows = []
+    for training in (True, False):
+        NET.train(training)
+        before = {name: buffer.clone() for name, buffer in NET.named_buffers()}
+        torch.manual_seed(5 + training)
+        rows.append(accuracy(engine, PART, WHAT, 0.2))
+        assert NET.training == training
+        assert all(torch.equal(buffer, before[name]) for name, buffer in NET.named_buffers())
+    assert rows[0] == rows[1]
 
 
 def test_batches_change_no_count(monkeypatch):
     part = Images(PART.images, labels_of(NET, 0.2))
-    whole = accuracy(NET, part, WHAT, 0.2)
+    whole = accuracy(ENGINE, part, WHAT, 0.2)
     monkeypatch.setattr(module, "BATCH", 16)
-    parts = accuracy(NET, part, WHAT, 0.2)
+    parts = accuracy(ENGINE, part, WHAT, 0.2)
     assert parts["clean_hits"] == whole["clean_hits"] and parts["clean_correct"] == whole["clean_correct"]
     assert parts["n"] == 50
 
@@ -73,20 +80,17 @@ def test_more_restarts_never_leave_more_images_robust(monkeypatch):
     monkeypatch.setattr(module, "BATCH", 8)
     part = Images(PART.images, labels_of(NET, 0.2))
     what = {"epsilon": 0.03, "step": 0.01, "steps": 2, "lambdas": S1}
-    counts = [accuracy(NET, part, Measurement(**what, restarts=n), 0.2)["robust_correct"] for n in range(1, 7)]
+    counts = [accuracy(ENGINE, part, Measurement(**what, restarts=n), 0.2)["robust_correct"] for n in range(1, 7)]
     assert counts == sorted(counts, reverse=True) and counts[0] > counts[-1] > 0
 
 
 @pytest.mark.parametrize(("asked", "seen"), [({}, torch.float32), ({"precision": "bf16"}, torch.bfloat16)])
-def test_it_computes_in_fp32_whatever_the_recipe_was_trained_in(asked, seen):
-    net, types = lively(oat(precision="bf16")), set()
-    net.blocks[0].conv2.register_forward_hook(lambda module, inputs, output: types.add(output.dtype))
-    net.lists.clear()
-    with cpu.without():  # layer by layer, so that the hook is called
-        accuracy(net, PART.slice(0, 4), WHAT, 0.2, **asked)
-    assert types == {seen} and not net.lists
-    accuracy(net, PART.slice(0, 4), WHAT, 0.2, **asked)
-    assert {tape.dtype for tape in net.lists.get("tapes", [])} == ({seen} if cpu.usable(X) else set())
+def test_it_computes_in_fp32_whatever_the_recipe_was_trained_in(asked, seen, make_engine):
+    net, dtypes = lively(oat(precision="bf16")), set()
+    net.blocks[0].conv2.register_forward_hook(lambda module, inputs, output: dtypes.add(output.dtype))
+    engine = make_engine(net)
+    accuracy(engine, PART.slice(0, 4), WHAT, 0.2, **asked)
+    assert (dtypes if make_engine is EagerEngine else {plan.dtype for plan in engine.plans}) == {seen}
 
 
 @pytest.fixture
@@ -103,8 +107,8 @@ def spied(monkeypatch):
 
 
 def test_the_attack_is_the_measurement_s(spied):
-    accuracy(NET, PART, Measurement(epsilon=0.2, step=0.07, lambdas=S1), 0.0)
-    accuracy(NET, PART, Measurement(epsilon=0.2, step=0.07, lambdas=S1, steps=3, start="image", restarts=2), 0.0)
+    accuracy(ENGINE, PART, Measurement(epsilon=0.2, step=0.07, lambdas=S1), 0.0)
+    accuracy(ENGINE, PART, Measurement(epsilon=0.2, step=0.07, lambdas=S1, steps=3, start="image", restarts=2), 0.0)
     found = [{name: call[name] for name in ("epsilon", "step", "steps", "start")} for call in spied]
     first = {"epsilon": 0.2, "step": 0.07, "steps": 7, "start": "uniform"}
     assert found == [first] + [first | {"steps": 3, "start": "image"}] * 2
@@ -113,24 +117,24 @@ def test_the_attack_is_the_measurement_s(spied):
 def test_a_row_is_named_by_what_was_changed_in_the_attack(spied):
     what = {"epsilon": 0.2, "step": 0.07, "lambdas": S1}
     changed = [{}, {"steps": 50, "restarts": 10}, {"start": "image"}, {"targeted": True}]
-    found = [accuracy(NET, PART.slice(0, 2), Measurement(**what, **more), 0.0)["attack"] for more in changed]
+    found = [accuracy(ENGINE, PART.slice(0, 2), Measurement(**what, **more), 0.0)["attack"] for more in changed]
     assert found == ["pgd7", "pgd7-50steps-r10", "pgd7-image", "pgd7-targeted"]
 
 
-def test_a_width_is_attacked_and_judged_by_its_own_sub_network(spied):
+def test_a_width_is_attacked_and_judged_by_its_own_sub_network(spied, make_engine):
     net = lively(oat(widths=(0.5, 1.0))).eval()
     expected = {}
     for width in (0.5, 1.0):
         with torch.no_grad():
             expected[width] = net(PART.images / 255, net.condition(torch.tensor([0.2]), width=width))
         part = Images(PART.images, expected[width].argmax(1))
-        row = accuracy(net, part, Measurement(epsilon=0.2, step=0.1, lambdas=S1, width=width), 0.2)
+        row = accuracy(make_engine(net), part, Measurement(epsilon=0.2, step=0.1, lambdas=S1, width=width), 0.2)
         assert (row["width"], row["clean_correct"], row["robust_correct"]) == (width, 50, 50)
         torch.testing.assert_close(spied[-1]["outputs"], expected[width], atol=1e-4, rtol=1e-4)
     assert not torch.equal(expected[0.5].argmax(1), expected[1.0].argmax(1))
 
 
 def test_every_network_and_lambda_is_attacked_from_the_same_start(spied):
-    accuracy(NET, PART, WHAT, 0.0)
-    accuracy(lively(oat(seed=2)), PART, WHAT, 0.4)
+    accuracy(ENGINE, PART, WHAT, 0.0)
+    accuracy(engine_for(lively(oat(seed=2)), "cpu"), PART, WHAT, 0.4)
     assert torch.equal(*(call["rng"] for call in spied))

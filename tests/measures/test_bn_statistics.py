@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from bench.data import Images
+from bench.engines.eager import EagerEngine
 from bench.measures.bn_statistics import bn_statistics
 from bench.spec.measurement import Measurement
 from tests.recipes import lively, oat, pgd_at
@@ -13,7 +14,7 @@ WIDTHS = (0.5, 1.0)
 
 def rows(net, width=1.0):
     nothing = Images(torch.zeros(0, 1, 8, 8, dtype=torch.uint8), torch.zeros(0, dtype=torch.int64))
-    return list(bn_statistics(net, nothing, Measurement(probe="bn_statistics", width=width), None))
+    return list(bn_statistics(EagerEngine(net), nothing, Measurement(probe="bn_statistics", width=width), None))
 
 
 def assert_holds(row, bn) -> None:

@@ -5,12 +5,15 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench.data import Images
+from bench.engines import engine_for
+from bench.engines.eager import EagerEngine
 from bench.measures.cost import TIMED_BATCH, cost, forward_cost
 from bench.models import build
 from bench.spec.architectures import layers_only
 from bench.spec.measurement import Measurement
 from bench.spec.recipe import Protocol
 from tests.recipes import images, lively, oat, pgd_at
+from tests.recording_engine import RecordingEngine
 from tests.stand_alone import stand_alone
 
 WIDTHS = (0.5, 0.75, 1.0)
@@ -91,7 +94,7 @@ def test_an_unslimmed_network_costs_what_the_full_width_does():
 def test_the_row_of_the_probe(width):
     net, (x, y) = lively(SLIMMABLE["oats"]).eval(), images(4)
     what = Measurement(probe="cost", width=width)
-    (row,) = forward_cost(net, Images((x * 255).to(torch.uint8), y), what, None)
+    (row,) = forward_cost(engine_for(net, "cpu"), Images((x * 255).to(torch.uint8), y), what, None)
     counted = cost(net.recipe, (1, 8, 8), 10, width)
     assert 0 < row.pop("milliseconds") < 60_000
     assert row == {
@@ -105,9 +108,11 @@ def test_the_row_of_the_probe(width):
     }
 
 
-def test_what_is_timed_is_the_sub_network(monkeypatch):
-    net, seen = lively(SLIMMABLE["oats"]).eval(), []
-    net.stem.register_forward_hook(lambda layer, inputs, output: seen.append(tuple(output.shape[:2])))
-    x, y = images(2)
-    list(forward_cost(net, Images((x * 255).to(torch.uint8), y), Measurement(probe="cost", width=0.5), None))
-    assert set(seen) == {(TIMED_BATCH, 8)}
+def test_what_is_timed_is_the_sub_network(make_engine):
+    net, channels = lively(SLIMMABLE["oats"]).eval(), []
+    net.stem.register_forward_hook(lambda layer, inputs, output: channels.append(tuple(output.shape[:2])))
+    engine, (x, y) = RecordingEngine(make_engine(net)), images(2)
+    list(forward_cost(engine, Images((x * 255).to(torch.uint8), y), Measurement(probe="cost", width=0.5), None))
+    assert {(len(forward.images), forward.cond.width) for forward in engine.passes} == {(TIMED_BATCH, 0.5)}
+    if make_engine is EagerEngine:
+        assert set(channels) == {(TIMED_BATCH, 8)}

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from bench.engines.eager import EagerEngine
 from bench.measures.gradient_masking import masking
 from bench.run.resume import SURROGATE_UNTRAINED, is_unfinished, surrogate_is_ready
 from bench.run.trial import run_trial
@@ -31,7 +32,7 @@ class Linear(nn.Module):
         super().__init__()
         self.head, self.levels, self.scale = nn.Linear(64, 10), levels, scale
 
-    def condition(self, lam, width=1.0):
+    def condition(self, lam, zeros=None, width=1.0, branch=None, training=None):
         return None
 
     def forward(self, x, lam):
@@ -56,7 +57,7 @@ def weights() -> dict:
 def measured(**hidden) -> list[dict]:
     net = Linear(**hidden).eval()
     net.load_state_dict(weights())
-    return list(masking(net, DIGITS.test, WHAT, None))
+    return list(masking(EagerEngine(net), DIGITS.test, WHAT, None))
 
 
 def judged(rows: list[dict]) -> list[str]:

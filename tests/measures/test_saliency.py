@@ -1,13 +1,13 @@
 """Saliency maps against finite differences, and the alignment against its closed form."""
 
-import importlib
-
 import pytest
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
 
 from bench.data import Images
+from bench.engines import engine_for
+from bench.measures import accuracy
 from bench.measures.saliency import alignment, saliency
 from bench.spec.measurement import Measurement
 from tests.recipes import images, lively, oat, pgd_at
@@ -21,10 +21,11 @@ def what(**fields) -> Measurement:
     return Measurement(**{"probe": "saliency", "lambdas": (0.0, 0.35), "images": (4, 1, 99)} | fields)
 
 
-def probe(net, directory, **fields):
+def probe(net, directory, make_engine=None, **fields):
     """The rows and the file's tensors."""
     asked = what(**fields)
-    rows = list(saliency(net, PART, asked, directory))
+    engine = make_engine(net) if make_engine else engine_for(net, "cpu")
+    rows = list(saliency(engine, PART, asked, directory))
     return rows, load_file(directory / f"saliency-{asked.key}.safetensors")
 
 
@@ -41,9 +42,9 @@ def differences(logits, x, y, h=1e-5):
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_maps_are_the_gradients_of_the_cross_entropy(width, tmp_path):
+def test_maps_are_the_gradients_of_the_cross_entropy(width, tmp_path, make_engine):
     net = lively(oat(widths=WIDTHS)).eval()
-    _, tensors = probe(net, tmp_path, width=width)
+    _, tensors = probe(net, tmp_path, make_engine, width=width)
     x, exact = tensors["images"].double() / 255, lively(oat(widths=WIDTHS)).double().eval()
     for lam in (0.0, 0.35):
         cond = exact.condition(torch.tensor([lam], dtype=torch.float64), width=width)
@@ -80,15 +81,15 @@ def test_maps_may_be_of_no_image(tmp_path):
 
 
 def test_the_file_is_there_before_the_first_row(tmp_path):
-    assert next(saliency(lively(oat()).eval(), PART, what(), tmp_path))["file"] in {p.name for p in tmp_path.iterdir()}
+    engine = engine_for(lively(oat()).eval(), "cpu")
+    assert next(saliency(engine, PART, what(), tmp_path))["file"] in {p.name for p in tmp_path.iterdir()}
 
 
 def test_batches_change_nothing_and_the_network_is_left_alone(tmp_path, monkeypatch):
     net = lively(oat()).eval()
     before = {name: value.clone() for name, value in net.state_dict().items()}
     _, whole = probe(net, tmp_path)
-    module = importlib.import_module("bench.measures.saliency")  # bench.measures.saliency is the function
-    monkeypatch.setattr(module, "BATCH", 5)
+    monkeypatch.setattr(accuracy, "BATCH", 5)
     _, parts = probe(net, tmp_path)
     for name, tensor in whole.items():
         torch.testing.assert_close(parts[name], tensor, atol=1e-5, rtol=1e-4)

@@ -5,6 +5,8 @@ import torch
 
 from bench.attacks.pgd import pgd
 from bench.data import Images
+from bench.engines import engine_for
+from bench.engines.eager import EagerEngine
 from bench.measures.accuracy import accuracy
 from bench.measures.transfer import transfer
 from bench.spec import costs
@@ -13,12 +15,13 @@ from tests.recipes import images, lively, oat, pgd_at
 
 GRID = (0.0, 0.2, 0.23)  # the last two near each other: examples of one then fool the other too
 NET = lively(oat()).eval()
+ENGINE = engine_for(NET, "cpu")
 X, Y = images(300)  # more than a batch
 LABELS = NET(X, torch.full((300,), 0.2)).argmax(1).where(torch.arange(300) % 7 > 0, Y)  # most are right
 PART = Images((X * 255).round().to(torch.uint8), LABELS)
 ATTACK = {"epsilon": 0.03, "step": 0.01, "steps": 2, "lambdas": GRID, "seed": 3}
 WHAT = Measurement(probe="transfer", **ATTACK)
-ROWS = list(transfer(NET, PART, WHAT, None))
+ROWS = list(transfer(ENGINE, PART, WHAT, None))
 
 
 def fooled(net, crafted_at: float, lam: float, seed: int = 3):
@@ -33,7 +36,7 @@ def fooled(net, crafted_at: float, lam: float, seed: int = 3):
 
 def test_on_the_diagonal_it_is_the_ordinary_accuracy():
     for at, (lam, row) in enumerate(zip(GRID, ROWS, strict=True)):
-        plain = accuracy(NET, PART, Measurement(**ATTACK), lam)
+        plain = accuracy(ENGINE, PART, Measurement(**ATTACK), lam)
         assert row["robust_correct"][at] == plain["robust_correct"]
         assert {name: row[name] for name in ("lam", "width", "attack", "n", "clean_correct")} == {
             name: plain[name] for name in ("lam", "width", "attack", "n", "clean_correct")
@@ -73,9 +76,12 @@ def test_the_other_branch_is_that_of_a_network_whose_bns_are_exchanged():
 
 
 def test_normal_bn_has_no_other_branch_and_pgd_at_no_other_lambda():
-    assert all("other_branch_correct" not in row for row in transfer(lively(oat("normal")).eval(), PART, WHAT, None))
-    with pytest.raises(ValueError, match="PGD-AT has one"):
-        next(transfer(lively(pgd_at()).eval(), PART, WHAT, None))
+    assert all(
+        "other_branch_correct" not in row
+        for row in transfer(EagerEngine(lively(oat("normal")).eval()), PART, WHAT, None)
+    )
+    with pytest.raises(ValueError, match="a PGD-AT network has one"):
+        next(transfer(EagerEngine(lively(pgd_at()).eval()), PART, WHAT, None))
 
 
 def test_its_cost_is_that_of_its_attacks():

@@ -177,7 +177,7 @@ def test_an_unseen_lambda_takes_the_nearest_one_s_weights():
 def test_selection_never_sees_a_test_image(tmp_path, monkeypatch):
     recipe, parts = quick(epochs=1), []
     real = loop.accuracy
-    monkeypatch.setattr(loop, "accuracy", lambda net, part, *rest: parts.append(part) or real(net, part, *rest))
+    monkeypatch.setattr(loop, "accuracy", lambda engine, part, *rest: parts.append(part) or real(engine, part, *rest))
     data = digits(recipe)
     list(train(recipe, data, tmp_path, CPU))
     assert len(parts) == 6 and all(part.images is data.heldout.images for part in parts)
@@ -186,6 +186,6 @@ def test_selection_never_sees_a_test_image(tmp_path, monkeypatch):
 def test_selection_attacks_with_seven_steps_of_their_own_size(monkeypatch):
     """Whatever the steps in training: PGD-7 with a step size for 7 steps."""
     recipe, asked = oat(attack_steps=2, protocol=Protocol(step_rule="authors")), []
-    monkeypatch.setattr(loop, "accuracy", lambda net, part, what, *rest: asked.append(what))
+    monkeypatch.setattr(loop, "accuracy", lambda engine, part, what, *rest: asked.append(what))
     loop.heldout_rows(None, recipe, digits(recipe))
     assert [what.step for what in asked] == [pytest.approx((0.1 + 4 / 255) / 7)] * 6

@@ -6,6 +6,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from bench.engines.eager import EagerEngine
 from bench.models import build
 from bench.spec.lambda_sets import S1
 from bench.spec.recipe import Protocol
@@ -26,12 +27,12 @@ def batches(monkeypatch):
     seen = []
 
     def spy(objective):
-        def spied(net, recipe, batch):
+        def spied(engine, recipe, batch):
             kept = copy.copy(batch)
             kept.rng = torch.Generator().set_state(batch.rng.get_state())
             kept.correct = {"sa": [], "ra": []}
-            seen.append((kept, {name: value.clone() for name, value in net.state_dict().items()}))
-            return objective(net, recipe, batch)
+            seen.append((kept, {name: value.clone() for name, value in engine.net.state_dict().items()}))
+            return objective(engine, recipe, batch)
 
         return spied
 
@@ -39,23 +40,23 @@ def batches(monkeypatch):
     return seen
 
 
-def one_step(recipe):
+def one_step(recipe, make_engine=EagerEngine):
     """The network after an epoch of one step, its gradients still there, and that epoch's row."""
     net = build(recipe, 1, 10)
     optimiser = torch.optim.SGD(net.parameters(), lr=recipe.lr)
-    return net, loop.train_epoch(net, optimiser, recipe, digits(recipe), 0)
+    return net, loop.train_epoch(make_engine(net), optimiser, recipe, digits(recipe), 0)
 
 
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
-def test_a_step_s_gradient_is_the_sum_of_its_widths(recipe, batches):
-    net, row = one_step(recipe)
+def test_a_step_s_gradient_is_the_sum_of_its_widths(recipe, batches, make_engine):
+    net, row = one_step(recipe, make_engine)
     assert [batch.width for batch, _ in batches] == list(WIDTHS)
     before = batches[0][1]
     total, loss = {}, 0.0
     for batch, _ in batches:  # each width alone, from the same weights
         alone = build(recipe, 1, 10)
         alone.load_state_dict(before)
-        for term in resolve(METHODS[recipe.method])(alone.train(), recipe, batch):
+        for term in resolve(METHODS[recipe.method])(make_engine(alone.train()), recipe, batch):
             term.backward()
             loss += term.item()
         for name, parameter in alone.named_parameters():
@@ -88,14 +89,14 @@ def test_the_training_accuracy_counts_all_widths(batches, monkeypatch):
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("kind", ["eval", "train"])
-def test_a_width_is_attacked_by_its_own_sub_network(width, kind, monkeypatch):
+def test_a_width_is_attacked_by_its_own_sub_network(width, kind, make_engine, monkeypatch):
     recipe = oat(widths=WIDTHS, dropout=0.0, protocol=Protocol(attack_bn=kind))
     net, seen = lively(recipe), []
     (x, y), lam = images(6), torch.tensor([0.0, 0.0, 0.1, 0.3, 0.4, 1.0])
     monkeypatch.setattr(objectives, "pgd", lambda logits, x, *rest: seen.append(logits(x)) or x)
     batch = Batch(x, y, lam, 2, torch.Generator(), width)
     exact = copy.deepcopy(net).train(kind == "train")
-    objectives.craft(net, recipe, batch, slice(2, None))
+    objectives.craft(make_engine(net), recipe, batch, slice(2, None))
     with torch.no_grad():
         expected = {w: exact(x[2:], exact.condition(lam[2:], width=w)) for w in WIDTHS}
     torch.testing.assert_close(seen[0], expected[width], atol=1e-4, rtol=1e-4)
@@ -103,13 +104,15 @@ def test_a_width_is_attacked_by_its_own_sub_network(width, kind, monkeypatch):
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_a_width_s_loss_is_equation_3_of_its_sub_network(width, monkeypatch):
+def test_a_width_s_loss_is_equation_3_of_its_sub_network(width, make_engine, monkeypatch):
     recipe = oat(widths=WIDTHS, dropout=0.0)
     net, (x, y), adv = lively(recipe).double(), images(6), images(6, seed=1)[0].double()
     lam = torch.tensor([0.0, 0.0, 0.1, 0.3, 0.4, 1.0]).double()
-    monkeypatch.setattr(objectives, "craft", lambda net, recipe, batch, part: adv[part])
+    monkeypatch.setattr(objectives, "craft", lambda engine, recipe, batch, part: adv[part])
     reference = copy.deepcopy(net)
-    found = sum(resolve(METHODS["oat"])(net, recipe, Batch(x.double(), y, lam, 2, torch.Generator(), width))).item()
+    found = sum(
+        resolve(METHODS["oat"])(make_engine(net), recipe, Batch(x.double(), y, lam, 2, torch.Generator(), width))
+    ).item()
     passes = [reference(z, reference.condition(lam[s:], width=width)) for s, z in ((0, x.double()), (2, adv[2:]))]
     clean, adversarial = (F.cross_entropy(p, y[-len(p) :], reduction="none") for p in passes)
     expected = (((1 - lam) * clean).sum() + (lam[2:] * adversarial).sum()) / 6
@@ -122,7 +125,7 @@ def test_a_width_s_loss_is_equation_3_of_its_sub_network(width, monkeypatch):
 def test_the_held_out_score_is_the_mean_over_lambdas_and_widths(monkeypatch):
     recipe, asked = oat(widths=WIDTHS, lambdas=(0.0, 1.0), precision="bf16"), []
 
-    def accuracy(net, part, what, lam, precision):
+    def accuracy(engine, part, what, lam, precision):
         asked.append((what.width, lam, precision))
         sa, ra = len(asked), 2 * len(asked)
         return {"lam": lam, "width": what.width, "n": 40, "clean_correct": sa, "robust_correct": ra}
@@ -150,9 +153,9 @@ def test_under_each_every_width_has_weights_of_its_own():
     assert selection.nearest_tag("RA", 0.2, recipe, 1.0) == "RA@0"
 
 
-def test_every_parameter_is_trained_and_so_is_every_bn():
+def test_every_parameter_is_trained_and_so_is_every_bn(make_engine):
     """Also what only one width has: its BNs."""
-    net, _ = one_step(RECIPES["oats"])
+    net, _ = one_step(RECIPES["oats"], make_engine)
     assert net.recipe.lambdas == S1
     assert all(p.grad is not None and p.grad.any() for p in net.parameters())
     fresh = build(net.recipe, 1, 10).state_dict()

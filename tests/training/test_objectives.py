@@ -4,13 +4,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from bench.engines import cpu
-from bench.models.dual_bn import Condition
+from bench.engines.eager import EagerEngine
 from bench.spec.recipe import Protocol
 from bench.spec.registry import METHODS, resolve
 from bench.training import objectives
 from bench.training.objectives import Batch
 from tests.recipes import images, lively, oat, pgd_at
+from tests.recording_engine import RecordingEngine
 
 LAM = torch.tensor([0.0, 0.0, 0.1, 0.3, 0.4, 1.0])
 X, Y = images(6)
@@ -31,8 +31,8 @@ def fixed(monkeypatch):
     """Crafting returns ADV for the part that is asked for; the parts are recorded."""
     asked = []
 
-    def craft(net, recipe, batch, part):
-        asked.append((part.start or 0, net.training))
+    def craft(engine, recipe, batch, part):
+        asked.append((part.start or 0, engine.net.training))
         return ADV.double()[part]
 
     monkeypatch.setattr(objectives, "craft", craft)
@@ -45,18 +45,6 @@ def backward(terms) -> float:
         term.backward()
         total += term.item()
     return total
-
-
-def modes_of_passes(net) -> list[str]:
-    """Grows by the mode of each pass that gets a Condition, which says it."""
-    modes = []
-
-    def note(_, inputs):
-        if isinstance(inputs[1], Condition):
-            modes.append("train" if inputs[1].affine is None else "eval")
-
-    net.register_forward_pre_hook(note)
-    return modes
 
 
 def gradients(net):
@@ -75,10 +63,10 @@ def assert_same(net, loss, reference, expected):
 
 
 @pytest.mark.parametrize("norm", ["dual", "normal"])
-def test_oat_is_equation_3_with_lambda_per_sample(norm, fixed):
+def test_oat_is_equation_3_with_lambda_per_sample(norm, fixed, make_engine):
     net, reference = double(oat(norm)), double(oat(norm))
     batch = batch_of()
-    loss = backward(resolve(METHODS["oat"])(net, oat(norm), batch))
+    loss = backward(resolve(METHODS["oat"])(make_engine(net), oat(norm), batch))
 
     clean = F.cross_entropy(reference(X.double(), LAM.double()), Y, reduction="none")
     adversarial = F.cross_entropy(reference(ADV.double()[2:], LAM.double()[2:]), Y[2:], reduction="none")
@@ -90,25 +78,25 @@ def test_oat_is_equation_3_with_lambda_per_sample(norm, fixed):
     assert [n for _, n in batch.correct["sa"]] == [6] and [n for _, n in batch.correct["ra"]] == [4]
 
 
-def test_oat_gives_every_parameter_a_gradient():
+def test_oat_gives_every_parameter_a_gradient(make_engine):
     net = lively(oat())
-    backward(resolve(METHODS["oat"])(net, oat(), Batch(X, Y, LAM, 2, torch.Generator())))
+    backward(resolve(METHODS["oat"])(make_engine(net), oat(), Batch(X, Y, LAM, 2, torch.Generator())))
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in net.parameters())
 
 
-def test_a_batch_of_zeros_makes_no_attack(fixed):
+def test_a_batch_of_zeros_makes_no_attack(fixed, make_engine):
     net = double(oat())
     lam = torch.zeros(6)
-    loss = backward(resolve(METHODS["oat"])(net, oat(), batch_of(lam)))
+    loss = backward(resolve(METHODS["oat"])(make_engine(net), oat(), batch_of(lam)))
     assert fixed == []
     assert loss == pytest.approx(F.cross_entropy(double(oat())(X.double(), lam.double()), Y).item())
 
 
 @pytest.mark.parametrize("lam", [0.0, 0.4, 1.0])
-def test_pgd_at_is_equation_1_with_one_lambda(lam, fixed):
+def test_pgd_at_is_equation_1_with_one_lambda(lam, fixed, make_engine):
     recipe = pgd_at(lam)
     net, reference = double(recipe), double(recipe)
-    loss = backward(resolve(METHODS["pgd_at"])(net, recipe, batch_of(torch.full((6,), lam))))
+    loss = backward(resolve(METHODS["pgd_at"])(make_engine(net), recipe, batch_of(torch.full((6,), lam))))
 
     expected = 0.0
     if lam > 0:
@@ -119,44 +107,44 @@ def test_pgd_at_is_equation_1_with_one_lambda(lam, fixed):
     assert fixed == ([(0, True)] if lam > 0 else [])
 
 
-def test_clean_images_go_by_lambda_or_always_through_bn_c(fixed):
+def test_clean_images_go_by_lambda_or_always_through_bn_c(fixed, make_engine):
     for kind, zeros in (("by-lambda", 2), ("always-c", 6)):
         recipe = oat(protocol=Protocol(clean_branch=kind))
         net = double(recipe)
         first = net.norms[0]
         before, h = first.bn_c.running_mean.clone(), net.stem(X.double())
-        next(resolve(METHODS["oat"])(net, recipe, batch_of()))  # the clean pass alone
+        next(resolve(METHODS["oat"])(make_engine(net), recipe, batch_of()))  # the clean pass alone
         expected = 0.9 * before + 0.1 * h[:zeros].mean(dim=(0, 2, 3))
         torch.testing.assert_close(first.bn_c.running_mean, expected)
 
 
-def test_attacks_for_lambda_0_cost_the_loss_nothing(fixed):
+def test_attacks_for_lambda_0_cost_the_loss_nothing(fixed, make_engine):
     """Ledger row 13: with `make` all images are attacked, and the loss stays what it is."""
     losses = {}
     for kind in ("skip", "make"):
         recipe = oat(protocol=Protocol(attack_lam0=kind))
-        losses[kind] = backward(resolve(METHODS["oat"])(double(recipe), recipe, batch_of()))
+        losses[kind] = backward(resolve(METHODS["oat"])(make_engine(double(recipe)), recipe, batch_of()))
     assert [start for start, _ in fixed] == [2, 0]
     assert losses["make"] == pytest.approx(losses["skip"], rel=1e-6)
 
 
 @pytest.mark.parametrize("kind", ["eval", "train"])
-def test_crafting_uses_the_bn_mode_of_the_protocol(kind):
+def test_crafting_uses_the_bn_mode_of_the_protocol(kind, make_engine):
     recipe = oat(protocol=Protocol(attack_bn=kind))
     net = lively(recipe)
-    modes, before = modes_of_passes(net), {n: b.clone() for n, b in net.named_buffers()}
-    objectives.craft(net, recipe, Batch(X, Y, LAM, 2, torch.Generator()), slice(2, None))
-    assert modes == [kind] * recipe.attack_steps
+    engine, before = RecordingEngine(make_engine(net)), {n: b.clone() for n, b in net.named_buffers()}
+    objectives.craft(engine, recipe, Batch(X, Y, LAM, 2, torch.Generator()), slice(2, None))
+    assert engine.modes() == [kind] * recipe.attack_steps
     assert net.training  # as it was found
     assert all(torch.equal(b, before[n]) for n, b in net.named_buffers()) == (kind == "eval")
     assert all(p.grad is None for p in net.parameters())
 
 
-def test_crafting_attacks_each_image_at_its_own_lambda(monkeypatch):
+def test_crafting_attacks_each_image_at_its_own_lambda(make_engine, monkeypatch):
     """In eval mode the network that is attacked is f(·, λ_i) of each sample i."""
     net, seen = lively(oat()), []
     monkeypatch.setattr(objectives, "pgd", lambda logits, x, *rest: seen.append(logits(x)) or x)
-    objectives.craft(net, oat(), Batch(X, Y, LAM, 2, torch.Generator()), slice(2, None))
+    objectives.craft(make_engine(net), oat(), Batch(X, Y, LAM, 2, torch.Generator()), slice(2, None))
     with torch.no_grad():
         net.eval()
         expected = torch.cat([net(X[i : i + 1], LAM[i : i + 1]) for i in range(2, 6)])
@@ -167,20 +155,18 @@ def test_crafting_takes_the_recipe_s_radius_step_and_steps(monkeypatch):
     taken = []
     monkeypatch.setattr(objectives, "pgd", lambda logits, x, y, *rest: taken.append(rest[:3]) or x)
     recipe = oat(epsilon=0.2, attack_steps=5, protocol=Protocol(step_rule="authors"))
-    objectives.craft(lively(recipe), recipe, Batch(X, Y, LAM, 2, torch.Generator()), slice(2, None))
+    objectives.craft(EagerEngine(lively(recipe)), recipe, Batch(X, Y, LAM, 2, torch.Generator()), slice(2, None))
     assert taken == [(0.2, pytest.approx((0.2 + 4 / 255) / 5), 5)]
 
 
-def test_bf16_keeps_images_and_loss_in_fp32():
+def test_bf16_keeps_images_and_loss_in_fp32(make_engine):
     recipe = oat(precision="bf16")
-    net, types, images_given = lively(recipe), set(), set()
-    net.stem.register_forward_hook(lambda module, inputs, output: types.add((inputs[0].dtype, output.dtype)))
-    net.register_forward_pre_hook(lambda module, inputs: images_given.add(inputs[0].dtype))
-    net.lists.clear()
-    with cpu.without():  # layer by layer, so that the stem's hook is called
-        terms = list(resolve(METHODS["oat"])(net, recipe, Batch(X, Y, LAM, 2, torch.Generator())))
-    assert types == {(torch.float32, torch.bfloat16)} and not net.lists
-    terms += list(resolve(METHODS["oat"])(net, recipe, Batch(X, Y, LAM, 2, torch.Generator())))
-    stored = {one.dtype for made in net.lists.values() for one in made}
-    assert stored == ({torch.bfloat16} if cpu.usable(X) else set())
-    assert images_given == {term.dtype for term in terms} == {torch.float32}
+    net, dtypes = lively(recipe), set()
+    net.stem.register_forward_hook(lambda module, inputs, output: dtypes.add((inputs[0].dtype, output.dtype)))
+    engine = RecordingEngine(make_engine(net))
+    terms = list(resolve(METHODS["oat"])(engine, recipe, Batch(X, Y, LAM, 2, torch.Generator())))
+    if make_engine is EagerEngine:
+        assert dtypes == {(torch.float32, torch.bfloat16)}
+    else:  # which calls no layer, and has plans for attack and training
+        assert dtypes == set() and [plan.dtype for plan in engine.plans] == [torch.bfloat16] * len(engine.plans) != []
+    assert {forward.images.dtype for forward in engine.passes} == {term.dtype for term in terms} == {torch.float32}

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from bench.attacks.pgd import pgd
+from bench.engines.eager import EagerEngine
 from bench.spec.costs import training_passes
 from bench.spec.recipe import Protocol
 from bench.spec.registry import METHODS, resolve
@@ -13,7 +14,8 @@ from bench.training import trades
 from bench.training.objectives import Batch
 from tests.command import bench
 from tests.recipes import lively, oat, pgd_at
-from tests.training.test_objectives import ADV, LAM, X, Y, backward, batch_of, double, gradients, modes_of_passes
+from tests.recording_engine import RecordingEngine
+from tests.training.test_objectives import ADV, LAM, X, Y, backward, batch_of, double, gradients
 
 
 def oat_trades(norm: str = "dual", **fields):
@@ -23,7 +25,7 @@ def oat_trades(norm: str = "dual", **fields):
 @pytest.fixture
 def fixed(monkeypatch):
     """Crafting returns ADV for the part that is asked for."""
-    monkeypatch.setattr(trades, "craft_kl", lambda net, recipe, batch, part: ADV.double()[part])
+    monkeypatch.setattr(trades, "craft_kl", lambda engine, recipe, batch, part: ADV.double()[part])
 
 
 def divergence(p: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
@@ -42,10 +44,10 @@ def test_the_divergence_is_its_definition_and_survives_certainty():
 
 
 @pytest.mark.parametrize("norm", ["dual", "dual-affine", "normal"])
-def test_loss_and_gradients_are_cross_entropy_and_lambda_beta_kl(norm, fixed):
+def test_loss_and_gradients_are_cross_entropy_and_lambda_beta_kl(norm, fixed, make_engine):
     recipe = oat_trades(norm)
     net, reference, batch = double(recipe), double(recipe), batch_of()
-    loss = backward(resolve(METHODS["oat_trades"])(net, recipe, batch))
+    loss = backward(resolve(METHODS["oat_trades"])(make_engine(net), recipe, batch))
 
     clean = reference(X.double(), LAM.double())
     adversarial = reference(ADV.double()[2:], LAM.double()[2:])  # λ=0 samples are not attacked
@@ -63,18 +65,19 @@ def test_loss_and_gradients_are_cross_entropy_and_lambda_beta_kl(norm, fixed):
 
 
 @pytest.mark.parametrize(("norm", "precision"), [("dual", "fp32"), ("dual-affine", "bf16")])
-def test_every_parameter_learns(norm, precision):
+def test_every_parameter_learns(norm, precision, make_engine):
     recipe = oat_trades(norm, precision=precision)
     net = lively(recipe)
-    backward(resolve(METHODS["oat_trades"])(net, recipe, Batch(X, Y, LAM, 2, torch.Generator())))
+    backward(resolve(METHODS["oat_trades"])(make_engine(net), recipe, Batch(X, Y, LAM, 2, torch.Generator())))
     assert [name for name, p in net.named_parameters() if p.grad is None or not p.grad.abs().sum() > 0] == []
 
 
 def test_at_lambda_0_it_is_oat_without_an_attack(monkeypatch):
     monkeypatch.setattr(trades, "craft_kl", None)  # would raise
     lam = torch.zeros(6)
-    loss = backward(resolve(METHODS["oat_trades"])(double(oat_trades()), oat_trades(), batch_of(lam)))
-    assert loss == pytest.approx(backward(resolve(METHODS["oat"])(double(oat()), oat(), batch_of(lam))), rel=1e-6)
+    loss = backward(resolve(METHODS["oat_trades"])(EagerEngine(double(oat_trades())), oat_trades(), batch_of(lam)))
+    expected = backward(resolve(METHODS["oat"])(EagerEngine(double(oat())), oat(), batch_of(lam)))
+    assert loss == pytest.approx(expected, rel=1e-6)
 
 
 def test_the_ledger_s_rows_4_and_13_hold_here_too(fixed):
@@ -82,14 +85,14 @@ def test_the_ledger_s_rows_4_and_13_hold_here_too(fixed):
     for kind in ("skip", "make"):
         recipe = oat_trades("normal", protocol=Protocol(attack_lam0=kind))
         net, batch = double(recipe).eval(), batch_of()  # in eval mode the batch's make-up is not in its statistics
-        losses[kind] = backward(resolve(METHODS["oat_trades"])(net, recipe, batch))
+        losses[kind] = backward(resolve(METHODS["oat_trades"])(EagerEngine(net), recipe, batch))
         assert [n for _, n in batch.correct["ra"]] == [{"skip": 4, "make": 6}[kind]]
     assert losses["make"] == pytest.approx(losses["skip"], rel=1e-6)
     for kind, zeros in (("by-lambda", 2), ("always-c", 6)):
         recipe = oat_trades(protocol=Protocol(clean_branch=kind))
         net = double(recipe)
         before, h = net.norms[0].bn_c.running_mean.clone(), net.stem(X.double())
-        next(resolve(METHODS["oat_trades"])(net, recipe, batch_of()))
+        next(resolve(METHODS["oat_trades"])(EagerEngine(net), recipe, batch_of()))
         expected = 0.9 * before + 0.1 * h[:zeros].mean(dim=(0, 2, 3))
         torch.testing.assert_close(net.norms[0].bn_c.running_mean, expected)
 
@@ -113,14 +116,14 @@ def test_the_attack_on_a_linear_network_ends_in_a_corner_of_the_ball():
 
 
 @pytest.mark.parametrize("kind", ["eval", "train"])
-def test_crafting_raises_the_divergence_and_touches_nothing(kind):
+def test_crafting_raises_the_divergence_and_touches_nothing(kind, make_engine):
     recipe = oat_trades(attack_steps=5, protocol=Protocol(attack_bn=kind))
     net = lively(recipe)
-    modes = modes_of_passes(net)
+    engine = RecordingEngine(make_engine(net))
     before = {name: buffer.clone() for name, buffer in net.named_buffers()}
     part = slice(2, None)
-    adv = trades.craft_kl(net, recipe, Batch(X, Y, LAM, 2, torch.Generator()), part)
-    assert modes == [kind] * (1 + 5) and net.training and not adv.requires_grad
+    adv = trades.craft_kl(engine, recipe, Batch(X, Y, LAM, 2, torch.Generator()), part)
+    assert engine.modes() == [kind] * (1 + 5) and net.training and not adv.requires_grad
     assert all(p.grad is None for p in net.parameters())
     assert (adv - X[part]).abs().max() <= recipe.epsilon + 1e-6 and adv.min() >= 0 and adv.max() <= 1
     if kind == "eval":
