@@ -9,11 +9,11 @@ from bench.attacks.from_measurement import attack_of
 from bench.data import load
 from bench.engines import engine_for
 from bench.models import build
+from bench.spec.expand import Options, plan
 from bench.spec.lambda_sets import S1
 from bench.spec.measurement import Measurement
 from bench.spec.recipe import Recipe
 from bench.spec.registry import ATTACKS, METHODS, resolve
-from bench.spec.suite import Options, plan
 from bench.training import objectives
 from tests.command import ROOT
 

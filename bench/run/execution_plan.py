@@ -14,8 +14,9 @@ from bench.run import devices, provenance
 from bench.run.cost_estimate import Estimator, trials_on, wall_seconds
 from bench.run.progress_display import duration
 from bench.run.resume import missing_measurements
+from bench.spec.expand import Options, Plan, merge, plan
 from bench.spec.measurement import Measurement
-from bench.spec.suite import Options, Plan, experiments, merge, plan
+from bench.spec.suite import experiment_names
 from bench.spec.trial import Trial
 from bench.trial_dir import read_failure
 
@@ -50,7 +51,7 @@ class Request:
         """The suites with the experiments that --only leaves of each; one that it leaves nothing of is left out."""
         if not self.only:
             return [(path, ()) for path in self.suites]
-        known = {path: experiments(path) for path in self.suites}
+        known = {path: experiment_names(path) for path in self.suites}
         everywhere = [name for names in known.values() for name in names]
         for name in self.only:
             if name not in everywhere:

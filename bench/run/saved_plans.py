@@ -7,8 +7,8 @@ from pathlib import Path
 
 from bench.atomic_write import write_json
 from bench.run import provenance
+from bench.spec.expand import Panel, Plan
 from bench.spec.recipe import Recipe
-from bench.spec.suite import Panel, Plan
 from bench.spec.trial import Trial
 
 # Tags of a trial that no plan names, such as one brought from another machine.

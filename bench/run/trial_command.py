@@ -14,7 +14,7 @@ from bench.spec.lambda_sets import lambda_set
 from bench.spec.measurement import Measurement
 from bench.spec.plugins import plugin_provenance
 from bench.spec.recipe import Recipe
-from bench.spec.recipe_fields import check
+from bench.spec.recipe_fields import unknown_name
 from bench.spec.registry import ATTACKS
 from bench.spec.strict_yaml import explain, first_error
 from bench.spec.trial import Trial
@@ -28,7 +28,7 @@ def read_recipe(path: Path) -> Recipe:
         raise BadInput(f"{path}: cannot be read: {getattr(error, 'strerror', error)}") from None
     except pydantic.ValidationError as error:
         raise BadInput(f"{path}:1: {explain(first_error(error), Recipe)}") from None
-    wrong = check(recipe)
+    wrong = unknown_name(recipe)
     if wrong:
         raise BadInput(f"{path}:1: {wrong[1]}")
     return recipe

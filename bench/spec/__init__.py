@@ -1,1 +1,1 @@
-"""What is asked, without torch: recipes, measurements, trials, suites, and the names and costs that they may use."""
+"""Recipes, measurements, trials and suites, and the registry of the names that they may use. Needs no torch."""

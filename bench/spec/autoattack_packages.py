@@ -1,6 +1,6 @@
-"""AutoAttack is somebody else's work: whose package would be used here, and what the attack is worth by it.
+"""Packages that implement AutoAttack: which one is installed, its version, and the cost of the attack. Needs no torch.
 
-It needs no torch, unlike `autoattack`, which runs it.
+bench/attacks/autoattack.py runs them.
 """
 
 import contextlib
@@ -11,7 +11,7 @@ from pathlib import Path
 
 OWN, ART = "autoattack", "adversarial-robustness-toolbox"
 STEPS, TARGETS, QUERIES = 100, 9, 5000
-LEAST_CLASSES = 4  # of the own package's targeted DLR loss, which divides by differences of the four largest logits
+LEAST_CLASSES = 4  # the authors' targeted DLR loss divides by differences of the four largest logits
 REMEDY = (
     f"autoattack needs a package that is not installed here: `pip install {ART}`, or put its own, "
     "github.com/fra31/auto-attack, on PYTHONPATH"
@@ -19,13 +19,13 @@ REMEDY = (
 
 
 class Unavailable(Exception):
-    """One line: what an attack lacks on this machine, and the remedy."""
+    """A package is missing. The message is one line with the remedy."""
 
 
 def installed() -> str | None:
-    """The package that would be used."""
-    found = importlib.util.find_spec(OWN)
-    if found and found.origin:  # a folder that happens to have the name has no origin
+    """The installed package, the authors' own first, or None."""
+    spec = importlib.util.find_spec(OWN)
+    if spec and spec.origin:  # a folder that happens to have the name has no origin
         return OWN
     with contextlib.suppress(PackageNotFoundError):
         return version(ART) and ART
@@ -33,12 +33,12 @@ def installed() -> str | None:
 
 
 def lacking() -> str | None:
-    """Why AutoAttack cannot run here, in one line; None where it can."""
+    """One line about the missing package, or None where AutoAttack can run."""
     return None if installed() else REMEDY
 
 
 def package() -> str:
-    """Name and version of the package that is used; of one without a version, the SHA-256 of its source."""
+    """Name and version of the installed package; without a version, the SHA-256 of its source."""
     name = installed()
     try:
         return f"{name} {version(name)}"
@@ -50,11 +50,10 @@ def package() -> str:
 
 
 def effort(classes: int) -> int:
-    """Gradient steps an image that it is worth, a forward counted half a one. An image that has fallen costs nothing
-    more: reckoned as if half of them withstood everything, and the others fell at once, so it may be twice as much.
-    """
+    """Expected gradient steps per image, a forward pass counted half. A fooled image is not attacked again: the number
+    assumes that half of the images withstand everything and the others nothing, so the cost may be twice as high."""
     targets = min(TARGETS, classes - 1)
-    if installed() == ART:  # which looks at the loss after every step, and three times at the logits in one of Square's
+    if installed() == ART:  # ART computes the loss after every step, and three times the logits per query
         return int(1.5 * STEPS * (1 + targets / 2) + 3 * QUERIES / 4)
     apgd, fab = targets * (classes >= LEAST_CLASSES), 1.5 * targets
     return int(STEPS * (1 + (apgd + fab) / 2) + QUERIES / 4)

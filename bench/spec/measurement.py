@@ -19,16 +19,14 @@ class Measurement(Frozen):
     epsilon: float = Field(0.0, ge=0, le=1)
     step: float = Field(0.0, ge=0, description="step size of an iterated attack, image units")
     steps: int | None = Field(None, ge=1)
-    start: Literal["uniform", "image"] | None = Field(None, description="in the ε-ball at random, or the image itself")
+    start: Literal["uniform", "image"] | None = Field(None, description="at random in the ε-ball, or the image itself")
     restarts: int = Field(1, ge=1, description="an image counts as robust when it withstands all of them")
     targeted: bool = Field(False, description="towards each wrong class in turn, the likeliest first")
-    lambdas: tuple[float, ...] = Field((), description="for PGD-AT its one λ; none where a probe asks for no λ")
+    lambdas: tuple[float, ...] = Field((), description="for PGD-AT its one λ; empty for a probe without λ")
     width: float = Field(1.0, gt=0, le=1)
-    test_images: int | None = Field(None, ge=1, description="the first so many test images; none for all")
-    few_images: bool = Field(
-        False, description="on the scale's few images: MLflow keeps it apart from the whole test set"
-    )
-    images: tuple[int, ...] = Field((), description="test images, by index, whose saliency maps are kept")
+    test_images: int | None = Field(None, ge=1, description="number of test images, the first ones; None: all")
+    few_images: bool = Field(False, description="on the scale's few images; MLflow keeps these results apart")
+    images: tuple[int, ...] = Field((), description="indices of the test images whose saliency maps are stored")
     surrogate: str | None = Field(None, description="key of the network that examples are crafted on (masking)")
     seed: int = Field(0, ge=0, description="of the attack's random start")
 
@@ -41,7 +39,7 @@ class Measurement(Frozen):
 
     @property
     def attack_label(self) -> str:
-        """The attack with what was changed in it, as MLflow's metrics and the CSV files name it: pgd7-50steps-r10."""
+        """The attack and its changed settings, as in MLflow's metrics and the CSV files: pgd7-50steps-r10."""
         parts = [self.attack, *([f"{self.steps}steps"] if self.steps else []), *([self.start] if self.start else [])]
         parts += [f"r{self.restarts}"] * (self.restarts > 1) + ["targeted"] * self.targeted
         return "-".join(parts)

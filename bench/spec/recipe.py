@@ -1,4 +1,4 @@
-"""Define Recipe: everything that determines a trained network."""
+"""Recipe: everything that determines a trained network."""
 
 import functools
 import hashlib
@@ -10,17 +10,17 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from bench.spec.lambda_sets import LAMBDA_SETS, S1
 from bench.spec.registry import NORMS
 
-RECIPE_VERSION = 1  # raise it whenever the same recipe would train another network than before
+RECIPE_VERSION = 1  # raised whenever the same recipe would train another network than before
 
 
 class Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     def canonical(self) -> str:
-        """JSON with sorted keys and without the fields that stand at their default.
+        """JSON with sorted keys and without the fields that have their default value.
 
-        Leaving defaults out lets a later version add a field, neutral by default, without renaming every old network.
-        A default that changes what is trained must therefore raise RECIPE_VERSION.
+        So a later version can add a field with a neutral default without changing the key of every old network. A new
+        default that changes what is trained must raise RECIPE_VERSION.
         """
         return json.dumps(self.model_dump(mode="json", exclude_defaults=True), sort_keys=True, separators=(",", ":"))
 
@@ -32,13 +32,13 @@ class Frozen(BaseModel):
 
 @functools.lru_cache(maxsize=100_000)
 def key_of(model: Frozen) -> str:
-    """Remembered by the fields' values, and not within the model, whose changed copies would carry it along: a plan
-    asks for each key some thirty times."""
+    """The key of a model, cached by its fields' values: a plan needs each key some thirty times. A cache within the
+    model would be carried along into its changed copies."""
     return hashlib.sha256(f"v{RECIPE_VERSION}:{model.canonical()}".encode()).hexdigest()[:16]
 
 
 class Protocol(Frozen):
-    """The rows of the protocol ledger (docs/protocol.md): where paper and authors' code differ, or both are silent."""
+    """Rows of the protocol ledger (docs/protocol.md): where the paper and the authors' code differ or say nothing."""
 
     step_rule: Literal["quarter", "authors"] = Field(
         "quarter", description="row 1: PGD step ε/4 (the paper's 2/255 at ε=8/255), or min(1.25ε, ε+4/255)/steps"
@@ -77,8 +77,8 @@ class Protocol(Frozen):
     )
 
 
-# What only a conditional network has: for PGD-AT these fields stand at their default, or else the same network would
-# have several keys, and `--set film=authors` would train every PGD-AT network again.
+# Rows of conditional networks. For PGD-AT they are set to their default: otherwise the same network would have several
+# keys, and `--set film=authors` would train every PGD-AT network again.
 CONDITIONAL_ROWS = {
     "lam_sampling",
     "film",
@@ -91,7 +91,7 @@ CONDITIONAL_ROWS = {
 }
 
 
-# Rows 6, 8, 10, 11 and 9 are the recipe's own fields (held-out count, learning rate, dropout, augmentation, batch).
+# Rows 6, 8, 9, 10 and 11 are fields of Recipe: held-out count, learning rate, batch, dropout, augmentation.
 PROTOCOLS = {
     "paper": Protocol(),
     "authors-code": Protocol(
@@ -109,13 +109,13 @@ AUTHORS_BATCH_PGD_AT = 256  # row 9: the authors' code trains PGD-AT with 256 im
 
 
 class Recipe(Frozen):
-    """Everything that determines a trained network. Its key names the directory `runs/trials/<key>/`."""
+    """Everything that determines a trained network. The key names the directory `runs/trials/<key>/`."""
 
     # data
     dataset: str = Field(description="name of the data, as figures show it")
-    data_hash: str = Field(description="content hash of the data, so that other pixels are another network")
-    train_images: int | None = Field(None, ge=1, description="training images used; none for all")
-    heldout: int = Field(ge=1, description="training images set apart for selection (row 6)")
+    data_hash: str = Field(description="content hash of the data")
+    train_images: int | None = Field(None, ge=1, description="number of training images; None: all")
+    heldout: int = Field(ge=1, description="training images held out for selection (row 6)")
     augment: Literal["none", "crop-flip"] = Field(description="row 11: pad 4, random crop, random flip; or nothing")
     # network
     arch: str = Field(description="resnet34, or wrn-<depth>-<width>, e.g. wrn-16-8")
@@ -185,7 +185,7 @@ class Recipe(Frozen):
 
     @property
     def name(self) -> str:
-        """A short name a person can tell apart in a list: `oat-dual dct-16 · digits · wrn-10-1 · lr 0.1 · seed 0`."""
+        """A short name for lists: `oat-dual dct-16 · digits · wrn-10-1 · lr 0.1 · seed 0`."""
         slim, (first, *rest) = "s" if self.widths else "", self.method.split("_")
         method = "_".join([first + slim, *rest]) + f"-{self.norm}"
         if self.method == "pgd_at":
@@ -195,20 +195,20 @@ class Recipe(Frozen):
 
     @property
     def variant(self) -> list[str]:
-        """What tells the network from the paper's usual one of its method: encoding, λ set and density, ledger rows."""
-        found = []
+        """Differences from the paper's usual network of the method: encoding, λ set and density, ledger rows."""
+        words = []
         if self.method != "pgd_at":
             names = [name for name, values in LAMBDA_SETS.items() if values == self.lambdas]
-            found += ["scalar" if self.encoding == "none" else self.encoding] * (self.encoding != "ro-128")
-            found += [names[0] if names else f"{len(self.lambdas)} λ"] * (self.lambdas != S1)
-            found += [self.lam_density] * (self.lam_density != "set")
-            found += [f"β={self.beta:g}"] if self.beta else []
+            words += ["scalar" if self.encoding == "none" else self.encoding] * (self.encoding != "ro-128")
+            words += [names[0] if names else f"{len(self.lambdas)} λ"] * (self.lambdas != S1)
+            words += [self.lam_density] * (self.lam_density != "set")
+            words += [f"β={self.beta:g}"] if self.beta else []
         rows = self.protocol.model_dump(exclude_defaults=True)
         known = [name for name, rows_ in PROTOCOLS.items() if rows_ == self.protocol and rows]
-        return found + (known or [f"{row}={value}" for row, value in rows.items()])
+        return words + (known or [f"{row}={value}" for row, value in rows.items()])
 
     def essential(self) -> "Recipe":
-        """The same network's recipe with every field that cannot matter at its default, so that it has one key."""
+        """The recipe with every field that cannot matter at its default, so that the network has one key."""
         changes: dict = {}
         if self.method == "pgd_at":
             rows = {name: value for name, value in self.protocol if name not in CONDITIONAL_ROWS}
@@ -223,11 +223,11 @@ class Recipe(Frozen):
 
 
 def method_label(method: str, norm: str, slimmable: bool = False) -> str:
-    """PGD-AT, OAT (dual BN), OAT TRADES (dual BN); with an S after the first word where the network is slimmable."""
+    """The label of a method: PGD-AT, OAT (dual BN), OAT TRADES (dual BN); slimmable: OATS (dual BN)."""
     slim, (first, *rest) = "S" if slimmable else "", method.upper().split("_")
     return f"PGD-AT{slim}" if method == "pgd_at" else " ".join([first + slim, *rest, f"({norm} BN)"])
 
 
 def step_size(rule: str, epsilon: float, steps: int) -> float:
-    """Ledger row 1: ε/4, which is the paper's 2/255 at ε = 8/255; or the authors' min(1.25ε, ε + 4/255)/steps."""
+    """PGD step size of ledger row 1: ε/4 (the paper's 2/255 at ε = 8/255), or the authors' min(1.25ε, ε + 4/255)/steps."""
     return epsilon / 4 if rule == "quarter" else min(1.25 * epsilon, epsilon + 4 / 255) / steps

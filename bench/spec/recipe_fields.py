@@ -1,4 +1,4 @@
-"""From the plain fields of a suite, a scale and `--set` to checked recipes."""
+"""Checked recipes from the plain fields of a suite, a scale and `--set`."""
 
 import itertools
 import re
@@ -13,16 +13,24 @@ from bench.spec.architectures import code_dim
 from bench.spec.lambda_sets import lambda_set
 from bench.spec.recipe import AUTHORS_BATCH_PGD_AT, PROTOCOLS, Protocol, Recipe
 from bench.spec.registry import Method, Norm, backbone_of, lookup
-from bench.spec.strict_yaml import explain, first_error
+from bench.spec.strict_yaml import Document, explain, first_error
 
-MANY = {"lambdas", "widths"}  # the recipe's fields that are sets themselves
+SETS = {"lambdas", "widths"}  # fields of Recipe that hold several values
 PLANNED = {"dataset", "data_hash", "train_images", "seed"}  # fields that the scale and the command line decide
 
-Blame = Callable[[tuple, str], NoReturn]  # raises BadInput at the place that gave the field at a location
+Blame = Callable[[tuple, str], NoReturn]  # (location of a field, message) → raises BadInput at the field's origin
+
+
+def check_fields(fields: dict, document: Document, at: tuple, extra: frozenset | set = frozenset()) -> None:
+    """Raise BadInput for a field that is neither a field of Recipe that a file may set nor in `extra`."""
+    allowed = [name for name in Recipe.model_fields if name not in PLANNED] + sorted(extra)
+    for name in fields:
+        if name not in allowed:
+            document.fail((*at, name), unknown("field", name, allowed))
 
 
 def combinations(fields: dict, blame: Blame) -> Iterator[dict]:
-    """One dict for each combination of the fields that were given several values."""
+    """Yield a dict for each combination of the values of fields that have several."""
     values = {}
     for name, value in fields.items():
         if name in ("lam", "lambdas") and isinstance(value, str):
@@ -30,17 +38,17 @@ def combinations(fields: dict, blame: Blame) -> Iterator[dict]:
                 value = list(lambda_set(value))
             except ValueError as error:
                 blame((name,), str(error))
-        if value == [] and name not in MANY:
+        if value == [] and name not in SETS:
             blame((name,), f"{name}: at least one value is expected")
-        values[name] = value if isinstance(value, list) and name not in MANY else [value]
+        values[name] = value if isinstance(value, list) and name not in SETS else [value]
     for choice in itertools.product(*values.values()):
         yield dict(zip(values, choice, strict=True))
 
 
 def recipe_of(fields: dict, precision: Callable[[], str], fixed_batch: bool, blame: Blame) -> Recipe:
-    """The recipe of plain fields: fractions read, `auto` and named protocols resolved, everything checked.
+    """The recipe of plain fields: fractions parsed, `auto` and named protocols resolved, everything checked.
 
-    `fixed_batch`: the batch was asked for, and not only the scale's; ledger row 9 then leaves it as it is.
+    `fixed_batch`: the suite or --set gives the batch size, so that ledger row 9 does not change it.
     """
     row_9 = fields.get("protocol") == "authors-code" and fields.get("method") == "pgd_at" and not fixed_batch
     fields = {name: fraction(value) for name, value in fields.items()}
@@ -56,13 +64,14 @@ def recipe_of(fields: dict, precision: Callable[[], str], fixed_batch: bool, bla
     except pydantic.ValidationError as error:
         first = first_error(error)
         blame(first["loc"], explain(first, Recipe))
-    wrong = check(recipe)
-    if wrong:
-        blame((wrong[0],), wrong[1])
+    error = unknown_name(recipe)
+    if error:
+        field, message = error
+        blame((field,), message)
     return recipe.essential()
 
 
-def check(recipe: Recipe) -> tuple[str, str] | None:
+def unknown_name(recipe: Recipe) -> tuple[str, str] | None:
     """(field, message) for the first name in the recipe that is not registered, or None."""
     checks = {
         "method": lambda: lookup(Method, recipe.method),
@@ -79,13 +88,13 @@ def check(recipe: Recipe) -> tuple[str, str] | None:
 
 
 def fraction(value: Any) -> Any:
-    """8/255 as the paper writes it."""
+    """The number that a text such as 8/255 stands for; any other value as it is."""
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*/\s*(\d+)\s*", value) if isinstance(value, str) else None
     return float(match[1]) / float(match[2]) if match and float(match[2]) else value
 
 
 def protocol(fields: dict, blame: Blame) -> Protocol | dict:
-    """A named protocol, a mapping of rows, or rows given on their own beside either."""
+    """The protocol of the fields: a named one or a mapping of rows, with rows that stand beside it applied."""
     base = fields.get("protocol", "paper")
     rows = {name: value for name, value in fields.items() if name in Protocol.model_fields}
     if isinstance(base, str):
@@ -98,11 +107,11 @@ def protocol(fields: dict, blame: Blame) -> Protocol | dict:
     try:
         return Protocol.model_validate(merged)
     except pydantic.ValidationError:
-        return merged  # Recipe's validation names the row
+        return merged  # so that the validation of Recipe names the row
 
 
 def parse_settings(texts: tuple[str, ...]) -> dict[str, Any]:
-    """`--set field=value` texts. A value is read as YAML reads it; protocol rows may be named bare."""
+    """Parse `--set field=value` texts. Values are YAML; rows of the protocol need no `protocol.` prefix."""
     settings = {}
     allowed = [f for f in Recipe.model_fields if f not in PLANNED] + list(Protocol.model_fields)
     for text in texts:

@@ -1,4 +1,4 @@
-"""Strict YAML that remembers lines, so that an error can say `file:line`."""
+"""Strict YAML with the line of each key and item, so that an error can name `file:line`."""
 
 import re
 from dataclasses import dataclass, field
@@ -14,9 +14,15 @@ Location = tuple[str | int, ...]
 Model = TypeVar("Model", bound=pydantic.BaseModel)
 
 
+class Strict(pydantic.BaseModel):
+    """Model of a part of a file that refuses unknown fields."""
+
+    model_config = pydantic.ConfigDict(extra="forbid")
+
+
 @dataclass
 class Document:
-    """A parsed file: plain `data`, and the line of each key and item by its location in it."""
+    """Parsed file: plain `data`, and the line of each key and item by its location in it."""
 
     path: Path
     data: Any
@@ -29,7 +35,7 @@ class Document:
         raise BadInput(f"{shown(self.path)}:{self.lines.get(location, 1)}: {message}")
 
     def validate(self, model: type[Model], location: Location = ()) -> Model:
-        """The part at `location` as `model`; the first thing wrong with it is raised as BadInput."""
+        """The part at `location` as `model`. Raises BadInput for the first error in it."""
         data = self.data
         for step in location:
             data = data[step]
@@ -41,12 +47,12 @@ class Document:
 
 
 def first_error(error: pydantic.ValidationError) -> dict:
-    """The one to tell of: a field that is unknown before a missing one, which it may have been meant to be."""
-    return min(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
+    """The error to report: an unknown field before a missing one, of which it may be a misspelling."""
+    return min(error.errors(), key=lambda detail: detail["type"] != "extra_forbidden")
 
 
 def explain(error: dict, model: type[pydantic.BaseModel]) -> str:
-    """One pydantic error in a user's words."""
+    """One pydantic error as a line for the user."""
     loc, kind = error["loc"], error["type"]
     where = ".".join(str(step) for step in loc)
     if kind == "extra_forbidden":
@@ -72,7 +78,7 @@ def fields_at(model: Any, loc: Location) -> list[str]:
 
 
 def read(path: Path) -> Document:
-    """Raises BadInput for a file that is absent, no YAML, not a mapping, or names a key twice."""
+    """Parse a file. Raises BadInput where it is absent, not YAML, not a mapping, or has a key twice."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -96,7 +102,7 @@ def read(path: Path) -> Document:
 
 
 def build(node: yaml.Node, at: Location, document: Document) -> Any:
-    """Plain Python from a node tree, noting lines."""
+    """Plain Python objects of a node tree; their lines go into the document."""
     document.lines.setdefault(at, node.start_mark.line + 1)
     if isinstance(node, yaml.SequenceNode):
         return [build(child, (*at, i), document) for i, child in enumerate(node.value)]

@@ -1,4 +1,7 @@
-"""Which network lends its adversarial examples to which: one of the signs of masked gradients (docs/masking.md)."""
+"""Surrogates: networks whose adversarial examples are tried on other networks, a sign of masked gradients.
+
+docs/masking.md says what the sign is worth.
+"""
 
 from collections.abc import Iterable
 
@@ -6,31 +9,31 @@ from bench.spec.recipe import Recipe
 from bench.spec.trial import Trial
 
 
-def with_lenders(panel: dict[str, Trial]) -> dict[str, Trial]:
-    """The panel's trials by key, each with the measurements on its lender's examples."""
-    lending = lenders(panel.values())
-    return {key: with_surrogate(trial, lending.get(alike(trial.recipe))) for key, trial in panel.items()}
+def with_surrogates(trials: dict[str, Trial]) -> dict[str, Trial]:
+    """A panel's trials by key, each with the measurements on examples of its surrogate."""
+    surrogates = find_surrogates(trials.values())
+    return {key: with_surrogate(trial, surrogates.get(training_group(trial.recipe))) for key, trial in trials.items()}
 
 
-def lenders(panel: Iterable[Trial]) -> dict[tuple, Trial]:
-    """Networks that are trained alike with one seed → the PGD-AT network of the largest λ among them."""
-    found: dict[tuple, Trial] = {}
-    for trial in panel:
+def find_surrogates(trials: Iterable[Trial]) -> dict[tuple, Trial]:
+    """Training group → its PGD-AT network of the largest λ."""
+    surrogates: dict[tuple, Trial] = {}
+    for trial in trials:
         if trial.recipe.method == "pgd_at":
-            best = found.setdefault(alike(trial.recipe), trial)
-            found[alike(trial.recipe)] = max(best, trial, key=lambda t: t.recipe.lam)
-    return found
+            group = training_group(trial.recipe)
+            surrogates[group] = max(surrogates.get(group, trial), trial, key=lambda t: t.recipe.lam)
+    return surrogates
 
 
-def alike(recipe: Recipe) -> tuple:
+def training_group(recipe: Recipe) -> tuple:
+    """What networks that share a surrogate have in common."""
     return recipe.arch, recipe.widths, recipe.lr, recipe.seed
 
 
-def with_surrogate(trial: Trial, lender: Trial | None) -> Trial:
-    """The trial, and where it is asked for signs of masking, also examples crafted on its lender's network. The lender
-    itself has no such neighbour, and waits for none."""
-    asked = [what for what in trial.measurements if what.probe == "masking"]
-    if lender is None or lender is trial or not asked:
+def with_surrogate(trial: Trial, surrogate: Trial | None) -> Trial:
+    """The trial with each masking measurement repeated on the surrogate's examples. The surrogate itself has none."""
+    masking = [measurement for measurement in trial.measurements if measurement.probe == "masking"]
+    if surrogate is None or surrogate is trial or not masking:
         return trial
-    more = tuple(what.model_copy(update={"surrogate": lender.key}) for what in asked)
-    return trial.model_copy(update={"measurements": trial.measurements + more})
+    repeated = tuple(measurement.model_copy(update={"surrogate": surrogate.key}) for measurement in masking)
+    return trial.model_copy(update={"measurements": trial.measurements + repeated})

@@ -1,4 +1,4 @@
-"""Define Trial: a recipe and the measurements that are asked of its network."""
+"""Trial: a recipe and the measurements on its network."""
 
 from pydantic import Field
 
@@ -7,7 +7,7 @@ from bench.spec.recipe import Frozen, Recipe
 
 
 class Trial(Frozen):
-    """A recipe and what is to be measured on it. `source` says where the data lies and is no part of any key."""
+    """A recipe and the measurements to make on its network. `source`, the location of the data, is part of no key."""
 
     recipe: Recipe
     measurements: tuple[Measurement, ...]

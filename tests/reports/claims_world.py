@@ -8,7 +8,8 @@ import pandas as pd
 from safetensors.numpy import save_file
 
 from bench.run import saved_plans
-from bench.spec.suite import SCALES, Options, plan
+from bench.spec.expand import Options, plan
+from bench.spec.scale import SCALES
 from reports.load.results import POINT_COLUMNS, Panel
 
 S1 = (0.0, 0.1, 0.2, 0.3, 0.4, 1.0)

@@ -3,7 +3,7 @@
 from bench import ROOT
 from bench.data import describe
 from bench.run import saved_plans
-from bench.spec.suite import Options, Panel, plan
+from bench.spec.expand import Options, Panel, plan
 from bench.spec.trial import Trial
 from tests.recipes import oat, pgd_at
 

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from bench import ROOT
 from bench.data import DataError
 from bench.errors import BadInput
+from bench.spec.expand import Options, plan
 from bench.spec.lambda_sets import S1
 from bench.spec.recipe import PROTOCOLS, Protocol
-from bench.spec.suite import Options, plan
 
 FRONTIERS = ROOT / "suites" / "frontiers.yaml"
 LAPTOP = (ROOT / "suites" / "scales" / "laptop.yaml").read_text()

@@ -10,8 +10,8 @@ from bench import ROOT
 from bench.errors import BadInput
 from bench.run import saved_plans
 from bench.run.execution_plan import Job, Request
+from bench.spec.expand import Options, plan
 from bench.spec.lambda_sets import S1, S2, S3, S4
-from bench.spec.suite import Options, plan
 
 LAPTOP = (ROOT / "suites" / "scales" / "laptop.yaml").read_text()
 SUITE = """\

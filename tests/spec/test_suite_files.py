@@ -7,8 +7,8 @@ import pytest
 
 from bench import ROOT
 from bench.run import saved_plans
+from bench.spec.expand import Options, merge, plan
 from bench.spec.lambda_sets import S1, S2, S3
-from bench.spec.suite import Options, merge, plan
 
 SUITES = sorted((ROOT / "suites").glob("*.yaml"))
 PEERS = ROOT / "suites" / "extra" / "peers.yaml"

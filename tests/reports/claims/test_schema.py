@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from bench.errors import BadInput
-from bench.spec.suite import SCALES
+from bench.spec.scale import SCALES
 from reports.claims import judge, schema, text
 from reports.figures import FIGURES
 

@@ -1,0 +1,224 @@
+"""Expansion of a suite at a scale into panels of trials. Panels share identical trials."""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, NoReturn
+
+from bench import ROOT, data
+from bench.errors import BadInput, unknown
+from bench.spec.lambda_sets import lambda_set
+from bench.spec.measurement import Measurement
+from bench.spec.recipe import Recipe
+from bench.spec.recipe_fields import Blame, combinations, fraction, parse_settings, recipe_of
+from bench.spec.registry import ATTACK_DEFAULTS, ATTACKS, PROBES, Probe
+from bench.spec.scale import Scale, read_scale
+from bench.spec.strict_yaml import Document
+from bench.spec.suite import LABEL, Experiment, Measure, Suite, check_packages, check_suite, read_suite
+from bench.spec.surrogates import with_surrogates
+from bench.spec.trial import Trial
+
+
+@dataclass(frozen=True)
+class Options:
+    """Options of the command line. `datasets` maps a suite's data set to a source; `settings` are `field=value` texts;
+    `precision` returns the value of `precision: auto` on this machine; `root` is the folder of the official archives.
+    """
+
+    only: tuple[str, ...] = ()
+    datasets: dict[str, str] = field(default_factory=dict)
+    seeds: int | None = None
+    settings: tuple[str, ...] = ()
+    precision: Callable[[], str] = lambda: "fp32"
+    root: Path = ROOT / "data"
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One experiment on one data set: a panel of its figures. `labels`: trial key → label in the suite."""
+
+    experiment: str
+    figures: tuple[str, ...]
+    stands_for: str
+    info: data.DatasetInfo
+    arch: str
+    overrides: dict[str, str]
+    trials: tuple[Trial, ...]
+    labels: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Plan:
+    suite: str
+    scale: str
+    panels: tuple[Panel, ...]
+
+    @property
+    def trials(self) -> list[Trial]:
+        return merge(trial for panel in self.panels for trial in panel.trials)
+
+
+def merge(trials: Iterable[Trial]) -> list[Trial]:
+    """List each network once, with the measurements of all its trials, in the order of first mention."""
+    merged: dict[str, Trial] = {}
+    for trial in trials:
+        first = merged.setdefault(trial.key, trial)
+        if first.measurements != trial.measurements:
+            both = tuple(dict.fromkeys(first.measurements + trial.measurements))
+            merged[trial.key] = first.model_copy(update={"measurements": both})
+    return list(merged.values())
+
+
+def plan(suite_path: Path, scale_name: str, options: Options) -> Plan:
+    """Expand a suite. Raises BadInput for anything wrong in the files or the options."""
+    suite, document = read_suite(suite_path)
+    scale, scale_document = read_scale(scale_name)
+    check_options(options, suite, scale)
+    check_suite(suite, document, scale)
+    names = options.only or tuple(suite.experiments)
+    check_packages(suite, names, document)
+    files = (scale, document, scale_document, options)
+    return Plan(suite.suite, scale.scale, tuple(panel(name, suite.experiments[name], *files) for name in names))
+
+
+def check_options(options: Options, suite: Suite, scale: Scale) -> None:
+    """Check the names that --only and --dataset give. Raises BadInput."""
+    for name in options.only:
+        if name not in suite.experiments:
+            raise BadInput(f"--only: {unknown('experiment', name, suite.experiments)}")
+    for name in options.datasets:
+        if name not in scale.datasets:
+            raise BadInput(f"--dataset: {unknown('data set', name, scale.datasets)}")
+
+
+def panel(
+    name: str, experiment: Experiment, scale: Scale, document: Document, scale_document: Document, options: Options
+) -> Panel:
+    """Expand one experiment: a trial for each network, each combination of its fields' values, and each seed."""
+    role = dict(scale.datasets[experiment.dataset])
+    source = role.pop("source", experiment.dataset)
+    if not isinstance(source, str):
+        scale_document.fail(("datasets", experiment.dataset, "source"), f"source: a name or path, not {source!r}")
+    source = options.datasets.get(experiment.dataset, source)
+    if source not in data.NAMED_DATASETS:
+        source = str(Path(source).expanduser().resolve())  # workers have another working directory
+    info = data.describe(source, options.root)
+    common = {"augment": info.augment, "heldout": info.heldout, "lr": scale.lr, "precision": "auto"}
+    common |= scale.recipe | role
+    settings = parse_settings(options.settings)
+    trials: dict[str, Trial] = {}
+    labels: dict[str, str] = {}
+    for i, network in enumerate(experiment.networks):
+        network = dict(network)
+        label = network.pop(LABEL, None)
+        origins = [
+            (document, ("experiments", name, "networks", i), network),
+            (scale_document, ("datasets", experiment.dataset), role),
+            (scale_document, ("recipe",), scale.recipe),
+            (scale_document, (), {"lr": scale.lr}),
+        ]
+        blame = partial(blame_origin, origins, options.settings)
+        fixed_batch = "batch" in network or "batch" in settings
+        longer = relative_epochs(network, common | settings, blame)
+        for fields in combinations(common | network | settings | longer, blame):
+            recipe = recipe_for(fields, info, scale, options.precision, fixed_batch, blame)
+            measured = [m for measure in experiment.measure for m in measurements(measure, recipe, scale, blame)]
+            for trial in trials_of(recipe, measured, options.seeds or scale.seeds, source):
+                trials.setdefault(trial.key, trial)
+                if label is not None:
+                    labels.setdefault(trial.key, str(label))
+    if not trials:
+        scale_document.fail(("few_lambdas",), f"few_lambdas: {scale.few_lambdas} has no λ that {name} measures")
+    trials = with_surrogates(trials)
+    arch = next(iter(trials.values())).recipe.arch
+    overrides = dict(text.split("=", 1) for text in options.settings)
+    about = (name, tuple(experiment.figures), experiment.dataset, info, arch, overrides)
+    return Panel(*about, tuple(trials.values()), labels)
+
+
+def recipe_for(
+    fields: dict, info: data.DatasetInfo, scale: Scale, precision: Callable[[], str], fixed_batch: bool, blame: Blame
+) -> Recipe:
+    """The recipe of one combination of fields on a data set. `fixed_batch`: see recipe_of."""
+    fields = fields | {"dataset": info.name, "data_hash": info.fingerprint}
+    if (scale.train_images or info.train) < info.train:
+        fields["train_images"] = scale.train_images
+    recipe = recipe_of(fields, precision, fixed_batch, blame)
+    if recipe.heldout + recipe.batch > info.train:
+        why = f"{recipe.heldout} held-out images and a batch of {recipe.batch} are more than the {info.train}"
+        blame(("heldout",), f"{why} training images of {info.name}")
+    return recipe
+
+
+def trials_of(recipe: Recipe, measured: list[Measurement], seeds: int, source: str) -> Iterator[Trial]:
+    """Yield a trial per seed; none where nothing is measured, as for a PGD-AT network of none of the scale's few λ."""
+    for seed in range(seeds if measured else 0):
+        seeded = recipe.model_copy(update={"seed": seed})
+        yield Trial(recipe=seeded, measurements=tuple(dict.fromkeys(measured)), source=source)
+
+
+def blame_origin(origins: list[tuple], settings: tuple[str, ...], loc: tuple, message: str) -> NoReturn:
+    """Raise BadInput at the origin of the field that `loc` leads to: --set, the suite, or the scale."""
+    for text in settings:
+        if text.partition("=")[0].removeprefix("protocol.") in loc:
+            raise BadInput(f"--set {text}: {message}")
+    for document, at, fields in origins:
+        if loc and loc[0] in fields:
+            document.fail(at + loc, message)
+    document, at, _ = origins[0]
+    document.fail(at, message)
+
+
+def relative_epochs(network: dict, base: dict, blame: Blame) -> dict:
+    """{"epochs": number} for a network with `epochs: +10%`, relative to the scale or to --set epochs; else {}."""
+    match = re.fullmatch(r"\+\s*(\d+)\s*%", str(network.get("epochs")))
+    if not match:
+        return {}
+    epochs = base.get("epochs")
+    if not isinstance(epochs, int):
+        blame(("epochs",), f"epochs: {network['epochs']} needs a number of epochs in the scale, not {epochs!r}")
+    return {"epochs": -(-epochs * (100 + int(match[1])) // 100)}  # rounded up: 10 % more than 15 are 17
+
+
+def measurements(measure: Measure, recipe: Recipe, scale: Scale, blame: Blame) -> Iterator[Measurement]:
+    """Yield a measurement per width. PGD-AT is measured at its own λ only. The scale's `few_lambdas` narrow the λ of a
+    measurement on few images and of OAT's signs of masked gradients; nothing is yielded where no λ remains."""
+    probe = PROBES[measure.probe]
+    grid = lambda_set(measure.lambdas) if isinstance(measure.lambdas, str) else tuple(measure.lambdas)
+    if recipe.method == "pgd_at":
+        grid = (recipe.lam,)
+    masking = "masking_images" in probe.takes and recipe.method != "pgd_at"
+    if scale.few_lambdas and (measure.few_images or masking):
+        grid = tuple(lam for lam in grid if lam in scale.few_lambdas)
+        if not grid:
+            return
+    for width in measure.widths:
+        if width not in (recipe.widths or (1.0,)):
+            blame(("widths",), f"a width of {width:g} is measured, but the network has {list(recipe.widths) or [1.0]}")
+        if probe.several_lambdas and recipe.method == "pgd_at":
+            why = f"probe: {probe.name} crafts at other λ, and pgd_at has one: leave it out of the experiment"
+            blame(("method",), why)
+        yield Measurement(probe=probe.name, width=width, **settings_of(probe, measure, recipe, scale, grid))
+
+
+def settings_of(
+    probe: Probe, measure: Measure, recipe: Recipe, scale: Scale, grid: tuple[float, ...]
+) -> dict[str, Any]:
+    """The fields of Measurement that the probe takes, filled in from the suite's entry, the scale and the recipe. All
+    other fields stay at their default, so that they do not change the measurement's key."""
+    epsilon = fraction(measure.epsilon) or recipe.epsilon
+    steps = measure.steps or ATTACKS[measure.attack].steps
+    attacked = "attack" in probe.takes
+    few = "few_images" in probe.takes and measure.few_images and scale.few_images
+    values = {
+        "attack": {name: getattr(measure, name) for name in ("attack", *ATTACK_DEFAULTS)},
+        "epsilon": {"epsilon": epsilon, "step": recipe.attack_step(epsilon, steps) if attacked else epsilon / 4},
+        "lambdas": {"lambdas": grid},
+        "images": {"images": tuple(measure.images)},
+        "test_images": {"test_images": scale.test_images},
+        "few_images": {"few_images": True, "test_images": scale.few_images} if few else {},
+        "masking_images": {"test_images": min(scale.masking_images, scale.test_images or scale.masking_images)},
+    }
+    return {name: value for setting in probe.takes for name, value in values[setting].items()}
