@@ -229,5 +229,5 @@ def method_label(method: str, norm: str, slimmable: bool = False) -> str:
 
 
 def step_size(rule: str, epsilon: float, steps: int) -> float:
-    """PGD step size of ledger row 1: ε/4 (the paper's 2/255 at ε = 8/255), or the authors' min(1.25ε, ε + 4/255)/steps."""
+    """PGD step of ledger row 1: ε/4 (the paper's 2/255 at ε = 8/255), or the authors' min(1.25ε, ε + 4/255)/steps."""
     return epsilon / 4 if rule == "quarter" else min(1.25 * epsilon, epsilon + 4 / 255) / steps
