@@ -3,8 +3,8 @@
 import pytest
 import torch
 import torch.nn.functional as F
-
 from bench.engines.cpu.film_mlps import perceptrons
+
 from bench.models.film import MLP, FiLM, films
 from tests.engines.cpu.exact import needs_kernels, off
 

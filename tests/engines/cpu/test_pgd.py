@@ -5,10 +5,10 @@ import copy
 import pytest
 import torch
 import torch.nn.functional as F
+from bench.engines.conditioned import Conditioned
 
 from bench.attacks.pgd import cross_entropy, fgsm, pgd
 from bench.engines import cpu
-from bench.engines.conditioned import Conditioned
 from bench.engines.cpu.pgd import ascend
 from tests.engines.cpu.exact import needs_kernels
 from tests.recipes import images, lively, oat, pgd_at

@@ -1,0 +1,204 @@
+"""Every engine passes every check: over norms, widths, encodings, ledger rows, methods, attacks and precisions.
+
+A new engine is one line in ENGINES.
+"""
+
+import functools
+import typing
+
+import pytest
+import torch
+
+from bench.attacks.pgd import fgsm, margin, mi_fgsm, pgd
+from bench.attacks.square import square
+from bench.engines.cpu.engine import CpuEngine, why_unavailable
+from bench.engines.eager import EagerEngine
+from bench.models import resnet
+from bench.spec.lambda_sets import S1
+from bench.spec.recipe import Protocol, Recipe
+from bench.training import trades
+from bench.training.loop import sgd
+from bench.training.objectives import OBJECTIVES
+from tests.engines import conformance, steps
+from tests.engines.conformance import EVAL_LAM, TRAINING_LAM, Make, Pass
+from tests.recipes import oat as oat_recipe
+from tests.recipes import pgd_at as pgd_at_recipe
+
+MISSING = why_unavailable(torch.device("cpu"))
+ENGINES = {"eager": (EagerEngine, None), "cpu": (CpuEngine, MISSING)}
+
+oat = functools.partial(oat_recipe, dropout=0.0)
+pgd_at = functools.partial(pgd_at_recipe, dropout=0.0)
+WIDTHS = (0.5, 0.75, 1.0)  # of 16 channels: 8, 12, 16
+NORMS = {"normal": oat("normal"), "dual": oat("dual"), "dual-affine": oat("dual-affine"), "pgd-at": pgd_at()}
+SLIM = {"dual": oat(widths=WIDTHS), "authors": oat(widths=WIDTHS, protocol=Protocol(film="authors"))}
+SLIM["dual-affine"] = oat("dual-affine", widths=WIDTHS)
+ENCODINGS = {name: oat(encoding=name) for name in ("none", "onehot", "dct-16", "ro-16")}
+OTHER_ROWS = {"lam_sampling", "selection"}  # what a batch and a checkpoint are made of, before and after the network
+BATCHES_OF_LAM = {"zeros": TRAINING_LAM * 0, "no zeros": TRAINING_LAM.clamp(min=0.1), "one": torch.full((4,), 0.2)}
+
+
+def ledger_rows() -> dict[str, Recipe]:
+    """A recipe for every value of every row of Protocol that is not the default."""
+    recipes = {}
+    for name, field in Protocol.model_fields.items():
+        values = typing.get_args(field.annotation) or (1,)
+        for value in set(values) - {field.default} if name not in OTHER_ROWS else ():
+            fields = {"encoding": "dct-16"} if name == "dct" else {}
+            recipes[f"{name}={value}"] = oat(protocol=Protocol(**{name: value}), **fields)
+    return recipes
+
+
+ROWS = ledger_rows()
+METHODS = {"oat": oat(), "pgd_at": pgd_at(), "pgd_at-0": pgd_at(0.0), "pgd_at-1": pgd_at(1.0)}
+METHODS |= {"oat_trades": oat(method="oat_trades", beta=6.0), "oat-normal": oat("normal")}
+METHODS |= {"oat-slim": oat(widths=WIDTHS), "oat-dual-affine": oat("dual-affine")}
+METHODS |= {"trades-rows": oat(method="oat_trades", beta=2.0, protocol=Protocol(attack_lam0="make", attack_bn="train"))}
+ATTACKS = {
+    "pgd": lambda model, x, y, rng: pgd(model, x, y, 0.1, 0.03, 4, rng),
+    "pgd-image": lambda model, x, y, rng: pgd(model, x, y, 0.1, 0.03, 2, rng, start="image"),
+    "mi_fgsm": lambda model, x, y, rng: mi_fgsm(model, x, y, 0.1, 0.03, 3, rng),
+    "fgsm": lambda model, x, y, rng: fgsm(model, x, y, 0.1, 0.03, 1, rng),
+    "square": lambda model, x, y, rng: square(model, x, y, 0.1, 0.03, 12, rng),
+    "cw": lambda model, x, y, rng: pgd(model, x, y, 0.1, 0.03, 3, rng, loss=margin),
+}
+
+
+@pytest.fixture(params=ENGINES)
+def make(request) -> Make:
+    make, missing = ENGINES[request.param]
+    if missing:
+        pytest.skip(missing)
+    return make
+
+
+@pytest.fixture
+def short_resnet(monkeypatch) -> None:
+    monkeypatch.setattr(resnet, "STAGES", ((64, 2, 1), (128, 1, 2)))
+
+
+def cases(table: dict) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("recipe", table.values(), ids=table)
+
+
+# --- norms, encodings, widths, ledger rows
+
+
+@cases(NORMS | {f"encoding={name}": recipe for name, recipe in ENCODINGS.items()} | ROWS)
+def test_network(make, recipe):
+    conformance.check_eval(make, recipe)
+    conformance.check_training(make, recipe)
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@cases(SLIM)
+def test_width(make, recipe, width):
+    conformance.check_eval(make, recipe, Pass(EVAL_LAM, width))
+    conformance.check_training(make, recipe, Pass(TRAINING_LAM, width))
+
+
+@pytest.mark.parametrize("norm", ["normal", "dual"])
+def test_resnet(make, norm):
+    """On small images, in eval mode: a large batch of a deep network always has an activation at ReLU's kink."""
+    conformance.check_eval(make, oat(norm, arch="resnet34"), shape=(1, 4, 4))
+
+
+@pytest.mark.parametrize("width", [0.5, 1.0])
+def test_short_resnet(make, short_resnet, width):
+    """Half of its channels are whole vectors."""
+    recipe = oat(arch="resnet34", widths=(0.5, 1.0))
+    conformance.check_eval(make, recipe, Pass(EVAL_LAM, width))
+    conformance.check_training(make, recipe, Pass(TRAINING_LAM, width))
+    conformance.check_pgd(make, recipe, Pass(EVAL_LAM, width))
+
+
+@pytest.mark.parametrize("shape", [(3, 9, 7), (1, 4, 4), (1, 2, 1)], ids=str)
+def test_image_shape(make, shape):
+    recipe = oat(arch="wrn-16-2" if shape[0] == 3 else "wrn-10-1")
+    conformance.check_eval(make, recipe, shape=shape)
+    many = TRAINING_LAM.repeat_interleave(4)  # few images of few pixels have a variance near 0
+    conformance.check_training(make, recipe, Pass(many), shape)
+    conformance.check_pgd(make, recipe, shape=shape)
+
+
+@pytest.mark.parametrize("lam", BATCHES_OF_LAM.values(), ids=BATCHES_OF_LAM)
+@cases(NORMS)
+def test_batch_of_lambda(make, recipe, lam):
+    conformance.check_training(make, recipe, Pass(lam))
+    conformance.check_eval(make, recipe, Pass(lam[:1]))
+
+
+@pytest.mark.parametrize("branch", ["a", "c"])
+@cases({"dual": NORMS["dual"], "dual-affine": NORMS["dual-affine"], "slim": SLIM["dual"]})
+def test_branch(make, recipe, branch):
+    conformance.check_eval(make, recipe, Pass(EVAL_LAM, branch=branch))
+    conformance.check_pgd(make, recipe, Pass(EVAL_LAM, branch=branch))
+
+
+# --- methods and attacks
+
+
+@cases(METHODS | ROWS)
+def test_training_step(make, recipe):
+    steps.check_training_step(make, recipe)
+
+
+def test_every_method_is_checked():
+    assert trades and {recipe.method for recipe in METHODS.values()} == set(OBJECTIVES)
+
+
+@pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
+@cases({"dual": NORMS["dual"], "pgd-at": NORMS["pgd-at"]})
+def test_attack(make, recipe, attack):
+    steps.check_attack(make, recipe, attack)
+
+
+@pytest.mark.parametrize("lam", [EVAL_LAM, EVAL_LAM[:1]], ids=["each", "one"])
+@cases(NORMS | {"slim": SLIM["dual"]})
+def test_pgd(make, recipe, lam):
+    for width in recipe.widths or (1.0,):
+        conformance.check_pgd(make, recipe, Pass(lam, width))
+
+
+# --- precision, modes, several passes
+
+
+@cases(NORMS | {"wrn-16-2": oat(arch="wrn-16-2"), "slim": SLIM["dual"]})
+def test_bf16(make, recipe):
+    for width in recipe.widths[:2] or (1.0,):
+        conformance.check_eval(make, recipe, Pass(EVAL_LAM, width, precision="bf16"), (1, 16, 16))
+        conformance.check_training(make, recipe, Pass(TRAINING_LAM, width, precision="bf16"), (1, 16, 16))
+    conformance.check_pgd(make, recipe, Pass(EVAL_LAM, precision="bf16"))
+
+
+@cases(NORMS)
+def test_gradient_to_x_in_training_mode(make, recipe):
+    conformance.check_training(make, recipe, gradient_to_x=True)
+
+
+@cases(NORMS)
+def test_without_gradients(make, recipe):
+    conformance.check_no_grad_training(make, recipe)
+
+
+@cases(NORMS)
+def test_several_passes(make, recipe):
+    conformance.check_batch_sizes(make, recipe)
+    conformance.check_conditions(make, recipe)
+    conformance.check_two_eval_passes(make, recipe)
+    for order in ((0, 1), (1, 0)):
+        conformance.check_two_training_passes(make, recipe, order)
+
+
+@cases(NORMS)
+def test_updates_by_an_optimiser(make, recipe):
+    conformance.check_optimiser(make, recipe, lambda net: sgd(net, recipe))
+
+
+@pytest.mark.parametrize("norm", ["dual", "dual-affine"])
+def test_dropout(make, norm):
+    conformance.check_dropout(make, oat_recipe(norm, dropout=0.3))
+
+
+def test_rows_are_those_of_the_set():
+    assert len(S1) == 6 and len(ROWS) >= 9
