@@ -1,4 +1,7 @@
-"""Write files atomically: readers see the old content or the new, also after a kill. No torch is imported."""
+"""Write files atomically: readers see the old content or the new, also after a kill.
+
+Imports no torch.
+"""
 
 import json
 import os
@@ -14,14 +17,14 @@ def write_json(path: Path, value: dict) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Atomically: readers see the old text or the new."""
+    """Write a text file in UTF-8."""
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
     temporary.write_text(text)
     os.replace(temporary, path)
 
 
 def write_tensors(path: Path, tensors: "dict[str, torch.Tensor]", metadata: dict[str, str] | None = None) -> None:
-    """Atomically: a temporary file beside `path`, flushed to disk, then renamed."""
+    """Write a safetensors file, flushed to disk before it replaces the old one."""
     from safetensors.torch import save_file
 
     temporary = path.with_suffix(f".{os.getpid()}.tmp")

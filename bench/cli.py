@@ -1,4 +1,4 @@
-"""The verbs: plan, run, status, show, report, data, ui, trial, ingest."""
+"""The command line: verbs plan, run, status, show, report, ui, trial, ingest, data."""
 
 import gc
 import os
@@ -23,37 +23,42 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-data_app = typer.Typer(help="The data sets: what is here, and fetching them.", no_args_is_help=True)
+data_app = typer.Typer(help="List and download the data sets.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 console = Console(stderr=True, highlight=False)
 
 Suites = Annotated[list[Path], typer.Argument(help="Suite files, e.g. suites/frontiers.yaml", show_default=False)]
-Scale = Annotated[str, typer.Option(help="How big: laptop, workstation, short, paper, or a file.")]
-Only = Annotated[list[str], typer.Option(help="Only this experiment of the suites; may be given again.")]
+Scale = Annotated[str, typer.Option(help="How big: laptop, workstation, short, paper, or a YAML file.")]
+Only = Annotated[list[str], typer.Option(help="Run only this experiment of the suites; can be repeated.")]
 DatasetOption = Annotated[
     list[str],
     typer.Option(help="NAME=PATH reads the suite's data set NAME from a Parquet file or image folder; NAME alone "
-    "takes the official one where the scale has a stand-in."),
+    "uses the official data set instead of the scale's stand-in."),
 ]  # fmt: skip
-Seeds = Annotated[int | None, typer.Option(min=1, help="Seeds 0 to N-1 of every network, instead of the scale's.")]
-Set = Annotated[list[str], typer.Option(help="field=value of every recipe, e.g. epochs=3 or protocol=authors-code.")]
-Runs = Annotated[Path, typer.Option(envvar="BENCH_RUNS", help="Where everything is written.")]
+Seeds = Annotated[
+    int | None, typer.Option(min=1, help="Train seeds 0 to N-1 of every network, instead of the scale's number.")
+]
+Set = Annotated[
+    list[str], typer.Option(help="Set field=value in every recipe, e.g. epochs=3 or protocol=authors-code.")
+]
+Runs = Annotated[Path, typer.Option(envvar="BENCH_RUNS", help="The directory that everything is written to.")]
 Data = Annotated[
     Path,
-    typer.Option(envvar="BENCH_DATA", help="Where the official archives lie (default: data/ of this checkout).",
+    typer.Option(envvar="BENCH_DATA", help="The folder of the official archives (default: data/ of this checkout).",
     show_default=False),
 ]  # fmt: skip
 CpusPerTrial = Annotated[int, typer.Option(min=1, help="CPU threads of a trial.")]
 GpusPerTrial = Annotated[
-    float | None, typer.Option(min=0, help="GPUs of a trial, e.g. 0.5 for two on one. (default: 1 where there are any)")
+    float | None,
+    typer.Option(min=0, help="GPUs of a trial; 0.5 runs two trials on one GPU. (default: 1 if there is a GPU)"),
 ]
 Plugins = Annotated[
     list[Path],
     typer.Option(
-        help="Python file that registers a method, attack, probe, norm or figure (docs/extending.md); may be repeated."
+        help="Python file that registers a method, attack, probe, norm or figure (docs/extending.md); can be repeated."
     ),
 ]
-Address = Annotated[str | None, typer.Option(help="A running Ray cluster, e.g. ray://head:10001 or auto.")]
+Address = Annotated[str | None, typer.Option(help="Use a running Ray cluster, e.g. ray://head:10001 or auto.")]
 
 
 @app.command(epilog="Example: python -m bench run suites/frontiers.yaml --scale laptop --only cifar10 --seeds 5")
@@ -71,16 +76,16 @@ def run(
     address: Address = None,
     plugin: Plugins = [],
 ) -> None:
-    """Train and measure what a suite needs and does not have yet, then draw its figures.
+    """Train and measure what a suite lacks, then draw its figures.
 
-    Kill it at any time; the same command goes on from the last finished epoch of every network.
+    Safe to interrupt: rerun the command to resume every network from its last finished epoch.
     """
-    rarely_collect()
+    collect_garbage_rarely()
     load_plugins(plugin)
     from bench.run.session import execute
 
-    asked = request(suites, scale, only, dataset, seeds, set, runs, data, cpus_per_trial, gpus_per_trial)
-    raise typer.Exit(execute(asked, address, console, command_line()))
+    request = make_request(suites, scale, only, dataset, seeds, set, runs, data, cpus_per_trial, gpus_per_trial)
+    raise typer.Exit(execute(request, address, console, command_line()))
 
 
 @app.command(epilog="Example: python -m bench plan suites/frontiers.yaml --scale paper --json")
@@ -97,18 +102,18 @@ def plan(
     gpus_per_trial: GpusPerTrial = None,
     address: Address = None,
     plugin: Plugins = [],
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout and nothing else.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
 ) -> None:
-    """What `run` with the same arguments would do, and what it would cost here. Starts nothing."""
+    """Print what `run` with the same arguments would do, and its estimated cost on this machine. Starts nothing."""
     load_plugins(plugin)
-    from bench.run.execution_plan import preview
+    from bench.run.plan_command import print_plan
 
-    asked = request(suites, scale, only, dataset, seeds, set, runs, data, cpus_per_trial, gpus_per_trial)
-    preview(asked, as_json, Console(highlight=False))
+    request = make_request(suites, scale, only, dataset, seeds, set, runs, data, cpus_per_trial, gpus_per_trial)
+    print_plan(request, as_json, Console(highlight=False))
 
 
-def request(suites, scale, only, dataset, seeds, set, runs, data, cpus_per_trial, gpus_per_trial):
-    """The arguments shared by `run` and `plan`; paths absolute, because workers run elsewhere."""
+def make_request(suites, scale, only, dataset, seeds, set, runs, data, cpus_per_trial, gpus_per_trial):
+    """The Request of the arguments that `run` and `plan` share, with absolute paths: workers run in other folders."""
     from bench.run.execution_plan import Request
 
     options = tuple(only), tuple(dataset), seeds, tuple(set)
@@ -117,35 +122,35 @@ def request(suites, scale, only, dataset, seeds, set, runs, data, cpus_per_trial
 
 @app.command(epilog="Example: python -m bench status --runs runs")
 def status(runs: Runs = Path("runs")) -> None:
-    """How far every planned network is."""
-    from bench.run.status import show
+    """Print the state of every planned network."""
+    from bench.run.status_command import print_status
 
-    show(runs.resolve(), Console(highlight=False))
+    print_status(runs.resolve(), Console(highlight=False))
 
 
 @app.command(epilog="Example: python -m bench show a632 --runs runs")
 def show(
-    key: Annotated[str, typer.Argument(help="A network's key, or its first digits; figures' CSVs hold it.")],
+    key: Annotated[str, typer.Argument(help="A network's key, or its first digits, as in the CSV files of figures.")],
     runs: Runs = Path("runs"),
 ) -> None:
-    """How one network, a point of a figure, came to be: recipe, commit, hardware, time, selection, counts, commands."""
-    from bench.run.show import show as print_all
+    """Print how one network, a point of a figure, was made: recipe, commit, hardware, time, selection, counts."""
+    from bench.run.show_command import print_trial
 
-    print_all(key, runs.resolve(), Console(highlight=False))
+    print_trial(key, runs.resolve(), Console(highlight=False))
 
 
 @app.command(epilog="Example: python -m bench report fig4 --out docs/results")
 def report(
-    figures: Annotated[
-        list[str], typer.Argument(help="Figures to draw, e.g. fig4; all that were planned if none.")
-    ] = [],
+    figures: Annotated[list[str], typer.Argument(help="Figures to draw, e.g. fig4. (default: all planned ones)")] = [],
     runs: Runs = Path("runs"),
-    out: Annotated[Path | None, typer.Option(help="Where to. (default: report/ in the runs directory)")] = None,
-    scale: Annotated[str | None, typer.Option(help="Of which scale. (default: the newest plan's)")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The folder to write to. (default: report/ in the runs directory)")
+    ] = None,
+    scale: Annotated[str | None, typer.Option(help="Draw the runs of this scale. (default: the newest plan's)")] = None,
     plugin: Plugins = [],
 ) -> None:
-    """Draw figures from what has finished, as PNG, SVG, PDF, and CSV, with an index.html. Gaps are marked."""
-    rarely_collect()
+    """Draw figures from finished trials, as PNG, SVG, PDF and CSV, with an index.html. Missing networks are marked."""
+    collect_garbage_rarely()
     load_plugins(plugin)
     from reports.build import ReportError, build
 
@@ -160,46 +165,46 @@ def report(
 @app.command(epilog="Example: python -m bench ui --port 5000")
 def ui(
     runs: Runs = Path("runs"),
-    port: Annotated[int, typer.Option(min=1, max=65535, help="On 127.0.0.1.")] = 5000,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 5000,
 ) -> None:
-    """MLflow's pages on the right store, at 127.0.0.1."""
-    from bench.tracking.server import serve
+    """Serve MLflow's pages for the runs directory, on this machine only."""
+    from bench.tracking.mlflow_server import serve
 
     raise typer.Exit(serve(runs.resolve(), port, console))
 
 
 @app.command(epilog="Example: python -m bench trial recipe.json --directory out --source digits")
 def trial(
-    recipe: Annotated[Path, typer.Argument(help="A recipe.json, e.g. of a trial's directory.", show_default=False)],
-    directory: Annotated[Path, typer.Option(help="The trial's directory: made, or gone on with.")],
-    source: Annotated[str, typer.Option(help="A data set's name or a path. (default: the recipe's)")] = "",
-    lambdas: Annotated[str, typer.Option(help="Measured λ: a set's name. (default: the recipe's own)")] = "",
-    test_images: Annotated[int | None, typer.Option(min=1, help="Only the first so many.")] = None,
+    recipe: Annotated[Path, typer.Argument(help="A recipe.json, e.g. from a trial's directory.", show_default=False)],
+    directory: Annotated[Path, typer.Option(help="The trial's directory: created, or resumed.")],
+    source: Annotated[str, typer.Option(help="A data set's name or path. (default: the recipe's)")] = "",
+    lambdas: Annotated[str, typer.Option(help="Name of the λ set to measure at. (default: the recipe's)")] = "",
+    test_images: Annotated[int | None, typer.Option(min=1, help="Measure on the first N test images only.")] = None,
     data: Data = ROOT / "data",
     cpus_per_trial: CpusPerTrial = 1,
     plugin: Plugins = [],
 ) -> None:
-    """Train and measure one network in one directory, with torch alone: no Ray, no MLflow.
+    """Train and measure one network in one directory, without Ray and MLflow.
 
-    For a node without a network: copy the directory back under runs/trials/ and `ingest` it.
+    For machines without a network: copy the directory back under runs/trials/ and run `ingest`.
     """
     load_plugins(plugin)
-    from bench.run.trial_command import run_one
+    from bench.run.trial_command import run_trial_command
 
-    raise typer.Exit(run_one(recipe, directory, source, lambdas, test_images, data, cpus_per_trial))
+    raise typer.Exit(run_trial_command(recipe, directory, source, lambdas, test_images, data, cpus_per_trial))
 
 
 @app.command(epilog="Example: python -m bench ingest --runs copied-runs")
 def ingest(runs: Runs = Path("runs")) -> None:
     """Rebuild MLflow's index from the trials' directories, after copying them or losing the database."""
-    from bench.run.session import ingest as rebuild
+    from bench.run.ingest_command import ingest as ingest_trials
 
-    typer.echo(f"{rebuild(runs.resolve(), console)} runs are in the index")
+    typer.echo(f"{ingest_trials(runs.resolve(), console)} runs are in the index")
 
 
 @data_app.command("list", epilog="Example: python -m bench data list")
 def data_list(data: Data = ROOT / "data") -> None:
-    """The named data sets and whether their archives are here."""
+    """List the data sets and whether their archives are here."""
     from bench.data.official_archives import OFFICIAL_DATASETS, is_available
 
     for name in OFFICIAL_DATASETS:
@@ -211,7 +216,7 @@ def data_list(data: Data = ROOT / "data") -> None:
 def data_fetch(
     name: Annotated[str, typer.Argument(help="cifar10, svhn, or stl10", show_default=False)], data: Data = ROOT / "data"
 ) -> None:
-    """Download an official data set: mirrors in turn, resumed where it was cut, checked against its MD5."""
+    """Download an official data set from its mirrors, resuming partial downloads and checking the MD5."""
     from bench.data.fetch import fetch
     from bench.data.official_archives import OFFICIAL_DATASETS
 
@@ -220,26 +225,28 @@ def data_fetch(
     fetch(name, data, console)
 
 
-def rarely_collect() -> None:
-    """Look for garbage seldom: the objects of libraries imported and figures drawn are many, and stay.
-    That saves a report 6 % of its CPU time. Not for verbs that train, whose garbage may hold tensors."""
+def collect_garbage_rarely() -> None:
+    """Run Python's garbage collector less often, which saves `report` 6 % of its CPU time.
+
+    Imported libraries and drawn figures are many objects that stay alive. Not for processes that train: their garbage
+    can hold tensors.
+    """
     gc.set_threshold(50_000, 20, 20)
 
 
 def command_line() -> str:
     """The command as a user can type it again."""
-    words = ["python", "-m", "bench", *sys.argv[1:]]
-    return shlex.join(words)
+    return shlex.join(["python", "-m", "bench", *sys.argv[1:]])
 
 
 def main() -> None:
-    """Exit codes: 0 all done, 1 a trial failed, 2 bad input, 130 interrupted."""
+    """Run the command line. Exit codes: 0 all done, 1 a trial failed, 2 bad input, 130 interrupted."""
     from bench.data import DataError
 
-    guarded: Callable = typer.main.get_command(app)
+    command: Callable = typer.main.get_command(app)
     try:
         chosen_engine()  # an unknown engine is bad input to every verb
-        code = guarded(standalone_mode=False)
+        code = command(standalone_mode=False)
     except (BadInput, DataError) as error:
         console.print(str(error), markup=False, style="red", soft_wrap=True)
         code = 2
@@ -255,10 +262,10 @@ def main() -> None:
         code = error.exit_code
     except KeyboardInterrupt:
         code = 130
-    except Exception as error:  # click's own: usage errors know how to show themselves
+    except Exception as error:  # click's usage errors have a method that prints them
         if not hasattr(error, "show"):
             raise
         error.show()
         code = error.exit_code
-    gc.freeze()  # or Python looks through all that was imported once more before it ends: a second after a run
+    gc.freeze()  # otherwise Python scans all imported objects once more at exit, which takes a second after a run
     sys.exit(code or 0)

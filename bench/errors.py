@@ -1,16 +1,16 @@
-"""Bad input: one line that says where, what is wrong, and what would be right. The CLI prints it and exits 2."""
+"""Errors in what the user gave: one line that says where, what is wrong, and what is allowed."""
 
 import difflib
 from collections.abc import Iterable
 
 
 class BadInput(Exception):
-    """`str(error)` is the whole line, `file:line: …` where there is a file."""
+    """Invalid input. The CLI prints `str(error)`, one line with `file:line: …` where there is a file, and exits 2."""
 
 
-def unknown(what: str, name: object, allowed: Iterable[object]) -> str:
-    """ "unknown field 'epoch', did you mean 'epochs'? (allowed: …)"."""
-    names = [str(a) for a in allowed]
-    close = difflib.get_close_matches(str(name), names, n=1)
-    hint = f", did you mean {close[0]!r}?" if close else ""
-    return f"unknown {what} {str(name)!r}{hint} (allowed: {', '.join(names)})"
+def unknown(kind: str, name: object, allowed: Iterable[object]) -> str:
+    """A message such as "unknown field 'epoch', did you mean 'epochs'? (allowed: …)"."""
+    names = [str(allowed_name) for allowed_name in allowed]
+    similar = difflib.get_close_matches(str(name), names, n=1)
+    hint = f", did you mean {similar[0]!r}?" if similar else ""
+    return f"unknown {kind} {str(name)!r}{hint} (allowed: {', '.join(names)})"

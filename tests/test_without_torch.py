@@ -10,13 +10,13 @@ import pytest
 import torch
 from PIL import Image
 
-from bench.run import devices
+from bench.run import gpu_detection
 from bench.run.provenance import cpu_name
 from bench.spec.registry import TABLES, load, resolve
 from tests.command import FRONTIERS, ROOT, bench
 
 HEAVY = {"torch", "torchvision", "numpy", "pandas", "scipy", "sklearn", "matplotlib", "mlflow", "ray"}
-NO_GPU = pytest.mark.skipif(devices.has_driver(), reason="a GPU's name and number are asked of torch")
+NO_GPU = pytest.mark.skipif(gpu_detection.has_driver(), reason="a GPU's name and number are asked of torch")
 
 
 def imported(*words: object) -> tuple[str, set[str]]:
@@ -68,7 +68,7 @@ def test_nor_does_what_only_looks(words, tmp_path):
 
 def test_nor_does_what_drives_and_draws():
     """Torch is the workers'; a report takes of scipy what is quick."""
-    modules = "bench.run.ray_scheduler, bench.run.session, bench.tracking.store, reports.build"
+    modules = "bench.run.ray_scheduler, bench.run.session, bench.tracking.mlflow_writer, reports.build"
     look = f"import sys, {modules}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", look], cwd=ROOT, capture_output=True, text=True, check=True)
     assert not set(done.stdout.split()) & {"torch", "torchvision", "sklearn", "scipy.stats"}
@@ -76,16 +76,16 @@ def test_nor_does_what_drives_and_draws():
 
 def test_a_gpu_is_looked_for_where_there_is_a_driver(tmp_path):
     (tmp_path / "nvme0").touch()
-    assert not devices.has_driver(tmp_path)
+    assert not gpu_detection.has_driver(tmp_path)
     (tmp_path / "nvidiactl").touch()
-    assert devices.has_driver(tmp_path)
+    assert gpu_detection.has_driver(tmp_path)
 
 
 @pytest.fixture
 def driver(monkeypatch):
     """A machine with a GPU's driver; its answers are forgotten before and after."""
-    monkeypatch.setattr(devices, "has_driver", lambda: True)
-    remembered = (devices.gpu_count, devices.name)
+    monkeypatch.setattr(gpu_detection, "has_driver", lambda: True)
+    remembered = (gpu_detection.gpu_count, gpu_detection.hardware_name)
     for answer in remembered:
         answer.cache_clear()
     yield
@@ -98,7 +98,7 @@ def test_torch_decides_what_a_driver_gives(available, said, driver, monkeypatch)
     answers = {"is_available": available, "device_count": 3, "get_device_name": "a GPU"}
     for name, answer in answers.items():
         monkeypatch.setattr(torch.cuda, name, lambda answer=answer: answer)
-    assert (devices.gpu_count(), devices.device(), devices.name()) == said
+    assert (gpu_detection.gpu_count(), gpu_detection.device_type(), gpu_detection.hardware_name()) == said
 
 
 ENTRIES = [entry for table in TABLES.values() for entry in table.values()]

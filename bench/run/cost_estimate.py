@@ -1,9 +1,9 @@
-"""What a plan will cost on this machine: image passes counted from the recipes, times what a pass was measured to take.
+"""Estimate what trials cost on this machine: image passes counted from the recipes × the measured time of one pass.
 
-A pass is a forward or a backward of one image through the network. Its time is measured once per network, width, image
-shape and precision on one trial's share of the machine (half the width is not half the time); its multiply–accumulates
-are counted once per network and width. Both are kept in `runs/machine.json`, so that a later plan need not wait for
-torch.
+A pass is a forward or a backward of one image through the network. Its time is measured once per architecture, width,
+image shape, batch size and precision, on one trial's share of the machine (half the width does not take half the time);
+its multiply–accumulates are counted once per network and width. Both are stored in `runs/machine.json`, so that later
+plans need not import torch.
 """
 
 import contextlib
@@ -12,7 +12,8 @@ from pathlib import Path
 
 from bench.atomic_write import write_json
 from bench.data import DatasetInfo
-from bench.run import devices
+from bench.run import gpu_detection
+from bench.run.resume import has_weights
 from bench.spec.architectures import layers_only
 from bench.spec.costs import probe_passes, training_passes
 from bench.spec.measurement import Measurement
@@ -20,95 +21,97 @@ from bench.spec.recipe import Recipe
 from bench.spec.trial import Trial
 from bench.trial_dir import read_json_object, read_progress
 
-STEP_OVERHEAD = 1.3  # BN, FiLM, the way to the weights, updates: 1.2 for ResNet-34 to 1.5 for digits were seen on a CPU
-PACE = 4  # one more whenever this code itself becomes faster or slower: what was timed before no longer holds
+STEP_OVERHEAD = 1.3  # BN, FiLM, weight gradients, updates: measured on a CPU, 1.2 for ResNet-34 to 1.5 for digits
+TIMING_VERSION = 4  # increase when a change of the code makes passes faster or slower: stored timings are then ignored
 
 
-class Estimator:
-    """Costs of trials, from what is known of this machine or found out when first asked for."""
+class CostEstimator:
+    """Estimates the cost of trials from runs/machine.json; measures what that file lacks and adds it."""
 
     def __init__(self, runs: Path):
         self.runs, self.path = runs, runs / "machine.json"
         self.known = read_json_object(self.path)
 
-    def trial(self, trial: Trial, info: DatasetInfo, unmeasured: list[Measurement]) -> dict:
-        """{"macs", "seconds", "seconds_left"}: of the whole trial, and of what its directory lacks: the measurements
-        `unmeasured`, and epochs."""
+    def trial_cost(self, trial: Trial, info: DatasetInfo, missing: list[Measurement]) -> dict:
+        """{"macs", "seconds"} of the whole trial and "seconds_left" of what its directory lacks.
+
+        `missing` are the measurements that it lacks; the epochs are read from the directory.
+        """
         recipe, directory = trial.recipe, self.runs / "trials" / trial.key
-        widths, passes = recipe.widths or (1.0,), training_passes(recipe, info.train)  # at each width
-        train = (
-            passes * sum(self.pass_seconds(recipe, info, recipe.precision, width) for width in widths) * STEP_OVERHEAD
-        )
-        measure = {what.key: self.measuring(recipe, what, info) for what in trial.measurements}
-        done = 1.0 if (directory / "weights.safetensors").exists() else len(read_progress(directory)) / recipe.epochs
-        left = train * (1 - min(done, 1)) + sum(measure[what.key]["seconds"] for what in unmeasured)
+        widths, passes = recipe.widths or (1.0,), training_passes(recipe, info.train)  # passes at each width
+        pass_seconds = sum(self.pass_seconds(recipe, info, recipe.precision, width) for width in widths)
+        training_seconds = passes * pass_seconds * STEP_OVERHEAD
+        training_macs = passes * sum(self.forward_macs(recipe, info, width) for width in widths)
+        measuring = {m.key: self.measurement_cost(recipe, m, info) for m in trial.measurements}
+        trained = 1.0 if has_weights(directory) else min(len(read_progress(directory)) / recipe.epochs, 1)
         return {
-            "macs": passes * sum(self.macs(recipe, info, width) for width in widths)
-            + sum(one["macs"] for one in measure.values()),
-            "seconds": train + sum(one["seconds"] for one in measure.values()),
-            "seconds_left": left,
+            "macs": training_macs + sum(cost["macs"] for cost in measuring.values()),
+            "seconds": training_seconds + sum(cost["seconds"] for cost in measuring.values()),
+            "seconds_left": training_seconds * (1 - trained) + sum(measuring[m.key]["seconds"] for m in missing),
         }
 
-    def measuring(self, recipe: Recipe, what: Measurement, info: DatasetInfo) -> dict:
-        """{"macs", "seconds"} of a measurement, which is made in fp32. Other probes than accuracy take all widths at
-        once, and hardly any time."""
-        passes = measuring_passes(recipe, what, info)
-        width = what.width if what.probe == "accuracy" else 1.0
+    def measurement_cost(self, recipe: Recipe, measurement: Measurement, info: DatasetInfo) -> dict:
+        """{"macs", "seconds"} of a measurement, which is always made in fp32.
+
+        Probes other than `accuracy` take hardly any time and are counted at full width.
+        """
+        passes = measurement_passes(recipe, measurement, info)
+        width = measurement.width if measurement.probe == "accuracy" else 1.0
         seconds = self.pass_seconds(recipe, info, "fp32", width)
-        return {"macs": passes * self.macs(recipe, info, width), "seconds": passes * seconds}
+        return {"macs": passes * self.forward_macs(recipe, info, width), "seconds": passes * seconds}
 
     def pass_seconds(self, recipe: Recipe, info: DatasetInfo, precision: str, width: float) -> float:
-        def timed() -> float:
-            from bench.run.pass_timing import (
-                time_pass,  # not at the top: it imports torch, which known timings do without
-            )
+        """Seconds of one image's pass."""
 
-            return time_pass(recipe, info, precision, width, devices.device())
+        def measure() -> float:
+            from bench.run.image_pass_timing import time_image_pass  # imports torch
 
-        key = f"{devices.name()} · pace {PACE} · {recipe.arch} · {shape_of(info)} · batch {recipe.batch} · {precision}"
-        key += f" · width {width:g}"
-        return self.found(key, timed)
+            return time_image_pass(recipe, info, precision, width, gpu_detection.device_type())
 
-    def macs(self, recipe: Recipe, info: DatasetInfo, width: float) -> int:
-        """Of a forward pass of one image."""
+        key = f"{gpu_detection.hardware_name()} · pace {TIMING_VERSION} · {recipe.arch} · {shape_text(info)}"
+        key += f" · batch {recipe.batch} · {precision} · width {width:g}"
+        return self.look_up(key, measure)
 
-        def counted() -> int:
-            from bench.measures.cost import cost  # as above
+    def forward_macs(self, recipe: Recipe, info: DatasetInfo, width: float) -> int:
+        """Multiply–accumulates of one image's forward pass."""
+
+        def count() -> int:
+            from bench.measures.cost import cost  # imports torch
 
             return cost(recipe, info.shape, info.classes, width).macs
 
-        key = f"MACs · {layers_only(recipe).key} · {shape_of(info)} · {info.classes} classes · width {width:g}"
-        return self.found(key, counted)
+        key = f"MACs · {layers_only(recipe).key} · {shape_text(info)} · {info.classes} classes · width {width:g}"
+        return self.look_up(key, count)
 
-    def found(self, key: str, find: Callable[[], float]) -> float:
-        """What is known under the key, or is found now and kept."""
+    def look_up(self, key: str, compute: Callable[[], float]) -> float:
+        """The number stored under the key, computed and stored if need be."""
         if key not in self.known:
-            self.known[key] = find()
-            with contextlib.suppress(OSError):  # a plan may be asked for where nothing can be written
+            self.known[key] = compute()
+            with contextlib.suppress(OSError):  # `plan` also works where nothing can be written
                 self.runs.mkdir(parents=True, exist_ok=True)
                 write_json(self.path, self.known)
         return self.known[key]
 
 
-def measuring_passes(recipe: Recipe, what: Measurement, info: DatasetInfo) -> float:
-    """Passes of an image that a measurement is worth."""
-    images = min(what.test_images or info.test, info.test)
-    return len(what.lambdas) * images * probe_passes(what, recipe, info.classes)
+def measurement_passes(recipe: Recipe, measurement: Measurement, info: DatasetInfo) -> float:
+    """Image passes that a measurement takes."""
+    images = min(measurement.test_images or info.test, info.test)
+    return len(measurement.lambdas) * images * probe_passes(measurement, recipe, info.classes)
 
 
-def shape_of(info: DatasetInfo) -> str:
+def shape_text(info: DatasetInfo) -> str:
     return "x".join(map(str, info.shape))
 
 
-def trials_on(gpus: float, share: float) -> int:
-    """Trials at once on so many GPUs. Ray packs fractions within one GPU: at 0.3, three fit on each."""
-    return int(gpus) * int(1 / share + 1e-9) if share < 1 else int(gpus / share)
+def gpu_slots(gpus: float, gpus_per_trial: float) -> int:
+    """Trials at once on this many GPUs. Ray never splits a trial's fraction over GPUs: at 0.3, three fit on each."""
+    return int(gpus) * int(1 / gpus_per_trial + 1e-9) if gpus_per_trial < 1 else int(gpus / gpus_per_trial)
 
 
-def wall_seconds(seconds: list[float], slots: int) -> float:
-    """Wall-clock time of independent trials, longest first onto the slot that is free first."""
-    free = [0.0] * max(1, slots)
-    for duration in sorted(seconds, reverse=True):
-        free.sort()
-        free[0] += duration
-    return max(free)
+def wall_seconds(trial_seconds: list[float], slots: int) -> float:
+    """Wall-clock time of independent trials: longest first, each on the slot that is free first."""
+    busy_until = [0.0] * max(1, slots)
+    for seconds in sorted(trial_seconds, reverse=True):
+        busy_until.sort()
+        busy_until[0] += seconds
+    return max(busy_until)

@@ -1,4 +1,4 @@
-"""What a person sees while trials run: a live table in a terminal, plain lines elsewhere."""
+"""Show the progress of running trials: a live table in a terminal, plain lines elsewhere."""
 
 import time
 from dataclasses import dataclass, field
@@ -9,44 +9,44 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from bench.human_units import format_duration
 from bench.run.cost_estimate import wall_seconds
 from bench.spec.trial import Trial
 
 
 @dataclass
-class State:
-    """What is known of one running trial."""
+class TrialProgress:
+    """Progress of one running trial."""
 
     name: str
-    expected: float  # seconds left when it was (re)started, by the estimate
+    estimated_seconds: float  # left when this command started the trial
     started: float = 0.0
     epoch: int = 0
     epochs: int = 1
-    first: int = 0  # epochs done before this start
-    row: dict = field(default_factory=dict)
-    measured: int = 0
+    resumed_from: int = 0  # epochs that an earlier command had finished
+    last_row: dict = field(default_factory=dict)
 
-    def left(self, now: float) -> float:
-        """Seconds: from the pace of its own epochs once there are two, from the estimate before."""
-        spent, done = now - self.started, self.epoch - self.first
-        if done < 2:
-            return max(self.expected - spent, 0)
-        return spent / done * (self.epochs - self.epoch)
+    def seconds_left(self, now: float) -> float:
+        """From the speed of the trial's own epochs once two are finished, from the estimate before."""
+        elapsed, finished_epochs = now - self.started, self.epoch - self.resumed_from
+        if finished_epochs < 2:
+            return max(self.estimated_seconds - elapsed, 0)
+        return elapsed / finished_epochs * (self.epochs - self.epoch)
 
 
-class Display:
-    """A runner's listener. Use as a context manager around `runner.execute`."""
+class ProgressDisplay:
+    """Listener of the Ray scheduler that prints progress. A context manager around `ray_scheduler.run_trials`."""
 
     def __init__(self, console: Console, trials: list[Trial], seconds_left: dict[str, float], slots: int, total: int):
         self.console, self.slots, self.total = console, slots, total
         self.waiting = {trial.key: trial for trial in trials}
-        self.seconds_left = seconds_left
-        self.running: dict[str, State] = {}
+        self.estimates = seconds_left
+        self.running: dict[str, TrialProgress] = {}
         self.done, self.failed = total - len(trials), 0
         self.began = time.monotonic()
         self.live = Live(get_renderable=self.render, console=console, refresh_per_second=2, transient=True)
 
-    def __enter__(self) -> "Display":
+    def __enter__(self) -> "ProgressDisplay":
         if self.console.is_terminal:
             self.live.start()
         return self
@@ -55,83 +55,75 @@ class Display:
         if self.console.is_terminal:
             self.live.stop()
 
-    def say(self, text: str, style: str = "") -> None:
-        """A line that stays, above the table or among the plain lines."""
+    def print_line(self, text: str, style: str = "") -> None:
+        """Print a line that stays, above the live table."""
         self.console.print(Text(text, style=style), soft_wrap=True)
 
     def started(self, key: str) -> None:
         trial = self.waiting.pop(key, None)
-        if trial:  # not a retry
-            expected = self.seconds_left.get(key, 0)
-            state = State(trial.recipe.name, expected, time.monotonic(), epochs=trial.recipe.epochs)
-            self.running[key] = state
+        if trial:  # None at a retry
+            estimate = self.estimates.get(key, 0)
+            self.running[key] = TrialProgress(trial.recipe.name, estimate, time.monotonic(), epochs=trial.recipe.epochs)
 
     def row(self, key: str, row: dict) -> None:
-        state = self.running.get(key)
-        if state is None:
+        progress = self.running.get(key)
+        if progress is None or "epoch" not in row:
             return
-        if "lam" in row:
-            state.measured += 1
-        elif "epoch" in row:
-            if state.epoch == 0:
-                state.first = row["epoch"] - 1
-            state.epoch = row["epoch"]
-            kept = {k: v for k, v in state.row.items() if k.startswith("heldout")}
-            state.row = kept | {k: v for k, v in row.items() if v is not None}
-            if not self.console.is_terminal and "score" in row:
-                self.say(f"  {state.name}: epoch {row['epoch']}/{row['epochs']}, {accuracies(state.row)}")
+        if progress.epoch == 0:
+            progress.resumed_from = row["epoch"] - 1
+        progress.epoch = row["epoch"]
+        last_heldout = {name: value for name, value in progress.last_row.items() if name.startswith("heldout")}
+        progress.last_row = last_heldout | {name: value for name, value in row.items() if value is not None}
+        if not self.console.is_terminal and "score" in row:
+            accuracies = format_accuracies(progress.last_row)
+            self.print_line(f"  {progress.name}: epoch {row['epoch']}/{row['epochs']}, {accuracies}")
 
     def finished(self, key: str, failure: str | None) -> None:
-        state = self.running.pop(key, None)
+        progress = self.running.pop(key, None)
         self.waiting.pop(key, None)
-        if state is None:
+        if progress is None:
             return
-        took = duration(time.monotonic() - state.started)
         if failure:
             self.failed += 1
-            self.say(f"failed {state.name}: {failure}", "red")
+            self.print_line(f"failed {progress.name}: {failure}", "red")
             return
         self.done += 1
-        tail = f", {accuracies(state.row)}" if state.row else ""
-        self.say(f"done {self.done}/{self.total} {state.name} in {took}{tail}", "green")
+        elapsed = format_duration(time.monotonic() - progress.started)
+        accuracies = f", {format_accuracies(progress.last_row)}" if progress.last_row else ""
+        self.print_line(f"done {self.done}/{self.total} {progress.name} in {elapsed}{accuracies}", "green")
 
-    def left(self) -> float:
+    def seconds_left(self) -> float:
         now = time.monotonic()
-        running = [state.left(now) for state in self.running.values()]
-        return wall_seconds(running + [self.seconds_left.get(key, 0) for key in self.waiting], self.slots)
+        running = [progress.seconds_left(now) for progress in self.running.values()]
+        waiting = [self.estimates.get(key, 0) for key in self.waiting]
+        return wall_seconds(running + waiting, self.slots)
 
     def render(self) -> Group:
+        """The live table: a row per running trial, and a line for the whole command."""
         now = time.monotonic()
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
         for column, justify in (("network", "left"), ("epoch", "right"), ("", "left"), ("SA / RA so far", "left")):
             table.add_column(column, justify=justify, no_wrap=True)
         table.add_column("left", justify="right", no_wrap=True)
-        for state in self.running.values():
-            bar = ProgressBar(total=state.epochs, completed=state.epoch, width=16)
-            count = f"{state.epoch}/{state.epochs}" if state.epoch < state.epochs else "measuring"
-            table.add_row(state.name, count, bar, accuracies(state.row), duration(state.left(now)))
+        for progress in self.running.values():
+            bar = ProgressBar(total=progress.epochs, completed=progress.epoch, width=16)
+            trained = progress.epoch >= progress.epochs
+            epoch = "measuring" if trained else f"{progress.epoch}/{progress.epochs}"
+            left = format_duration(progress.seconds_left(now))
+            table.add_row(progress.name, epoch, bar, format_accuracies(progress.last_row), left)
         bar = ProgressBar(total=self.total, completed=self.done, width=30)
         failed = f", [red]{self.failed} failed[/red]" if self.failed else ""
-        head = Table.grid(padding=(0, 1))
-        text = f"{self.done}/{self.total} networks{failed}, {duration(now - self.began)} so far, "
-        head.add_row(bar, text + f"about {duration(self.left())} left")
-        return Group(table, head)
+        elapsed, left = format_duration(now - self.began), format_duration(self.seconds_left())
+        summary = Table.grid(padding=(0, 1))
+        summary.add_row(bar, f"{self.done}/{self.total} networks{failed}, {elapsed} so far, about {left} left")
+        return Group(table, summary)
 
 
-def accuracies(row: dict) -> str:
-    """Held-out where the epoch was a candidate, else of the training batches."""
+def format_accuracies(row: dict) -> str:
+    """SA and RA: of the held-out images where the epoch was a candidate for selection, else of the training batches."""
     if "heldout_sa" in row:
         return f"held-out SA {100 * row['heldout_sa']:.1f} RA {100 * row['heldout_ra']:.1f}"
     if "train_sa" not in row:
         return "starting"
     ra = f" RA {100 * row['train_ra']:.1f}" if "train_ra" in row else ""
     return f"training SA {100 * row['train_sa']:.1f}{ra}"
-
-
-def duration(seconds: float) -> str:
-    """45 s, 12 min, 3.5 h, 12 days."""
-    if seconds < 99.5:
-        return f"{seconds:.0f} s"
-    if seconds < 5940:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h" if seconds < 72 * 3600 else f"{seconds / 86400:.0f} days"

@@ -1,4 +1,4 @@
-"""Where a number came from: commit, versions, hardware."""
+"""Where results come from: commit, time, versions, hardware."""
 
 import datetime
 import functools
@@ -12,19 +12,25 @@ from bench import ROOT
 
 
 def git() -> dict:
-    """{"commit", "dirty"} of the checkout this file lies in; commit "unknown" outside of one."""
+    """{"commit", "dirty"} of the checkout that contains this file; the commit is "unknown" outside a checkout."""
     try:
-        commit = _git("rev-parse", "HEAD")
-        return {"commit": commit, "dirty": bool(_git("status", "--porcelain", "--untracked-files=no"))}
+        commit = git_output("rev-parse", "HEAD")
+        return {"commit": commit, "dirty": bool(git_output("status", "--porcelain", "--untracked-files=no"))}
     except (OSError, subprocess.CalledProcessError):
         return {"commit": "unknown", "dirty": True}
 
 
-def _git(*words: str) -> str:
-    return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+def git_commit() -> dict:
+    """{"git_commit", "git_dirty"}, as results.json's provenance names them."""
+    return {f"git_{name}": value for name, value in git().items()}
+
+
+def git_output(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def now() -> str:
+    """The time in UTC, ISO 8601."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
@@ -44,12 +50,13 @@ def hardware(device, engine: str) -> dict:
 
 
 def cpu_count() -> int:
-    """Cores this process may use."""
+    """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @functools.cache
 def cpu_name() -> str:
+    """The CPU's model name."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))

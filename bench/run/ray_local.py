@@ -1,8 +1,8 @@
-"""Ray on this machine alone, without the processes that only a cluster has a use for.
+"""Start Ray on this machine alone, without the helper processes that only a cluster needs.
 
-Each of Ray's helpers is a Python of its own that imports Ray; together they took 3 CPU seconds of a command of 20 s.
-`ray.init` has no option for these, so this file is written against the Ray of requirements.lock, another one is started
-as it comes, and tests/test_ray_local.py looks at the processes.
+Each of Ray's helpers is a Python process that imports Ray; together they took 3 CPU seconds of a command of 20 s.
+`ray.init` has no option to leave them out, so this module changes internals of the Ray release in requirements.lock;
+any other release is started unchanged. tests/run/test_ray_local.py checks which processes run.
 """
 
 import functools
@@ -10,42 +10,48 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bench.run import ray_environment  # noqa: F401, sets variables that Ray reads on import
+
+# isort: split
 import ray
 
-KNOWN = "2.60."  # the Ray whose insides `lean` changes
-WITHOUT = {
-    "include_log_monitor": False,  # it sends the workers' output to the driver, which does not listen
-    "no_monitor": True,  # the autoscaler's: there is no other machine to start
-    "setup_worker_path": str(Path(__file__).with_name("ray_worker.py")),  # Ray's own imports Ray a second time
+KNOWN_RELEASE = "2.60."
+NODE_PARAMETERS = {
+    "include_log_monitor": False,  # it would send the workers' output to the driver, which ignores it
+    "no_monitor": True,  # the autoscaler's: there are no further machines to start
+    "setup_worker_path": str(Path(__file__).with_name("ray_worker_startup.py")),  # Ray's own imports Ray twice
 }
+OBJECT_STORE_BYTES = 100 * 2**20  # trials exchange almost no data
 
 
 def init(cpus: int, **options) -> None:
-    """ray.init for so many CPUs of this machine."""
-    memory = 100 * 2**20  # of the object store, which holds next to nothing
-    with lean():
-        ray.init("local", num_cpus=cpus, include_dashboard=False, object_store_memory=memory, **options)
+    """Call ray.init with this many CPUs of this machine."""
+    with without_helpers():
+        ray.init("local", num_cpus=cpus, include_dashboard=False, object_store_memory=OBJECT_STORE_BYTES, **options)
 
 
 @contextmanager
-def lean() -> Iterator[None]:
-    """Within, a node starts without what WITHOUT names, without the dashboard's server, which Ray would start for its
-    usage statistics alone, and its agent is that of a Ray installed without the dashboard's extras: no web server."""
-    if not ray.__version__.startswith(KNOWN):
+def without_helpers() -> Iterator[None]:
+    """A context in which a Ray node starts without log monitor, autoscaler and dashboard.
+
+    Ray would start the dashboard's server for its usage statistics alone. Its agent starts as in a Ray installed
+    without the dashboard's dependencies, that is without a web server.
+    """
+    if not ray.__version__.startswith(KNOWN_RELEASE):
         yield
         return
     from ray._private import node, parameter, utils
 
-    changes = [
-        (parameter, "RayParams", functools.partial(parameter.RayParams, **WITHOUT)),
+    patches = [
+        (parameter, "RayParams", functools.partial(parameter.RayParams, **NODE_PARAMETERS)),
         (node.Node, "start_api_server", lambda self, **_: None),
-        (utils, "get_dashboard_dependency_error", lambda: ImportError("not wanted")),
+        (utils, "get_dashboard_dependency_error", lambda: ImportError("dashboard not wanted")),
     ]
-    before = [getattr(owner, name) for owner, name, _ in changes]
-    for owner, name, value in changes:
-        setattr(owner, name, value)
+    originals = [getattr(owner, name) for owner, name, _ in patches]
+    for owner, name, replacement in patches:
+        setattr(owner, name, replacement)
     try:
         yield
     finally:
-        for (owner, name, _), value in zip(changes, before, strict=True):
-            setattr(owner, name, value)
+        for (owner, name, _), original in zip(patches, originals, strict=True):
+            setattr(owner, name, original)

@@ -1,23 +1,48 @@
-"""The first lines of a worker of ray_local: a script, started by Ray as `python ray_worker.py WORKER ARGUMENTS…`.
-
-Ray's own script of this place imports all of Ray to set up a runtime environment, then starts another Python, which
-imports it again. Here the environment is at most variables (Tune sets one), and the worker goes on in this process.
-"""
+"""The Ray Tune actor that runs trials in a worker process."""
 
 import gc
 import json
-import os
-import runpy
-import sys
+from pathlib import Path
 
-ENVIRONMENT, LANGUAGE = "--serialized-runtime-env-context=", "--language="
+from bench.run import ray_environment  # noqa: F401, sets variables that Ray reads on import
 
-if __name__ == "__main__":
-    words = sys.argv[1:]
-    for word in words:
-        if word.startswith(ENVIRONMENT):
-            os.environ.update(json.loads(word.removeprefix(ENVIRONMENT))["env_vars"])
-    sys.argv[:] = [word for word in words if not word.startswith((ENVIRONMENT, LANGUAGE))]
-    sys.path[0] = os.path.dirname(words[0])  # not this script's folder, whose modules are bench's
-    gc.disable()  # until the first trial, when torch and Tune are imported, whose objects stay
-    runpy.run_path(words[0], run_name="__main__")
+# isort: split
+from ray import tune
+
+from bench.spec import plugins
+from bench.spec.trial import Trial
+
+
+class TrialWorker(tune.Trainable):
+    """Runs one trial after another; one Tune step is one epoch of training or one measured λ.
+
+    Reused from trial to trial: a new actor would import torch again, which takes 4–5 s.
+    """
+
+    def setup(self, config: dict) -> None:
+        import torch  # not at the top: the driver imports this module too, and needs no torch
+
+        from bench.run.trial import run_trial
+
+        if not gc.isenabled():  # the worker's first trial (see ray_worker_startup): its imports are never garbage
+            gc.freeze()
+            gc.enable()
+        task = config["task"]
+        plugins.load_plugins(task["plugins"])
+        torch.set_num_threads(task["threads"])
+        device = torch.device("cuda" if task["gpus"] > 0 and torch.cuda.is_available() else "cpu")
+        trial = Trial.model_validate_json(task["trial"])
+        code_version = task["code_version"] | plugins.plugin_provenance()
+        self.rows = run_trial(trial, Path(task["directory"]), Path(task["data_root"]), device, code_version)
+
+    def step(self) -> dict:
+        row = next(self.rows, None)
+        return {"row": json.dumps(row), "done": row is None}
+
+    def reset_config(self, new_config: dict) -> bool:
+        self.cleanup()
+        self.setup(new_config)
+        return True
+
+    def cleanup(self) -> None:
+        self.rows.close()  # releases the lock on the trial's directory

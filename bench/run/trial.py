@@ -31,12 +31,14 @@ from bench.training.loop import TrainingFailed, train
 from bench.trial_dir import read_json_object, read_progress, read_results, write_failure
 
 
-def run_trial(trial: Trial, directory: Path, data_root: Path, device: torch.device, commit: dict) -> Iterator[dict]:
+def run_trial(
+    trial: Trial, directory: Path, data_root: Path, device: torch.device, code_version: dict
+) -> Iterator[dict]:
     """Train and measure what the directory lacks, holding a lock on it. A finished trial yields nothing.
 
-    Yields a row per finished epoch ({"epoch", …}, see training.loop) and per measured λ ({"lam", …}). `commit`
-    ({"git_commit", "git_dirty"}) is stored with the provenance. A TrainingFailed, DataError or Unavailable, which
-    a retry would only repeat, is written to failure.json and yielded as {"failed": reason}.
+    Yields a row per finished epoch ({"epoch", …}, see training.loop) and per measured λ ({"lam", …}).
+    `code_version` ({"git_commit", "git_dirty", …}) is stored with the provenance. A TrainingFailed, DataError or
+    Unavailable, which a retry would only repeat, is written to failure.json and yielded as {"failed": reason}.
     """
     directory.mkdir(parents=True, exist_ok=True)
     with open(directory / "lock", "w") as lock:
@@ -53,31 +55,35 @@ def run_trial(trial: Trial, directory: Path, data_root: Path, device: torch.devi
             if describe(trial.source, data_root).fingerprint != recipe.data_hash:
                 raise DataError(f"{trial.source} has changed since it was planned: run the command again")
             data = load(trial.source, root=data_root, heldout=recipe.heldout, train_images=recipe.train_images)
-            yield from train_network(recipe, data, directory, device, commit)
-            yield from measure_network(trial, data, directory, device, commit)
+            yield from train_network(recipe, data, directory, device, code_version)
+            yield from measure_network(trial, data, directory, device, code_version)
         except (TrainingFailed, DataError, Unavailable) as error:
             write_failure(directory, str(error), "progress.jsonl")
             yield {"failed": str(error)}
 
 
-def train_network(recipe: Recipe, data: Dataset, directory: Path, device: torch.device, commit: dict) -> Iterator[dict]:
+def train_network(
+    recipe: Recipe, data: Dataset, directory: Path, device: torch.device, code_version: dict
+) -> Iterator[dict]:
     """Train unless weights.safetensors exists. progress.jsonl lists each epoch once, in order, with its commit."""
     if not has_weights(directory):
         rows = read_progress(directory)
         for row in train(recipe, data, directory, device):
-            row |= {"time": provenance.now(), "commit": commit_label(commit)}
+            row |= {"time": provenance.now(), "commit": commit_label(code_version)}
             rows = [earlier for earlier in rows if earlier["epoch"] < row["epoch"]] + [row]
             write_text(directory / "progress.jsonl", "".join(json.dumps(r) + "\n" for r in rows))
             yield row
     shutil.rmtree(directory / "checkpoint", ignore_errors=True)
 
 
-def measure_network(trial: Trial, data: Dataset, directory: Path, device: torch.device, commit: dict) -> Iterator[dict]:
+def measure_network(
+    trial: Trial, data: Dataset, directory: Path, device: torch.device, code_version: dict
+) -> Iterator[dict]:
     """Take the measurements that results.json lacks; the file is replaced after each one."""
     recipe = trial.recipe
     net = build(recipe, data.train.images.shape[1], data.classes).to(device)
     engine, data = engine_for(net, device), data.to(device)
-    results = results_before_measuring(recipe, data, directory, provenance.hardware(device, engine.name) | commit)
+    results = results_before_measuring(recipe, data, directory, provenance.hardware(device, engine.name) | code_version)
     missing = missing_measurements(trial, directory)
     for measurement in sorted(missing, key=lambda m: m.surrogate is not None):  # what may have to wait comes last
         if measurement.surrogate and not has_weights(directory.parent / measurement.surrogate):
@@ -94,7 +100,7 @@ def measure_network(trial: Trial, data: Dataset, directory: Path, device: torch.
         write_json(directory / "results.json", results)
 
 
-def results_before_measuring(recipe: Recipe, data: Dataset, directory: Path, came_from: dict) -> dict:
+def results_before_measuring(recipe: Recipe, data: Dataset, directory: Path, machine_and_code: dict) -> dict:
     """results.json as it stands, with the facts of the trained network brought up to date."""
     results, epochs = read_results(directory), read_progress(directory)
     results |= {"key": recipe.key, "recipe": recipe.model_dump(mode="json")}
@@ -110,13 +116,13 @@ def results_before_measuring(recipe: Recipe, data: Dataset, directory: Path, cam
     if epochs:  # a training that was resumed may have run at several commits, and measuring at yet another
         commits = dict.fromkeys(row["commit"] for row in epochs)
         training = {"started": epochs[0]["time"], "trained_at": list(commits)}
-    results["provenance"] = training | {"finished": provenance.now()} | came_from
+    results["provenance"] = training | {"finished": provenance.now()} | machine_and_code
     return results
 
 
-def commit_label(commit: dict) -> str:
+def commit_label(code_version: dict) -> str:
     """The commit that the trial was started from, marked "-dirty" where the checkout had uncommitted changes."""
-    return commit.get("git_commit", "unknown") + ("-dirty" if commit.get("git_dirty") else "")
+    return code_version.get("git_commit", "unknown") + ("-dirty" if code_version.get("git_dirty") else "")
 
 
 def measurement_rows(

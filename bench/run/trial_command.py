@@ -1,4 +1,4 @@
-"""The `trial` verb: one network in one directory, with torch alone."""
+"""The `trial` verb: run one network in one directory, without Ray and MLflow."""
 
 import json
 from pathlib import Path
@@ -20,47 +20,63 @@ from bench.spec.strict_yaml import explain, first_error
 from bench.spec.trial import Trial
 
 
+def run_trial_command(
+    recipe_path: Path,
+    directory: Path,
+    source: str,
+    lambdas: str,
+    test_images: int | None,
+    data_root: Path,
+    threads: int,
+) -> int:
+    """Train and measure, printing a JSON row per epoch and λ on stdout. Returns the exit code.
+
+    `source` and `lambdas` default to the recipe's where they are empty. Raises BadInput, also when the data's content
+    hash is not the recipe's.
+    """
+    recipe = read_recipe(recipe_path)
+    source = source or recipe.dataset
+    source = source if source in data.NAMES else str(Path(source).resolve())
+    measurements = accuracy_measurements(recipe, lambdas, test_images)
+    info = data.describe(source, data_root)
+    if info.fingerprint != recipe.data_hash:
+        expected = f"{recipe_path}, whose content hash is {recipe.data_hash[:12]}…"
+        raise BadInput(f"--source {source}: is not the data of {expected}")
+    data.require_archives(source, data_root)
+    torch.set_num_threads(threads)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    trial, failed = Trial(recipe=recipe, measurements=measurements, source=source), False
+    code_version = provenance.git_commit() | plugin_provenance()
+    for row in run_trial(trial, directory, data_root, device, code_version):
+        print(json.dumps(row), flush=True)
+        failed = failed or "failed" in row
+    return int(failed)
+
+
 def read_recipe(path: Path) -> Recipe:
-    """A recipe from its JSON file. Raises BadInput."""
+    """Read a recipe from a JSON file. Raises BadInput."""
     try:
         recipe = Recipe.model_validate_json(path.read_text())
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{path}: cannot be read: {getattr(error, 'strerror', error)}") from None
     except pydantic.ValidationError as error:
         raise BadInput(f"{path}:1: {explain(first_error(error), Recipe)}") from None
-    wrong = unknown_name(recipe)
-    if wrong:
-        raise BadInput(f"{path}:1: {wrong[1]}")
+    objection = unknown_name(recipe)
+    if objection:
+        raise BadInput(f"{path}:1: {objection[1]}")
     return recipe
 
 
-def run_one(
-    path: Path, directory: Path, source: str, lambdas: str, test_images: int | None, data_root: Path, threads: int
-) -> int:
-    """Train and measure, a JSON row per epoch and λ on stdout. Returns the exit code.
-
-    Raises BadInput when the data is not what the recipe was made for: its content hash decides.
-    """
-    recipe = read_recipe(path)
+def accuracy_measurements(recipe: Recipe, lambdas: str, test_images: int | None) -> tuple[Measurement, ...]:
+    """Accuracy under PGD-7 at each of the recipe's widths. Raises BadInput for an unknown λ set."""
     try:
-        grid = lambda_set(lambdas) if lambdas else recipe.lambdas
+        lambda_grid = lambda_set(lambdas) if lambdas else recipe.lambdas
     except ValueError as error:
         raise BadInput(f"--lambdas: {error}") from None
-    source = source or recipe.dataset
-    source = source if source in data.NAMED_DATASETS else str(Path(source).resolve())
-    info = data.describe(source, data_root)
-    if info.fingerprint != recipe.data_hash:
-        raise BadInput(f"--source {source}: is not the data of {path}, whose content hash is {recipe.data_hash[:12]}…")
-    data.require_archives(source, data_root)
-    grid = (recipe.lam,) if recipe.method == "pgd_at" else grid
-    asked = {"epsilon": recipe.epsilon, "step": recipe.attack_step(steps=ATTACKS["pgd7"].steps), "lambdas": grid}
-    widths = recipe.widths or (1.0,)
-    what = tuple(Measurement(**asked, test_images=test_images, width=width) for width in widths)
-    torch.set_num_threads(threads)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    trial, failed = Trial(recipe=recipe, measurements=what, source=source), False
-    extra = {f"git_{name}": value for name, value in provenance.git().items()} | plugin_provenance()
-    for row in run_trial(trial, directory, data_root, device, extra):
-        print(json.dumps(row), flush=True)
-        failed = failed or "failed" in row
-    return int(failed)
+    if recipe.method == "pgd_at":
+        lambda_grid = (recipe.lam,)
+    step = recipe.attack_step(steps=ATTACKS["pgd7"].steps)
+    return tuple(
+        Measurement(epsilon=recipe.epsilon, step=step, lambdas=lambda_grid, test_images=test_images, width=width)
+        for width in recipe.widths or (1.0,)
+    )

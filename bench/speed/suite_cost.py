@@ -109,8 +109,8 @@ def trial_seconds(runs: Path) -> float:
 
 def report_cost(folder: Path, networks: int) -> dict:
     """A report of `networks` networks: results of eight real ones, copied under the keys of a plan with many seeds."""
-    from bench.run import saved_plans
-    from bench.run.execution_plan import Job, Request
+    from bench.run.execution_plan import ExecutionPlan, Request
+    from bench.run.plan_files import write_plan
 
     run_and_measure([*trivial_command(folder), "--seeds", "1"], folder / "log")
     runs, scale = folder / "runs", str(folder / "scale.yaml")
@@ -119,20 +119,20 @@ def report_cost(folder: Path, networks: int) -> dict:
         content = json.loads(path.read_text())
         real[content["recipe"]["method"], content["recipe"]["norm"], content["recipe"]["lam"]] = content
     request = Request((Path(FRONTIERS),), scale, (), (), -(-networks // 8), (), runs, ROOT / "data", 1, None)
-    job = Job.of(request)
+    plan = ExecutionPlan.of(request)
     shutil.rmtree(runs)
-    for plan in job.plans:
-        saved_plans.write(plan, runs, "python -m bench run suites/frontiers.yaml")
-    for i, trial in enumerate(job.trials):
+    for suite_plan in plan.plans:
+        write_plan(suite_plan, runs, "python -m bench run suites/frontiers.yaml")
+    for i, trial in enumerate(plan.trials):
         recipe = trial.recipe
-        directory = job.directory(trial)
+        directory = plan.directory(trial)
         directory.mkdir(parents=True)
         content = copied_results(real[recipe.method, recipe.norm, recipe.lam], trial, i)
         (directory / "results.json").write_text(json.dumps(content))
     first = run_and_measure(["report", "--runs", str(runs)], folder / "log")
     again = run_and_measure(["report", "--runs", str(runs)], folder / "log")
     return {
-        "report": cost_row(f"report of {len(job.trials):,} networks", first, "≤ 15 s"),
+        "report": cost_row(f"report of {len(plan.trials):,} networks", first, "≤ 15 s"),
         "report again": cost_row("the same again, nothing new to draw", again),
     }
 

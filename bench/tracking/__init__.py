@@ -1,1 +1,8 @@
-"""MLflow: the index of the runs and its pages."""
+"""MLflow: the index of the trials, and its web pages. No other folder imports MLflow."""
+
+import logging
+import os
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # read when MLflow is imported; no network at run time
+os.environ.setdefault("DO_NOT_TRACK", "true")
+logging.getLogger("alembic").setLevel(logging.WARNING)

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 from safetensors.numpy import save_file
 
-from bench.run import saved_plans
+from bench.run.curve_labels import curve_labels
+from bench.run.plan_files import write_plan
 from bench.spec.expand import Options, plan
 from bench.spec.scale import SCALES
 from reports.load.results import POINT_COLUMNS, Panel
@@ -73,9 +74,9 @@ def suites(runs: Path, names=None, n: int = 1000, spread: float = 0.05, **option
     for path in sorted(SUITES.glob("*.yaml")):
         if names is None or path.stem in names:
             planned = plan(path, "laptop", Options(**options))
-            saved_plans.write(planned, runs, f"python -m bench run suites/{path.name}")
+            write_plan(planned, runs, f"python -m bench run suites/{path.name}")
             for one in planned.panels:
-                for trial, label in zip(one.trials, saved_plans.labels(one), strict=True):
+                for trial, label in zip(one.trials, curve_labels(one), strict=True):
                     finish(runs, trial, label, n, spread, rng)
 
 

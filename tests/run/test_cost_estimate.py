@@ -4,12 +4,12 @@ import json
 
 import pytest
 import torch
-from bench.engines.conditioned import Conditioned
 
 from bench.data import describe
+from bench.engines.conditioned_model import ConditionedModel
 from bench.measures.cost import cost
-from bench.run import pass_timing
-from bench.run.cost_estimate import STEP_OVERHEAD, Estimator, wall_seconds
+from bench.run import image_pass_timing
+from bench.run.cost_estimate import STEP_OVERHEAD, CostEstimator, wall_seconds
 from bench.run.resume import missing_measurements
 from bench.spec.costs import training_passes
 from bench.spec.measurement import Measurement
@@ -66,12 +66,12 @@ def timed(monkeypatch, tmp_path):
     """An estimator to which a pass takes 1 ms, but 2 ms at less than the full width, and the recipes it timed."""
     calls = []
 
-    def time_pass(recipe, info, precision, width, device):
+    def time_image_pass(recipe, info, precision, width, device):
         calls.append(recipe.arch)
         return 1e-3 if width == 1 else 2e-3
 
-    monkeypatch.setattr(pass_timing, "time_pass", time_pass)
-    return Estimator(tmp_path), calls
+    monkeypatch.setattr(image_pass_timing, "time_image_pass", time_image_pass)
+    return CostEstimator(tmp_path), calls
 
 
 def trial_of(recipe) -> Trial:
@@ -79,9 +79,9 @@ def trial_of(recipe) -> Trial:
     return Trial(recipe=recipe, measurements=(what,), source="digits")
 
 
-def cost_of(estimator: Estimator, trial: Trial) -> dict:
+def cost_of(estimator: CostEstimator, trial: Trial) -> dict:
     """With what its directory says is measured."""
-    return estimator.trial(trial, INFO, missing_measurements(trial, estimator.runs / "trials" / trial.key))
+    return estimator.trial_cost(trial, INFO, missing_measurements(trial, estimator.runs / "trials" / trial.key))
 
 
 def test_a_trial_s_seconds_and_macs_are_passes_times_their_cost(timed):
@@ -146,19 +146,21 @@ def test_a_network_is_timed_once_and_the_timing_kept(timed, tmp_path):
     estimator, calls = timed
     for seed in (0, 1):
         cost_of(estimator, trial_of(oat(seed=seed)))
-    cost_of(Estimator(tmp_path), trial_of(oat(norm="normal")))
+    cost_of(CostEstimator(tmp_path), trial_of(oat(norm="normal")))
     assert calls == ["wrn-10-1"]
     (tmp_path / "machine.json").write_text("{damaged")
-    cost_of(Estimator(tmp_path), trial_of(oat()))
+    cost_of(CostEstimator(tmp_path), trial_of(oat()))
     assert calls == ["wrn-10-1"] * 2
 
 
 def test_a_timing_is_a_plausible_number(monkeypatch):
-    monkeypatch.setattr(pass_timing, "LEAST_SECONDS", 0.01)
+    monkeypatch.setattr(image_pass_timing, "MIN_SECONDS", 0.01)
     threads, timed = torch.get_num_threads(), []
     monkeypatch.setattr(
-        pass_timing, "Conditioned", lambda net, cond, *rest: timed.append(cond) or Conditioned(net, cond, *rest)
+        image_pass_timing,
+        "ConditionedModel",
+        lambda engine, cond, *rest: timed.append(cond) or ConditionedModel(engine, cond, *rest),
     )
-    seconds = pass_timing.time_pass(oat(widths=WIDTHS), INFO, "fp32", 0.5, "cpu")
+    seconds = image_pass_timing.time_image_pass(oat(widths=WIDTHS), INFO, "fp32", 0.5, "cpu")
     assert 1e-7 < seconds < 0.1 and torch.get_num_threads() == threads
     assert [cond.width for cond in timed] == [0.5]

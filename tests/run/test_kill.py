@@ -54,7 +54,7 @@ def test_sigkill_and_sigint_lose_nothing_and_change_nothing(tmp_path, command):
     before = epochs(disturbed)
     wait_for(lambda: epochs(disturbed) >= before + 3)
     text = kill(process, signal.SIGINT)
-    assert process.returncode == 130 and "the same command goes on from here" in text and "Traceback" not in text
+    assert process.returncode == 130 and "rerun the same command to resume" in text and "Traceback" not in text
 
     done = bench(*command, "--runs", disturbed)
     assert done.returncode == 0, done.stderr

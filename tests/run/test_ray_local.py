@@ -8,7 +8,7 @@ from tests.command import ROOT, environment
 
 LOOK = """
 import json, os, sys, psutil, ray
-from bench import ray_local, runner  # the runner sets Ray's variables
+from bench.run import ray_local
 
 def seen():
     return sys.argv[0], sys.path, os.environ.get("OF_ITS_OWN")

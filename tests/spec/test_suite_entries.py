@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from bench import ROOT
 from bench.errors import BadInput
-from bench.run import saved_plans
-from bench.run.execution_plan import Job, Request
+from bench.run.curve_labels import curve_labels
+from bench.run.execution_plan import ExecutionPlan, Request
 from bench.spec.expand import Options, plan
 from bench.spec.lambda_sets import S1, S2, S3, S4
 
@@ -131,8 +131,8 @@ def test_sets_of_lambda_are_added_and_taken_away(written):
 def test_a_label_names_the_curve_and_is_no_part_of_the_network(written):
     plain, labelled = written(), written(f"label: mine, {OATS}")
     assert [t.key for t in plain.trials] == [t.key for t in labelled.trials]
-    assert saved_plans.labels(plain) == ["OATS (dual BN)", "PGD-ATS"]
-    assert saved_plans.labels(labelled) == ["mine", "PGD-ATS"]
+    assert curve_labels(plain) == ["OATS (dual BN)", "PGD-ATS"]
+    assert curve_labels(labelled) == ["mine", "PGD-ATS"]
 
 
 @pytest.mark.parametrize(
@@ -273,13 +273,13 @@ def test_a_lender_has_the_largest_lambda_and_is_run_first(tmp_path):
     request = Request(
         (ROOT / "suites" / "frontiers.yaml",), "laptop", ("svhn",), (), 2, (), tmp_path, tmp_path, 1, None
     )
-    job = Job.of(request)
-    for trial in job.trials:
+    plan = ExecutionPlan.of(request)
+    for trial in plan.trials:
         lent = {what.surrogate for what in trial.measurements} - {None}
-        lenders = {t.key for t in job.trials if t.recipe.lam == 1 and t.recipe.seed == trial.recipe.seed}
+        lenders = {t.key for t in plan.trials if t.recipe.lam == 1 and t.recipe.seed == trial.recipe.seed}
         assert lent == (set() if trial.key in lenders else lenders)
-    assert [trial.recipe.lam for trial in job.left].index(1.0) == 0 and job.left[1].recipe.lam == 1
-    assert job.left[2].recipe.method == "oat"
+    assert [trial.recipe.lam for trial in plan.remaining].index(1.0) == 0 and plan.remaining[1].recipe.lam == 1
+    assert plan.remaining[2].recipe.method == "oat"
 
 
 def test_transfer_is_not_offered_for_pgd_at(written):

@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from bench import ROOT
-from bench.run import saved_plans
+from bench.run.curve_labels import curve_labels
 from bench.spec.expand import Options, merge, plan
 from bench.spec.lambda_sets import S1, S2, S3
 
@@ -122,7 +122,7 @@ def test_continuous_sampling_takes_a_tenth_more_epochs(paper):
 def test_every_suite_fits_every_scale(path, scale):
     made = plan(path, scale, Options(seeds=1))
     for panel in made.panels:
-        labels = saved_plans.labels(panel)
+        labels = curve_labels(panel)
         curves = Counter((label, t.recipe.lam, t.recipe.lr) for label, t in zip(labels, panel.trials, strict=True))
         assert set(curves.values()) == {1}  # two networks of one curve, λ and seed would be drawn as seeds of one
 

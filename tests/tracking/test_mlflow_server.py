@@ -74,12 +74,12 @@ def test_a_taken_port_is_one_line(server, tmp_path):
     address, _ = server
     (tmp_path / "mlflow.db").touch()
     done = bench("ui", "--runs", tmp_path, "--port", address.rsplit(":", 1)[1])
-    assert done.returncode == 2 and "is taken: choose another with --port" in done.stderr
+    assert done.returncode == 2 and "is in use: choose another with --port" in done.stderr
 
 
 def test_only_this_machine_is_served():
     from pathlib import Path
 
-    from bench.tracking.server import command
+    from bench.tracking.mlflow_server import server_command
 
-    assert command(Path("/runs"), 5000)[3:6] == ["server", "--host", "127.0.0.1"]
+    assert server_command(Path("/runs"), 5000)[3:6] == ["server", "--host", "127.0.0.1"]

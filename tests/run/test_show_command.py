@@ -42,7 +42,7 @@ def test_it_tells_recipe_commit_selection_and_counts(tmp_path):
 def test_a_key_that_is_no_one_s_or_two_s_is_one_line(tmp_path):
     for name in ("abcd0000", "abcd1111"):
         (tmp_path / "trials" / name).mkdir(parents=True)
-    for key, expected in (("ab", "at least 4"), ("abcd", "give more digits"), ("ffff", "none of the 2 trials")):
+    for key, expected in (("ab", "at least 4"), ("abcd", "give more digits"), ("ffff", "none of the 2 keys")):
         done = bench("show", key, "--runs", tmp_path)
         assert done.returncode == 2 and expected in done.stderr and len(done.stderr.strip().splitlines()) == 1
 

@@ -5,12 +5,13 @@ import json
 import pytest
 
 from bench.atomic_write import write_json
-from bench.run.saved_plans import UNPLANNED
-from bench.tracking.index_stamp import is_indexed
+from bench.tracking.index_record import is_indexed
+from bench.tracking.run_tags import UNPLANNED
 from tests.recipes import pgd_at
 
 TAGS = {"suite": "frontiers", "figure": "fig4", "scale": "laptop", "protocol": "paper", "mlflow.source.name": "x"}
 RECIPE = pgd_at(0.4)
+ACCURACY = {"probe": "accuracy", "few_images": False}
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ def finish(runs, correct: int, epochs: int = 2) -> None:
     write_json(
         directory / "results.json",
         {
-            "measurements": {"m1": {"measurement": {}, "rows": [row]}},
+            "measurements": {"m1": {"measurement": ACCURACY, "rows": [row]}},
             "provenance": {},
             "seconds": {"train": 2.0, "measure": 1.0},
             "macs": {"forward": 1000, "training": 5_000_000},
@@ -40,23 +41,23 @@ def finish(runs, correct: int, epochs: int = 2) -> None:
     )
 
 
-def tracker(runs):
-    from bench.tracking.store import Tracker
+def writer(runs):
+    from bench.tracking.mlflow_writer import MlflowWriter  # not before a test sets MLflow's variables
 
-    return Tracker(runs)
+    return MlflowWriter(runs)
 
 
-def found(runs) -> list:
-    client = tracker(runs).client
+def mlflow_runs(runs) -> list:
+    client = writer(runs).client
     return client.search_runs([e.experiment_id for e in client.search_experiments()])
 
 
 def test_indexing_twice_changes_nothing(runs):
     assert not is_indexed(runs, RECIPE.key, TAGS)
     for _ in range(2):
-        tracker(runs).index(RECIPE, TAGS)
-    (run,) = found(runs)
-    client = tracker(runs).client
+        writer(runs).index_trial(RECIPE, TAGS)
+    (run,) = mlflow_runs(runs)
+    client = writer(runs).client
     assert run.info.status == "FINISHED" and is_indexed(runs, RECIPE.key, TAGS)
     assert [(m.step, m.value) for m in client.get_metric_history(run.info.run_id, "RA.pgd7")] == [(400, 40)]
     assert run.data.tags["macs_training"] == "5000000" and run.data.tags["seconds_measure"] == "1.0"
@@ -74,7 +75,7 @@ def add(runs, key: str, measurement: dict, *rows: dict) -> None:
 
 def metrics(runs) -> dict[str, list[tuple[int, float]]]:
     """{metric: its (step, value) pairs} of the one run."""
-    client, (run,) = tracker(runs).client, found(runs)
+    client, (run,) = writer(runs).client, mlflow_runs(runs)
     return {
         name: [(m.step, m.value) for m in client.get_metric_history(run.info.run_id, name)] for name in run.data.metrics
     }
@@ -83,16 +84,18 @@ def metrics(runs) -> dict[str, list[tuple[int, float]]]:
 def test_each_attack_and_width_is_a_metric_of_its_own(runs):
     """SA, which every attack counts again, stays one curve."""
     row = {"lam": 0.4, "width": 1.0, "attack": "pgd20", "n": 100, "clean_correct": 90, "robust_correct": 30}
-    add(runs, "m2", {"probe": "accuracy"}, row)
-    add(runs, "m3", {"probe": "accuracy"}, row | {"attack": "pgd7", "width": 0.5, "robust_correct": 20})
-    tracker(runs).index(RECIPE, TAGS)
-    made = metrics(runs)
-    assert made["RA.pgd7"] == [(400, 40)] and made["RA.pgd20"] == [(400, 30)] and made["RA.pgd7.w0.5"] == [(400, 20)]
-    assert set(made["SA"]) == {(400, 90)} and made["SA.w0.5"] == [(400, 90)]
+    add(runs, "m2", ACCURACY, row)
+    add(runs, "m3", ACCURACY, row | {"attack": "pgd7", "width": 0.5, "robust_correct": 20})
+    writer(runs).index_trial(RECIPE, TAGS)
+    logged = metrics(runs)
+    assert (
+        logged["RA.pgd7"] == [(400, 40)] and logged["RA.pgd20"] == [(400, 30)] and logged["RA.pgd7.w0.5"] == [(400, 20)]
+    )
+    assert set(logged["SA"]) == {(400, 90)} and logged["SA.w0.5"] == [(400, 90)]
 
 
 def test_probes_have_metrics_where_they_have_a_number(runs):
-    tracker(runs).index(RECIPE, TAGS)
+    writer(runs).index_trial(RECIPE, TAGS)
     row = {"lam": 0.4, "width": 0.5, "n": 100, "alignment": 1.5, "alignment_sd": 0.1, "file": "saliency-x.safetensors"}
     add(runs, "m2", {"probe": "saliency"}, row)
     row = {"width": 1.0, "macs": 1000, "film_macs": 10, "parameters": 50, "milliseconds": 2.5, "batch": 64}
@@ -102,92 +105,93 @@ def test_probes_have_metrics_where_they_have_a_number(runs):
     directory = runs / "trials" / RECIPE.key
     (directory / "saliency-x.safetensors").write_bytes(b"maps")
     before = metrics(runs)
-    tracker(runs).index(RECIPE, TAGS)
-    more = {name: pairs for name, pairs in metrics(runs).items() if name not in before}
-    assert more == {
+    writer(runs).index_trial(RECIPE, TAGS)
+    added = {name: pairs for name, pairs in metrics(runs).items() if name not in before}
+    assert added == {
         "alignment.w0.5": [(400, 1.5)],
         "cost/macs": [(0, 1000)],
         "cost/parameters": [(0, 50)],
         "cost/milliseconds": [(0, 2.5)],
     }
-    (kept,) = (runs / "artifacts").rglob("saliency-x.safetensors")
-    assert kept.read_bytes() == b"maps"
+    (maps,) = (runs / "artifacts").rglob("saliency-x.safetensors")
+    assert maps.read_bytes() == b"maps"
     assert is_indexed(runs, RECIPE.key, TAGS)
 
 
 def test_a_network_that_was_trained_again_is_not_shown_with_its_old_numbers(runs):
     import shutil
 
-    tracker(runs).index(RECIPE, TAGS)
+    writer(runs).index_trial(RECIPE, TAGS)
     shutil.rmtree(runs / "trials")
     finish(runs, correct=55)
     assert not is_indexed(runs, RECIPE.key, TAGS)
-    tracker(runs).index(RECIPE, TAGS)
-    (run,) = found(runs)
+    writer(runs).index_trial(RECIPE, TAGS)
+    (run,) = mlflow_runs(runs)
     assert run.data.metrics["RA.pgd7"] == 55
 
 
 def test_another_figure_that_uses_a_cached_network_is_in_its_tags(runs):
-    tracker(runs).index(RECIPE, TAGS)
+    writer(runs).index_trial(RECIPE, TAGS)
     more = TAGS | {"figure": "fig4 fig7", "suite": "attacks frontiers"}
     assert not is_indexed(runs, RECIPE.key, more)
-    tracker(runs).index(RECIPE, more)
-    (run,) = found(runs)
+    writer(runs).index_trial(RECIPE, more)
+    (run,) = mlflow_runs(runs)
     assert run.data.tags["figure"] == "fig4 fig7" and is_indexed(runs, RECIPE.key, more)
 
 
 def test_a_trial_that_came_before_its_suite_moves_to_the_suite_s_experiment(runs):
-    tracker(runs).index(RECIPE, UNPLANNED)
-    tracker(runs).index(RECIPE, TAGS)
-    (run,) = found(runs)
-    assert tracker(runs).client.get_experiment(run.info.experiment_id).name == "digits · laptop"
-    tracker(runs).index(RECIPE, UNPLANNED)  # and stays there when no plan names it any longer
-    assert len(found(runs)) == 1 and found(runs)[0].info.experiment_id == run.info.experiment_id
+    writer(runs).index_trial(RECIPE, UNPLANNED)
+    writer(runs).index_trial(RECIPE, TAGS)
+    (run,) = mlflow_runs(runs)
+    assert writer(runs).client.get_experiment(run.info.experiment_id).name == "digits · laptop"
+    writer(runs).index_trial(RECIPE, UNPLANNED)  # and stays there when no plan names it any longer
+    assert len(mlflow_runs(runs)) == 1 and mlflow_runs(runs)[0].info.experiment_id == run.info.experiment_id
 
 
 def test_an_experiment_deleted_in_the_pages_comes_back(runs):
-    tracker(runs).index(RECIPE, TAGS)
-    (run,) = found(runs)
-    tracker(runs).client.delete_experiment(run.info.experiment_id)
-    tracker(runs).index(RECIPE, TAGS)
-    assert len(found(runs)) == 1
+    writer(runs).index_trial(RECIPE, TAGS)
+    (run,) = mlflow_runs(runs)
+    writer(runs).client.delete_experiment(run.info.experiment_id)
+    writer(runs).index_trial(RECIPE, TAGS)
+    assert len(mlflow_runs(runs)) == 1
 
 
 def test_a_figure_drawn_anew_does_not_change_the_logged_one(runs, tmp_path):
     figure = tmp_path / "fig4.png"
     figure.write_bytes(b"laptop's")
-    tracker(runs).log_report("digits", "laptop", [figure])
+    writer(runs).log_report("digits", "laptop", [figure])
     figure.write_bytes(b"workstation's")
     (logged,) = (runs / "artifacts").rglob("fig4.png")
     assert logged.read_bytes() == b"laptop's"
 
 
 def test_reconcile_closes_what_a_killed_driver_left(runs):
-    tracker(runs).open(RECIPE, TAGS)
-    assert [run.info.status for run in found(runs)] == ["RUNNING"]
-    assert tracker(runs).reconcile() == 1
-    assert [run.info.status for run in found(runs)] == ["KILLED"]
+    writer(runs).open_run(RECIPE, TAGS)
+    assert [run.info.status for run in mlflow_runs(runs)] == ["RUNNING"]
+    assert writer(runs).close_abandoned_runs() == 1
+    assert [run.info.status for run in mlflow_runs(runs)] == ["KILLED"]
 
 
 def test_reconcile_leaves_what_has_finished_since_it_was_read(runs):
-    one = tracker(runs)
-    one.open(RECIPE, TAGS)
-    tracker(runs).index(RECIPE, TAGS)
-    assert one.reconcile() == 0
+    first_writer = writer(runs)
+    first_writer.open_run(RECIPE, TAGS)
+    writer(runs).index_trial(RECIPE, TAGS)
+    assert first_writer.close_abandoned_runs() == 0
 
 
 def test_a_store_that_cannot_be_reached_is_one_line(runs, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with pytest.raises(ConnectionError, match="cannot be used") as error:
-        tracker(runs)
+        writer(runs)
     assert "\n" not in str(error.value)
 
 
 def test_some_test_images_are_another_metric_than_all():
     """Or the same chart would show SA of 64 images on top of SA of all."""
-    from bench.tracking.store import of_probe
+    from bench.tracking.mlflow_metrics import measurement_metrics
 
     row = {"lam": 0.3, "width": 1.0, "attack": "pgd7", "n": 64, "clean_correct": 48, "robust_correct": 32}
-    names = [[m.key for m in of_probe({"measurement": {"few_images": few}, "rows": [row]}, 0)] for few in (False, True)]
-    assert names == [["SA", "RA.pgd7"], ["SA.few", "RA.pgd7.few"]]
+    for few_images, names in ((False, ["SA", "RA.pgd7"]), (True, ["SA.few", "RA.pgd7.few"])):
+        entry = {"measurement": ACCURACY | {"few_images": few_images}, "rows": [row]}
+        assert [metric.key for metric in measurement_metrics(entry)] == names

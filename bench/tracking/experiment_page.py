@@ -1,7 +1,7 @@
-"""How MLflow's pages show an experiment at first sight: a saved view, kept as a tag of the experiment.
+"""The first view of an experiment in MLflow's pages: a saved view, stored as a tag of the experiment, and a note.
 
 MLflow's "share view" stores the state of its run page in the tag `mlflow.sharedViewState.<key>` and opens it with
-`?viewStateShareKey=<key>`; the same is written here, with SA and RA as columns and as charts against 1000·λ.
+`?viewStateShareKey=<key>`. The view written here has SA and RA as columns and as charts against 1000·λ.
 """
 
 import json
@@ -21,13 +21,25 @@ COLUMNS = (
 )
 
 
-def link(experiment_id: str, base: str = "") -> str:
-    """The address of an experiment's λ curves, below an MLflow server's `base`."""
-    return f"{base}/#/experiments/{experiment_id}/runs?compareRunsMode=CHART&viewStateShareKey={KEY}"
+NOTE = """One run per trained network: **[the λ curves of all side by side]({link})**.
+
+`SA` and `RA.<attack>` are test accuracies in percent with *step* = 1000·λ, so that their charts are the curves of
+Fig. 8. The run **figures** holds the drawn figures. Tags say which figures use a run, and the commit and hardware it
+came from."""
 
 
-def state() -> str:
-    """The tag's value."""
+def note(experiment_id: str) -> str:
+    """The text at the top of the experiment's page, in Markdown."""
+    return NOTE.format(link=link(experiment_id))
+
+
+def link(experiment_id: str, server: str = "") -> str:
+    """The address of an experiment's λ curves on an MLflow server."""
+    return f"{server}/#/experiments/{experiment_id}/runs?compareRunsMode=CHART&viewStateShareKey={KEY}"
+
+
+def view_state() -> str:
+    """The value of TAG, in JSON."""
     section = {"uuid": "lam", "name": "Test accuracy (%) by 1000·λ", "display": True, "isGenerated": False}
     return json.dumps(
         {
@@ -43,7 +55,7 @@ def state() -> str:
             "runsHidden": [],
             "runsExpanded": {},
             "runsHiddenMode": "SHOWALL",
-            "compareRunCharts": [chart("sa", "SA"), chart("ra", "RA.pgd7")],
+            "compareRunCharts": [line_chart("sa", "SA"), line_chart("ra", "RA.pgd7")],
             "compareRunSections": [section | {"isReordered": True, "deleted": False}],
             "isAccordionReordered": True,
             "groupBy": None,
@@ -58,8 +70,8 @@ def state() -> str:
     )
 
 
-def chart(uuid: str, metric: str) -> dict:
-    """A line chart of one metric over its steps."""
+def line_chart(uuid: str, metric: str) -> dict:
+    """Settings of a line chart of one metric over its steps."""
     return {
         "type": "LINE",
         "uuid": uuid,

@@ -2,9 +2,11 @@
 
 from bench import ROOT
 from bench.data import describe
-from bench.run import saved_plans
+from bench.run.curve_labels import curve_labels
+from bench.run.plan_files import read_plans, write_plan
 from bench.spec.expand import Options, Panel, plan
 from bench.spec.trial import Trial
+from bench.tracking.run_tags import tags_by_key
 from tests.recipes import oat, pgd_at
 
 
@@ -16,33 +18,33 @@ def panel(*recipes, labels=()) -> Panel:
 
 
 def test_networks_are_labelled_by_their_method():
-    assert saved_plans.labels(panel(pgd_at(0.1), pgd_at(0.4), oat(), oat(seed=1), oat(lr=0.05))) == [
+    assert curve_labels(panel(pgd_at(0.1), pgd_at(0.4), oat(), oat(seed=1), oat(lr=0.05))) == [
         *["PGD-AT"] * 2,
         *["OAT (dual BN)"] * 3,
     ]
 
 
 def test_two_encodings_are_two_curves_and_not_two_seeds():
-    made = saved_plans.labels(panel(oat(encoding="ro-16"), oat(encoding="dct-16"), pgd_at(0.1)))
+    made = curve_labels(panel(oat(encoding="ro-16"), oat(encoding="dct-16"), pgd_at(0.1)))
     assert made == ["OAT (dual BN), encoding=ro-16", "OAT (dual BN), encoding=dct-16", "PGD-AT"]
 
 
 def test_a_slimmable_network_has_a_label_of_its_own():
     widths = (0.5, 1.0)
-    found = saved_plans.labels(panel(pgd_at(widths=widths), oat(widths=widths), oat("normal", widths=widths), oat()))
+    found = curve_labels(panel(pgd_at(widths=widths), oat(widths=widths), oat("normal", widths=widths), oat()))
     assert found == ["PGD-ATS", "OATS (dual BN)", "OATS (normal BN)", "OAT (dual BN)"]
 
 
 def test_the_suite_s_label_stands_where_it_gives_one():
-    assert saved_plans.labels(panel(oat(), pgd_at(), labels=["RO-16"])) == ["RO-16", "PGD-AT"]
+    assert curve_labels(panel(oat(), pgd_at(), labels=["RO-16"])) == ["RO-16", "PGD-AT"]
     two = panel(oat(), oat(encoding="dct-16"), labels=["OAT", "OAT"])  # one label for two networks: still two curves
-    assert saved_plans.labels(two) == ["OAT, encoding=ro-16", "OAT, encoding=dct-16"]
+    assert curve_labels(two) == ["OAT, encoding=ro-16", "OAT, encoding=dct-16"]
 
 
 def test_a_plan_gives_its_networks_the_tags_of_all_that_use_them(tmp_path):
     made = plan(ROOT / "suites" / "frontiers.yaml", "laptop", Options(seeds=1))
-    saved_plans.write(made, tmp_path, "the command")
-    tags = saved_plans.tags(tmp_path)
+    write_plan(made, tmp_path, "the command")
+    tags = tags_by_key(read_plans(tmp_path))
     assert tags.keys() == {trial.key for trial in made.trials} and len(tags) == 8
     for tag in tags.values():
         assert (tag["suite"], tag["figure"], tag["scale"], tag["protocol"]) == (
@@ -53,8 +55,8 @@ def test_a_plan_gives_its_networks_the_tags_of_all_that_use_them(tmp_path):
         )
         assert tag["mlflow.source.name"] == "suites/frontiers.yaml"
     made = plan(ROOT / "suites" / "extra" / "peers.yaml", "laptop", Options(seeds=1))
-    saved_plans.write(made, tmp_path / "other", "python -m bench run suites/extra/peers.yaml --seeds 1")
-    assert {tag["mlflow.source.name"] for tag in saved_plans.tags(tmp_path / "other").values()} == {
+    write_plan(made, tmp_path / "other", "python -m bench run suites/extra/peers.yaml --seeds 1")
+    assert {tag["mlflow.source.name"] for tag in tags_by_key(read_plans(tmp_path / "other")).values()} == {
         "suites/extra/peers.yaml"
     }
 
@@ -63,4 +65,4 @@ def test_a_damaged_plan_is_passed_over(tmp_path):
     (tmp_path / "plans").mkdir()
     for name, text in {"a": "", "b": "[]", "c": "{}", "d": "\x00"}.items():
         (tmp_path / "plans" / f"{name}.json").write_text(text)
-    assert saved_plans.read_all(tmp_path) == []
+    assert read_plans(tmp_path) == []

@@ -1,4 +1,4 @@
-"""How fast this machine is at a network: what a pass of one image takes, forward or backward."""
+"""Time a pass of one image through a network, forward or backward, on this machine."""
 
 import time
 
@@ -12,15 +12,15 @@ from bench.measures.cost import cost
 from bench.models import build
 from bench.spec.recipe import Recipe
 
-LEAST_SECONDS = 0.25  # of a timing
-STEPS = 7  # of an attack: what most of a training step and of an evaluation is
+MIN_SECONDS = 0.25  # of a timing
+ATTACK_STEPS = 7  # attack steps take most of the time of a training step and of an evaluation
+MAX_CPU_BATCH_MACS = 30e9  # larger batches of a large network would take a CPU seconds
 
 
-def time_pass(recipe: Recipe, info: DatasetInfo, precision: str, width: float, device: str) -> float:
-    """Seconds of one image's forward or input-backward pass in an attack at this width, in batches as training has them
-    (smaller where a batch of a large network would take a CPU seconds)."""
+def time_image_pass(recipe: Recipe, info: DatasetInfo, precision: str, width: float, device: str) -> float:
+    """Seconds of one image's forward or input-backward pass in an attack, on one thread, in batches as in training."""
     macs = cost(recipe, info.shape, info.classes).macs
-    batch = recipe.batch if device == "cuda" else int(max(2, min(recipe.batch, 30e9 / macs)))
+    batch = recipe.batch if device == "cuda" else int(max(2, min(recipe.batch, MAX_CPU_BATCH_MACS / macs)))
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     net = build(recipe, info.shape[0], info.classes).to(device).eval()
@@ -31,14 +31,14 @@ def time_pass(recipe: Recipe, info: DatasetInfo, precision: str, width: float, d
     model = ConditionedModel(engine, cond, precision)
 
     def attack() -> None:
-        take_steps(model, x, x, x, y, 0.0, STEPS, cross_entropy)
+        take_steps(model, x, x, x, y, 0.0, ATTACK_STEPS, cross_entropy)
         if device == "cuda":
             torch.cuda.synchronize()
 
-    attack()
-    count, started = 0, time.perf_counter()
-    while time.perf_counter() - started < LEAST_SECONDS:
+    attack()  # warm-up
+    attacks, started = 0, time.perf_counter()
+    while time.perf_counter() - started < MIN_SECONDS:
         attack()
-        count += 1
+        attacks += 1
     torch.set_num_threads(threads)
-    return (time.perf_counter() - started) / (2 * STEPS * count * batch)
+    return (time.perf_counter() - started) / (2 * ATTACK_STEPS * attacks * batch)

@@ -1,0 +1,38 @@
+"""The `ingest` verb: rebuild MLflow's index from the trials' directories."""
+
+from pathlib import Path
+
+from rich.console import Console
+
+from bench.errors import BadInput
+from bench.run.driver_lock import driver_lock
+from bench.run.plan_files import read_plans
+from bench.spec.recipe import Recipe
+from bench.tracking.run_tags import UNPLANNED, tags_by_key
+
+
+def ingest(runs: Path, console: Console) -> int:
+    """Index every trial's directory. Returns the number of MLflow runs in the index."""
+    from bench.tracking.mlflow_writer import MlflowWriter  # slow to import
+
+    if not (runs / "trials").is_dir():
+        raise BadInput(f"{runs} has no trials: give the directory that contains trials/ with --runs")
+    with driver_lock(runs):
+        tags, count = tags_by_key(read_plans(runs)), 0
+        try:
+            writer = MlflowWriter(runs)
+        except ConnectionError as error:
+            raise BadInput(str(error)) from None
+        writer.close_abandoned_runs()
+        for directory in sorted((runs / "trials").iterdir()):
+            try:
+                recipe = Recipe.model_validate_json((directory / "recipe.json").read_text())
+            except (OSError, ValueError):
+                console.print(f"{directory.name}: no readable recipe.json, skipped", style="yellow")
+                continue
+            if directory.name != recipe.key:
+                console.print(f"{directory.name}: its recipe has the key {recipe.key}, skipped", style="yellow")
+                continue
+            writer.index_trial(recipe, tags.get(recipe.key, UNPLANNED))
+            count += 1
+    return count

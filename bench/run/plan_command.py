@@ -1,0 +1,70 @@
+"""The `plan` verb: print what `run` would do and what it would cost."""
+
+import json
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.human_units import format_duration
+from bench.run import gpu_detection
+from bench.run.execution_plan import ExecutionPlan, Request
+from bench.spec.trial import Trial
+from bench.trial_dir import read_failure
+
+RECIPE_FIELDS = ("dataset", "arch", "method", "norm", "lam", "lr", "seed")
+
+
+def print_plan(request: Request, as_json: bool, out: Console) -> None:
+    """Print the plan as a table, or as one JSON object."""
+    plan = ExecutionPlan.of(request)
+    plan_object = plan_as_dict(plan)
+    if as_json:
+        print(json.dumps(plan_object, ensure_ascii=False))
+        return
+    table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
+    table.add_column("key", no_wrap=True)
+    table.add_column("network")
+    table.add_column("for")
+    table.add_column("left", justify="right", no_wrap=True)
+    for row in plan_object["trials"]:
+        figures = dict.fromkeys(figure for entry in row["experiments"] for figure in entry["figures"])
+        left = "cached" if row["cached"] else format_duration(3600 * row["hours_left"])
+        left += " (failed before)" * row["failed_before"]
+        table.add_row(row["key"][:8], row["name"], " ".join(figures), left)
+    out.print(table)
+    macs = plan_object["cost"]["macs"]
+    out.print(f"{plan.summary()}; {macs:.2g} multiply–accumulates in all", soft_wrap=True)
+
+
+def plan_as_dict(plan: ExecutionPlan) -> dict:
+    """What `plan --json` prints."""
+    experiments: dict[str, list[dict]] = {}  # by trial key
+    for suite_plan in plan.plans:
+        for panel in suite_plan.panels:
+            entry = {"suite": suite_plan.suite, "experiment": panel.experiment, "figures": list(panel.figures)}
+            for trial in panel.trials:
+                experiments.setdefault(trial.key, []).append(entry)
+    trials = [trial_as_dict(plan, trial) | {"experiments": experiments[trial.key]} for trial in plan.trials]
+    cost = {
+        "macs": sum(row["macs"] for row in trials),
+        "trial_hours": sum(row["hours"] for row in trials),
+        "wall_hours_left": plan.wall_seconds() / 3600,
+        "slots": plan.request.slots,
+        "machine": gpu_detection.hardware_name(),
+        "shared": plan.shared,
+    }
+    return {"trials": trials, "cost": cost}
+
+
+def trial_as_dict(plan: ExecutionPlan, trial: Trial) -> dict:
+    recipe, cost = trial.recipe, plan.costs[trial.key]
+    return {
+        "key": trial.key,
+        "name": recipe.name,
+        "cached": not plan.missing[trial.key],
+        "failed_before": read_failure(plan.directory(trial)) is not None,
+        **{field: getattr(recipe, field) for field in RECIPE_FIELDS},
+        "macs": cost["macs"],
+        "hours": cost["seconds"] / 3600,
+        "hours_left": cost["seconds_left"] / 3600,
+    }

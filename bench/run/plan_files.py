@@ -1,0 +1,65 @@
+"""`runs/plans/*.json`: what each `run` command planned.
+
+Reports read from these files which network belongs to which panel, so that a missing network leaves a marked gap;
+MLflow's tags are derived from them too.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+
+from bench.atomic_write import write_json
+from bench.run import provenance
+from bench.run.curve_labels import curve_labels
+from bench.spec.expand import Panel, Plan
+from bench.spec.trial import Trial
+from bench.trial_dir import read_json_object
+
+
+def write_plan(plan: Plan, runs: Path, command: str) -> Path:
+    """Write one file per suite, scale and choice of panels; the same command replaces its own file."""
+    panels = [describe_panel(panel) for panel in plan.panels]
+    identity = [[p["experiment"], p["dataset"], p["data_hash"], p["overrides"]] for p in panels]
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]
+    path = runs / "plans" / f"{plan.suite}-{plan.scale}-{digest}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    header = {"suite": plan.suite, "scale": plan.scale, "command": command}
+    write_json(path, header | {"created": provenance.now(), "git": provenance.git(), "panels": panels})
+    return path
+
+
+def describe_panel(panel: Panel) -> dict:
+    labelled_trials = zip(panel.trials, curve_labels(panel), strict=True)
+    return {
+        "experiment": panel.experiment,
+        "figures": list(panel.figures),
+        "stands_for": panel.stands_for,
+        "dataset": panel.info.name,
+        "data_hash": panel.info.fingerprint,
+        "arch": panel.arch,
+        "overrides": panel.overrides,
+        "trials": [describe_trial(trial, label) for trial, label in labelled_trials],
+    }
+
+
+def describe_trial(trial: Trial, label: str) -> dict:
+    recipe = trial.recipe
+    return {
+        "key": trial.key,
+        "name": recipe.name,
+        "label": label,
+        "method": recipe.method,
+        "norm": recipe.norm,
+        "slimmable": bool(recipe.widths),
+        "lam": recipe.lam,
+        "seed": recipe.seed,
+        "lr": recipe.lr,
+        "measurements": [measurement.key for measurement in trial.measurements],
+        "recipe": recipe.model_dump(mode="json"),
+    }
+
+
+def read_plans(runs: Path) -> list[dict]:
+    """Every readable plan, oldest first."""
+    plans = [read_json_object(path) for path in (runs / "plans").glob("*.json")]
+    return sorted((plan for plan in plans if {"created", "panels"} <= plan.keys()), key=lambda plan: plan["created"])

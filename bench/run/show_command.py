@@ -1,0 +1,154 @@
+"""The `show` verb: print how one network, a point of a figure, was made, from its trial's directory and the plans."""
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from bench.errors import BadInput
+from bench.human_units import format_duration
+from bench.measures import correct_bits
+from bench.run.plan_files import read_plans
+from bench.run.status_command import trial_state
+from bench.spec.recipe import Recipe
+from bench.tracking.index_record import read_index_record
+from bench.trial_dir import read_failure, read_json_object, read_progress, read_results
+
+MIN_DIGITS = 4  # of a key
+
+
+def print_trial(key_prefix: str, runs: Path, out: Console) -> None:
+    """Print everything known about a trial. Raises BadInput unless exactly one trial's key begins with the prefix."""
+    directory = find_trial(key_prefix, runs)
+    try:
+        recipe = Recipe.model_validate(read_json_object(directory / "recipe.json"))
+    except ValueError:
+        raise BadInput(f"{directory / 'recipe.json'}: not a recipe: delete the directory and run its suite") from None
+    uses = planned_uses(directory.name, runs)
+    measurements = [key for use in uses for key in use["measurements"]]
+    state, epoch = trial_state(directory, measurements)
+    out.print(f"[bold]{escape(recipe.name)}[/bold]  {recipe.key}")
+    facts = {"state": f"{state}, {epoch} epochs" if epoch else state} | origin(directory) | outcome(directory)
+    facts["data"] = f"{recipe.dataset}, content hash {recipe.data_hash}"
+    facts["recipe"] = ", ".join(f"{name}={value}" for name, value in non_default_fields(recipe).items())
+    for use in uses:
+        figures = " ".join(use["figures"]) or "no figure"
+        line = f"{use['suite']}/{use['experiment']} at scale {use['scale']}: {use['label']}"
+        lines = facts.get(f"in {figures}", "").splitlines()
+        facts[f"in {figures}"] = "\n".join(dict.fromkeys([*lines, line]))
+    facts["commands"] = "\n".join(dict.fromkeys(use["command"] for use in uses)) or "–"
+    facts["alone"] = f"python -m bench trial {directory / 'recipe.json'} --directory NEW"
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, text in facts.items():
+        table.add_row(name, escape(str(text)))
+    out.print(table)
+    for entry in read_results(directory).get("measurements", {}).values():
+        out.print(measurement_table(entry["measurement"], entry["rows"]))
+
+
+def find_trial(key_prefix: str, runs: Path) -> Path:
+    """The directory of the only trial whose key begins with the prefix. Raises BadInput."""
+    if len(key_prefix) < MIN_DIGITS:
+        raise BadInput(f"show {key_prefix}: give at least {MIN_DIGITS} digits of a key; `bench status` lists them")
+    directories = sorted(path for path in (runs / "trials").glob("*") if path.is_dir())
+    matches = [path for path in directories if path.name.startswith(key_prefix)]
+    if not matches:
+        count = len(directories)
+        raise BadInput(f"show {key_prefix}: none of the {count} keys in {runs} begins so; `bench status` lists them")
+    if len(matches) > 1:
+        raise BadInput(f"show {key_prefix}: {', '.join(path.name for path in matches)} begin so: give more digits")
+    return matches[0]
+
+
+def planned_uses(key: str, runs: Path) -> list[dict]:
+    """Each panel of each plan that contains the network."""
+    return [
+        {
+            "suite": plan["suite"],
+            "scale": plan["scale"],
+            "command": plan["command"],
+            "experiment": panel["experiment"],
+            "figures": panel["figures"],
+            "label": trial["label"],
+            "measurements": trial["measurements"],
+        }
+        for plan in read_plans(runs)
+        for panel in plan["panels"]
+        for trial in panel["trials"]
+        if trial["key"] == key
+    ]
+
+
+def origin(directory: Path) -> dict[str, str]:
+    """Commit, hardware, versions, and the MLflow run."""
+    provenance, record, facts = read_results(directory).get("provenance"), read_index_record(directory), {}
+    if provenance:
+        dirty = " (with uncommitted changes)" if provenance.get("git_dirty") else ""
+        commit = provenance.get("git_commit", "unknown")
+        facts["measured at"] = f"{commit}{dirty}, {provenance['finished']}"
+        facts["trained at"] = ", ".join(provenance.get("trained_at", ["not recorded"]))
+        hardware = [provenance["device"], provenance["host_cpu"], f"{provenance['threads']} threads"]
+        facts["hardware"] = "; ".join([*hardware, f"engine: {provenance['engine']}"])
+        facts["versions"] = f"torch {provenance['torch']}, Python {provenance['python']}"
+    if record:
+        facts["MLflow"] = f"experiment {record['experiment_id']}, run {record['run_id']}"
+    return facts
+
+
+def outcome(directory: Path) -> dict[str, str]:
+    """The failure, the selected epoch, times and cost, as far as the trial has come."""
+    results, failure, epochs, facts = read_results(directory), read_failure(directory), read_progress(directory), {}
+    if failure:
+        facts["failure"] = failure
+    heldout = results.get("heldout") or {}
+    if "score" in heldout:
+        facts["selected"] = f"epoch {heldout['epoch']}, score {heldout['score']:.4f} on held-out training images"
+    if epochs:
+        training = format_duration(sum(row["seconds"] for row in epochs))
+        measuring = format_duration(results.get("seconds", {}).get("measure", 0))
+        facts["time"] = f"{training} training, {measuring} measuring"
+    macs = results.get("macs")
+    if macs:
+        facts["cost"] = f"{macs['forward']:,} MACs a forward pass of one image, {macs['training']:.3g} in training"
+    return facts
+
+
+def non_default_fields(recipe: Recipe) -> dict[str, str]:
+    """The fields without a default, and those that differ from it, but for the data hash."""
+    fields = recipe.model_dump(mode="json", exclude_defaults=True, exclude={"data_hash"})
+    protocol_rows = {f"protocol.{name}": value for name, value in fields.pop("protocol", {}).items()}
+    return fields | protocol_rows
+
+
+def measurement_table(measurement: dict, rows: list[dict]) -> Table:
+    """The rows of a measurement; lists of numbers are shown by their length."""
+    is_accuracy = measurement["probe"] == "accuracy"
+    title_fields = measurement.keys() - {"probe"} if is_accuracy else {"lambdas", "width"}
+    parameters = ", ".join(
+        f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}"
+        for name, value in measurement.items()
+        if name in title_fields and value not in (None, [], False)
+    )
+    title = escape(f"{measurement['probe']}: {parameters}")
+    table = Table(box=None, title=title, title_justify="left", title_style="", header_style="dim")
+    if is_accuracy:
+        rows = [correct_bits.without(row) | percentages(row) for row in rows]
+    for name in rows[0] if rows else ():
+        table.add_column(name, justify="right")
+    for row in rows:
+        table.add_row(*(escape(format_value(value)) for value in row.values()))
+    return table
+
+
+def percentages(row: dict) -> dict[str, str]:
+    counts = {"SA %": row["clean_correct"], "RA %": row["robust_correct"]}
+    return {name: f"{100 * count / row['n']:.2f}" for name, count in counts.items()}
+
+
+def format_value(value) -> str:
+    if isinstance(value, list):
+        return f"{len(value)} values"
+    return f"{value:.6g}" if isinstance(value, float) else "–" if value is None else str(value)

@@ -1,0 +1,67 @@
+"""Rows of progress.jsonl and results.json → MLflow metrics."""
+
+import time
+
+from mlflow.entities import Metric
+
+EPOCH_METRICS = {  # field of a progress.jsonl row → MLflow's name
+    "loss": "train/loss",
+    "lr": "train/lr",
+    "train_sa": "train/SA",
+    "train_ra": "train/RA",
+    "heldout_sa": "heldout/SA",
+    "heldout_ra": "heldout/RA",
+    "score": "heldout/score",
+    "seconds": "train/epoch_seconds",
+}
+COST_FIELDS = ("macs", "parameters", "milliseconds")
+
+
+def epoch_metrics(rows: list[dict]) -> list[Metric]:
+    """The metrics of finished epochs, at step = epoch."""
+    now = milliseconds_now()
+    return [
+        Metric(name, row[field], now, row["epoch"])
+        for row in rows
+        for field, name in EPOCH_METRICS.items()
+        if row.get(field) is not None
+    ]
+
+
+def measurement_metrics(entry: dict) -> list[Metric]:
+    """The metrics of one measurement, an entry of results.json: SA and RA, alignment, or cost.
+
+    Per-λ metrics have step 1000·λ, so that MLflow's own chart draws the curve against λ. Other probes have no metric:
+    their rows are in the artifact results.json.
+    """
+    measurement, rows, now = entry["measurement"], entry["rows"], milliseconds_now()
+    probe = measurement["probe"]
+    if probe == "accuracy":
+        return accuracy_metrics(rows, now, subset_suffix=".few" if measurement["few_images"] else "")
+    if probe == "saliency":
+        return [Metric("alignment" + width_suffix(row), row["alignment"], now, lambda_step(row)) for row in rows]
+    if probe == "cost":
+        return [Metric(f"cost/{name}{width_suffix(row)}", row[name], now, 0) for row in rows for name in COST_FIELDS]
+    return []
+
+
+def accuracy_metrics(rows: list[dict], now: int, subset_suffix: str) -> list[Metric]:
+    """SA and RA in percent. `subset_suffix` tells a measurement on a few test images from one on all."""
+    metrics = []
+    for row in rows:
+        suffix = width_suffix(row) + subset_suffix
+        for name, count in (("SA", row["clean_correct"]), (f"RA.{row['attack']}", row["robust_correct"])):
+            metrics.append(Metric(name + suffix, round(100 * count / row["n"], 2), now, lambda_step(row)))
+    return metrics
+
+
+def lambda_step(row: dict) -> int:
+    return round(1000 * row["lam"])
+
+
+def width_suffix(row: dict) -> str:
+    return "" if row["width"] == 1 else f".w{row['width']:g}"
+
+
+def milliseconds_now() -> int:
+    return int(time.time() * 1000)

@@ -1,0 +1,255 @@
+"""Write trials to MLflow: one flat run per recipe, written by the driver alone.
+
+The trials' directories are the truth and MLflow is their index: `MlflowWriter.index_trial` brings a run up to what its
+directory holds, whether the trial has just finished, was finished by a killed driver, or came from another machine
+(`ingest`).
+"""
+
+import logging
+import os
+import shutil
+import uuid
+from pathlib import Path
+
+from mlflow import MlflowClient
+from mlflow.entities import Experiment, Param, Run, RunTag, ViewType
+
+from bench.spec.recipe import Recipe
+from bench.spec.recipe_text import flat_fields
+from bench.tracking import experiment_page
+from bench.tracking.index_record import portable_uri, read_index_record, store_uri, write_index_record
+from bench.tracking.mlflow_metrics import EPOCH_METRICS, epoch_metrics, measurement_metrics
+from bench.tracking.run_tags import UNPLANNED
+from bench.trial_dir import read_failure, read_progress, read_results
+
+logging.getLogger("mlflow").setLevel(logging.ERROR)  # its import has set INFO: a line per table created
+
+RUNS_ID_TAG = "bench.runs"  # the runs directory that an MLflow run belongs to
+MEASUREMENTS_TAG = "bench.measurements"  # keys of the measurements that an MLflow run holds
+REPORT_KEY = "report"  # in place of a recipe's key: the run that holds the drawn figures
+METRICS_PER_BATCH = 1000  # MLflow's limit
+OTHER_COLOUR = "#949494"  # of labels that experiment_page.COLOURS lacks
+
+
+class MlflowWriter:
+    """Writes the MLflow runs of one runs directory. For one process at a time.
+
+    Raises ConnectionError when the store cannot be reached.
+    """
+
+    def __init__(self, runs: Path):
+        self.runs, self.uri = runs, store_uri(runs)
+        self.embedded = self.uri.startswith("sqlite") and not os.environ.get("MLFLOW_TRACKING_URI")
+        runs.mkdir(parents=True, exist_ok=True)
+        os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+        try:
+            self.client = MlflowClient(self.uri)
+            experiments = self.client.search_experiments(ViewType.ALL)
+            for experiment in experiments:
+                self.restore_if_deleted(experiment)
+        except Exception as error:  # each store's driver raises errors of its own
+            raise ConnectionError(f"MLflow's store {self.uri} cannot be used: {first_line(error)}") from None
+        self.experiment_ids = {experiment.name: experiment.experiment_id for experiment in experiments}
+        self.runs_id = read_runs_id(runs)
+        self.open_run_ids: dict[str, str] = {}  # trial key → id of its run, from `open_run` to `index_trial`
+        self.logged_epochs: dict[str, int] = {}  # run id → last epoch logged
+        self.runs_cache: dict[str, dict[str, Run]] = {}  # experiment id → {trial key: run}
+
+    def restore_if_deleted(self, experiment: Experiment) -> None:
+        """Undo a deletion made in MLflow's pages: the trials' directories still exist."""
+        if experiment.lifecycle_stage == "deleted":
+            self.client.restore_experiment(experiment.experiment_id)
+
+    def experiment_id(self, dataset: str, scale: str) -> str:
+        """The id of the experiment of a data set and scale, which is created if need be.
+
+        The embedded store refers to artifacts by a server's scheme, not by a path, so that a copied runs directory
+        still finds them; `bench ui` serves that scheme from runs/artifacts.
+        """
+        name = f"{dataset} · {scale}"
+        if name not in self.experiment_ids:
+            location = f"mlflow-artifacts:/{dataset}-{scale}" if self.embedded else None
+            tags = {experiment_page.TAG: experiment_page.view_state()}
+            tags["mlflow.experimentKind"] = "custom_model_development"
+            experiment_id = self.client.create_experiment(name, location, tags=tags)
+            self.experiment_ids[name] = experiment_id
+            self.client.set_experiment_tag(experiment_id, "mlflow.note.content", experiment_page.note(experiment_id))
+        return self.experiment_ids[name]
+
+    def runs_in(self, experiment_id: str) -> dict[str, Run]:
+        """{trial key: run} of our runs in an experiment, read from the store once."""
+        if experiment_id not in self.runs_cache:
+            runs, token = {}, None
+            while token != "":
+                only_ours = f"tags.`{RUNS_ID_TAG}` = '{self.runs_id}'"
+                page = self.client.search_runs([experiment_id], only_ours, page_token=token)
+                runs |= {run.data.tags["key"]: run for run in page if "key" in run.data.tags}
+                token = page.token or ""
+            self.runs_cache[experiment_id] = runs
+        return self.runs_cache[experiment_id]
+
+    def close_abandoned_runs(self) -> int:
+        """Close the runs that a killed driver left RUNNING; returns their number. Call while no trial runs."""
+        closed = 0
+        self.runs_cache.clear()  # their states may have changed since they were read
+        for experiment_id in self.experiment_ids.values():
+            for key, run in self.runs_in(experiment_id).items():
+                if run.info.status == "RUNNING":
+                    failure = read_failure(self.runs / "trials" / key)
+                    self.client.set_terminated(run.info.run_id, "FAILED" if failure else "KILLED")
+                    closed += 1
+        self.runs_cache.clear()
+        self.open_run_ids.clear()
+        return closed
+
+    def open_run(self, recipe: Recipe, tags: dict[str, str]) -> str:
+        """Set the recipe's run to RUNNING, creating it if need be. Returns its id."""
+        if recipe.key in self.open_run_ids:
+            return self.open_run_ids[recipe.key]
+        experiment_id, run = self.find_run(recipe, tags)
+        tags = {
+            **tags,
+            RUNS_ID_TAG: self.runs_id,
+            "key": recipe.key,
+            "label": recipe.label,
+            "method": recipe.method,
+            "seed": str(recipe.seed),
+            "mlflow.runColor": experiment_page.COLOURS.get(recipe.label, OTHER_COLOUR),
+        }
+        if run is None:
+            run = self.client.create_run(experiment_id, run_name=run_name(recipe), tags=tags)
+            self.runs_in(experiment_id)[recipe.key] = run
+            params = [Param(name, value) for name, value in flat_fields(recipe).items()]
+            self.client.log_batch(run.info.run_id, params=params)
+            self.logged_epochs[run.info.run_id] = 0
+        else:
+            self.client.log_batch(run.info.run_id, tags=[RunTag(k, v) for k, v in tags.items()])
+            self.client.update_run(run.info.run_id, "RUNNING")
+        self.open_run_ids[recipe.key] = run.info.run_id
+        return run.info.run_id
+
+    def find_run(self, recipe: Recipe, tags: dict[str, str]) -> tuple[str, Run | None]:
+        """(id of the experiment that the recipe's run belongs to, its run there or None).
+
+        Deletes the recipe's runs in other experiments, where it was before its suite was run, and a run that describes
+        an earlier training, whose directory was deleted and made again.
+        """
+        containing = [e for e in self.experiment_ids.values() if recipe.key in self.runs_in(e)]
+        if containing and tags == UNPLANNED:
+            return containing[0], self.runs_in(containing[0])[recipe.key]
+        experiment_id = self.experiment_id(recipe.dataset, tags["scale"])
+        for other_id in containing:
+            if other_id != experiment_id or self.is_outdated(self.runs_in(other_id)[recipe.key], recipe.key):
+                run = self.runs_in(other_id).pop(recipe.key)
+                self.client.delete_run(run.info.run_id)
+        return experiment_id, self.runs_in(experiment_id).get(recipe.key)
+
+    def is_outdated(self, run: Run, key: str) -> bool:
+        """Whether the run describes another training than the trial's directory."""
+        directory = self.runs / "trials" / key
+        has_measurements = run.data.tags.get(MEASUREMENTS_TAG)
+        if has_measurements and read_index_record(directory).get("run_id") != run.info.run_id:
+            return True
+        return self.last_epoch(run.info.run_id) > len(read_progress(directory))
+
+    def last_epoch(self, run_id: str) -> int:
+        """The last epoch whose metrics the run holds."""
+        if run_id not in self.logged_epochs:
+            history = self.client.get_metric_history(run_id, EPOCH_METRICS["loss"])
+            self.logged_epochs[run_id] = max((metric.step for metric in history), default=0)
+        return self.logged_epochs[run_id]
+
+    def log_epochs(self, run_id: str, rows: list[dict]) -> None:
+        """Log the metrics of the epochs that the run lacks, so that a resumed trial logs each epoch once."""
+        new_rows = [row for row in rows if row["epoch"] > self.last_epoch(run_id)]
+        metrics = epoch_metrics(new_rows)
+        for start in range(0, len(metrics), METRICS_PER_BATCH):
+            self.client.log_batch(run_id, metrics=metrics[start : start + METRICS_PER_BATCH])
+        self.logged_epochs[run_id] = max([self.logged_epochs[run_id], *(row["epoch"] for row in new_rows)])
+
+    def index_trial(self, recipe: Recipe, tags: dict[str, str]) -> None:
+        """Bring the recipe's run up to what its directory holds, and close it as FINISHED, FAILED or KILLED."""
+        directory = self.runs / "trials" / recipe.key
+        run_id = self.open_run(recipe, tags)
+        self.log_epochs(run_id, read_progress(directory))
+        results, failure = read_results(directory), read_failure(directory)
+        run = self.client.get_run(run_id)  # once: queries to the store can take as long as a small trial's training
+        self.log_measurements(run, results)
+        files = [directory / name for name in ("recipe.json", "results.json", "progress.jsonl")]
+        files += sorted(directory.glob("*.safetensors"))
+        self.log_artifacts(run, [path for path in files if path.exists()])
+        if failure:
+            self.client.set_tag(run_id, "failure", failure[:500])
+        elif "failure" in run.data.tags:
+            self.client.delete_tag(run_id, "failure")
+        measurements = list(results.get("measurements", {}))
+        self.client.set_terminated(run_id, "FAILED" if failure else "FINISHED" if measurements else "KILLED")
+        del self.open_run_ids[recipe.key]
+        record = {"uri": portable_uri(self.uri, self.runs), "experiment_id": run.info.experiment_id, "run_id": run_id}
+        write_index_record(directory, record | {"measurements": measurements, "tags": tags})
+
+    def log_measurements(self, run: Run, results: dict) -> None:
+        """Log the measurements of results.json that the run lacks, with provenance, times and MACs as tags."""
+        logged_keys = set(run.data.tags.get(MEASUREMENTS_TAG, "").split())
+        measurements = results.get("measurements", {})
+        new_keys = [key for key in measurements if key not in logged_keys]
+        if not new_keys:
+            return
+        metrics = [metric for key in new_keys for metric in measurement_metrics(measurements[key])]
+        tags = dict(results["provenance"])
+        for group in ("seconds", "macs"):
+            tags |= {f"{group}_{name}": value for name, value in results[group].items()}
+        tags[MEASUREMENTS_TAG] = " ".join(measurements)
+        run_tags = [RunTag(name, str(value)) for name, value in tags.items()]
+        self.client.log_batch(run.info.run_id, metrics=metrics, tags=run_tags)
+
+    def log_artifacts(self, run: Run, paths: list[Path], folder: str = "", hard_links: bool = True) -> None:
+        """Add files to the run's artifacts.
+
+        The embedded store's are hard links where the file system has them, so that weights use no second space on the
+        disk. Files that are later rewritten in place, such as figures, need `hard_links=False`.
+        """
+        for path in paths:
+            if not self.embedded:
+                self.client.log_artifact(run.info.run_id, str(path), folder or None)
+                continue
+            run_folder = run.info.artifact_uri.removeprefix("mlflow-artifacts:/")
+            target = self.runs / "artifacts" / run_folder / folder / path.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.unlink(missing_ok=True)
+            try:
+                os.link(path, target) if hard_links else shutil.copyfile(path, target)
+            except OSError:
+                shutil.copyfile(path, target)
+
+    def log_report(self, dataset: str, scale: str, paths: list[Path]) -> None:
+        """Add drawn figures to the experiment's run `figures`."""
+        experiment_id = self.experiment_id(dataset, scale)
+        run = self.runs_in(experiment_id).get(REPORT_KEY)
+        if run is None:
+            tags = {RUNS_ID_TAG: self.runs_id, "key": REPORT_KEY, "method": "report", "scale": scale}
+            run = self.client.create_run(experiment_id, run_name="figures", tags=tags)
+            self.runs_in(experiment_id)[REPORT_KEY] = run
+        self.log_artifacts(run, paths, "figures", hard_links=False)
+        self.client.set_terminated(run.info.run_id, "FINISHED")
+
+
+def run_name(recipe: Recipe) -> str:
+    """A name that tells the runs of one experiment apart."""
+    method = " ".join([recipe.label + (f" λ={recipe.lam:g}" if recipe.method == "pgd_at" else ""), *recipe.variant])
+    return f"{method} · s{recipe.seed} · lr {recipe.lr:g}"
+
+
+def read_runs_id(runs: Path) -> str:
+    """The id of the runs directory, created if need be: in a shared store it tells our runs from others'.
+
+    It lies in the directory, so that it stays the same when the directory moves.
+    """
+    path = runs / "id"
+    if not path.exists():
+        path.write_text(uuid.uuid4().hex[:12] + "\n")
+    return path.read_text().strip()
+
+
+def first_line(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
