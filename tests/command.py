@@ -1,4 +1,4 @@
-"""The CLI as users call it: a subprocess."""
+"""Run the command line as users do, in a subprocess."""
 
 import os
 import signal
@@ -13,36 +13,38 @@ FRONTIERS = "suites/frontiers.yaml"
 
 
 def environment() -> dict[str, str]:
-    """Without what a developer's shell may set for the suite itself."""
-    return {k: v for k, v in os.environ.items() if not k.startswith(("BENCH_", "MLFLOW_", "PYTHONDONTWRITE"))}
+    """The environment without variables that a developer's shell may set for the suite."""
+    prefixes = ("BENCH_", "MLFLOW_", "PYTHONDONTWRITE")
+    return {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
 
 
-def bench(*words: object, timeout: float = 240, **variables: str) -> subprocess.CompletedProcess:
-    """Run `python -m bench …` at the repository's root and return it with its texts."""
-    command = [sys.executable, "-m", "bench", *map(str, words)]
-    where = environment() | variables
-    return subprocess.run(command, cwd=ROOT, env=where, capture_output=True, text=True, timeout=timeout, check=False)
+def bench(*arguments: object, timeout: float = 240, **variables: str) -> subprocess.CompletedProcess:
+    """Run `python -m bench …` at the repository's root to its end, capturing its output."""
+    command = [sys.executable, "-m", "bench", *map(str, arguments)]
+    env = environment() | variables
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=timeout, check=False)
 
 
-def start(*words: object) -> subprocess.Popen:
-    command = [sys.executable, "-m", "bench", *map(str, words)]
+def start(*arguments: object) -> subprocess.Popen:
+    """Start `python -m bench …` at the repository's root."""
+    command = [sys.executable, "-m", "bench", *map(str, arguments)]
     return subprocess.Popen(
         command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 120):
-    """The condition's first true value. Fails after so many seconds."""
+    """Wait for the condition to become true, and return its value. Fails after this many seconds."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         value = condition()
         if value:
             return value
         time.sleep(0.1)
-    raise AssertionError(f"waited {seconds} s in vain")
+    raise AssertionError(f"the condition was not true within {seconds} s")
 
 
-def kill(process: subprocess.Popen, how: signal.Signals) -> str:
-    """Send the signal, wait for the end, and return what the process had printed."""
-    process.send_signal(how)
+def kill(process: subprocess.Popen, signal_number: signal.Signals) -> str:
+    """Send the signal, wait for the process to end, and return what it printed."""
+    process.send_signal(signal_number)
     return process.communicate(timeout=60)[0]

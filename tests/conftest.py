@@ -19,7 +19,7 @@ def make_engine(request):
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of real images beside the checkout; a test that wants it skips where it is absent."""
+    """The folder of real images beside the checkout; skips the test where it is absent."""
     path = Path(__file__).resolve().parents[2] / "shared" / "data"
     if not path.is_dir():
         pytest.skip("real images are absent: ../shared/data, relative to the repository root")

@@ -1,4 +1,4 @@
-"""Small recipes and networks for tests."""
+"""Small recipes, networks and data for tests."""
 
 from pathlib import Path
 
@@ -25,8 +25,10 @@ def oat(norm: str = "dual", **fields) -> Recipe:
 
 
 def lively(recipe: Recipe, channels: int = 1, classes: int = 10):
-    """Its network with no BN weight, bias or running statistic at a neutral value, the branches of a dual BN unlike,
-    and guesses that differ from image to image."""
+    """The recipe's network with all BN parameters and statistics away from their neutral values.
+
+    The branches of a dual BN differ, and the predicted class differs from image to image.
+    """
     net, rng = build(recipe, channels, classes), torch.Generator().manual_seed(7)
     norms = [module for module in net.modules() if isinstance(module, torch.nn.BatchNorm2d)]
     x = images(32, (channels, 16, 16))[0]
@@ -35,7 +37,7 @@ def lively(recipe: Recipe, channels: int = 1, classes: int = 10):
         for norm in norms:
             norm.weight.uniform_(0.5, 1.5, generator=rng)
             norm.bias.normal_(0, 0.3, generator=rng)
-            norm.momentum = 1.0  # the running statistics become those of the next batch
+            norm.momentum = 1.0  # the next batch's statistics replace the running ones
         for lam in (0.0, 0.3):
             for width in recipe.widths or (1.0,):
                 net(x, net.condition(torch.full((32,), lam), width=width))
@@ -54,5 +56,6 @@ def images(n: int, shape: tuple[int, int, int] = (1, 8, 8), seed: int = 0) -> tu
 
 
 def digits(recipe: Recipe, test_images: int = 40) -> Dataset:
+    """The digits data set as the recipe splits it, with the first test images only."""
     data = load("digits", root=Path(), heldout=recipe.heldout, train_images=recipe.train_images)
     return Dataset("digits", 10, data.train, data.heldout, data.test.slice(0, test_images))

@@ -1,4 +1,4 @@
-"""The whole house on digits: suite → Ray Tune → training and measuring → MLflow → figures, and again from the cache."""
+"""A whole run on digits: suite → Ray Tune → training and measuring → MLflow → figures, and again from the cache."""
 
 import json
 import shutil
@@ -15,8 +15,8 @@ SMALL = ("--seeds", 1, "--set", "epochs=2")
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """A finished run of all 8 networks, two epochs each."""
-    runs = tmp_path_factory.mktemp("whole") / "runs"
+    """The runs directory after training all 8 networks for two epochs each."""
+    runs = tmp_path_factory.mktemp("end_to_end") / "runs"
     done = bench("run", FRONTIERS, *SMALL, "--runs", runs)
     assert done.returncode == 0, done.stderr
     assert "done 8/8" in done.stderr and "0 failed" in done.stderr
@@ -24,15 +24,16 @@ def runs(tmp_path_factory):
 
 
 def mlflow_runs(runs, experiment="digits · laptop"):
+    """(client, {run name: run}) of an experiment."""
     client = MlflowClient(f"sqlite:///{runs / 'mlflow.db'}")
-    found = client.get_experiment_by_name(experiment)
-    return client, {run.info.run_name: run for run in client.search_runs([found.experiment_id])}
+    experiment_id = client.get_experiment_by_name(experiment).experiment_id
+    return client, {run.info.run_name: run for run in client.search_runs([experiment_id])}
 
 
 def test_each_network_is_a_finished_run_with_its_tags(runs):
-    _, found = mlflow_runs(runs)
-    assert len(found) == 9 and {run.info.status for run in found.values()} == {"FINISHED"}
-    tags = found["OAT (dual BN) · s0 · lr 0.1"].data.tags
+    _, by_name = mlflow_runs(runs)
+    assert len(by_name) == 9 and {run.info.status for run in by_name.values()} == {"FINISHED"}
+    tags = by_name["OAT (dual BN) · s0 · lr 0.1"].data.tags
     expected = {"suite": "frontiers", "figure": "fig4 fig8 masking", "method": "oat", "seed": "0"}
     expected["scale"] = "laptop"
     assert expected.items() <= tags.items() and tags["protocol"] == "paper"
@@ -40,14 +41,14 @@ def test_each_network_is_a_finished_run_with_its_tags(runs):
 
 
 def test_mlflow_s_own_chart_is_the_curve_against_lambda(runs):
-    client, found = mlflow_runs(runs)
-    run = found["OAT (dual BN) · s0 · lr 0.1"]
+    client, by_name = mlflow_runs(runs)
+    run = by_name["OAT (dual BN) · s0 · lr 0.1"]
     sa = {m.step: m.value for m in client.get_metric_history(run.info.run_id, "SA")}
     ra = {m.step: m.value for m in client.get_metric_history(run.info.run_id, "RA.pgd7")}
     results = json.loads((runs / "trials" / run.data.tags["key"] / "results.json").read_text())
-    measured, *signs = results["measurements"].values()
-    assert [one["measurement"]["probe"] for one in signs] == ["masking"] * 2  # its own, and by another's examples
-    for row in measured["rows"]:
+    accuracy, *masking = results["measurements"].values()
+    assert [entry["measurement"]["probe"] for entry in masking] == ["masking"] * 2  # one with a surrogate's examples
+    for row in accuracy["rows"]:
         step = round(1000 * row["lam"])
         assert sa[step] == pytest.approx(100 * row["clean_correct"] / row["n"], abs=0.005)
         assert ra[step] == pytest.approx(100 * row["robust_correct"] / row["n"], abs=0.005)
@@ -56,11 +57,11 @@ def test_mlflow_s_own_chart_is_the_curve_against_lambda(runs):
 
 
 def test_weights_results_and_figures_are_artifacts(runs):
-    _, found = mlflow_runs(runs)
+    _, by_name = mlflow_runs(runs)
     base = runs / "artifacts"
-    network = base / found["PGD-AT λ=1 · s0 · lr 0.1"].info.artifact_uri.removeprefix("mlflow-artifacts:/")
+    network = base / by_name["PGD-AT λ=1 · s0 · lr 0.1"].info.artifact_uri.removeprefix("mlflow-artifacts:/")
     assert {"weights.safetensors", "results.json"} <= {path.name for path in network.iterdir()}
-    figures = base / found["figures"].info.artifact_uri.removeprefix("mlflow-artifacts:/") / "figures"
+    figures = base / by_name["figures"].info.artifact_uri.removeprefix("mlflow-artifacts:/") / "figures"
     assert {"fig4.png", "fig8.png"} <= {path.name for path in figures.iterdir()}
 
 
@@ -89,25 +90,25 @@ def test_plan_and_status_know_what_is_cached(runs):
     assert "8 finished" in bench("status", "--runs", runs).stdout
 
 
-def test_a_copied_directory_is_a_whole_world(runs, tmp_path):
-    """Also its index can be lost: ingest rebuilds it from the trials' directories."""
+def test_a_copied_runs_directory_is_complete(runs, tmp_path):
+    """Even without its index, which `run` and `ingest` rebuild from the trials' directories."""
     copy = tmp_path / "elsewhere"
     shutil.copytree(runs, copy)
     done = bench("run", FRONTIERS, *SMALL, "--runs", copy)
     assert done.returncode == 0 and "8 cached" in done.stderr
-    for words in (("run", FRONTIERS, *SMALL), ("ingest",)):
+    for arguments in (("run", FRONTIERS, *SMALL), ("ingest",)):
         (copy / "mlflow.db").unlink()
         shutil.rmtree(copy / "artifacts")
-        done = bench(*words, "--runs", copy)
+        done = bench(*arguments, "--runs", copy)
         assert done.returncode == 0, done.stderr
-        same_index(copy, runs)
+        assert_same_index(copy, runs)
     assert done.stdout.startswith("8 runs")
 
 
-def same_index(copy, runs):
-    client, found = mlflow_runs(copy)
+def assert_same_index(copy, runs):
+    client, by_name = mlflow_runs(copy)
     _, original = mlflow_runs(runs)
-    for name, run in found.items():
+    for name, run in by_name.items():
         assert run.info.status == "FINISHED"
         assert run.data.metrics == original[name].data.metrics
         assert run.data.params == original[name].data.params
@@ -126,6 +127,6 @@ def test_a_failed_network_is_reported_and_the_others_finish(tmp_path):
     assert "1 networks trained or measured, 0 cached, 1 failed" in done.stderr
     (line,) = [line for line in done.stderr.splitlines() if line.startswith("failed: ")]
     assert "the loss became" in line and "lr 1e+30" in line and "log: " in line and "Traceback" not in done.stderr
-    _, found = mlflow_runs(tmp_path / "runs")
-    assert {run.info.status for name, run in found.items() if "1e+30" in name} == {"FAILED"}
-    assert {run.info.status for name, run in found.items() if "1e+30" not in name} == {"FINISHED"}
+    _, by_name = mlflow_runs(tmp_path / "runs")
+    assert {run.info.status for name, run in by_name.items() if "1e+30" in name} == {"FAILED"}
+    assert {run.info.status for name, run in by_name.items() if "1e+30" not in name} == {"FINISHED"}

@@ -1,4 +1,4 @@
-"""A plan waits for no torch, and what it is told of attacks, methods and probes instead is what there is."""
+"""Which commands import torch and other heavy packages; names known without torch are those known with it."""
 
 import shutil
 import subprocess
@@ -16,65 +16,68 @@ from bench.spec.registry import TABLES, load, resolve
 from tests.command import FRONTIERS, ROOT, bench
 
 HEAVY = {"torch", "torchvision", "numpy", "pandas", "scipy", "sklearn", "matplotlib", "mlflow", "ray"}
-NO_GPU = pytest.mark.skipif(gpu_detection.has_driver(), reason="a GPU's name and number are asked of torch")
+NO_GPU = pytest.mark.skipif(gpu_detection.has_driver(), reason="torch reports the name and number of GPUs")
 
 
-def imported(*words: object) -> tuple[str, set[str]]:
-    """What a command writes to stdout, and what it imports."""
-    done = bench(*words, PYTHONPROFILEIMPORTTIME="1")
+def output_and_imports(*arguments: object) -> tuple[str, set[str]]:
+    """(stdout, imported modules) of a command."""
+    done = bench(*arguments, PYTHONPROFILEIMPORTTIME="1")
     lines = [line for line in done.stderr.splitlines() if line.startswith("import time:")]
     return done.stdout, {line.rpartition("|")[2].strip() for line in lines}
 
 
 @pytest.fixture(scope="module")
 def planned(tmp_path_factory) -> tuple[Path, str]:
-    """A runs directory in which a small plan has timed the machine, and what it wrote."""
+    """(runs directory, stdout) of a small plan that has timed the machine."""
     runs = tmp_path_factory.mktemp("runs")
-    found, modules = imported("plan", FRONTIERS, "--seeds", 1, "--runs", runs, "--json")
-    assert "torch" in modules  # or the tests below would show nothing
-    return runs, found
+    stdout, modules = output_and_imports("plan", FRONTIERS, "--seeds", 1, "--runs", runs, "--json")
+    assert "torch" in modules  # otherwise the tests below would show nothing
+    return runs, stdout
 
 
 @NO_GPU
-def test_a_plan_of_what_is_timed_imports_nothing_heavy(planned):
+def test_a_plan_of_timed_networks_imports_nothing_heavy(planned):
     runs, before = planned
-    found, modules = imported("plan", FRONTIERS, "--seeds", 1, "--runs", runs, "--json")
+    stdout, modules = output_and_imports("plan", FRONTIERS, "--seeds", 1, "--runs", runs, "--json")
     assert "bench.run.cost_estimate" in modules and not modules & HEAVY
-    assert found == before
-    found, modules = imported("plan", FRONTIERS, "--seeds", 2, "--set", "weight_decay=0", "--runs", runs)
-    assert "16 networks" in found and not modules & HEAVY  # other networks with the same layers
+    assert stdout == before
+    options = ("--seeds", 2, "--set", "weight_decay=0", "--runs", runs)
+    stdout, modules = output_and_imports("plan", FRONTIERS, *options)
+    assert "16 networks" in stdout and not modules & HEAVY  # other networks with the same layers
 
 
 @NO_GPU
-def test_nor_does_a_plan_of_images_that_were_counted_before(planned, tmp_path):
+def test_a_plan_of_image_folders_seen_before_imports_nothing_heavy_but_numpy(planned, tmp_path):
     for i in range(120):
         (tmp_path / "dots" / f"class {i % 2}").mkdir(parents=True, exist_ok=True)
         pixels = np.random.default_rng(i).integers(0, 256, (8, 8, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(tmp_path / "dots" / f"class {i % 2}" / f"{i}.png")
     shutil.copytree(planned[0], tmp_path / "runs")
-    words = ("plan", FRONTIERS, "--only", "svhn", "--dataset", f"svhn={tmp_path / 'dots'}", "--json")
-    words += ("--seeds", 1, "--runs", tmp_path / "runs", "--data", tmp_path / "data")
-    before, modules = imported(*words)
+    arguments = ("plan", FRONTIERS, "--only", "svhn", "--dataset", f"svhn={tmp_path / 'dots'}", "--json")
+    arguments += ("--seeds", 1, "--runs", tmp_path / "runs", "--data", tmp_path / "data")
+    before, modules = output_and_imports(*arguments)
     assert "torch" in modules
-    found, modules = imported(*words)
-    assert found == before and "dots" in found and not modules & (HEAVY - {"numpy"})
+    stdout, modules = output_and_imports(*arguments)
+    assert stdout == before and "dots" in stdout and not modules & (HEAVY - {"numpy"})
 
 
-@pytest.mark.parametrize("words", [("--help",), ("plan", FRONTIERS, "--only", "cifar"), ("status",), ("data", "list")])
-def test_nor_does_what_only_looks(words, tmp_path):
-    _, modules = imported(*words, *(("--runs", tmp_path) if words[0] in ("plan", "status") else ()))
+@pytest.mark.parametrize(
+    "arguments", [("--help",), ("plan", FRONTIERS, "--only", "cifar"), ("status",), ("data", "list")]
+)
+def test_verbs_that_only_read_import_nothing_heavy(arguments, tmp_path):
+    _, modules = output_and_imports(*arguments, *(("--runs", tmp_path) if arguments[0] in ("plan", "status") else ()))
     assert "bench.cli" in modules and not modules & HEAVY
 
 
-def test_nor_does_what_drives_and_draws():
-    """Torch is the workers'; a report takes of scipy what is quick."""
+def test_the_driver_and_the_report_import_no_torch():
+    """Only workers need torch; a report uses the parts of scipy that import quickly."""
     modules = "bench.run.ray_scheduler, bench.run.session, bench.tracking.mlflow_writer, reports.build"
-    look = f"import sys, {modules}; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", look], cwd=ROOT, capture_output=True, text=True, check=True)
+    script = f"import sys, {modules}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert not set(done.stdout.split()) & {"torch", "torchvision", "sklearn", "scipy.stats"}
 
 
-def test_a_gpu_is_looked_for_where_there_is_a_driver(tmp_path):
+def test_a_driver_s_device_files_are_found(tmp_path):
     (tmp_path / "nvme0").touch()
     assert not gpu_detection.has_driver(tmp_path)
     (tmp_path / "nvidiactl").touch()
@@ -83,22 +86,22 @@ def test_a_gpu_is_looked_for_where_there_is_a_driver(tmp_path):
 
 @pytest.fixture
 def driver(monkeypatch):
-    """A machine with a GPU's driver; its answers are forgotten before and after."""
+    """A machine with a GPU's driver; cached answers are cleared before and after."""
     monkeypatch.setattr(gpu_detection, "has_driver", lambda: True)
-    remembered = (gpu_detection.gpu_count, gpu_detection.hardware_name)
-    for answer in remembered:
-        answer.cache_clear()
+    cached = (gpu_detection.gpu_count, gpu_detection.hardware_name)
+    for function in cached:
+        function.cache_clear()
     yield
-    for answer in remembered:
-        answer.cache_clear()
+    for function in cached:
+        function.cache_clear()
 
 
-@pytest.mark.parametrize(("available", "said"), [(True, (3, "cuda", "a GPU")), (False, (0, "cpu", cpu_name()))])
-def test_torch_decides_what_a_driver_gives(available, said, driver, monkeypatch):
+@pytest.mark.parametrize(("available", "expected"), [(True, (3, "cuda", "a GPU")), (False, (0, "cpu", cpu_name()))])
+def test_torch_decides_whether_a_driver_s_gpu_is_used(available, expected, driver, monkeypatch):
     answers = {"is_available": available, "device_count": 3, "get_device_name": "a GPU"}
     for name, answer in answers.items():
         monkeypatch.setattr(torch.cuda, name, lambda answer=answer: answer)
-    assert (gpu_detection.gpu_count(), gpu_detection.device_type(), gpu_detection.hardware_name()) == said
+    assert (gpu_detection.gpu_count(), gpu_detection.device_type(), gpu_detection.hardware_name()) == expected
 
 
 ENTRIES = [entry for table in TABLES.values() for entry in table.values()]

@@ -12,9 +12,9 @@ from bench.models import build
 from bench.spec.architectures import layers_only
 from bench.spec.measurement import Measurement
 from bench.spec.recipe import Protocol
+from tests.network_of_width import network_of_width
 from tests.recipes import images, lively, oat, pgd_at
 from tests.recording_engine import RecordingEngine
-from tests.stand_alone import stand_alone
 
 WIDTHS = (0.5, 0.75, 1.0)
 SLIMMABLE = {
@@ -56,7 +56,7 @@ def test_a_width_by_hand(width):
 @pytest.mark.parametrize("width", WIDTHS)
 def test_a_width_costs_what_its_stand_alone_network_costs(kind, width):
     net = lively(SLIMMABLE[kind]).double().eval()
-    small, found = stand_alone(net, width).eval(), cost(SLIMMABLE[kind], (1, 8, 8), 10, width)
+    small, found = network_of_width(net, width).eval(), cost(SLIMMABLE[kind], (1, 8, 8), 10, width)
     assert found.parameters == sum(p.numel() for p in small.parameters())
     x, lam = images(1)[0].double(), torch.tensor([0.3]).double()
     counted = []

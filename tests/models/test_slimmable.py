@@ -1,6 +1,6 @@
 """Slimmable networks (Sec. 3.3): a width is the network that its slices of the weights make, and touches nothing else.
 
-The network that a width is compared with is put together layer by layer (tests/stand_alone.py) and used as a whole.
+The network that a width is compared with is built layer by layer in tests/network_of_width.py and used as a whole.
 """
 
 import pytest
@@ -13,8 +13,8 @@ from bench.models.dual_bn import ConditionalNorm
 from bench.models.film import FiLM
 from bench.models.slimmable import SwitchableBN, slim
 from bench.spec.recipe import Protocol
+from tests.network_of_width import network_of_width
 from tests.recipes import images, lively, oat, pgd_at
-from tests.stand_alone import stand_alone
 
 WIDTHS = (0.5, 0.75, 1.0)
 SHAPES = {"wrn-10-2": (1, 8, 8), "resnet34": (3, 8, 8)}
@@ -48,7 +48,7 @@ def test_a_width_is_the_stand_alone_network_of_its_slices(arch, kind):
     net, (x, y) = slimmable(kind, arch), batch(arch)
     lam = MIXED.double()
     for width in WIDTHS[:2] if arch == "resnet34" else WIDTHS:
-        small = stand_alone(net, width)
+        small = network_of_width(net, width)
         for training in (False, True):
             net.train(training)
             found, expected = forward(net, x, lam, width), small.train(training)(x, lam)

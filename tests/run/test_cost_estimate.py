@@ -1,4 +1,4 @@
-"""What a plan costs, by hand."""
+"""The estimated cost of trials, checked by hand."""
 
 import json
 
@@ -36,7 +36,7 @@ def test_wall_time_by_hand(seconds, slots, wall):
 
 
 def test_training_passes_of_oat_by_hand():
-    """128 images, 2 epochs that are both or the last one candidates: epochs 1 (of 2) is 0.75·2=1.5 → epoch 2 only."""
+    """128 images and 2 epochs, of which only the second is a candidate for selection: 0.75 · 2 = 1.5."""
     recipe = oat(epochs=2, attack_steps=7, batch=60)
     clean = 120 * 3  # two batches of 60: forward, backward to weights, backward to inputs
     adversarial = 120 * 5 / 6 * (7 * 2 + 3)  # λ≠0 only: 7 forwards and backwards to the image, then a training pass
@@ -50,7 +50,7 @@ def test_training_passes_of_pgd_at_by_hand(lam, per_image):
     assert training_passes(recipe, 1347) == 128 * per_image + 40 * 1 * 16
 
 
-def test_training_uses_no_more_images_than_there_are():
+def test_training_uses_at_most_the_images_of_the_data_set():
     recipe = pgd_at(0.0, epochs=1, train_images=5000, batch=10)
     assert training_passes(recipe, 1347) == 1300 * 3 + 40 * 16  # 1347 - 40 held out, in whole batches of 10
 
@@ -63,33 +63,33 @@ def test_continuous_lambda_trains_on_as_many_images(density):
 
 @pytest.fixture
 def timed(monkeypatch, tmp_path):
-    """An estimator to which a pass takes 1 ms, but 2 ms at less than the full width, and the recipes it timed."""
-    calls = []
+    """(estimator, architectures it timed); a pass takes 1 ms at full width and 2 ms at smaller widths."""
+    timed_archs = []
 
     def time_image_pass(recipe, info, precision, width, device):
-        calls.append(recipe.arch)
+        timed_archs.append(recipe.arch)
         return 1e-3 if width == 1 else 2e-3
 
     monkeypatch.setattr(image_pass_timing, "time_image_pass", time_image_pass)
-    return CostEstimator(tmp_path), calls
+    return CostEstimator(tmp_path), timed_archs
 
 
 def trial_of(recipe) -> Trial:
-    what = Measurement(epsilon=0.1, step=0.025, lambdas=recipe.lambdas, test_images=100)
-    return Trial(recipe=recipe, measurements=(what,), source="digits")
+    measurement = Measurement(epsilon=0.1, step=0.025, lambdas=recipe.lambdas, test_images=100)
+    return Trial(recipe=recipe, measurements=(measurement,), source="digits")
 
 
 def cost_of(estimator: CostEstimator, trial: Trial) -> dict:
-    """With what its directory says is measured."""
+    """The trial's cost, with the missing measurements read from its directory."""
     return estimator.trial_cost(trial, INFO, missing_measurements(trial, estimator.runs / "trials" / trial.key))
 
 
 def test_a_trial_s_seconds_and_macs_are_passes_times_their_cost(timed):
     recipe = oat()
-    found, passes = cost_of(timed[0], trial_of(recipe)), training_passes(recipe, INFO.train)
+    trial_cost, passes = cost_of(timed[0], trial_of(recipe)), training_passes(recipe, INFO.train)
     seconds = (passes * STEP_OVERHEAD + 6 * 100 * 16) * 1e-3
-    assert found["seconds"] == pytest.approx(seconds) and found["seconds_left"] == pytest.approx(seconds)
-    assert found["macs"] == cost(recipe, INFO.shape, 10).macs * (passes + 6 * 100 * 16)
+    assert trial_cost["seconds"] == pytest.approx(seconds) and trial_cost["seconds_left"] == pytest.approx(seconds)
+    assert trial_cost["macs"] == cost(recipe, INFO.shape, 10).macs * (passes + 6 * 100 * 16)
 
 
 WIDTHS = (0.5, 0.75, 1.0)
@@ -97,15 +97,15 @@ WIDTHS = (0.5, 0.75, 1.0)
 
 def test_a_slimmable_trial_trains_and_measures_each_width_at_its_own_cost(timed):
     recipe = oat(widths=WIDTHS)
-    at = {width: cost(recipe, INFO.shape, 10, width).macs for width in WIDTHS}
-    assert at[0.5] < at[0.75] < at[1.0]
+    macs_at = {width: cost(recipe, INFO.shape, 10, width).macs for width in WIDTHS}
+    assert macs_at[0.5] < macs_at[0.75] < macs_at[1.0]
     grid = {"epsilon": 0.1, "step": 0.025, "lambdas": recipe.lambdas, "test_images": 100}
-    what = tuple(Measurement(**grid, width=width) for width in WIDTHS)
-    found = cost_of(timed[0], Trial(recipe=recipe, measurements=what, source="digits"))
+    measurements = tuple(Measurement(**grid, width=width) for width in WIDTHS)
+    trial_cost = cost_of(timed[0], Trial(recipe=recipe, measurements=measurements, source="digits"))
     passes = training_passes(recipe, INFO.train)
-    macs = sum(at.values()) * (passes + 6 * 100 * 16)
-    assert found["macs"] == pytest.approx(macs)
-    assert found["seconds"] == pytest.approx((passes * STEP_OVERHEAD + 6 * 100 * 16) * 5e-3)
+    macs = sum(macs_at.values()) * (passes + 6 * 100 * 16)
+    assert trial_cost["macs"] == pytest.approx(macs)
+    assert trial_cost["seconds"] == pytest.approx((passes * STEP_OVERHEAD + 6 * 100 * 16) * 5e-3)
 
 
 @pytest.mark.parametrize(
@@ -120,15 +120,15 @@ def test_a_slimmable_trial_trains_and_measures_each_width_at_its_own_cost(timed)
         ({"probe": "cost"}, 0),
     ],
 )
-def test_a_measurement_is_worth_the_steps_of_its_attack(timed, fields, passes):
+def test_a_measurement_costs_the_steps_of_its_attack(timed, fields, passes):
     recipe = oat()
-    what = Measurement(epsilon=0.1, step=0.025, lambdas=recipe.lambdas, test_images=100, **fields)
-    found = cost_of(timed[0], Trial(recipe=recipe, measurements=(what,), source="digits"))
+    measurement = Measurement(epsilon=0.1, step=0.025, lambdas=recipe.lambdas, test_images=100, **fields)
+    trial_cost = cost_of(timed[0], Trial(recipe=recipe, measurements=(measurement,), source="digits"))
     training = training_passes(recipe, INFO.train)
-    assert found["seconds"] == pytest.approx((training * STEP_OVERHEAD + 6 * 100 * passes) * 1e-3)
+    assert trial_cost["seconds"] == pytest.approx((training * STEP_OVERHEAD + 6 * 100 * passes) * 1e-3)
 
 
-def test_only_what_the_directory_lacks_is_left(timed, tmp_path):
+def test_seconds_left_are_of_what_the_directory_lacks(timed, tmp_path):
     trial = trial_of(oat(epochs=4))
     directory = tmp_path / "trials" / trial.key
     directory.mkdir(parents=True)
@@ -142,25 +142,25 @@ def test_only_what_the_directory_lacks_is_left(timed, tmp_path):
     assert cost_of(timed[0], trial)["seconds_left"] == 0
 
 
-def test_a_network_is_timed_once_and_the_timing_kept(timed, tmp_path):
-    estimator, calls = timed
+def test_an_architecture_is_timed_once_and_the_timing_stored(timed, tmp_path):
+    estimator, timed_archs = timed
     for seed in (0, 1):
         cost_of(estimator, trial_of(oat(seed=seed)))
     cost_of(CostEstimator(tmp_path), trial_of(oat(norm="normal")))
-    assert calls == ["wrn-10-1"]
+    assert timed_archs == ["wrn-10-1"]
     (tmp_path / "machine.json").write_text("{damaged")
     cost_of(CostEstimator(tmp_path), trial_of(oat()))
-    assert calls == ["wrn-10-1"] * 2
+    assert timed_archs == ["wrn-10-1"] * 2
 
 
 def test_a_timing_is_a_plausible_number(monkeypatch):
     monkeypatch.setattr(image_pass_timing, "MIN_SECONDS", 0.01)
-    threads, timed = torch.get_num_threads(), []
+    threads, conditions = torch.get_num_threads(), []
     monkeypatch.setattr(
         image_pass_timing,
         "ConditionedModel",
-        lambda engine, cond, *rest: timed.append(cond) or ConditionedModel(engine, cond, *rest),
+        lambda engine, cond, *rest: conditions.append(cond) or ConditionedModel(engine, cond, *rest),
     )
     seconds = image_pass_timing.time_image_pass(oat(widths=WIDTHS), INFO, "fp32", 0.5, "cpu")
     assert 1e-7 < seconds < 0.1 and torch.get_num_threads() == threads
-    assert [cond.width for cond in timed] == [0.5]
+    assert [cond.width for cond in conditions] == [0.5]

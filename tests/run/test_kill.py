@@ -1,4 +1,4 @@
-"""Kill it anywhere and run the same command again."""
+"""Kill a run at any point, and run the same command again."""
 
 import json
 import signal
@@ -10,7 +10,7 @@ from tests.command import bench, kill, start, wait_for
 
 SUITE = """
 suite: four
-about: a network of each kind
+about: networks of each kind
 experiments:
   four:
     figures: [fig4]
@@ -43,12 +43,14 @@ def weights(runs) -> dict[str, bytes]:
     return {path.parent.name: path.read_bytes() for path in runs.glob("trials/*/weights.safetensors")}
 
 
-def test_sigkill_and_sigint_lose_nothing_and_change_nothing(tmp_path, command):
+def test_a_run_resumed_after_sigkill_and_sigint_ends_like_an_undisturbed_one(tmp_path, command):
     disturbed, undisturbed = tmp_path / "disturbed", tmp_path / "undisturbed"
     process = start(*command, "--runs", disturbed)
     wait_for(lambda: epochs(disturbed) >= 3)
     kill(process, signal.SIGKILL)
-    assert "RUNNING" in statuses(disturbed)  # MLflow never closes the runs of a killed process; the next command does
+    assert "RUNNING" in statuses(
+        disturbed
+    )  # MLflow leaves the runs of a killed process open; the next command closes them
 
     process = start(*command, "--runs", disturbed)
     before = epochs(disturbed)
@@ -70,7 +72,7 @@ def test_sigkill_and_sigint_lose_nothing_and_change_nothing(tmp_path, command):
         assert ours["measurements"] == twin["measurements"] and ours["heldout"] == twin["heldout"]
 
 
-def test_two_commands_on_one_directory_do_not_meet(tmp_path, command):
+def test_a_second_command_on_the_same_directory_is_refused(tmp_path, command):
     process = start(*command, "--runs", tmp_path)
     wait_for(lambda: epochs(tmp_path) >= 1)
     done = bench(*command, "--runs", tmp_path)

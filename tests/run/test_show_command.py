@@ -1,30 +1,30 @@
-"""`bench show`: how a point came to be, on a trial that was really run."""
+"""`bench show` on a trial that was really run."""
 
 import json
 
 import torch
 
 from bench.run.trial import run_trial
+from bench.spec.measurement import Measurement
+from bench.spec.trial import Trial
 from tests.command import bench
 from tests.recipes import oat
 
 
-def trained(runs, tmp_path, **fields):
-    from bench.spec.measurement import Measurement
-    from bench.spec.trial import Trial
-
+def run_small_trial(runs, tmp_path, **fields):
+    """(recipe, directory) of a trial run for one epoch, with accuracy and BN statistics."""
     recipe = oat(**({"epochs": 1} | fields))
-    asked = {"epsilon": 0.1, "step": 0.025, "lambdas": (0.0, 1.0), "test_images": 20}
-    measurements = (Measurement(**asked), Measurement(probe="bn_statistics"))
+    accuracy = {"epsilon": 0.1, "step": 0.025, "lambdas": (0.0, 1.0), "test_images": 20}
+    measurements = (Measurement(**accuracy), Measurement(probe="bn_statistics"))
     trial = Trial(recipe=recipe, measurements=measurements, source="digits")
     directory = runs / "trials" / recipe.key
     list(run_trial(trial, directory, tmp_path, torch.device("cpu"), {"git_commit": "c" * 40, "git_dirty": True}))
     return recipe, directory
 
 
-def test_it_tells_recipe_commit_selection_and_counts(tmp_path):
+def test_recipe_commit_selection_and_counts_are_printed(tmp_path):
     runs = tmp_path / "runs"
-    recipe, directory = trained(runs, tmp_path, seed=3)
+    recipe, directory = run_small_trial(runs, tmp_path, seed=3)
     done = bench("show", recipe.key[:6], "--runs", runs, COLUMNS="200")
     assert done.returncode == 0, done.stderr
     text = done.stdout
@@ -36,10 +36,10 @@ def test_it_tells_recipe_commit_selection_and_counts(tmp_path):
     results = json.loads((directory / "results.json").read_text())
     assert recipe.data_hash in text and f"{results['macs']['forward']:,} MACs" in text
     assert row["clean_hits"] not in text
-    assert "64 values" in text  # statistics are told by their number, not all written out
+    assert "64 values" in text  # BN statistics are shown by their number
 
 
-def test_a_key_that_is_no_one_s_or_two_s_is_one_line(tmp_path):
+def test_an_unknown_or_ambiguous_key_is_one_line(tmp_path):
     for name in ("abcd0000", "abcd1111"):
         (tmp_path / "trials" / name).mkdir(parents=True)
     for key, expected in (("ab", "at least 4"), ("abcd", "give more digits"), ("ffff", "none of the 2 keys")):

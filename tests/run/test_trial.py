@@ -1,4 +1,4 @@
-"""One trial in one directory: what it holds, what it survives, and what it never does twice."""
+"""One trial in one directory: its files, resuming, damaged files, and failures."""
 
 import json
 import re
@@ -28,91 +28,92 @@ CPU = torch.device("cpu")
 QUICK = {"epochs": 2, "attack_steps": 1, "lambdas": (0.0, 1.0)}
 
 
-def asked(recipe: Recipe, *epsilons: float) -> Trial:
-    lambdas = recipe.lambdas or (recipe.lam,)
-    what = (Measurement(epsilon=e, step=e / 4, lambdas=lambdas, test_images=30) for e in epsilons or (0.1,))
-    return Trial(recipe=recipe, measurements=tuple(what), source="digits")
+def accuracy_trial(recipe: Recipe, *epsilons: float) -> Trial:
+    """A trial that measures accuracy at each ε, 0.1 if none is given."""
+    common = {"lambdas": recipe.lambdas or (recipe.lam,), "test_images": 30}
+    measurements = [Measurement(epsilon=epsilon, step=epsilon / 4, **common) for epsilon in epsilons or (0.1,)]
+    return Trial(recipe=recipe, measurements=tuple(measurements), source="digits")
 
 
-def rows(trial: Trial, directory: Path) -> list[dict]:
+def run_to_end(trial: Trial, directory: Path) -> list[dict]:
     return list(run_trial(trial, directory, directory, CPU, {"git_commit": "abc"}))
 
 
 @pytest.fixture
-def untrainable(monkeypatch):
-    """From here on nothing may be trained."""
+def no_training(monkeypatch):
+    """Makes any further training fail the test."""
 
     def train(*_):
-        raise AssertionError("training again")
+        raise AssertionError("trained again")
 
     monkeypatch.setattr(trial_module, "train", train)
 
 
 def test_a_finished_trial_s_directory(tmp_path):
-    trial = asked(oat(**QUICK))
-    found = rows(trial, tmp_path)
-    assert [row.get("epoch") for row in found] == [1, 2, None, None]
-    assert [row["lam"] for row in found[2:]] == [0.0, 1.0]
+    trial = accuracy_trial(oat(**QUICK))
+    rows = run_to_end(trial, tmp_path)
+    assert [row.get("epoch") for row in rows] == [1, 2, None, None]
+    assert [row["lam"] for row in rows[2:]] == [0.0, 1.0]
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"recipe.json", "progress.jsonl", "weights.safetensors", "results.json", "lock"}
     assert Recipe.model_validate_json((tmp_path / "recipe.json").read_text()) == trial.recipe
-    assert read_progress(tmp_path) == found[:2]
+    assert read_progress(tmp_path) == rows[:2]
     results = read_results(tmp_path)
     assert results["key"] == trial.key and results["provenance"]["git_commit"] == "abc"
     counted = cost(trial.recipe, (1, 8, 8), 10)
     assert results["macs"] == {"forward": counted.macs, "training": counted.macs * training_passes(trial.recipe, 1347)}
     assert results["measurements"].keys() == {trial.measurements[0].key}
-    kept = results["measurements"][trial.measurements[0].key]["rows"]
-    assert [correct_bits.without(row) for row in kept] == found[2:]
-    assert all(correct_bits.decode(row["robust_hits"], 30).sum() == row["robust_correct"] for row in kept)
-    best = max((row for row in found[:2] if "score" in row), key=lambda row: row["score"])
+    stored_rows = results["measurements"][trial.measurements[0].key]["rows"]
+    assert [correct_bits.without(row) for row in stored_rows] == rows[2:]
+    assert all(correct_bits.decode(row["robust_hits"], 30).sum() == row["robust_correct"] for row in stored_rows)
+    best = max((row for row in rows[:2] if "score" in row), key=lambda row: row["score"])
     assert results["heldout"] == {"score": best["score"], "epoch": best["epoch"]}
     assert not is_unfinished(trial, tmp_path)
 
 
 def test_a_finished_trial_reads_yields_and_writes_nothing(tmp_path, monkeypatch):
-    trial = asked(oat(**QUICK))
-    rows(trial, tmp_path)
+    trial = accuracy_trial(oat(**QUICK))
+    run_to_end(trial, tmp_path)
     monkeypatch.setattr(trial_module, "load", None)
     before = (tmp_path / "results.json").read_bytes(), (tmp_path / "weights.safetensors").stat().st_mtime_ns
-    assert rows(trial, tmp_path) == []
+    assert run_to_end(trial, tmp_path) == []
     assert before == ((tmp_path / "results.json").read_bytes(), (tmp_path / "weights.safetensors").stat().st_mtime_ns)
 
 
 @pytest.fixture
 def finished(tmp_path):
     """A finished trial, in tmp_path."""
-    trial = asked(oat(**QUICK))
-    rows(trial, tmp_path)
+    trial = accuracy_trial(oat(**QUICK))
+    run_to_end(trial, tmp_path)
     return trial
 
 
-def test_a_measurement_asked_for_later_trains_nothing(finished, tmp_path, untrainable):
+def test_a_measurement_added_later_trains_nothing(finished, tmp_path, no_training):
     first = read_results(tmp_path)
-    more = asked(finished.recipe, 0.1, 0.2)
+    more = accuracy_trial(finished.recipe, 0.1, 0.2)
     assert is_unfinished(more, tmp_path)
-    assert [row["lam"] for row in rows(more, tmp_path)] == [0.0, 1.0]
+    assert [row["lam"] for row in run_to_end(more, tmp_path)] == [0.0, 1.0]
     results = read_results(tmp_path)
-    assert results["measurements"].keys() == {what.key for what in more.measurements}
+    assert results["measurements"].keys() == {measurement.key for measurement in more.measurements}
     assert results["heldout"] == first["heldout"] and results["seconds"]["train"] == first["seconds"]["train"]
     key = finished.measurements[0].key
     assert results["measurements"][key] == first["measurements"][key]
 
 
 @pytest.mark.parametrize("damage", [b"", b'{"key": "x", "meas', b"[]", b"null", b"\xff\xfe\x00garbage"])
-def test_damaged_results_are_measured_again(finished, tmp_path, damage, untrainable):
+def test_damaged_results_are_measured_again(finished, tmp_path, damage, no_training):
     first = read_results(tmp_path)
     (tmp_path / "results.json").write_bytes(damage)
-    assert len(rows(finished, tmp_path)) == 2
+    assert len(run_to_end(finished, tmp_path)) == 2
     results = read_results(tmp_path)
     assert results["measurements"] == first["measurements"] and results["heldout"] == first["heldout"]
 
 
 @pytest.mark.parametrize("damage", [b"", b'{"epoch": 1, "lo', b"\xff\xfe\x00", b"7\n", b"null\n", b'{"loss": 1}\n'])
-def test_a_damaged_progress_file_does_not_matter_to_what_is_measured(finished, tmp_path, damage, untrainable):
+def test_a_damaged_progress_file_does_not_change_measurements(finished, tmp_path, damage, no_training):
     first = read_results(tmp_path)
     (tmp_path / "progress.jsonl").write_bytes(damage)
-    assert len(rows(asked(finished.recipe, 0.2), tmp_path)) == 2
+    assert len(run_to_end(accuracy_trial(finished.recipe, 0.2), tmp_path)) == 2
     assert read_results(tmp_path)["heldout"] == first["heldout"]
 
 
@@ -122,49 +123,49 @@ def test_a_cut_progress_file_keeps_its_whole_rows(finished, tmp_path):
     assert [row["epoch"] for row in read_progress(tmp_path)] == [1]
 
 
-def test_leftover_temporary_files_do_not_matter(finished, tmp_path, untrainable):
+def test_leftover_temporary_files_do_not_matter(finished, tmp_path, no_training):
     for name in ("results.1.tmp", "weights.1.tmp", "progress.1.tmp"):
         (tmp_path / name).write_bytes(b"half")
-    assert rows(finished, tmp_path) == []
-    assert len(rows(asked(finished.recipe, 0.2), tmp_path)) == 2
+    assert run_to_end(finished, tmp_path) == []
+    assert len(run_to_end(accuracy_trial(finished.recipe, 0.2), tmp_path)) == 2
 
 
-def test_a_stopped_trial_goes_on_and_lists_each_epoch_once(tmp_path):
-    trial = asked(oat(**QUICK | {"epochs": 3}))
+def test_a_stopped_trial_resumes_and_lists_each_epoch_once(tmp_path):
+    trial = accuracy_trial(oat(**QUICK | {"epochs": 3}))
     for row in run_trial(trial, tmp_path, tmp_path, CPU, {}):
         if row["epoch"] == 2:
             break
     assert (tmp_path / "checkpoint").exists() and not (tmp_path / "results.json").exists()
-    assert [row.get("epoch") for row in rows(trial, tmp_path)] == [3, None, None]
+    assert [row.get("epoch") for row in run_to_end(trial, tmp_path)] == [3, None, None]
     assert [row["epoch"] for row in read_progress(tmp_path)] == [1, 2, 3]
     assert not (tmp_path / "checkpoint").exists()
 
 
 def test_a_trial_stopped_while_measuring_measures_the_rest(tmp_path, monkeypatch):
-    trial = asked(oat(**QUICK), 0.1, 0.2)
+    trial = accuracy_trial(oat(**QUICK), 0.1, 0.2)
     for row in run_trial(trial, tmp_path, tmp_path, CPU, {}):
-        if row.get("lam") == 1.0:  # the first measurement is complete but for its file
+        if row.get("lam") == 1.0:  # all rows of the first measurement, not yet written to results.json
             break
-    found = rows(trial, tmp_path)
-    assert [row.get("lam") for row in found] == [0.0, 1.0] * 2
+    rows = run_to_end(trial, tmp_path)
+    assert [row.get("lam") for row in rows] == [0.0, 1.0] * 2
     assert not is_unfinished(trial, tmp_path)
 
 
 def test_damaged_progress_of_a_stopped_trial_does_not_stop_it(tmp_path):
-    trial = asked(oat(**QUICK | {"epochs": 3}))
-    run_ = run_trial(trial, tmp_path, tmp_path, CPU, {})
-    next(run_), next(run_)
-    run_.close()
+    trial = accuracy_trial(oat(**QUICK | {"epochs": 3}))
+    stopped = run_trial(trial, tmp_path, tmp_path, CPU, {})
+    next(stopped), next(stopped)
+    stopped.close()
     (tmp_path / "progress.jsonl").write_text('{"epoch": 1, "los')
-    rows(trial, tmp_path)
+    run_to_end(trial, tmp_path)
     assert [row["epoch"] for row in read_progress(tmp_path)] == [3]
     assert read_results(tmp_path)["heldout"]["epoch"] in (1, 2, 3)
     assert not is_unfinished(trial, tmp_path)
 
 
 def test_a_failure_is_written_and_yielded_and_tried_again(tmp_path):
-    trial = asked(pgd_at(0.0, lr=1e30, epochs=2))
-    first = rows(trial, tmp_path)
+    trial = accuracy_trial(pgd_at(0.0, lr=1e30, epochs=2))
+    first = run_to_end(trial, tmp_path)
     assert list(first[-1]) == ["failed"] and re.search("epoch 1 of 2", first[-1]["failed"])
     assert json.loads((tmp_path / "failure.json").read_text()) == {
         "reason": read_failure(tmp_path),
@@ -173,28 +174,28 @@ def test_a_failure_is_written_and_yielded_and_tried_again(tmp_path):
     assert read_failure(tmp_path) == first[-1]["failed"]
     assert is_unfinished(trial, tmp_path)
     (tmp_path / "failure.json").write_text("an old one")
-    assert rows(trial, tmp_path) == first
+    assert run_to_end(trial, tmp_path) == first
     assert read_failure(tmp_path) == first[-1]["failed"]
 
 
-def test_a_repaired_failure_is_forgotten(finished, tmp_path):
+def test_an_earlier_failure_is_deleted(finished, tmp_path):
     write_failure(tmp_path, "out of memory", "progress.jsonl")
     assert read_failure(tmp_path) == "out of memory"
-    rows(finished, tmp_path)
+    run_to_end(finished, tmp_path)
     assert read_failure(tmp_path) is None
 
 
 def test_absent_data_is_a_failure(tmp_path):
-    trial = asked(oat(**QUICK)).model_copy(update={"source": str(tmp_path / "gone")})
-    assert "gone" in rows(trial, tmp_path / "trial")[0]["failed"]
+    trial = accuracy_trial(oat(**QUICK)).model_copy(update={"source": str(tmp_path / "gone")})
+    assert "gone" in run_to_end(trial, tmp_path / "trial")[0]["failed"]
 
 
 def test_sa_and_ra_come_from_their_own_weights(tmp_path, monkeypatch):
     counts = {"SA@1": (20, 1, "c1", "r1"), "RA@1": (10, 9, "c2", "r2")}
     loaded = []
     monkeypatch.setattr(selection, "load", lambda net, directory, tag: loaded.append(tag))
-    words = ("clean_correct", "robust_correct", "clean_hits", "robust_hits")
-    monkeypatch.setattr(trial_module, "accuracy", lambda *_: dict(zip(words, counts[loaded[-1]], strict=True)))
+    fields = ("clean_correct", "robust_correct", "clean_hits", "robust_hits")
+    monkeypatch.setattr(trial_module, "accuracy", lambda *_: dict(zip(fields, counts[loaded[-1]], strict=True)))
     recipe = oat(protocol=Protocol(selection="each"))
     row = trial_module.accuracy_of_selected_weights(None, recipe, tmp_path, None, Measurement(probe="cost"), 0.9)
     assert row == {"clean_correct": 20, "robust_correct": 9, "clean_hits": "c1", "robust_hits": "r2"}
@@ -202,31 +203,31 @@ def test_sa_and_ra_come_from_their_own_weights(tmp_path, monkeypatch):
 
 def test_a_network_trained_in_bf16_is_reported_in_fp32(tmp_path, monkeypatch):
     types = set()
-    real = trial_module.accuracy
+    accuracy = trial_module.accuracy
 
-    def spied(net, *rest):
+    def recording_accuracy(net, *rest):
         hook = net.head.register_forward_hook(lambda layer, inputs, output: types.add(output.dtype))
         with cpu.without():  # layer by layer, so that the hook is called
-            real(net, *rest)
+            accuracy(net, *rest)
         hook.remove()
-        found = real(net, *rest)
+        row = accuracy(net, *rest)
         types.update(tape.dtype for tape in net.lists.get("tapes", []))
-        return found
+        return row
 
-    monkeypatch.setattr(trial_module, "accuracy", spied)
-    rows(asked(oat(**QUICK | {"epochs": 1, "precision": "bf16"})), tmp_path)
+    monkeypatch.setattr(trial_module, "accuracy", recording_accuracy)
+    run_to_end(accuracy_trial(oat(**QUICK | {"epochs": 1, "precision": "bf16"})), tmp_path)
     assert types == {torch.float32}
 
 
 def test_each_metric_is_measured_on_its_own_weights(tmp_path):
     """Ledger row 5, `each`: SA at λ from the SA@λ weights, RA from the RA@λ ones."""
     recipe = oat(**QUICK | {"epochs": 3, "protocol": Protocol(selection="each")})
-    trial = asked(recipe)
-    found = [row for row in rows(trial, tmp_path) if "lam" in row]
+    trial = accuracy_trial(recipe)
+    rows = [row for row in run_to_end(trial, tmp_path) if "lam" in row]
     data = trial_module.load("digits", root=tmp_path, heldout=recipe.heldout)
     net = trial_module.build(recipe, 1, 10)
     x, y = data.test.images[:30].float() / 255, data.test.labels[:30]
-    for row in found:
+    for row in rows:
         cond = torch.full((30,), row["lam"])
         selection.load(net, tmp_path, f"SA@{row['lam']:g}")
         with torch.no_grad():
@@ -244,18 +245,18 @@ def test_results_are_of_the_first_test_images_under_the_selected_weights(finishe
     data = trial_module.load("digits", root=tmp_path, heldout=recipe.heldout)
     for row in read_results(tmp_path)["measurements"][finished.measurements[0].key]["rows"]:
         with torch.no_grad():
-            guess = net(data.test.images[:30].float() / 255, torch.full((30,), row["lam"])).argmax(1)
-        right = guess == data.test.labels[:30]
-        assert row["n"] == 30 and row["clean_correct"] == int(right.sum())
-        assert correct_bits.decode(row["clean_hits"], 30).tolist() == right.tolist()
+            predicted = net(data.test.images[:30].float() / 255, torch.full((30,), row["lam"])).argmax(1)
+        correct = predicted == data.test.labels[:30]
+        assert row["n"] == 30 and row["clean_correct"] == int(correct.sum())
+        assert correct_bits.decode(row["clean_hits"], 30).tolist() == correct.tolist()
 
 
 def test_a_directory_of_another_network_is_refused(tmp_path):
-    """Or `bench trial b.json --directory out` after a.json would report a's numbers as b's."""
+    """Otherwise `bench trial b.json --directory out` after a.json would report a's numbers as b's."""
     first, second = pgd_at(0.0, epochs=1), pgd_at(0.0, epochs=1, seed=1)
     for recipe in (first, second):
-        measured = Measurement(epsilon=0.1, step=0.025, lambdas=(0.0,), test_images=16)
-        trial = Trial(recipe=recipe, measurements=(measured,), source="digits")
+        measurement = Measurement(epsilon=0.1, step=0.025, lambdas=(0.0,), test_images=16)
+        trial = Trial(recipe=recipe, measurements=(measurement,), source="digits")
         rows = run_trial(trial, tmp_path / "out", tmp_path, torch.device("cpu"), {})
         if recipe is first:
             assert len(list(rows)) == 2
@@ -265,29 +266,29 @@ def test_a_directory_of_another_network_is_refused(tmp_path):
 
 def test_data_that_changed_since_the_plan_is_refused(tmp_path):
     recipe = pgd_at(0.0, epochs=1, data_hash="0" * 64)
-    measured = Measurement(epsilon=0.1, step=0.025, lambdas=(0.0,))
-    trial = Trial(recipe=recipe, measurements=(measured,), source="digits")
+    measurement = Measurement(epsilon=0.1, step=0.025, lambdas=(0.0,))
+    trial = Trial(recipe=recipe, measurements=(measurement,), source="digits")
     (row,) = run_trial(trial, tmp_path / "out", tmp_path, torch.device("cpu"), {})
     assert "has changed since it was planned" in row["failed"]
 
 
 def test_the_commits_that_trained_it_stand_beside_the_one_that_measured_it(tmp_path):
-    measured = Measurement(epsilon=0.1, step=0.025, lambdas=(0.0,), test_images=16)
-    trial = Trial(recipe=pgd_at(0.0, epochs=2), measurements=(measured,), source="digits")
-    here = (tmp_path / "out", tmp_path, torch.device("cpu"))
-    stopped = run_trial(trial, *here, {"git_commit": "aaa", "git_dirty": True})
+    measurement = Measurement(epsilon=0.1, step=0.025, lambdas=(0.0,), test_images=16)
+    trial = Trial(recipe=pgd_at(0.0, epochs=2), measurements=(measurement,), source="digits")
+    arguments = (tmp_path / "out", tmp_path, torch.device("cpu"))
+    stopped = run_trial(trial, *arguments, {"git_commit": "aaa", "git_dirty": True})
     next(stopped)
     stopped.close()
-    list(run_trial(trial, *here, {"git_commit": "bbb", "git_dirty": False}))
+    list(run_trial(trial, *arguments, {"git_commit": "bbb", "git_dirty": False}))
     provenance = read_results(tmp_path / "out")["provenance"]
     assert provenance["trained_at"] == ["aaa-dirty", "bbb"] and provenance["git_commit"] == "bbb"
 
 
 def test_an_attack_that_cannot_run_here_is_a_failure_with_a_reason(tmp_path, monkeypatch):
-    """As on a worker that has other packages than the driver; the network stays trained."""
+    """As on a worker that has other packages than the driver; the trained network is kept."""
     monkeypatch.setattr(autoattack, "installed", lambda: None)
     recipe = pgd_at(**QUICK | {"lambdas": ()})
-    what = Measurement(attack="autoattack", epsilon=0.1, step=0.025, lambdas=(recipe.lam,), test_images=4)
-    trial = Trial(recipe=recipe, measurements=(what,), source="digits")
-    assert rows(trial, tmp_path)[-1]["failed"].startswith("autoattack needs a package")
+    measurement = Measurement(attack="autoattack", epsilon=0.1, step=0.025, lambdas=(recipe.lam,), test_images=4)
+    trial = Trial(recipe=recipe, measurements=(measurement,), source="digits")
+    assert run_to_end(trial, tmp_path)[-1]["failed"].startswith("autoattack needs a package")
     assert "pip install" in read_failure(tmp_path) and (tmp_path / "weights.safetensors").exists()

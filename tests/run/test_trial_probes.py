@@ -1,4 +1,4 @@
-"""Trials of slimmable networks, and every probe: killed, gone on with, and asked for later."""
+"""Trials of slimmable networks and of every probe: interrupted and resumed, and probes added later."""
 
 import json
 from pathlib import Path
@@ -21,19 +21,19 @@ CPU = torch.device("cpu")
 QUICK = {"epochs": 2, "attack_steps": 1, "lambdas": (0.0, 1.0)}
 
 
-def rows(trial: Trial, directory: Path) -> list[dict]:
+def run_to_end(trial: Trial, directory: Path) -> list[dict]:
     return list(run_trial(trial, directory, directory, CPU, {}))
 
 
 def all_probes(recipe: Recipe) -> Trial:
-    """A trial that is asked for everything at every width."""
-    what = []
+    """A trial with every probe that needs no other network, at every width."""
+    measurements = []
     for width in recipe.widths or (1.0,):
         images = {"lambdas": recipe.lambdas or (recipe.lam,), "test_images": 20, "width": width}
-        what.append(Measurement(epsilon=0.1, step=0.025, **images))
-        what.append(Measurement(probe="saliency", images=(0, 3), **images))
-        what += [Measurement(probe=probe, width=width) for probe in ("bn_statistics", "cost")]
-    return Trial(recipe=recipe, measurements=tuple(what), source="digits")
+        measurements.append(Measurement(epsilon=0.1, step=0.025, **images))
+        measurements.append(Measurement(probe="saliency", images=(0, 3), **images))
+        measurements += [Measurement(probe=probe, width=width) for probe in ("bn_statistics", "cost")]
+    return Trial(recipe=recipe, measurements=tuple(measurements), source="digits")
 
 
 SLIMMABLE = {
@@ -43,59 +43,59 @@ SLIMMABLE = {
 
 
 @pytest.mark.parametrize("recipe", SLIMMABLE.values(), ids=SLIMMABLE)
-def test_a_slimmable_trial_that_was_killed_ends_as_if_it_had_not_been(recipe, tmp_path):
+def test_an_interrupted_slimmable_trial_ends_like_an_uninterrupted_one(recipe, tmp_path):
     trial = all_probes(recipe)
-    disturbed, undisturbed = tmp_path / "disturbed", tmp_path / "undisturbed"
-    for stop in ("epoch", "branch"):  # after its first epoch, and then while it is measured
-        for row in run_trial(trial, disturbed, tmp_path, CPU, {}):
+    interrupted, uninterrupted = tmp_path / "interrupted", tmp_path / "uninterrupted"
+    for stop in ("epoch", "branch"):  # after the first epoch, and then while measuring
+        for row in run_trial(trial, interrupted, tmp_path, CPU, {}):
             if stop in row:
                 break
-    assert not (disturbed / "checkpoint").exists() and is_unfinished(trial, disturbed)
-    rows(trial, disturbed)
-    rows(trial, undisturbed)
-    weights = [(directory / "weights.safetensors").read_bytes() for directory in (disturbed, undisturbed)]
+    assert not (interrupted / "checkpoint").exists() and is_unfinished(trial, interrupted)
+    run_to_end(trial, interrupted)
+    run_to_end(trial, uninterrupted)
+    weights = [(directory / "weights.safetensors").read_bytes() for directory in (interrupted, uninterrupted)]
     assert weights[0] == weights[1]
-    found, expected = (measured_in(directory) for directory in (disturbed, undisturbed))
-    assert found == expected and found.keys() == {what.key for what in trial.measurements}
-    maps = {path.name: path.read_bytes() for path in disturbed.glob("saliency-*.safetensors")}
+    resumed, expected = (measured_rows(directory) for directory in (interrupted, uninterrupted))
+    assert resumed == expected and resumed.keys() == {measurement.key for measurement in trial.measurements}
+    maps = {path.name: path.read_bytes() for path in interrupted.glob("saliency-*.safetensors")}
     assert len(maps) == 2
-    assert maps == {path.name: path.read_bytes() for path in undisturbed.glob("saliency-*.safetensors")}
+    assert maps == {path.name: path.read_bytes() for path in uninterrupted.glob("saliency-*.safetensors")}
 
 
-def measured_in(directory: Path) -> dict[str, list[dict]]:
-    """The rows of each measurement but for their times."""
-    found = read_results(directory)["measurements"]
+def measured_rows(directory: Path) -> dict[str, list[dict]]:
+    """{measurement key: its rows without their times}."""
     return {
-        key: [{name: value for name, value in row.items() if name != "milliseconds"} for row in one["rows"]]
-        for key, one in found.items()
+        key: [{name: value for name, value in row.items() if name != "milliseconds"} for row in entry["rows"]]
+        for key, entry in read_results(directory)["measurements"].items()
     }
 
 
 def test_every_probe_s_rows_say_their_width_and_pass_through_json(tmp_path):
     trial = all_probes(SLIMMABLE["oats"])
-    found = rows(trial, tmp_path)[2:]  # after the two epochs
+    rows = run_to_end(trial, tmp_path)[2:]  # after the two epochs
     written = read_results(tmp_path)["measurements"]
-    assert found == [correct_bits.without(row) for what in trial.measurements for row in written[what.key]["rows"]]
-    for what in trial.measurements:
-        assert written[what.key]["measurement"] == json.loads(json.dumps(what.model_dump(mode="json")))
-        number = {"accuracy": 2, "saliency": 2, "bn_statistics": 2, "cost": 1}[what.probe]
-        assert [row["width"] for row in written[what.key]["rows"]] == [what.width] * number
+    assert rows == [correct_bits.without(row) for m in trial.measurements for row in written[m.key]["rows"]]
+    for measurement in trial.measurements:
+        entry = written[measurement.key]
+        assert entry["measurement"] == json.loads(json.dumps(measurement.model_dump(mode="json")))
+        number = {"accuracy": 2, "saliency": 2, "bn_statistics": 2, "cost": 1}[measurement.probe]
+        assert [row["width"] for row in entry["rows"]] == [measurement.width] * number
 
 
-def test_a_probe_asked_for_later_trains_nothing(tmp_path, monkeypatch):
+def test_a_probe_added_later_trains_nothing(tmp_path, monkeypatch):
     trial = all_probes(oat(**QUICK))
     first = trial.model_copy(update={"measurements": trial.measurements[:1]})
-    assert len(rows(first, tmp_path)) == 2 + 2
+    assert len(run_to_end(first, tmp_path)) == 2 + 2
     monkeypatch.setattr(trial_module, "train", None)
-    assert len(rows(trial, tmp_path)) == 2 + 2 + 1  # saliency, statistics, cost
+    assert len(run_to_end(trial, tmp_path)) == 2 + 2 + 1  # saliency, statistics, cost
     assert not is_unfinished(trial, tmp_path)
 
 
 def test_a_probe_sees_the_selected_network(tmp_path):
-    """Not the last epoch's, nor an untrained one."""
+    """Neither the last epoch's network nor an untrained one."""
     trial = all_probes(oat(**QUICK))
-    rows(trial, tmp_path)
+    run_to_end(trial, tmp_path)
     weights = load_file(tmp_path / "weights.safetensors")
-    statistics = next(what for what in trial.measurements if what.probe == "bn_statistics")
-    for row in measured_in(tmp_path)[statistics.key]:
+    statistics = next(m for m in trial.measurements if m.probe == "bn_statistics")
+    for row in measured_rows(tmp_path)[statistics.key]:
         assert row["mean"] == pytest.approx(weights[f"{row['layer']}.bn_{row['branch']}.running_mean"].tolist())

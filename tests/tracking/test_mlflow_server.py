@@ -1,4 +1,4 @@
-"""MLflow's pages, looked at in a browser."""
+"""`bench ui`: MLflow's pages in a browser, and its errors."""
 
 import shutil
 import signal
@@ -15,13 +15,12 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    """`bench ui` on two finished networks: (its address, the first experiment's link as it printed it)."""
+    """`bench ui` on a finished run: (its address, the experiment's link as it printed it)."""
     runs = tmp_path_factory.mktemp("ui") / "runs"
-    words = ("--seeds", 1, "--set", "epochs=1", "--set", "lam=1", "--only", "cifar10")
     suite = runs.parent / "one.yaml"
     text = "suite: one\nabout: x\nexperiments:\n  cifar10:\n    figures: [fig4]\n    dataset: cifar10\n    networks:\n"
     suite.write_text(text + "      - {method: oat, norm: dual, lambdas: S1, encoding: ro-128}\n    measure: [{}]\n")
-    done = bench("run", suite, *words[:4], "--runs", runs)
+    done = bench("run", suite, "--seeds", 1, "--set", "epochs=1", "--runs", runs)
     assert done.returncode == 0, done.stderr
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -41,7 +40,7 @@ def answers(url: str) -> bool:
 
 
 @pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed (make browser, as root)")
-def test_the_lambda_curves_are_seen(server):
+def test_the_lambda_curves_are_drawn(server):
     from playwright.sync_api import sync_playwright
 
     _, link = server
@@ -70,7 +69,7 @@ def test_the_server_serves_the_drawn_figure(server):
         assert file.read(8) == b"\x89PNG\r\n\x1a\n"
 
 
-def test_a_taken_port_is_one_line(server, tmp_path):
+def test_a_port_in_use_is_one_line(server, tmp_path):
     address, _ = server
     (tmp_path / "mlflow.db").touch()
     done = bench("ui", "--runs", tmp_path, "--port", address.rsplit(":", 1)[1])

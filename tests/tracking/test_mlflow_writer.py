@@ -1,4 +1,4 @@
-"""MLflow's index of trials' directories, on a real store; the directories are written by hand."""
+"""MLflow's index of trials' directories, on a real store; the directories are written by the tests."""
 
 import json
 
@@ -17,12 +17,12 @@ ACCURACY = {"probe": "accuracy", "few_images": False}
 @pytest.fixture
 def runs(tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    finish(tmp_path / "runs", correct=40)
+    write_trial(tmp_path / "runs", correct=40)
     return tmp_path / "runs"
 
 
-def finish(runs, correct: int, epochs: int = 2) -> None:
-    """The directory of a finished trial that measured `correct` of 100 under attack."""
+def write_trial(runs, correct: int, epochs: int = 2) -> None:
+    """Write the directory of a finished trial that classifies `correct` of 100 images under attack."""
     directory = runs / "trials" / RECIPE.key
     directory.mkdir(parents=True)
     write_json(directory / "recipe.json", RECIPE.model_dump(mode="json"))
@@ -65,8 +65,8 @@ def test_indexing_twice_changes_nothing(runs):
     assert [m.step for m in client.get_metric_history(run.info.run_id, "train/loss")] == [1, 2]
 
 
-def add(runs, key: str, measurement: dict, *rows: dict) -> None:
-    """One more measurement of the network, in its results.json."""
+def add_measurement(runs, key: str, measurement: dict, *rows: dict) -> None:
+    """Add a measurement to the trial's results.json."""
     path = runs / "trials" / RECIPE.key / "results.json"
     results = json.loads(path.read_text())
     results["measurements"][key] = {"measurement": measurement, "rows": list(rows)}
@@ -74,18 +74,18 @@ def add(runs, key: str, measurement: dict, *rows: dict) -> None:
 
 
 def metrics(runs) -> dict[str, list[tuple[int, float]]]:
-    """{metric: its (step, value) pairs} of the one run."""
+    """{metric: its (step, value) pairs} of the only run."""
     client, (run,) = writer(runs).client, mlflow_runs(runs)
     return {
         name: [(m.step, m.value) for m in client.get_metric_history(run.info.run_id, name)] for name in run.data.metrics
     }
 
 
-def test_each_attack_and_width_is_a_metric_of_its_own(runs):
-    """SA, which every attack counts again, stays one curve."""
+def test_each_attack_and_width_has_its_own_metric(runs):
+    """SA, which every attack measures again, stays one curve."""
     row = {"lam": 0.4, "width": 1.0, "attack": "pgd20", "n": 100, "clean_correct": 90, "robust_correct": 30}
-    add(runs, "m2", ACCURACY, row)
-    add(runs, "m3", ACCURACY, row | {"attack": "pgd7", "width": 0.5, "robust_correct": 20})
+    add_measurement(runs, "m2", ACCURACY, row)
+    add_measurement(runs, "m3", ACCURACY, row | {"attack": "pgd7", "width": 0.5, "robust_correct": 20})
     writer(runs).index_trial(RECIPE, TAGS)
     logged = metrics(runs)
     assert (
@@ -94,14 +94,14 @@ def test_each_attack_and_width_is_a_metric_of_its_own(runs):
     assert set(logged["SA"]) == {(400, 90)} and logged["SA.w0.5"] == [(400, 90)]
 
 
-def test_probes_have_metrics_where_they_have_a_number(runs):
+def test_probes_with_scalar_results_have_metrics(runs):
     writer(runs).index_trial(RECIPE, TAGS)
     row = {"lam": 0.4, "width": 0.5, "n": 100, "alignment": 1.5, "alignment_sd": 0.1, "file": "saliency-x.safetensors"}
-    add(runs, "m2", {"probe": "saliency"}, row)
+    add_measurement(runs, "m2", {"probe": "saliency"}, row)
     row = {"width": 1.0, "macs": 1000, "film_macs": 10, "parameters": 50, "milliseconds": 2.5, "batch": 64}
-    add(runs, "m3", {"probe": "cost"}, row | {"threads": 1, "device": "cpu"})
+    add_measurement(runs, "m3", {"probe": "cost"}, row | {"threads": 1, "device": "cpu"})
     row = {"lam": 0.4, "branch": "a", "width": 1.0, "layer": "norm_last", "mean": [0.0], "var": [1.0]}
-    add(runs, "m4", {"probe": "bn_statistics"}, row)
+    add_measurement(runs, "m4", {"probe": "bn_statistics"}, row)
     directory = runs / "trials" / RECIPE.key
     (directory / "saliency-x.safetensors").write_bytes(b"maps")
     before = metrics(runs)
@@ -118,19 +118,19 @@ def test_probes_have_metrics_where_they_have_a_number(runs):
     assert is_indexed(runs, RECIPE.key, TAGS)
 
 
-def test_a_network_that_was_trained_again_is_not_shown_with_its_old_numbers(runs):
+def test_a_network_trained_again_replaces_its_old_numbers(runs):
     import shutil
 
     writer(runs).index_trial(RECIPE, TAGS)
     shutil.rmtree(runs / "trials")
-    finish(runs, correct=55)
+    write_trial(runs, correct=55)
     assert not is_indexed(runs, RECIPE.key, TAGS)
     writer(runs).index_trial(RECIPE, TAGS)
     (run,) = mlflow_runs(runs)
     assert run.data.metrics["RA.pgd7"] == 55
 
 
-def test_another_figure_that_uses_a_cached_network_is_in_its_tags(runs):
+def test_a_further_figure_of_a_cached_network_is_added_to_its_tags(runs):
     writer(runs).index_trial(RECIPE, TAGS)
     more = TAGS | {"figure": "fig4 fig7", "suite": "attacks frontiers"}
     assert not is_indexed(runs, RECIPE.key, more)
@@ -139,7 +139,7 @@ def test_another_figure_that_uses_a_cached_network_is_in_its_tags(runs):
     assert run.data.tags["figure"] == "fig4 fig7" and is_indexed(runs, RECIPE.key, more)
 
 
-def test_a_trial_that_came_before_its_suite_moves_to_the_suite_s_experiment(runs):
+def test_a_trial_indexed_before_its_suite_moves_to_the_suite_s_experiment(runs):
     writer(runs).index_trial(RECIPE, UNPLANNED)
     writer(runs).index_trial(RECIPE, TAGS)
     (run,) = mlflow_runs(runs)
@@ -148,7 +148,7 @@ def test_a_trial_that_came_before_its_suite_moves_to_the_suite_s_experiment(runs
     assert len(mlflow_runs(runs)) == 1 and mlflow_runs(runs)[0].info.experiment_id == run.info.experiment_id
 
 
-def test_an_experiment_deleted_in_the_pages_comes_back(runs):
+def test_an_experiment_deleted_in_mlflow_s_pages_is_restored(runs):
     writer(runs).index_trial(RECIPE, TAGS)
     (run,) = mlflow_runs(runs)
     writer(runs).client.delete_experiment(run.info.experiment_id)
@@ -156,7 +156,7 @@ def test_an_experiment_deleted_in_the_pages_comes_back(runs):
     assert len(mlflow_runs(runs)) == 1
 
 
-def test_a_figure_drawn_anew_does_not_change_the_logged_one(runs, tmp_path):
+def test_redrawing_a_figure_does_not_change_the_logged_one(runs, tmp_path):
     figure = tmp_path / "fig4.png"
     figure.write_bytes(b"laptop's")
     writer(runs).log_report("digits", "laptop", [figure])
@@ -165,14 +165,14 @@ def test_a_figure_drawn_anew_does_not_change_the_logged_one(runs, tmp_path):
     assert logged.read_bytes() == b"laptop's"
 
 
-def test_reconcile_closes_what_a_killed_driver_left(runs):
+def test_runs_of_a_killed_driver_are_closed(runs):
     writer(runs).open_run(RECIPE, TAGS)
     assert [run.info.status for run in mlflow_runs(runs)] == ["RUNNING"]
     assert writer(runs).close_abandoned_runs() == 1
     assert [run.info.status for run in mlflow_runs(runs)] == ["KILLED"]
 
 
-def test_reconcile_leaves_what_has_finished_since_it_was_read(runs):
+def test_runs_finished_since_they_were_read_are_not_closed_again(runs):
     first_writer = writer(runs)
     first_writer.open_run(RECIPE, TAGS)
     writer(runs).index_trial(RECIPE, TAGS)
@@ -187,8 +187,8 @@ def test_a_store_that_cannot_be_reached_is_one_line(runs, monkeypatch):
     assert "\n" not in str(error.value)
 
 
-def test_some_test_images_are_another_metric_than_all():
-    """Or the same chart would show SA of 64 images on top of SA of all."""
+def test_measurements_on_few_images_have_metrics_of_their_own():
+    """Otherwise one chart would show SA of 64 images on top of SA of all."""
     from bench.tracking.mlflow_metrics import measurement_metrics
 
     row = {"lam": 0.3, "width": 1.0, "attack": "pgd7", "n": 64, "clean_correct": 48, "robust_correct": 32}
