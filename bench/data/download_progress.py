@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
+from bench.human_units import format_bytes, format_duration
+
 LINE_INTERVAL = 10.0  # seconds between plain lines: often enough to see progress, seldom enough for a log
 
 
@@ -45,8 +47,8 @@ def _progress_lines(console: Console, label: str, start: int, total: int) -> Cal
             return
         last_time = now
         speed = received / max(now - start_time, 1e-3)
-        seconds_left = (total - start - received) / speed
-        megabytes = f"{(start + received) / 1e6:.1f} of {total / 1e6:.1f} MB"
-        print_line(console, f"{label}: {megabytes}, {speed / 1e6:.2f} MB/s, {seconds_left:.0f} s left")
+        time_left = format_duration((total - start - received) / speed)
+        progress = f"{format_bytes(start + received)} of {format_bytes(total)}"
+        print_line(console, f"{label}: {progress}, {format_bytes(speed)}/s, {time_left} left")
 
     return advance

@@ -32,13 +32,6 @@ def epsilon(value: float) -> str:
     return f"{levels:.0f}/255" if abs(levels - round(levels)) < 1e-6 else f"{value:g}"
 
 
-def duration(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, hours = seconds / 60, seconds / 3600
-    return f"{minutes:.1f} min" if hours < 1 else f"{hours:.1f} h"
-
-
 def listing(words) -> str:
     """a, b, and c."""
     words = [str(word) for word in words]

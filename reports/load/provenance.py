@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from bench.human_units import format_duration
 from reports.load import formatting, results
 from reports.load.results import Panel, View
 
@@ -26,8 +27,8 @@ def describe(view: View, out: Path) -> dict:
         "software": tally(f"torch {t.torch}, Python {t.python}" for t in known(done, "torch")),
         "data": tally(f"{name}, content hash {h[:12]}…" for name, h in data(view)),
         "macs": macs(done),
-        "training": formatting.duration(done.train_seconds.sum()),
-        "measuring": formatting.duration(done.measure_seconds.sum()),
+        "training": format_duration(done.train_seconds.sum()),
+        "measuring": format_duration(done.measure_seconds.sum()),
         "from": min((t.started[:10] for t in known(done, "started")), default=""),
         "to": max((t.finished[:10] for t in known(done, "finished")), default=""),
         "panels": [
@@ -115,7 +116,7 @@ def networks(panel: Panel, runs: Path, out: Path) -> list[dict]:
             "drawn": bool(t.drawn),
             "score": f"{t.heldout:.4f}" if pd.notna(t.heldout) else "–",
             "epoch": " of ".join(f"{int(epoch)}" for epoch in (t.epoch, t.epochs) if pd.notna(epoch)) or "–",
-            "time": formatting.duration(t.train_seconds + t.measure_seconds),
+            "time": format_duration(t.train_seconds + t.measure_seconds),
             "macs": f"{t.macs_training:.2e}" if pd.notna(t.macs_training) else "–",
             "url": t.url,
             "href": f"{trials}/{t.key}" if trials else None,

@@ -93,7 +93,7 @@ def test_a_file_is_downloaded_once(tmp_path, server, console, monkeypatch):
     assert server.requests == [("good", None)]
     output = console.file.getvalue()
     assert f"{FILE}: MD5 correct" in output and f"{FILE} exists, MD5 correct" in output
-    assert "1.0 of 1.0 MB" in output and "MB/s, 0 s left" in output  # plain lines without a terminal
+    assert "1.0 MB of 1.0 MB" in output and "B/s, 0.0 s left" in output  # plain lines without a terminal
 
 
 def test_a_cut_connection_is_resumed(tmp_path, server, console, monkeypatch):
