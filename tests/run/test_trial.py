@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ import torch
 from bench.attacks import autoattack
 from bench.attacks.pgd import pgd
 from bench.data import DataError
-from bench.engines import cpu
+from bench.engines.eager import EagerEngine
 from bench.measures import correct_bits
 from bench.measures.cost import cost
 from bench.run import trial as trial_module
@@ -197,7 +198,8 @@ def test_sa_and_ra_come_from_their_own_weights(tmp_path, monkeypatch):
     fields = ("clean_correct", "robust_correct", "clean_hits", "robust_hits")
     monkeypatch.setattr(trial_module, "accuracy", lambda *_: dict(zip(fields, counts[loaded[-1]], strict=True)))
     recipe = oat(protocol=Protocol(selection="each"))
-    row = trial_module.accuracy_of_selected_weights(None, recipe, tmp_path, None, Measurement(probe="cost"), 0.9)
+    engine, measurement = SimpleNamespace(net=None), Measurement(probe="cost")
+    row = trial_module.accuracy_of_selected_weights(engine, recipe, tmp_path, None, measurement, 0.9)
     assert row == {"clean_correct": 20, "robust_correct": 9, "clean_hits": "c1", "robust_hits": "r2"}
 
 
@@ -205,13 +207,12 @@ def test_a_network_trained_in_bf16_is_reported_in_fp32(tmp_path, monkeypatch):
     types = set()
     accuracy = trial_module.accuracy
 
-    def recording_accuracy(net, *rest):
-        hook = net.head.register_forward_hook(lambda layer, inputs, output: types.add(output.dtype))
-        with cpu.without():  # layer by layer, so that the hook is called
-            accuracy(net, *rest)
+    def recording_accuracy(engine, *rest):
+        hook = engine.net.head.register_forward_hook(lambda layer, inputs, output: types.add(output.dtype))
+        accuracy(EagerEngine(engine.net), *rest)  # eager, so that the hook is called
         hook.remove()
-        row = accuracy(net, *rest)
-        types.update(tape.dtype for tape in net.lists.get("tapes", []))
+        row = accuracy(engine, *rest)
+        types.update(plan.dtype for plan in getattr(engine, "plans", ()))
         return row
 
     monkeypatch.setattr(trial_module, "accuracy", recording_accuracy)
