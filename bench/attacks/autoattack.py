@@ -1,8 +1,8 @@
-"""AutoAttack, standard version, L∞ (Croce & Hein, ICML 2020), by somebody else's hand: its authors' package where that
-is importable, else the Adversarial Robustness Toolbox (ART). docs/attacks.md says how the two differ.
+"""AutoAttack, standard version, L∞ (Croce & Hein, ICML 2020), by its authors' package where that is importable, else by
+the Adversarial Robustness Toolbox (ART). docs/attacks.md compares the two.
 
 The standard version is APGD on the cross-entropy, APGD on the targeted DLR loss, FAB-T and Square, each on the images
-that withstood the ones before. ART has no FAB: its own AutoAttack has DeepFool in that place, and so has ours by ART.
+that withstood the previous ones. ART has no FAB; DeepFool takes its place, as in ART's own AutoAttack.
 """
 
 import contextlib
@@ -25,23 +25,23 @@ from bench.spec.autoattack_packages import (
 
 
 def autoattack(logits, x: Tensor, y: Tensor, epsilon, step, steps, rng, start, loss) -> Tensor:
-    """x_adv like x: misclassified where one of the four attacks succeeded, and else x itself.
+    """Return x_adv like x: a misclassified image where one of the four attacks succeeded, else x itself.
 
-    `step`, `steps`, `start` and `loss` are the standard version's own. The attacks draw from global generators, which
-    are seeded by `rng` and put back. Raises Unavailable.
+    `step`, `steps`, `start` and `loss` are not used: the standard version fixes them. The attacks draw from global
+    generators, which are seeded by `rng` and restored. Raises Unavailable where no package is importable.
     """
     name = installed()
     if not name:
         raise Unavailable(REMEDY)
     seed = int(torch.randint(2**31, (1,), generator=rng, device=rng.device))
     run, network = {OWN: by_own_package, ART: by_art}[name], Network(logits).eval()
-    with torch.random.fork_rng(), contextlib.redirect_stdout(sys.stderr):  # stdout is for rows of results
+    with torch.random.fork_rng(), contextlib.redirect_stdout(sys.stderr):  # stdout carries rows of results alone
         adv = run(network, x, y, float(epsilon), seed)
-    return adv.to(x).clamp((x - epsilon).clamp_(min=0), (x + epsilon).clamp_(max=1))  # off the ball by rounding
+    return adv.to(x).clamp((x - epsilon).clamp_(min=0), (x + epsilon).clamp_(max=1))  # rounding may leave the ball
 
 
 class Network(nn.Module):
-    """`logits` as the module that both packages take. Of a backward pass, the weights get no gradient."""
+    """`logits` as an nn.Module, which both packages need. A backward pass gives the weights no gradient."""
 
     def __init__(self, logits):
         super().__init__()
@@ -50,13 +50,13 @@ class Network(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = x.contiguous(memory_format=torch.channels_last)
         if x.requires_grad and torch.is_grad_enabled():
-            return ToImages.apply(x, self.logits)
+            return GradientToImages.apply(x, self.logits)
         with torch.no_grad():
             return self.logits(x)
 
 
-class ToImages(torch.autograd.Function):
-    """Logits whose backward pass ends at the images, and leaves no `.grad` in the network that is measured."""
+class GradientToImages(torch.autograd.Function):
+    """Logits whose backward pass ends at the images and leaves no `.grad` in the network."""
 
     @staticmethod
     def forward(ctx, x: Tensor, logits) -> Tensor:
@@ -71,6 +71,7 @@ class ToImages(torch.autograd.Function):
 
 
 def by_own_package(network: Network, x: Tensor, y: Tensor, epsilon: float, seed: int) -> Tensor:
+    """Attack by the package of AutoAttack's authors."""
     from autoattack import AutoAttack
 
     with torch.no_grad():
@@ -84,6 +85,6 @@ def by_own_package(network: Network, x: Tensor, y: Tensor, epsilon: float, seed:
 
 
 def by_art(network: Network, x: Tensor, y: Tensor, epsilon: float, seed: int) -> Tensor:
-    from bench.attacks.autoattack_art import standard  # which imports ART, a matter of seconds
+    from bench.attacks.autoattack_art import standard  # here: importing ART takes seconds
 
     return standard(network, x, y, epsilon, seed, STEPS, TARGETS, QUERIES)

@@ -1,7 +1,7 @@
-"""AutoAttack's standard version from ART's attacks. What ART itself calls AutoAttack is another by default (five
-restarts, no targets, steps of 0.1), and its class imports a package that ART does not ask for.
+"""AutoAttack's standard version, composed of ART's attacks.
 
-To be imported only where ART is to be used.
+ART's own AutoAttack has other defaults (five restarts, no targets, steps of 0.1), and its class imports a package that
+ART does not require. Import this module only where ART is used: that takes seconds.
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 
 def standard(network: nn.Module, x: Tensor, y: Tensor, epsilon, seed, steps: int, targets: int, queries: int) -> Tensor:
-    """x_adv (N, C, H, W) of images and labels, as AutoAttack's standard version makes it where ART can follow."""
+    """Attack images x (N, C, H, W) with labels y by AutoAttack's standard version, as far as ART has its attacks."""
     with torch.no_grad():
         classes = network(x[:1]).shape[1]
 
@@ -22,7 +22,7 @@ def standard(network: nn.Module, x: Tensor, y: Tensor, epsilon, seed, steps: int
         return Classifier(network, loss, shape, classes, clip_values=(0.0, 1.0), device_type=device)
 
     plain, marked, batch = classifier(nn.CrossEntropyLoss()), classifier(TargetedDLR()), len(x)
-    marked._reduce_labels = marked._int_labels = marked._probability_labels = False  # the loss wants rows as they are
+    marked._reduce_labels = marked._int_labels = marked._probability_labels = False  # the loss needs the rows unchanged
     linf = {"norm": np.inf, "eps": epsilon, "batch_size": batch, "verbose": False}
     apgd = linf | {"eps_step": 2 * epsilon, "max_iter": steps, "nb_random_init": 1}
     attacks = [AutoProjectedGradientDescent(plain, loss_type="cross_entropy", **apgd)]
@@ -43,25 +43,26 @@ def standard(network: nn.Module, x: Tensor, y: Tensor, epsilon, seed, steps: int
 
 
 class Classifier(PyTorchClassifier):
-    """ART's, but for predictions in one batch: a data loader each time takes longer than a small network does, and
-    Square asks 15,000 times."""
+    """ART's classifier with predictions in one batch. ART makes a data loader for each prediction, which takes longer
+    than a small network does, and Square predicts up to 15,000 times."""
 
-    def predict(self, x: np.ndarray, *rest, **named) -> np.ndarray:
+    def predict(self, x: np.ndarray, *args, **kwargs) -> np.ndarray:
         with torch.no_grad():
             return self._model(torch.from_numpy(x).to(self._device))[-1].cpu().numpy()
 
 
 class Targeted(AutoProjectedGradientDescent):
-    """APGD-T: towards the class that is `rank`th likeliest on the clean image. ART's own targets need another loss."""
+    """APGD-T: towards the class of rank `rank` by likelihood on the clean image. ART's own targeting needs another
+    loss."""
 
     def __init__(self, estimator: PyTorchClassifier, rank: int, **fields):
         super().__init__(estimator, loss_type=None, **fields)
         self.rank = rank
 
-    def generate(self, x: np.ndarray, y: np.ndarray, **rest) -> np.ndarray:
-        """y: (N, classes), 1 at the right class. The loss finds the target where a ½ is put beside it."""
+    def generate(self, x: np.ndarray, y: np.ndarray, **kwargs) -> np.ndarray:
+        """y: (N, classes), 1 at the right class. TargetedDLR recognises the target by a ½ at its class."""
         target = self.estimator.predict(x, batch_size=self.batch_size).argsort(axis=1)[:, -self.rank]
-        return super().generate(x, y + 0.5 * np.eye(y.shape[1], dtype=np.float32)[target], **rest)
+        return super().generate(x, y + 0.5 * np.eye(y.shape[1], dtype=np.float32)[target], **kwargs)
 
 
 class TargetedDLR(nn.modules.loss._Loss):
@@ -72,7 +73,7 @@ class TargetedDLR(nn.modules.loss._Loss):
         """outputs, marks: (N, classes); the largest mark is the right class's, the next one the target's."""
         right, target = outputs.gather(1, marks.topk(2, dim=1).indices).T
         ordered = outputs.sort(dim=1, descending=True).values
-        found = target - right
+        loss = target - right
         if outputs.shape[1] > 3:
-            found = found / (ordered[:, 0] - (ordered[:, 2] + ordered[:, 3]) / 2 + 1e-12)
-        return found if self.reduction == "none" else found.mean()
+            loss = loss / (ordered[:, 0] - (ordered[:, 2] + ordered[:, 3]) / 2 + 1e-12)
+        return loss if self.reduction == "none" else loss.mean()

@@ -1,6 +1,6 @@
-"""The attack that a measurement asks for, with all that it changes: steps, start, restarts, targets.
+"""Build the attack of a measurement, with the options that the measurement changes: steps, start, restarts, targets.
 
-An attack's function takes (logits, x, y, epsilon, step, steps, rng, start, loss), see `gradient`.
+An attack is a function of (logits, x, y, epsilon, step, steps, rng, start, loss): see bench/attacks/pgd.py.
 """
 
 import hashlib
@@ -13,68 +13,75 @@ from bench.attacks.pgd import Logits, Loss, offset
 from bench.spec.measurement import Measurement
 from bench.spec.registry import Attack, load, lookup, resolve
 
-Try = Callable[[Tensor, Tensor], Tensor]  # the images still robust (K, C, H, W), their places in the batch (K,) → x_adv
+Attempt = Callable[[Tensor, Tensor], Tensor]  # robust images (K, C, H, W), their indices in the batch (K,) → x_adv
 
 
-def attack_of(what: Measurement) -> Callable[[Logits, Tensor, Tensor, torch.Generator], Tensor]:
-    """The attack that a measurement asks for: (logits, x, y, rng) → x_adv. ValueError where it knows no such change."""
-    attack = lookup(Attack, what.attack)
-    objection = attack.objection(what)
+def attack_of(measurement: Measurement) -> Callable[[Logits, Tensor, Tensor, torch.Generator], Tensor]:
+    """Build the attack of a measurement: (logits, x, y, rng) → x_adv. Raises ValueError for an option that the attack
+    does not take."""
+    attack = lookup(Attack, measurement.attack)
+    objection = attack.objection(measurement)
     if objection:
         raise ValueError(objection)
     function, loss = resolve(attack), load(attack.loss)
-    budget = {"epsilon": what.epsilon, "step": what.step, "steps": what.steps or attack.steps}
-    start, loss = what.start or attack.start, away(loss) if what.targeted else loss
+    budget = {"epsilon": measurement.epsilon, "step": measurement.step, "steps": measurement.steps or attack.steps}
+    start, loss = measurement.start or attack.start, away(loss) if measurement.targeted else loss
 
-    def tries(logits: Logits, x: Tensor, y: Tensor, rng: torch.Generator) -> Iterator[Try]:
-        """Starts are drawn for all images, so that none depends on how the network did on another image. (Square's
-        squares, after the first try, are of the images that are left.)"""
-        towards = wrong_classes(logits, x, y) if what.targeted else [y]
-        for draws in [restarted(rng, i) for i in range(what.restarts)]:
-            own = [restarted(draws, j) for j in range(len(towards))]  # Square draws within a try that may not be made
-            for aim, within in zip(towards, own, strict=True):
-                begin = offset(x, what.epsilon, draws) if start == "uniform" else start
+    def attempts(logits: Logits, x: Tensor, y: Tensor, rng: torch.Generator) -> Iterator[Attempt]:
+        """Yield an attempt per restart and target. Starts are drawn for all images, so that the start of one image does
+        not depend on which other images were fooled. (Square draws its squares for the remaining images alone, except
+        in the first attempt.)"""
+        labels = wrong_classes(logits, x, y) if measurement.targeted else [y]
+        for restart_rng in [restarted(rng, i) for i in range(measurement.restarts)]:
+            # made before the attempts, which may be skipped: Square draws within an attempt
+            attempt_rngs = [restarted(restart_rng, j) for j in range(len(labels))]
+            for label, attempt_rng in zip(labels, attempt_rngs, strict=True):
+                displacement = offset(x, measurement.epsilon, restart_rng) if start == "uniform" else start
 
-                def once(part: Tensor, left: Tensor, within=within, aim=aim, begin=begin) -> Tensor:
-                    where = begin[left] if torch.is_tensor(begin) else begin
-                    return function(logits, part, aim[left], rng=within, start=where, loss=loss, **budget)
+                def attempt(
+                    images: Tensor, index: Tensor, rng=attempt_rng, label=label, displacement=displacement
+                ) -> Tensor:
+                    begin = displacement[index] if torch.is_tensor(displacement) else displacement
+                    return function(logits, images, label[index], rng=rng, start=begin, loss=loss, **budget)
 
-                yield once
+                yield attempt
 
     def run(logits: Logits, x: Tensor, y: Tensor, rng: torch.Generator) -> Tensor:
-        if what.restarts == 1 and not what.targeted:
+        if measurement.restarts == 1 and not measurement.targeted:
             return function(logits, x, y, rng=rng, start=start, loss=loss, **budget)
-        return first_to_fool(logits, x, y, tries(logits, x, y, rng))
+        return first_to_fool(logits, x, y, attempts(logits, x, y, rng))
 
     return run
 
 
-def first_to_fool(logits: Logits, x: Tensor, y: Tensor, tries: Iterable[Try]) -> Tensor:
-    """For each image the first try that the network gets wrong, or else the first of all. An image that has fallen is
-    not attacked again; the first try is of all images as they come, so that it is the same however many follow."""
-    left = torch.arange(len(y), device=y.device)
-    found = None
-    for attempt in tries:
-        if not len(left):
-            continue  # the next batch starts where it would have started
-        part = x if found is None else x[left].contiguous(memory_format=torch.channels_last)
-        adv = attempt(part, left)
+def first_to_fool(logits: Logits, x: Tensor, y: Tensor, attempts: Iterable[Attempt]) -> Tensor:
+    """Return for each image the adversarial image of the first attempt that fools the network, or else of the first
+    attempt. A fooled image is not attacked again. The first attempt attacks all images as they are, so that it does not
+    depend on the number of attempts."""
+    robust = torch.arange(len(y), device=y.device)
+    result = None
+    for attempt in attempts:
+        if not len(robust):
+            continue  # exhaust the iterator: it draws the starts, and the next batch draws after them
+        images = x if result is None else x[robust].contiguous(memory_format=torch.channels_last)
+        adv = attempt(images, robust)
         with torch.no_grad():
-            fooled = logits(adv).argmax(1) != y[left]
-        found = adv.clone() if found is None else found.index_copy_(0, left[fooled], adv[fooled])
-        left = left[~fooled]
-    return found
+            fooled = logits(adv).argmax(1) != y[robust]
+        result = adv.clone() if result is None else result.index_copy_(0, robust[fooled], adv[fooled])
+        robust = robust[~fooled]
+    return result
 
 
 def away(loss: Loss) -> Loss:
-    """The loss of an attack towards a target: increasing it makes the target likelier."""
+    """Negate a loss, for an attack towards a target class."""
     return lambda outputs, target: -loss(outputs, target)
 
 
 def restarted(rng: torch.Generator, restart: int) -> torch.Generator:
-    """The first start comes from `rng` itself; each later one from a generator of its own, seeded by the state that
-    `rng` has before a batch. So the starts of an image depend on the seed, the restart and its place in the test set;
-    the first is the same however many there are, and more of them never find less."""
+    """Return the generator of a restart: `rng` itself for the first, else a new one seeded by a hash of its state.
+
+    An image's starts thus depend on the seed, the restart and the image's place in the test set alone, the first start
+    does not depend on the number of restarts, and more restarts never leave more images robust."""
     if restart == 0:
         return rng
     digest = hashlib.sha256(rng.get_state().cpu().numpy().tobytes() + restart.to_bytes(4)).digest()
@@ -83,6 +90,6 @@ def restarted(rng: torch.Generator, restart: int) -> torch.Generator:
 
 @torch.no_grad()
 def wrong_classes(logits: Logits, x: Tensor, y: Tensor) -> Tensor:
-    """(classes - 1, N) every wrong class of each image, the likeliest first."""
+    """(classes - 1, N) wrong classes of each image, the likeliest first."""
     outputs = logits(x).float().scatter(1, y[:, None], float("inf"))
     return outputs.argsort(dim=1, descending=True)[:, 1:].T

@@ -1,6 +1,6 @@
-"""The state after an epoch, in one safetensors file that is replaced atomically: a kill leaves the old or the new one.
+"""Save and load the training state after an epoch, in one safetensors file that is replaced atomically.
 
-Nothing is pickled. All randomness of an epoch is seeded from (recipe seed, epoch), so no generator state is kept.
+Nothing is pickled. All randomness of an epoch is seeded from (recipe seed, epoch), so no generator state is saved.
 """
 
 import json
@@ -15,8 +15,8 @@ from bench.atomic_write import write_tensors
 
 @dataclass
 class State:
-    """`epoch` finished epochs; `best` maps a selection tag ("one", "SA@0.1", …) to {"score", "epoch"}; `weights` maps
-    it to the state dict of that epoch's network."""
+    """Training state. `epoch`: number of finished epochs. `best`: selection tag ("one", "SA@0.1", …) → {"score",
+    "epoch"}. `weights`: selection tag → state dict of that epoch's network."""
 
     epoch: int = 0
     best: dict[str, dict] = field(default_factory=dict)
@@ -24,10 +24,12 @@ class State:
 
 
 def snapshot(net: nn.Module) -> dict[str, Tensor]:
+    """Copy the state dict to the CPU."""
     return {name: value.detach().cpu().clone().contiguous() for name, value in net.state_dict().items()}
 
 
 def save(path: Path, net: nn.Module, optimiser: torch.optim.SGD, state: State) -> None:
+    """Write network, momentum and state."""
     tensors = {f"net/{name}": value for name, value in snapshot(net).items()}
     for name, parameter in net.named_parameters():
         momentum = optimiser.state[parameter].get("momentum_buffer")
@@ -40,7 +42,7 @@ def save(path: Path, net: nn.Module, optimiser: torch.optim.SGD, state: State) -
 
 
 def load(path: Path, net: nn.Module, optimiser: torch.optim.SGD) -> State:
-    """Restore network and optimiser in place. No file: the state before the first epoch."""
+    """Restore network and optimiser in place and return the state; the initial state where there is no file."""
     if not path.exists():
         return State()
     from safetensors import safe_open

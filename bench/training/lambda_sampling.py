@@ -9,9 +9,9 @@ from bench.spec.recipe import Recipe
 
 
 def sample(recipe: Recipe, n: int, rng: torch.Generator) -> tuple[Tensor, int]:
-    """(n,) λ on the CPU, its zeros first, and the number of zeros.
+    """Draw (n,) λ on the CPU, zeros first, and count the zeros.
 
-    Images are shuffled, so putting the zeros first changes no distribution; dual BN then splits a batch in one place.
+    Images are shuffled, so zeros first changes no distribution, and dual BN splits a batch in one place.
     """
     if recipe.method == "pgd_at":
         return torch.full((n,), recipe.lam), n * (recipe.lam == 0)
@@ -21,8 +21,7 @@ def sample(recipe: Recipe, n: int, rng: torch.Generator) -> tuple[Tensor, int]:
         lam = nonzero(recipe, values, n, rng)
         lam[:zeros] = 0
         return lam, zeros
-    chosen = torch.randint(len(values), (n,), generator=rng)
-    lam = values[chosen]
+    lam = values[torch.randint(len(values), (n,), generator=rng)]
     if recipe.lam_density != "set":
         lam = torch.where(lam == 0, lam, nonzero(recipe, values, n, rng))
     lam = torch.cat([lam[lam == 0], lam[lam != 0]])
@@ -30,8 +29,10 @@ def sample(recipe: Recipe, n: int, rng: torch.Generator) -> tuple[Tensor, int]:
 
 
 def nonzero(recipe: Recipe, values: Tensor, n: int, rng: torch.Generator) -> Tensor:
-    """(n,) λ in (0,1]: of the set, or continuous. λ=0 itself would never be drawn from [0,1] and BN_c never trained, so
-    it keeps the share that it has in the set (ledger row 20; a set without 0 gives it none)."""
+    """Draw (n,) λ in (0, 1], from the set or continuous.
+
+    A continuous density never draws λ=0, so BN_c would never be trained; λ=0 therefore keeps its share of the set
+    (ledger row 20), none where the set has no 0."""
     if recipe.lam_density == "set":
         return values[torch.randint(1, len(values), (n,), generator=rng)]
     uniform = 1 - torch.rand(n, generator=rng)  # in (0,1]

@@ -1,4 +1,4 @@
-"""The attacks that a measurement may ask for: their constraints, restarts, targets, and losses."""
+"""Attacks as measurements select them: constraints, restarts, targets and losses."""
 
 import pytest
 import torch
@@ -30,7 +30,7 @@ def conditioned(lam: float = 0.4, width: float = 1.0, precision: str = "fp32"):
     return logits
 
 
-def asked(attack="pgd7", epsilon=0.1, step=0.025, **fields):
+def measurement_of(attack="pgd7", epsilon=0.1, step=0.025, **fields):
     return Measurement(attack=attack, epsilon=epsilon, step=step, lambdas=(0.4,), **fields)
 
 
@@ -39,8 +39,8 @@ def guessed(logits, x):
     return logits(x).argmax(1)
 
 
-def attack(what, x, y, logits=None, seed=0):
-    return attack_of(what)(logits or conditioned(), x, y, seeded(seed))
+def attack(measurement, x, y, logits=None, seed=0):
+    return attack_of(measurement)(logits or conditioned(), x, y, seeded(seed))
 
 
 def test_the_attacks_are_the_paper_s():
@@ -54,14 +54,14 @@ def test_the_attacks_are_the_paper_s():
         "pgd50": ("pgd", 50, "uniform"),
         "cw50": ("pgd", 50, "uniform"),
     }
-    for name, said in expected.items():
+    for name, properties in expected.items():
         attack = ATTACKS[name]
-        assert (resolve(attack).__name__, attack.steps, attack.start) == said
+        assert (resolve(attack).__name__, attack.steps, attack.start) == properties
 
 
 @settings(max_examples=40, deadline=None)
 @given(
-    name=st.sampled_from(sorted(set(ATTACKS) - {"autoattack"})),  # tests/attacks/test_autoattack.py has that one
+    name=st.sampled_from(sorted(set(ATTACKS) - {"autoattack"})),  # tested in tests/attacks/test_autoattack.py
     epsilon=st.floats(1 / 512, 1),
     step=st.floats(1 / 512, 2),
     steps=st.sampled_from([None, 1, 2]),
@@ -82,8 +82,8 @@ def test_every_attack_stays_in_the_ball_and_the_image_range(
     fixed = ATTACKS[name].fixed
     steps = None if "steps" in fixed else steps or (20 if name == "square" else None)  # not its thousand queries
     start = None if "start" in fixed else start
-    what = asked(name, epsilon, step, steps=steps, start=start, restarts=restarts, targeted=targeted)
-    adv = attack(what, x, y, conditioned(lam, width, precision), seed)
+    measurement = measurement_of(name, epsilon, step, steps=steps, start=start, restarts=restarts, targeted=targeted)
+    adv = attack(measurement, x, y, conditioned(lam, width, precision), seed)
     assert adv.dtype == torch.float32 and adv.shape == x.shape and not adv.requires_grad
     assert adv.min() >= 0 and adv.max() <= 1
     assert (adv.double() - x.double()).abs().max() <= epsilon + 1e-7  # half a unit in the last place of fp32
@@ -93,13 +93,13 @@ def test_every_attack_stays_in_the_ball_and_the_image_range(
 def test_pgd_by_its_name_takes_its_steps_from_a_random_start(name, steps):
     x, y = images(4)
     expected = pgd(conditioned(), x, y, 0.1, 0.025, steps, seeded(), "uniform")
-    assert torch.equal(attack(asked(name), x, y), expected)
+    assert torch.equal(attack(measurement_of(name), x, y), expected)
 
 
 def test_a_measurement_may_change_steps_and_start():
     x, y = images(4)
     expected = pgd(conditioned(), x, y, 0.1, 0.025, 3, seeded(), "image")
-    assert torch.equal(attack(asked(steps=3, start="image"), x, y), expected)
+    assert torch.equal(attack(measurement_of(steps=3, start="image"), x, y), expected)
 
 
 # --- restarts
@@ -110,7 +110,7 @@ Y = guessed(conditioned(), X)
 
 
 def unfooled(x):
-    """Right about every image of X, however little of it is left or how far off it is."""
+    """Logits that classify every image of X correctly, however it is perturbed."""
     return 9.0 * torch.nn.functional.one_hot(Y, 10)[torch.cdist(x.flatten(1), X.flatten(1)).argmin(1)] + 0 * x.sum()
 
 
@@ -119,13 +119,13 @@ WEAK = {"epsilon": 0.03, "step": 0.01, "steps": 2}  # leaves a good part of the 
 
 def test_more_restarts_leave_fewer_images_robust():
     """Each set of robust images lies within that of fewer restarts."""
-    robust = [guessed(conditioned(), attack(asked(**WEAK, restarts=n), X, Y)) == Y for n in range(1, 7)]
+    robust = [guessed(conditioned(), attack(measurement_of(**WEAK, restarts=n), X, Y)) == Y for n in range(1, 7)]
     assert all((more <= fewer).all() for fewer, more in zip(robust, robust[1:], strict=False))
-    assert robust[0].sum() > robust[-1].sum() > 0  # and they do find something
+    assert robust[0].sum() > robust[-1].sum() > 0  # so that some restarts succeed
 
 
-def test_an_image_keeps_the_first_try_that_fools_or_else_the_first():
-    tries = [X + 0, X + 1, X + 2, X + 3]
+def test_an_image_keeps_the_first_attempt_that_fools_or_else_the_first():
+    attempts = [X + 0, X + 1, X + 2, X + 3]
     fooled_by = torch.arange(60) % 5  # 4: by none
 
     def logits(x):
@@ -133,33 +133,33 @@ def test_an_image_keeps_the_first_try_that_fools_or_else_the_first():
         wrong = number >= fooled_by[place]
         return torch.nn.functional.one_hot(torch.where(wrong, (Y[place] + 1) % 10, Y[place]), 10).float()
 
-    adv = first_to_fool(logits, X, Y, ((lambda part, left, made=made: made[left]) for made in tries))
+    adv = first_to_fool(logits, X, Y, ((lambda part, index, images=images: images[index]) for images in attempts))
     number = (adv - X).flatten(1).mean(1).round()
     assert torch.equal(number, torch.where(fooled_by == 4, 0, fooled_by).float())
 
 
 def test_the_next_images_are_attacked_from_the_same_start_however_many_restarts():
-    """Or more restarts could leave more images of a later batch robust; nor may it matter how the network did."""
+    """The generator advances alike for every number of restarts and every network, so the next batch starts alike."""
     states = []
     for restarts, logits in ((1, conditioned()), (3, conditioned()), (3, lambda x: x.flatten(1)[:, :10])):
         rng = seeded()
-        attack_of(asked(restarts=restarts, steps=1))(logits, X, Y, rng)
+        attack_of(measurement_of(restarts=restarts, steps=1))(logits, X, Y, rng)
         states.append(rng.get_state())
     assert torch.equal(states[0], states[1]) and torch.equal(states[1], states[2])
     assert not torch.equal(states[0], seeded().get_state())
 
 
 def test_square_too_starts_the_next_images_alike_and_first_as_if_alone():
-    """It draws within its tries, and tries of images that have all fallen are not made."""
+    """Square draws within an attempt, and no attempt is made once all images are fooled."""
     states = []
     for logits in (conditioned(), lambda x: x.flatten(1)[:, :10]):
         for changes in ({}, {"restarts": 3}, {"targeted": True}, {"targeted": True, "restarts": 2}):
             rng = seeded()
-            attack_of(asked("square", steps=2, **changes))(logits, X, Y, rng)
+            attack_of(measurement_of("square", steps=2, **changes))(logits, X, Y, rng)
             states.append(rng.get_state())
     assert all(torch.equal(state, states[0]) for state in states)
-    alone, more = (attack(asked("square", steps=2, restarts=n), X, Y, unfooled) for n in (1, 3))
-    assert torch.equal(alone, more)
+    once, thrice = (attack(measurement_of("square", steps=2, restarts=n), X, Y, unfooled) for n in (1, 3))
+    assert torch.equal(once, thrice)
 
 
 def test_each_restart_starts_elsewhere(monkeypatch):
@@ -170,60 +170,64 @@ def test_each_restart_starts_elsewhere(monkeypatch):
         return x
 
     monkeypatch.setattr("bench.attacks.pgd.pgd", spied)
-    attack(asked(restarts=3), X, Y, logits=unfooled)
+    attack(measurement_of(restarts=3), X, Y, logits=unfooled)
     assert len(starts) == 3 and not any(torch.equal(starts[i], starts[i - 1]) for i in range(3))
 
 
 @pytest.fixture
 def offsets(monkeypatch):
-    """How far off its images each try starts, a list of tries for each batch of `sizes` that is attacked."""
+    """A function that attacks batches of `sizes` and returns, per batch, the start displacement of each attempt."""
 
     def of(logits, sizes, **fields):
-        found, rng = [], seeded()
+        starts, rng = [], seeded()
 
         def spied(logits, x, y, rng, start, **rest):
-            found[-1].append(start)
+            starts[-1].append(start)
             return x
 
         monkeypatch.setattr("bench.attacks.pgd.pgd", spied)
         for x, y in zip(X.split(sizes), Y.split(sizes), strict=True):
-            found.append([])
-            attack_of(asked(**fields))(logits, x, y, rng)
-        return found
+            starts.append([])
+            attack_of(measurement_of(**fields))(logits, x, y, rng)
+        return starts
 
     return of
 
 
 def test_no_two_batches_share_the_starts_of_a_restart(offsets):
-    """They did once: the images at one place of every batch were attacked from the same points but for the first."""
+    """A former fault: images at the same place of different batches had the same starts after the first."""
     first, second = offsets(unfooled, [30, 30], restarts=3)
     assert len(first) == len(second) == 3
-    assert not any(torch.equal(one, other) for one in first for other in second)
+    assert not any(torch.equal(start, other_start) for start in first for other_start in second)
     again = offsets(unfooled, [30, 30], restarts=2)
     assert all(torch.equal(*pair) for pair in zip(again[1], second[:2], strict=True))  # whatever the restarts
 
 
 def test_the_starts_of_an_image_depend_on_no_other_image(offsets):
-    """An image that fell is not attacked again, and the others start where they would have anyway."""
+    """A fooled image is not attacked again, and the start of the others does not depend on it."""
 
-    def half(x):  # of the images, every other one falls at once
+    def half(x):  # every other image is misclassified from the start
         wrong = torch.nn.functional.one_hot((Y + 1) % 10, 10).float()
         outputs = torch.where((torch.arange(60) % 2 == 0)[:, None], unfooled(X), wrong)
         return outputs[torch.cdist(x.flatten(1), X.flatten(1)).argmin(1)]
 
     (all_tries,), (fewer,) = (offsets(logits, [60], restarts=3) for logits in (unfooled, half))
-    assert [len(tried) for tried in fewer] == [60, 30, 30]
-    assert all(torch.equal(left, whole[::2]) for left, whole in zip(fewer[1:], all_tries[1:], strict=True))
+    assert [len(starts) for starts in fewer] == [60, 30, 30]
+    assert all(
+        torch.equal(remaining, all_starts[::2]) for remaining, all_starts in zip(fewer[1:], all_tries[1:], strict=True)
+    )
 
 
-def test_leaving_the_fallen_alone_changes_no_figure():
-    """Against all tries on all images, from the same starts."""
-    what, logits = asked(**WEAK, restarts=5), conditioned()
-    robust = guessed(logits, attack(what, X, Y)) == Y
-    budget, rng = {"epsilon": what.epsilon, "step": what.step, "steps": what.steps}, seeded()
+def test_attacking_only_robust_images_again_changes_no_count():
+    """Compared with all attempts on all images, from the same starts."""
+    measurement, logits = measurement_of(**WEAK, restarts=5), conditioned()
+    robust = guessed(logits, attack(measurement, X, Y)) == Y
+    budget, rng = {"epsilon": measurement.epsilon, "step": measurement.step, "steps": measurement.steps}, seeded()
     generators = [restarted(rng, i) for i in range(5)]
-    tries = [guessed(logits, pgd(logits, X, Y, rng=each, start="uniform", **budget)) == Y for each in generators]
-    assert torch.equal(robust, torch.stack(tries).all(0)) and 0 < robust.sum() < 60
+    attempts = [
+        guessed(logits, pgd(logits, X, Y, rng=generator, start="uniform", **budget)) == Y for generator in generators
+    ]
+    assert torch.equal(robust, torch.stack(attempts).all(0)) and 0 < robust.sum() < 60
 
 
 # --- targets
@@ -231,15 +235,15 @@ def test_leaving_the_fallen_alone_changes_no_figure():
 
 def test_the_targets_are_every_wrong_class_the_likeliest_first():
     outputs = torch.tensor([[0.1, 3.0, -1.0, 2.0], [5.0, 4.0, 6.0, 7.0]])
-    found = wrong_classes(lambda x: outputs, torch.zeros(2, 1), torch.tensor([1, 0]))
-    assert found.T.tolist() == [[3, 0, 2], [3, 2, 1]]
+    targets = wrong_classes(lambda x: outputs, torch.zeros(2, 1), torch.tensor([1, 0]))
+    assert targets.T.tolist() == [[3, 0, 2], [3, 2, 1]]
 
 
 def test_a_targeted_attack_tries_each_target_on_each_restart(monkeypatch):
     targets = []
     spied = lambda logits, x, y, **rest: targets.append(y) or pgd(logits, x, y, **rest)  # noqa: E731
     monkeypatch.setattr("bench.attacks.pgd.pgd", spied)
-    attack(asked(restarts=2, targeted=True), X, Y, logits=unfooled)
+    attack(measurement_of(restarts=2, targeted=True), X, Y, logits=unfooled)
     expected = wrong_classes(unfooled, X, Y)
     assert torch.equal(torch.stack(targets), torch.cat([expected, expected]))
     assert all((target != Y).all() for target in targets)
@@ -247,9 +251,9 @@ def test_a_targeted_attack_tries_each_target_on_each_restart(monkeypatch):
 
 @pytest.mark.parametrize("name", ["pgd7", "cw50"])
 def test_a_target_becomes_likelier(name):
-    logits, whole = conditioned(), ATTACKS[name]
+    logits, entry = conditioned(), ATTACKS[name]
     target = wrong_classes(logits, X, Y)[3]
-    run, loss = resolve(whole), away(load(whole.loss))
+    run, loss = resolve(entry), away(load(entry.loss))
     adv = run(logits, X, target, 0.05, 0.0125, 7, seeded(), "uniform", loss)
     with torch.no_grad():
         before, after = (logits(images).log_softmax(1).gather(1, target[:, None]) for images in (X, adv))
@@ -258,9 +262,9 @@ def test_a_target_becomes_likelier(name):
 
 def test_targets_find_what_one_attack_does_not():
     plain, targeted = (
-        (guessed(conditioned(), attack(asked(**WEAK, targeted=t), X, Y)) == Y).sum() for t in (False, True)
+        (guessed(conditioned(), attack(measurement_of(**WEAK, targeted=t), X, Y)) == Y).sum() for t in (False, True)
     )
-    assert targeted <= plain + 1  # its tries start elsewhere, so an image may go the other way
+    assert targeted <= plain + 1  # the attempts have other starts, so one image may differ
 
 
 @pytest.mark.parametrize(
@@ -273,21 +277,21 @@ def test_targets_find_what_one_attack_does_not():
     ],
 )
 def test_effort_counts_the_gradient_steps_that_are_made(fields, steps):
-    what = asked(**fields)
-    assert attack_effort(what, 10) == steps
+    measurement = measurement_of(**fields)
+    assert attack_effort(measurement, 10) == steps
     calls = []
-    attack(what, X[:2], Y[:2], lambda x: calls.append(x.requires_grad) or unfooled(x))
-    assert sum(calls) == steps  # of images that withstand them all
+    attack(measurement, X[:2], Y[:2], lambda x: calls.append(x.requires_grad) or unfooled(x))
+    assert sum(calls) == steps  # on images that withstand all attempts
 
 
-# --- losses, and what an attack does not take
+# --- losses, and options that an attack refuses
 
 
 def test_the_margin_is_the_largest_wrong_logit_less_the_right_one():
     outputs = torch.tensor([[0.5, 3.0, -1.0, 2.0], [5.0, 4.0, 6.0, 7.0]], requires_grad=True)
-    found = margin(outputs, torch.tensor([1, 0]))
-    assert found.tolist() == [-1.0, 2.0]
-    (grad,) = torch.autograd.grad(found.sum(), outputs)
+    margins = margin(outputs, torch.tensor([1, 0]))
+    assert margins.tolist() == [-1.0, 2.0]
+    (grad,) = torch.autograd.grad(margins.sum(), outputs)
     assert grad.tolist() == [[0, -1, 0, 1], [-1, 0, 0, 1]]
 
 
@@ -301,13 +305,13 @@ def test_the_margin_attack_reaches_the_closed_form_of_a_linear_network():
     def logits(images):
         return images.flatten(1) @ weight.T + bias
 
-    adv = attack(asked("cw50", epsilon=0.2, step=0.05), x, y, logits)
+    adv = attack(measurement_of("cw50", epsilon=0.2, step=0.05), x, y, logits)
     expected = margin(logits(x), y) + 0.2 * (weight[0] - weight[1]).abs().sum()
     torch.testing.assert_close(margin(logits(adv), y), expected)
 
 
 def test_the_margin_does_not_fade_where_the_cross_entropy_does():
-    """A network so sure that the gradient of the cross-entropy is 0 in fp32 withstands PGD, and falls under CW."""
+    """A network whose cross-entropy has gradient 0 in fp32 withstands PGD, and is fooled by CW."""
 
     def logits(x):
         return 1000 * torch.stack([x.sum((1, 2, 3)) - 28.0, -x.sum((1, 2, 3)) + 28.0], 1)
@@ -316,7 +320,10 @@ def test_the_margin_does_not_fade_where_the_cross_entropy_does():
         torch.full((4, 1, 8, 8), 0.45),
         torch.zeros(4, dtype=torch.long),
     )  # sum 28.8, and 25.6 at the edge of the ball
-    robust = {name: guessed(logits, attack(asked(name, epsilon=0.05), x, y, logits)) == y for name in ("pgd50", "cw50")}
+    robust = {
+        name: guessed(logits, attack(measurement_of(name, epsilon=0.05), x, y, logits)) == y
+        for name in ("pgd50", "cw50")
+    }
     assert robust["pgd50"].all() and not robust["cw50"].any()
 
 
@@ -324,13 +331,13 @@ def test_the_margin_does_not_fade_where_the_cross_entropy_does():
     ("name", "fields", "named"),
     [("fgsm", {"steps": 3}, "steps"), ("autoattack", {"steps": 9, "restarts": 2}, "steps and no restarts")],
 )
-def test_what_an_attack_would_ignore_is_refused(name, fields, named):
-    what = asked(name, **fields)
-    assert ATTACKS[name].objection(what) == f"{name} takes no {named}: leave that out"
+def test_an_option_that_an_attack_would_ignore_is_refused(name, fields, named):
+    measurement = measurement_of(name, **fields)
+    assert ATTACKS[name].objection(measurement) == f"{name} takes no {named}: leave that out"
     with pytest.raises(ValueError, match=named):
-        attack_of(what)
+        attack_of(measurement)
 
 
-def test_what_a_measurement_leaves_alone_is_never_refused():
-    assert all(ATTACKS[name].objection(asked(name)) is None for name in ATTACKS)
-    assert {field: getattr(asked(), field) for field in ATTACK_DEFAULTS} == ATTACK_DEFAULTS
+def test_default_options_are_never_refused():
+    assert all(ATTACKS[name].objection(measurement_of(name)) is None for name in ATTACKS)
+    assert {field: getattr(measurement_of(), field) for field in ATTACK_DEFAULTS} == ATTACK_DEFAULTS

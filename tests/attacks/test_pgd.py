@@ -88,8 +88,8 @@ def test_fgsm_is_one_step_of_size_epsilon():
 def test_momentum_makes_a_difference():
     """Or the test above could not tell MI-FGSM from PGD."""
     x, y = images(20)
-    found = [attack(Linear(y), x.double(), y, 0.3, 0.075, 7, seeded(), "image") for attack in (pgd, mi_fgsm)]
-    assert (found[0] != found[1]).double().mean() > 0.02
+    attacked = [attack(Linear(y), x.double(), y, 0.3, 0.075, 7, seeded(), "image") for attack in (pgd, mi_fgsm)]
+    assert (attacked[0] != attacked[1]).double().mean() > 0.02
 
 
 @pytest.mark.parametrize("attack", [pgd, mi_fgsm, fgsm])

@@ -60,10 +60,10 @@ def test_an_image_that_is_fooled_is_queried_no_more_and_the_others_are_tried_ali
     """Queries per image are counted in the network; the random squares of one image do not depend on the others."""
     logits, _ = linear()
     y = logits(X).argmax(1)
-    seen = []
-    counting = lambda x: seen.append(len(x)) or logits(x)  # noqa: E731
-    adv = run(counting, 300, y=y)
-    assert seen[0] == 40 and sorted(seen, reverse=True) == seen and len(seen) <= 300
+    queried = []
+    counting_logits = lambda x: queried.append(len(x)) or logits(x)  # noqa: E731
+    adv = run(counting_logits, 300, y=y)
+    assert queried[0] == 40 and sorted(queried, reverse=True) == queried and len(queried) <= 300
     half = y.clone()
     half[::2] = 1 - half[::2]  # these are wrong from the start
     other = run(logits, 300, y=half)
@@ -71,11 +71,11 @@ def test_an_image_that_is_fooled_is_queried_no_more_and_the_others_are_tried_ali
 
 
 def test_a_measurement_may_ask_for_it_and_is_charged_a_forward_pass_a_query():
-    what = Measurement(attack="square", epsilon=EPSILON, step=0.01, lambdas=(1.0,), steps=25)
-    assert attack_effort(what, 2) == 12.5 and load(ATTACKS["square"].loss) is margin
+    measurement = Measurement(attack="square", epsilon=EPSILON, step=0.01, lambdas=(1.0,), steps=25)
+    assert attack_effort(measurement, 2) == 12.5 and load(ATTACKS["square"].loss) is margin
     calls = []
     logits = lambda x: calls.append(x.requires_grad) or torch.stack([x.flatten(1)[:, 0] + 9, x.flatten(1)[:, 1]], 1)  # noqa: E731
-    attack_of(what)(logits, X, torch.zeros_like(Y), torch.Generator())
+    attack_of(measurement)(logits, X, torch.zeros_like(Y), torch.Generator())
     assert calls == [False] * 25
 
 

@@ -18,7 +18,7 @@ NET = lively(oat())
 ENGINE = engine_for(NET, "cpu")
 X, Y = images(50)
 PART = Images((X * 255).to(torch.uint8), Y)
-WHAT = Measurement(epsilon=0.1, step=0.025, lambdas=S1)
+MEASUREMENT = Measurement(epsilon=0.1, step=0.025, lambdas=S1)
 
 
 def labels_of(net, lam) -> torch.Tensor:
@@ -31,18 +31,18 @@ def labels_of(net, lam) -> torch.Tensor:
 @pytest.mark.parametrize("lam", [0.0, 0.2, 0.35])
 def test_counts_equal_a_plain_loop(lam, make_engine):
     part = Images(PART.images, labels_of(NET, lam))
-    found = accuracy(make_engine(NET.eval()), part, WHAT, lam)
+    row = accuracy(make_engine(NET.eval()), part, MEASUREMENT, lam)
     x, cond = part.images.float() / 255, torch.full((50,), lam)
-    adv = pgd(lambda z: NET(z, cond), x, part.labels, 0.1, 0.025, 7, torch.Generator().manual_seed(WHAT.seed))
+    adv = pgd(lambda z: NET(z, cond), x, part.labels, 0.1, 0.025, 7, torch.Generator().manual_seed(MEASUREMENT.seed))
     clean, robust = [], []
     with torch.no_grad():
         for i in range(50):
             clean.append(bool(NET(x[i : i + 1], cond[:1]).argmax() == part.labels[i]))
             robust.append(bool(NET(adv[i : i + 1], cond[:1]).argmax() == part.labels[i]))
-    assert correct_bits.decode(found["clean_hits"], 50).tolist() == clean
-    assert correct_bits.decode(found["robust_hits"], 50).tolist() == robust
+    assert correct_bits.decode(row["clean_hits"], 50).tolist() == clean
+    assert correct_bits.decode(row["robust_hits"], 50).tolist() == robust
     assert sum(clean) == 33
-    assert correct_bits.without(found) == {
+    assert correct_bits.without(row) == {
         "lam": lam,
         "width": 1.0,
         "attack": "pgd7",
@@ -60,7 +60,7 @@ def test_it_is_deterministic_in_eval_mode_whatever_the_network_s_own_mode(make_e
         NET.train(training)
         before = {name: buffer.clone() for name, buffer in NET.named_buffers()}
         torch.manual_seed(5 + training)
-        rows.append(accuracy(engine, PART, WHAT, 0.2))
+        rows.append(accuracy(engine, PART, MEASUREMENT, 0.2))
         assert NET.training == training
         assert all(torch.equal(buffer, before[name]) for name, buffer in NET.named_buffers())
     assert rows[0] == rows[1]
@@ -68,60 +68,60 @@ def test_it_is_deterministic_in_eval_mode_whatever_the_network_s_own_mode(make_e
 
 def test_batches_change_no_count(monkeypatch):
     part = Images(PART.images, labels_of(NET, 0.2))
-    whole = accuracy(ENGINE, part, WHAT, 0.2)
+    whole = accuracy(ENGINE, part, MEASUREMENT, 0.2)
     monkeypatch.setattr(module, "BATCH", 16)
-    parts = accuracy(ENGINE, part, WHAT, 0.2)
+    parts = accuracy(ENGINE, part, MEASUREMENT, 0.2)
     assert parts["clean_hits"] == whole["clean_hits"] and parts["clean_correct"] == whole["clean_correct"]
     assert parts["n"] == 50
 
 
 def test_more_restarts_never_leave_more_images_robust(monkeypatch):
-    """In however many batches."""
+    """In any number of batches."""
     monkeypatch.setattr(module, "BATCH", 8)
     part = Images(PART.images, labels_of(NET, 0.2))
-    what = {"epsilon": 0.03, "step": 0.01, "steps": 2, "lambdas": S1}
-    counts = [accuracy(ENGINE, part, Measurement(**what, restarts=n), 0.2)["robust_correct"] for n in range(1, 7)]
+    attack = {"epsilon": 0.03, "step": 0.01, "steps": 2, "lambdas": S1}
+    counts = [accuracy(ENGINE, part, Measurement(**attack, restarts=n), 0.2)["robust_correct"] for n in range(1, 7)]
     assert counts == sorted(counts, reverse=True) and counts[0] > counts[-1] > 0
 
 
-@pytest.mark.parametrize(("asked", "seen"), [({}, torch.float32), ({"precision": "bf16"}, torch.bfloat16)])
-def test_it_computes_in_fp32_whatever_the_recipe_was_trained_in(asked, seen, make_engine):
+@pytest.mark.parametrize(("options", "dtype"), [({}, torch.float32), ({"precision": "bf16"}, torch.bfloat16)])
+def test_it_computes_in_fp32_whatever_the_recipe_was_trained_in(options, dtype, make_engine):
     net, dtypes = lively(oat(precision="bf16")), set()
     net.blocks[0].conv2.register_forward_hook(lambda module, inputs, output: dtypes.add(output.dtype))
     engine = make_engine(net)
-    accuracy(engine, PART.slice(0, 4), WHAT, 0.2, **asked)
-    assert (dtypes if make_engine is EagerEngine else {plan.dtype for plan in engine.plans}) == {seen}
+    accuracy(engine, PART.slice(0, 4), MEASUREMENT, 0.2, **options)
+    assert (dtypes if make_engine is EagerEngine else {plan.dtype for plan in engine.plans}) == {dtype}
 
 
 @pytest.fixture
-def spied(monkeypatch):
-    """The arguments of every attack that is made under the name pgd7; it returns the images as they are."""
+def attack_calls(monkeypatch):
+    """The arguments of every call of the attack `pgd`, which is replaced by one that returns the images unchanged."""
     calls = []
 
-    def run(logits, x, y, rng, **asked):
-        calls.append(asked | {"rng": rng.get_state(), "outputs": logits(x)})
+    def run(logits, x, y, rng, **arguments):
+        calls.append(arguments | {"rng": rng.get_state(), "outputs": logits(x)})
         return x
 
     monkeypatch.setattr("bench.attacks.pgd.pgd", run)
     return calls
 
 
-def test_the_attack_is_the_measurement_s(spied):
+def test_the_attack_is_the_measurement_s(attack_calls):
     accuracy(ENGINE, PART, Measurement(epsilon=0.2, step=0.07, lambdas=S1), 0.0)
     accuracy(ENGINE, PART, Measurement(epsilon=0.2, step=0.07, lambdas=S1, steps=3, start="image", restarts=2), 0.0)
-    found = [{name: call[name] for name in ("epsilon", "step", "steps", "start")} for call in spied]
+    budgets = [{name: call[name] for name in ("epsilon", "step", "steps", "start")} for call in attack_calls]
     first = {"epsilon": 0.2, "step": 0.07, "steps": 7, "start": "uniform"}
-    assert found == [first] + [first | {"steps": 3, "start": "image"}] * 2
+    assert budgets == [first] + [first | {"steps": 3, "start": "image"}] * 2
 
 
-def test_a_row_is_named_by_what_was_changed_in_the_attack(spied):
-    what = {"epsilon": 0.2, "step": 0.07, "lambdas": S1}
+def test_a_row_is_named_by_what_was_changed_in_the_attack(attack_calls):
+    attack = {"epsilon": 0.2, "step": 0.07, "lambdas": S1}
     changed = [{}, {"steps": 50, "restarts": 10}, {"start": "image"}, {"targeted": True}]
-    found = [accuracy(ENGINE, PART.slice(0, 2), Measurement(**what, **more), 0.0)["attack"] for more in changed]
-    assert found == ["pgd7", "pgd7-50steps-r10", "pgd7-image", "pgd7-targeted"]
+    names = [accuracy(ENGINE, PART.slice(0, 2), Measurement(**attack, **more), 0.0)["attack"] for more in changed]
+    assert names == ["pgd7", "pgd7-50steps-r10", "pgd7-image", "pgd7-targeted"]
 
 
-def test_a_width_is_attacked_and_judged_by_its_own_sub_network(spied, make_engine):
+def test_a_width_is_attacked_and_judged_by_its_own_sub_network(attack_calls, make_engine):
     net = lively(oat(widths=(0.5, 1.0))).eval()
     expected = {}
     for width in (0.5, 1.0):
@@ -130,11 +130,11 @@ def test_a_width_is_attacked_and_judged_by_its_own_sub_network(spied, make_engin
         part = Images(PART.images, expected[width].argmax(1))
         row = accuracy(make_engine(net), part, Measurement(epsilon=0.2, step=0.1, lambdas=S1, width=width), 0.2)
         assert (row["width"], row["clean_correct"], row["robust_correct"]) == (width, 50, 50)
-        torch.testing.assert_close(spied[-1]["outputs"], expected[width], atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(attack_calls[-1]["outputs"], expected[width], atol=1e-4, rtol=1e-4)
     assert not torch.equal(expected[0.5].argmax(1), expected[1.0].argmax(1))
 
 
-def test_every_network_and_lambda_is_attacked_from_the_same_start(spied):
-    accuracy(ENGINE, PART, WHAT, 0.0)
-    accuracy(engine_for(lively(oat(seed=2)), "cpu"), PART, WHAT, 0.4)
-    assert torch.equal(*(call["rng"] for call in spied))
+def test_every_network_and_lambda_is_attacked_from_the_same_start(attack_calls):
+    accuracy(ENGINE, PART, MEASUREMENT, 0.0)
+    accuracy(engine_for(lively(oat(seed=2)), "cpu"), PART, MEASUREMENT, 0.4)
+    assert torch.equal(*(call["rng"] for call in attack_calls))

@@ -13,8 +13,8 @@ WIDTHS = (0.5, 1.0)
 
 
 def rows(net, width=1.0):
-    nothing = Images(torch.zeros(0, 1, 8, 8, dtype=torch.uint8), torch.zeros(0, dtype=torch.int64))
-    return list(bn_statistics(EagerEngine(net), nothing, Measurement(probe="bn_statistics", width=width), None))
+    no_images = Images(torch.zeros(0, 1, 8, 8, dtype=torch.uint8), torch.zeros(0, dtype=torch.int64))
+    return list(bn_statistics(EagerEngine(net), no_images, Measurement(probe="bn_statistics", width=width), None))
 
 
 def assert_holds(row, bn) -> None:
@@ -38,11 +38,11 @@ def test_pgd_at_has_one_row_at_its_own_lambda():
 
 def test_dual_bn_has_a_row_for_each_branch_and_no_lambda_of_its_own():
     net = lively(oat())
-    found = {row["branch"]: row for row in rows(net)}
-    assert found.keys() == {"a", "c"} and {row["lam"] for row in found.values()} == {None}
-    assert_holds(found["a"], net.norm_last.bn_a)
-    assert_holds(found["c"], net.norm_last.bn_c)
-    assert found["a"]["mean"] != found["c"]["mean"]
+    by_branch = {row["branch"]: row for row in rows(net)}
+    assert by_branch.keys() == {"a", "c"} and {row["lam"] for row in by_branch.values()} == {None}
+    assert_holds(by_branch["a"], net.norm_last.bn_a)
+    assert_holds(by_branch["c"], net.norm_last.bn_c)
+    assert by_branch["a"]["mean"] != by_branch["c"]["mean"]
 
 
 @pytest.mark.parametrize("recipe", [pgd_at(widths=WIDTHS), oat(widths=WIDTHS)], ids=["pgd-ats", "oats"])

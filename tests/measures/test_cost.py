@@ -1,4 +1,4 @@
-"""What a forward pass costs: by hand, and as PyTorch's own counter sees the sub-network run."""
+"""Cost of a forward pass: by hand, and by PyTorch's own FLOP counter."""
 
 import pytest
 import torch
@@ -25,16 +25,24 @@ SLIMMABLE = {
 }
 
 
-def by_hand(c: list[int], branches: int, film: int = 0) -> tuple[int, int, int]:
+def by_hand(channels: list[int], branches: int, film: int = 0) -> tuple[int, int, int]:
     """(macs, film_macs, parameters) of a WRN-10-1 with stages of these channels on an 8×8 image of one channel, after a
     stem of c[0]. `film`: the length of a code, of two MLPs with c hidden units at each norm layer; 0 without FiLM."""
-    stem, one, two, three = c
+    stem, first, second, third = channels
     macs, parameters = 64 * 9 * stem, 9 * stem
-    for inputs, outputs, pixels in ((stem, one, 64), (one, two, 16), (two, three, 4)):
+    for inputs, outputs, pixels in ((stem, first, 64), (first, second, 16), (second, third, 4)):
         weights = 9 * inputs * outputs + 9 * outputs * outputs + (inputs * outputs if inputs != outputs else 0)
         macs, parameters = macs + pixels * weights, parameters + weights
-    norms = [stem, one, one, two, two, three, three]  # before each convolution of the three blocks, and the last
-    macs, parameters = macs + 10 * three, parameters + 10 * three + 10
+    norms = [
+        stem,
+        first,
+        first,
+        second,
+        second,
+        third,
+        third,
+    ]  # before each convolution of the three blocks, and the last
+    macs, parameters = macs + 10 * third, parameters + 10 * third + 10
     parameters += sum(2 * branches * n for n in norms)
     film_macs = sum(2 * (film * n + n * n) for n in norms) if film else 0
     film_parameters = sum(2 * ((film + 1) * n + (n + 1) * n) for n in norms) if film else 0
@@ -46,25 +54,25 @@ CHANNELS = {0.5: [8, 8, 16, 32], 0.75: [12, 12, 24, 48], 1.0: [16, 16, 32, 64]}
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_a_width_by_hand(width):
-    found = cost(SLIMMABLE["pgd-ats"], (1, 8, 8), 10, width)
-    assert (found.macs, found.film_macs, found.parameters) == by_hand(CHANNELS[width], 1)
-    found = cost(SLIMMABLE["oats"], (1, 8, 8), 10, width)
-    assert (found.macs, found.film_macs, found.parameters) == by_hand(CHANNELS[width], 2, 16)
+    counted = cost(SLIMMABLE["pgd-ats"], (1, 8, 8), 10, width)
+    assert (counted.macs, counted.film_macs, counted.parameters) == by_hand(CHANNELS[width], 1)
+    counted = cost(SLIMMABLE["oats"], (1, 8, 8), 10, width)
+    assert (counted.macs, counted.film_macs, counted.parameters) == by_hand(CHANNELS[width], 2, 16)
 
 
 @pytest.mark.parametrize("kind", SLIMMABLE)
 @pytest.mark.parametrize("width", WIDTHS)
 def test_a_width_costs_what_its_stand_alone_network_costs(kind, width):
     net = lively(SLIMMABLE[kind]).double().eval()
-    small, found = network_of_width(net, width).eval(), cost(SLIMMABLE[kind], (1, 8, 8), 10, width)
-    assert found.parameters == sum(p.numel() for p in small.parameters())
+    small, expected = network_of_width(net, width).eval(), cost(SLIMMABLE[kind], (1, 8, 8), 10, width)
+    assert expected.parameters == sum(p.numel() for p in small.parameters())
     x, lam = images(1)[0].double(), torch.tensor([0.3]).double()
-    counted = []
+    flops = []
     for run in (lambda: small(x, lam), lambda: net(x, net.condition(lam, width=width))):
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             run()
-        counted.append(counter.get_total_flops())
-    assert counted == [2 * found.macs] * 2  # PyTorch counts a multiplication and an addition
+        flops.append(counter.get_total_flops())
+    assert flops == [2 * expected.macs] * 2  # PyTorch counts a multiplication and an addition
 
 
 LAYERS = ({"arch": "wrn-10-2"}, {"norm": "normal"}, {"encoding": "ro-8"}, {"widths": WIDTHS}, {"lambdas": (0.0, 1.0)})
@@ -93,8 +101,8 @@ def test_an_unslimmed_network_costs_what_the_full_width_does():
 @pytest.mark.parametrize("width", WIDTHS)
 def test_the_row_of_the_probe(width):
     net, (x, y) = lively(SLIMMABLE["oats"]).eval(), images(4)
-    what = Measurement(probe="cost", width=width)
-    (row,) = forward_cost(engine_for(net, "cpu"), Images((x * 255).to(torch.uint8), y), what, None)
+    measurement = Measurement(probe="cost", width=width)
+    (row,) = forward_cost(engine_for(net, "cpu"), Images((x * 255).to(torch.uint8), y), measurement, None)
     counted = cost(net.recipe, (1, 8, 8), 10, width)
     assert 0 < row.pop("milliseconds") < 60_000
     assert row == {

@@ -1,4 +1,4 @@
-"""Signs of masked gradients: an honest model has none, and models that hide their gradients have at least two."""
+"""Signs of gradient masking: a sound model has none, and models that mask their gradients have at least two."""
 
 from functools import cache
 
@@ -20,13 +20,13 @@ from tests.recipes import digits, oat, pgd_at
 
 CPU = torch.device("cpu")
 EPSILON = 0.15
-WHAT = Measurement(probe="masking", epsilon=EPSILON, step=EPSILON / 4, lambdas=(0.0,), test_images=100)
+MEASUREMENT = Measurement(probe="masking", epsilon=EPSILON, step=EPSILON / 4, lambdas=(0.0,), test_images=100)
 DIGITS = digits(pgd_at(train_images=1000), test_images=100)
 
 
 class Linear(nn.Module):
-    """Logistic regression on digits that takes a condition as the networks do. `hide`: what is done to its input and
-    to its logits, so that gradients say nothing."""
+    """Logistic regression on digits that takes a condition as the networks do. `levels` rounds its input and `scale`
+    multiplies its logits, both of which mask the gradient."""
 
     def __init__(self, levels: int | None = None, scale: float = 1.0):
         super().__init__()
@@ -42,7 +42,7 @@ class Linear(nn.Module):
 
 @cache
 def weights() -> dict:
-    """Trained for a second, without an attack."""
+    """State dict after a second of training without an attack."""
     torch.manual_seed(0)
     net = Linear()
     x, y = DIGITS.train.images.float().flatten(1) / 255, DIGITS.train.labels
@@ -57,23 +57,23 @@ def weights() -> dict:
 def measured(**hidden) -> list[dict]:
     net = Linear(**hidden).eval()
     net.load_state_dict(weights())
-    return list(masking(EagerEngine(net), DIGITS.test, WHAT, None))
+    return list(masking(EagerEngine(net), DIGITS.test, MEASUREMENT, None))
 
 
 def judged(rows: list[dict]) -> list[str]:
-    parsed = parse({"measurement": WHAT.model_dump(mode="json"), "rows": rows})
+    parsed = parse({"measurement": MEASUREMENT.model_dump(mode="json"), "rows": rows})
     return failed(Rows([{"key": "k"} | row for row in parsed])).get("k", [])
 
 
 class Rows:
-    """As much of a Panel as the judge looks at."""
+    """The part of a Panel that `failed` reads."""
 
     def __init__(self, probes: list[dict]):
         self.probes = probes
 
 
 def worst_case(x, y):
-    """(n,) bool: a linear model is right on all of the ε-ball within [0,1]: each pixel at the end that hurts most."""
+    """(n,) bool: images that the linear model classifies correctly in the whole ε-ball within [0,1]."""
     weight, bias = weights()["head.weight"].double(), weights()["head.bias"].double()
     x = x.double().flatten(1)
     low, high = (x - EPSILON).clamp(min=0), (x + EPSILON).clamp(max=1)
@@ -82,7 +82,7 @@ def worst_case(x, y):
     return (gain.scatter(1, y[:, None], -1.0) < 0).all(1)
 
 
-def test_an_honest_model_has_no_sign_and_pgd_finds_its_worst_case():
+def test_a_sound_model_has_no_sign_and_pgd_finds_its_worst_case():
     (row,) = measured()
     assert judged([row]) == []
     exact = worst_case(DIGITS.test.images.float() / 255, DIGITS.test.labels)
@@ -104,7 +104,7 @@ def test_a_loss_that_does_not_saturate_sees_through_a_scale_and_not_through_roun
     assert "margin loss" in judged(measured(scale=1e4)) and "margin loss" not in judged(measured(levels=4))
 
 
-def test_the_same_row_twice():
+def test_it_is_deterministic():
     assert measured() == measured()
 
 
@@ -117,50 +117,57 @@ def test_counts_fall_with_steps_restarts_and_epsilon():
     assert epsilons == [pytest.approx(EPSILON * 2**k) for k in range(1, len(epsilons) + 1)]
 
 
-def test_a_plan_counts_passes_of_both_kinds():
-    assert costs.masking(WHAT, pgd_at(), 10) == 4 + (150 + 240 + 200) / 2
-    assert costs.masking(WHAT.model_copy(update={"surrogate": "x"}), pgd_at(), 10) == 41
+def test_the_planned_passes_with_and_without_a_surrogate():
+    assert costs.masking(MEASUREMENT, pgd_at(), 10) == 4 + (150 + 240 + 200) / 2
+    assert costs.masking(MEASUREMENT.model_copy(update={"surrogate": "x"}), pgd_at(), 10) == 41
 
 
 # --- examples from another network
 
 
-def test_a_network_that_borrows_waits_for_the_one_that_lends(tmp_path):
+def test_a_measurement_waits_for_its_surrogate_to_be_trained(tmp_path):
     quick = {"epochs": 1, "attack_steps": 1, "train_images": 104}
-    lender, borrower = pgd_at(1.0, **quick), oat(lambdas=(0.0, 1.0), **quick)
-    asked = WHAT.model_copy(update={"lambdas": (0.0, 1.0), "test_images": 20})
-    lent = asked.model_copy(update={"surrogate": lender.key})
-    trial = Trial(recipe=borrower, measurements=(lent, asked), source="digits")
+    surrogate_recipe, recipe = pgd_at(1.0, **quick), oat(lambdas=(0.0, 1.0), **quick)
+    white_box = MEASUREMENT.model_copy(update={"lambdas": (0.0, 1.0), "test_images": 20})
+    by_surrogate = white_box.model_copy(update={"surrogate": surrogate_recipe.key})
+    trial = Trial(recipe=recipe, measurements=(by_surrogate, white_box), source="digits")
     directory = tmp_path / trial.key
     rows = list(run_trial(trial, directory, tmp_path, CPU, {}))
     assert rows[-1]["failed"].startswith(SURROGATE_UNTRAINED)
     assert read_failure(directory).startswith(SURROGATE_UNTRAINED)
-    assert set(read_results(directory)["measurements"]) == {asked.key}  # what needs nobody is measured
+    assert set(read_results(directory)["measurements"]) == {white_box.key}  # the measurement without a surrogate
     assert is_unfinished(trial, directory) and not surrogate_is_ready(trial, directory)
-    other = Trial(recipe=lender, measurements=(asked.model_copy(update={"lambdas": (1.0,)}),), source="digits")
-    list(run_trial(other, tmp_path / lender.key, tmp_path, CPU, {}))
+    other = Trial(
+        recipe=surrogate_recipe, measurements=(white_box.model_copy(update={"lambdas": (1.0,)}),), source="digits"
+    )
+    list(run_trial(other, tmp_path / surrogate_recipe.key, tmp_path, CPU, {}))
     assert surrogate_is_ready(trial, directory)
     rows = list(run_trial(trial, directory, tmp_path, CPU, {}))
-    assert [(row["lam"], row["surrogate"]) for row in rows] == [(0.0, lender.key), (1.0, lender.key)]
+    assert [(row["lam"], row["surrogate"]) for row in rows] == [
+        (0.0, surrogate_recipe.key),
+        (1.0, surrogate_recipe.key),
+    ]
     assert not is_unfinished(trial, directory) and read_failure(directory) is None
     assert all(set(row["fooled_images"]) <= set(range(20)) for row in rows)
 
 
-def test_the_examples_are_the_lender_s_own(tmp_path):
-    """A copy of the lender is fooled by them as by PGD itself."""
+def test_the_examples_are_crafted_on_the_surrogate(tmp_path):
+    """A copy of the surrogate is fooled by them as by PGD."""
     quick = {"epochs": 2, "attack_steps": 1, "train_images": 640}
-    lender = pgd_at(0.0, **quick)
+    recipe = pgd_at(0.0, **quick)
     plain = Measurement(epsilon=EPSILON, step=EPSILON / 4, steps=20, lambdas=(0.0,), test_images=20)
-    directory = tmp_path / lender.key
-    (_, _, row) = run_trial(Trial(recipe=lender, measurements=(plain,), source="digits"), directory, tmp_path, CPU, {})
-    borrows = WHAT.model_copy(update={"surrogate": lender.key, "test_images": 20})
-    (lent,) = run_trial(Trial(recipe=lender, measurements=(borrows,), source="digits"), directory, tmp_path, CPU, {})
-    assert 20 - len(lent["fooled_images"]) == row["robust_correct"] < row["clean_correct"]
+    directory = tmp_path / recipe.key
+    (_, _, row) = run_trial(Trial(recipe=recipe, measurements=(plain,), source="digits"), directory, tmp_path, CPU, {})
+    by_surrogate = MEASUREMENT.model_copy(update={"surrogate": recipe.key, "test_images": 20})
+    (surrogate_row,) = run_trial(
+        Trial(recipe=recipe, measurements=(by_surrogate,), source="digits"), directory, tmp_path, CPU, {}
+    )
+    assert 20 - len(surrogate_row["fooled_images"]) == row["robust_correct"] < row["clean_correct"]
 
 
-def test_every_sign_has_a_limit_above_what_it_allows():
+def test_every_sign_has_a_limit_above_its_threshold():
     (row,) = measured()
-    parsed = parse({"measurement": WHAT.model_dump(mode="json"), "rows": [row]})
-    found = signs([{"key": "k"} | one for one in parsed])
-    assert {sign.name for sign in found} == SIGNS.keys() - {"transfer"}
-    assert all(sign.limit / sign.n > SIGNS[sign.name] for sign in found)
+    parsed = parse({"measurement": MEASUREMENT.model_dump(mode="json"), "rows": [row]})
+    all_signs = signs([{"key": "k"} | parsed_row for parsed_row in parsed])
+    assert {sign.name for sign in all_signs} == SIGNS.keys() - {"transfer"}
+    assert all(sign.limit / sign.n > SIGNS[sign.name] for sign in all_signs)

@@ -14,50 +14,50 @@ from tests.recipes import images, lively, oat, pgd_at
 
 WIDTHS = (0.5, 1.0)
 X, Y = images(12)
-PART = Images((X * 255).to(torch.uint8), Y)
+IMAGES = Images((X * 255).to(torch.uint8), Y)
 
 
-def what(**fields) -> Measurement:
+def measurement_of(**fields) -> Measurement:
     return Measurement(**{"probe": "saliency", "lambdas": (0.0, 0.35), "images": (4, 1, 99)} | fields)
 
 
-def probe(net, directory, make_engine=None, **fields):
+def run_probe(net, directory, make_engine=None, **fields):
     """The rows and the file's tensors."""
-    asked = what(**fields)
+    measurement = measurement_of(**fields)
     engine = make_engine(net) if make_engine else engine_for(net, "cpu")
-    rows = list(saliency(engine, PART, asked, directory))
-    return rows, load_file(directory / f"saliency-{asked.key}.safetensors")
+    rows = list(saliency(engine, IMAGES, measurement, directory))
+    return rows, load_file(directory / f"saliency-{measurement.key}.safetensors")
 
 
 def differences(logits, x, y, h=1e-5):
     """∇x of the cross-entropy of fp64 images by central differences, a forward pass for all pixels at once."""
     shifts = torch.eye(x[0].numel(), dtype=x.dtype).reshape(-1, *x.shape[1:]) * h
     with torch.no_grad():
-        found = [
+        gradients = [
             F.cross_entropy(logits(image + shifts), label.expand(len(shifts)), reduction="none")
             - F.cross_entropy(logits(image - shifts), label.expand(len(shifts)), reduction="none")
             for image, label in zip(x, y, strict=True)
         ]
-    return torch.stack(found).reshape(x.shape) / (2 * h)
+    return torch.stack(gradients).reshape(x.shape) / (2 * h)
 
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_maps_are_the_gradients_of_the_cross_entropy(width, tmp_path, make_engine):
     net = lively(oat(widths=WIDTHS)).eval()
-    _, tensors = probe(net, tmp_path, make_engine, width=width)
+    _, tensors = run_probe(net, tmp_path, make_engine, width=width)
     x, exact = tensors["images"].double() / 255, lively(oat(widths=WIDTHS)).double().eval()
     for lam in (0.0, 0.35):
         cond = exact.condition(torch.tensor([lam], dtype=torch.float64), width=width)
         expected = differences(lambda z, cond=cond: exact(z, cond), x, tensors["labels"])
-        found = tensors[f"map/{lam:g}"].double()
-        assert (found - expected).norm() < 1e-3 * expected.norm()
+        actual = tensors[f"map/{lam:g}"].double()
+        assert (actual - expected).norm() < 1e-3 * expected.norm()
 
 
 def test_the_file_holds_what_it_promises(tmp_path):
-    rows, tensors = probe(lively(oat()).eval(), tmp_path)
+    rows, tensors = run_probe(lively(oat()).eval(), tmp_path)
     assert tensors.keys() == {"images", "labels", "index", "map/0", "map/0.35", "alignment/0", "alignment/0.35"}
     assert tensors["index"].tolist() == [4, 1]  # in the order that was asked for; there is no image 99
-    assert torch.equal(tensors["images"], PART.images[[4, 1]]) and tensors["images"].dtype == torch.uint8
+    assert torch.equal(tensors["images"], IMAGES.images[[4, 1]]) and tensors["images"].dtype == torch.uint8
     assert torch.equal(tensors["labels"], Y[[4, 1]])
     for row, lam in zip(rows, (0.0, 0.35), strict=True):
         scores = tensors[f"alignment/{lam:g}"]
@@ -76,21 +76,21 @@ def test_the_file_holds_what_it_promises(tmp_path):
 
 
 def test_maps_may_be_of_no_image(tmp_path):
-    rows, tensors = probe(lively(pgd_at()).eval(), tmp_path, images=(99,), lambdas=(0.5,))
+    rows, tensors = run_probe(lively(pgd_at()).eval(), tmp_path, images=(99,), lambdas=(0.5,))
     assert tensors["map/0.5"].shape == (0, 1, 8, 8) and rows[0]["n"] == 12
 
 
 def test_the_file_is_there_before_the_first_row(tmp_path):
     engine = engine_for(lively(oat()).eval(), "cpu")
-    assert next(saliency(engine, PART, what(), tmp_path))["file"] in {p.name for p in tmp_path.iterdir()}
+    assert next(saliency(engine, IMAGES, measurement_of(), tmp_path))["file"] in {p.name for p in tmp_path.iterdir()}
 
 
 def test_batches_change_nothing_and_the_network_is_left_alone(tmp_path, monkeypatch):
     net = lively(oat()).eval()
     before = {name: value.clone() for name, value in net.state_dict().items()}
-    _, whole = probe(net, tmp_path)
+    _, whole = run_probe(net, tmp_path)
     monkeypatch.setattr(accuracy, "BATCH", 5)
-    _, parts = probe(net, tmp_path)
+    _, parts = run_probe(net, tmp_path)
     for name, tensor in whole.items():
         torch.testing.assert_close(parts[name], tensor, atol=1e-5, rtol=1e-4)
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())

@@ -18,25 +18,25 @@ NET = lively(oat()).eval()
 ENGINE = engine_for(NET, "cpu")
 X, Y = images(300)  # more than a batch
 LABELS = NET(X, torch.full((300,), 0.2)).argmax(1).where(torch.arange(300) % 7 > 0, Y)  # most are right
-PART = Images((X * 255).round().to(torch.uint8), LABELS)
+IMAGES = Images((X * 255).round().to(torch.uint8), LABELS)
 ATTACK = {"epsilon": 0.03, "step": 0.01, "steps": 2, "lambdas": GRID, "seed": 3}
-WHAT = Measurement(probe="transfer", **ATTACK)
-ROWS = list(transfer(ENGINE, PART, WHAT, None))
+MEASUREMENT = Measurement(probe="transfer", **ATTACK)
+ROWS = list(transfer(ENGINE, IMAGES, MEASUREMENT, None))
 
 
 def fooled(net, crafted_at: float, lam: float, seed: int = 3):
     """(300,) bool, attacked batch by batch as `accuracy` does."""
-    x, rng, found = PART.images.float() / 255, torch.Generator().manual_seed(seed), []
+    x, rng, by_batch = IMAGES.images.float() / 255, torch.Generator().manual_seed(seed), []
     for batch, y in zip(x.split(256), LABELS.split(256), strict=True):
         at = net.condition(torch.tensor([crafted_at]))
         adv = pgd(lambda z, at=at: net(z, at), batch, y, 0.03, 0.01, 2, rng)
-        found.append(net(adv, torch.full((len(y),), lam)).argmax(1) != y)
-    return torch.cat(found)
+        by_batch.append(net(adv, torch.full((len(y),), lam)).argmax(1) != y)
+    return torch.cat(by_batch)
 
 
 def test_on_the_diagonal_it_is_the_ordinary_accuracy():
     for at, (lam, row) in enumerate(zip(GRID, ROWS, strict=True)):
-        plain = accuracy(ENGINE, PART, Measurement(**ATTACK), lam)
+        plain = accuracy(ENGINE, IMAGES, Measurement(**ATTACK), lam)
         assert row["robust_correct"][at] == plain["robust_correct"]
         assert {name: row[name] for name in ("lam", "width", "attack", "n", "clean_correct")} == {
             name: plain[name] for name in ("lam", "width", "attack", "n", "clean_correct")
@@ -66,7 +66,7 @@ def test_the_other_branch_is_that_of_a_network_whose_bns_are_exchanged():
     for norm in other.norms:
         norm.bn_a, norm.bn_c = norm.bn_c, norm.bn_a
     for lam, row in zip(GRID, ROWS, strict=True):
-        x, rng, right = PART.images.float() / 255, torch.Generator().manual_seed(3), 0
+        x, rng, right = IMAGES.images.float() / 255, torch.Generator().manual_seed(3), 0
         for batch, y in zip(x.split(256), LABELS.split(256), strict=True):
             at = other.condition(torch.tensor([lam]))
             adv = pgd(lambda z, at=at: other(z, at), batch, y, 0.03, 0.01, 2, rng)
@@ -78,13 +78,13 @@ def test_the_other_branch_is_that_of_a_network_whose_bns_are_exchanged():
 def test_normal_bn_has_no_other_branch_and_pgd_at_no_other_lambda():
     assert all(
         "other_branch_correct" not in row
-        for row in transfer(EagerEngine(lively(oat("normal")).eval()), PART, WHAT, None)
+        for row in transfer(EagerEngine(lively(oat("normal")).eval()), IMAGES, MEASUREMENT, None)
     )
     with pytest.raises(ValueError, match="a PGD-AT network has one"):
-        next(transfer(EagerEngine(lively(pgd_at()).eval()), PART, WHAT, None))
+        next(transfer(EagerEngine(lively(pgd_at()).eval()), IMAGES, MEASUREMENT, None))
 
 
 def test_its_cost_is_that_of_its_attacks():
     """Per image and λ: 2 steps of 2 passes for λ′ = λ, for the branch, and for 2 more starts of what is left."""
-    assert costs.transfer(WHAT, oat(), 10) == 4 * 3 + 3 + 2
-    assert costs.transfer(WHAT, oat("normal"), 10) == 4 * 2 + 3 + 2
+    assert costs.transfer(MEASUREMENT, oat(), 10) == 4 * 3 + 3 + 2
+    assert costs.transfer(MEASUREMENT, oat("normal"), 10) == 4 * 2 + 3 + 2

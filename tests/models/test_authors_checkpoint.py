@@ -51,11 +51,13 @@ def plain() -> dict[str, torch.Tensor]:
     ids=["dual", "normal", "plain"],
 )
 def test_every_tensor_is_used_once_and_the_network_takes_them(recipe, theirs):
-    found = convert({f"module.{name}": tensor for name, tensor in theirs.items()}, recipe, 1, 10)
-    build(recipe, 1, 10).load_state_dict(found)
-    names = {authors_name(name, recipe): name for name in found if name not in OURS_ALONE}
-    assert names.keys() == theirs.keys() and len(names) == len(found) - sum(name in OURS_ALONE for name in found)
-    assert all(torch.equal(found[names[name]], theirs[name]) for name in theirs)
+    converted = convert({f"module.{name}": tensor for name, tensor in theirs.items()}, recipe, 1, 10)
+    build(recipe, 1, 10).load_state_dict(converted)
+    names = {authors_name(name, recipe): name for name in converted if name not in OURS_ALONE}
+    assert names.keys() == theirs.keys() and len(names) == len(converted) - sum(
+        name in OURS_ALONE for name in converted
+    )
+    assert all(torch.equal(converted[names[name]], theirs[name]) for name in theirs)
 
 
 @pytest.mark.parametrize(
@@ -107,8 +109,8 @@ def test_codes_come_from_the_matrix_beside_the_checkpoint(tmp_path):
     with pytest.raises(ValueError, match="rand_otho_mat.npy: no such file, but ro-16's random matrix is not"):
         import_weights(tmp_path / "best.safetensors", OAT, 1, 10)
     np.save(tmp_path / "rand_otho_mat.npy", matrix)
-    found = import_weights(tmp_path / "best.safetensors", OAT, 1, 10)
-    assert torch.equal(found["codebook"], torch.tensor(matrix[:6], dtype=torch.float32))
+    weights = import_weights(tmp_path / "best.safetensors", OAT, 1, 10)
+    assert torch.equal(weights["codebook"], torch.tensor(matrix[:6], dtype=torch.float32))
     np.save(tmp_path / "other.npy", matrix[:8])
     with pytest.raises(ValueError, match=r"other.npy: a matrix of \(8, 16\), but ro-16 takes \(16, 16\)"):
         import_weights(tmp_path / "best.safetensors", OAT, 1, 10, matrix=tmp_path / "other.npy")

@@ -21,9 +21,9 @@ MIXED = torch.tensor([0.0, 0.0, 0.0, 0.1, 0.3, 1.0])
 def neutral(net) -> None:
     """FiLM as the identity: γ = 1, β = 0 whatever the code."""
     for film in (m for m in net.modules() if isinstance(m, FiLM)):
-        for mlp_, value in ((film.gamma, 1.0), (film.beta, 0.0)):
-            nn.init.zeros_(mlp_[2].weight)
-            nn.init.constant_(mlp_[2].bias, value)
+        for mlp, value in ((film.gamma, 1.0), (film.beta, 0.0)):
+            nn.init.zeros_(mlp[2].weight)
+            nn.init.constant_(mlp[2].bias, value)
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -48,7 +48,7 @@ def test_the_folded_affine_is_batch_norm_then_film(kind, dual):
             tensor.uniform_(0.2, 2)
     x, code, zero = torch.randn(4, 5, 3, 3).double(), torch.randn(4, 7).double(), torch.tensor([0, 1, 0, 1]).bool()
     norm.index = 0
-    folded = norm(x, Condition([], 0, [norm.fold(norm.film(code), zero)]))
+    folded = norm(x, Condition(False, affine=[norm.fold(norm.film(code), zero)]))
 
     for i in range(4):
         bn = norm.bn_c if dual and zero[i] else norm.bn_a
@@ -128,8 +128,8 @@ def test_in_eval_mode_any_order_of_lambda_equals_one_by_one(norm):
 def test_a_condition_of_one_row_stands_for_the_whole_batch():
     net, (x, _) = lively(oat()).eval(), images(5)
     for lam in (0.0, 0.2):
-        one = net(x, net.condition(torch.tensor([lam])))
-        torch.testing.assert_close(one, net(x, torch.full((5,), lam)), atol=1e-6, rtol=1e-6)
+        logits = net(x, net.condition(torch.tensor([lam])))
+        torch.testing.assert_close(logits, net(x, torch.full((5,), lam)), atol=1e-6, rtol=1e-6)
 
 
 def test_in_eval_mode_nothing_is_learnt_from_the_batch():
@@ -155,16 +155,16 @@ COUNTS = [  # facts.md, claim 6: GMAC and million parameters without and with th
 @pytest.mark.parametrize(("arch", "shape", "plain", "film"), COUNTS, ids=[c[0] for c in COUNTS])
 def test_the_paper_s_cost(arch, shape, plain, film):
     authors = Protocol(film="authors")
-    found = cost(pgd_at(arch=arch), shape, 10)
-    assert (found.macs / 1e9, found.parameters / 1e6) == pytest.approx(plain, rel=0.005) and found.film_macs == 0
-    found = cost(oat(arch=arch, encoding="ro-128", protocol=authors), shape, 10)
-    assert (found.macs / 1e9, found.parameters / 1e6) == pytest.approx(film, rel=0.005)
+    counted = cost(pgd_at(arch=arch), shape, 10)
+    assert (counted.macs / 1e9, counted.parameters / 1e6) == pytest.approx(plain, rel=0.005) and counted.film_macs == 0
+    counted = cost(oat(arch=arch, encoding="ro-128", protocol=authors), shape, 10)
+    assert (counted.macs / 1e9, counted.parameters / 1e6) == pytest.approx(film, rel=0.005)
 
 
 def test_film_macs_by_hand():
-    found = cost(oat(encoding="ro-16"), (1, 8, 8), 10)
+    counted = cost(oat(encoding="ro-16"), (1, 8, 8), 10)
     channels = [16, 16, 16, 32, 32, 64, 64]  # of the seven norm layers of wrn-10-1
-    assert found.film_macs == sum(2 * (16 * c + c * c) for c in channels)
+    assert counted.film_macs == sum(2 * (16 * c + c * c) for c in channels)
 
 
 def transplant(source: nn.Module, target: nn.Module) -> None:
@@ -183,8 +183,8 @@ def test_resnet34_is_torchvision_s_with_a_stem_for_small_images(training):
     theirs.conv1, theirs.maxpool = nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.Identity()
     transplant(ours, theirs)
     x, _ = images(4, (3, 16, 16))
-    found, expected = ours.train(training)(x, torch.ones(4)), theirs.train(training)(x)
-    torch.testing.assert_close(found, expected, atol=1e-3, rtol=1e-4)
+    logits, expected = ours.train(training)(x, torch.ones(4)), theirs.train(training)(x)
+    torch.testing.assert_close(logits, expected, atol=1e-3, rtol=1e-4)
 
 
 def plain_wrn(net, x: torch.Tensor, widths: list[int]) -> torch.Tensor:

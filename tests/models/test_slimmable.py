@@ -1,7 +1,5 @@
-"""Slimmable networks (Sec. 3.3): a width is the network that its slices of the weights make, and touches nothing else.
-
-The network that a width is compared with is built layer by layer in tests/network_of_width.py and used as a whole.
-"""
+"""Slimmable networks (Sec. 3.3): a width computes the stand-alone network of its slices of the weights, and changes no
+other parameter or statistic. tests/network_of_width.py builds that network layer by layer."""
 
 import pytest
 import torch
@@ -29,7 +27,7 @@ MIXED = torch.tensor([0.0, 0.0, 0.0, 0.1, 0.3, 1.0])
 
 
 def slimmable(kind: str, arch: str = "wrn-10-2"):
-    """In fp64 without dropout, each BN of each width with values of its own."""
+    """A network in fp64 without dropout, each BN of each width with different values."""
     return lively(RECIPES[kind].model_copy(update={"arch": arch}), SHAPES[arch][0]).double()
 
 
@@ -51,28 +49,28 @@ def test_a_width_is_the_stand_alone_network_of_its_slices(arch, kind):
         small = network_of_width(net, width)
         for training in (False, True):
             net.train(training)
-            found, expected = forward(net, x, lam, width), small.train(training)(x, lam)
-            torch.testing.assert_close(found, expected, atol=1e-9, rtol=1e-9)
+            logits, expected = forward(net, x, lam, width), small.train(training)(x, lam)
+            torch.testing.assert_close(logits, expected, atol=1e-9, rtol=1e-9)
         net.zero_grad()
-        F.cross_entropy(found, y).backward()
+        F.cross_entropy(logits, y).backward()
         F.cross_entropy(expected, y).backward()
         assert_same_gradients(net, small, width)
         assert_same_statistics(net, small, width)
 
 
 def assert_same_gradients(net, small, width: float) -> None:
-    """Those of the slices equal the stand-alone network's; all others are zero, or none at all."""
-    wanted = {of_width(n, width, net): p.grad for n, p in small.named_parameters()}
+    """Assert that gradients of the slices equal the stand-alone network's, and that all others are zero or None."""
+    exact = {of_width(n, width, net): p.grad for n, p in small.named_parameters()}
     for name, parameter in net.named_parameters():
-        if name not in wanted:  # a BN of another width
+        if name not in exact:  # a BN of another width
             assert parameter.grad is None, name
             continue
-        part = tuple(slice(0, n) for n in wanted[name].shape)
-        torch.testing.assert_close(parameter.grad[part], wanted[name], atol=1e-9, rtol=1e-6, msg=name)
+        part = tuple(slice(0, n) for n in exact[name].shape)
+        torch.testing.assert_close(parameter.grad[part], exact[name], atol=1e-9, rtol=1e-6, msg=name)
         outside = parameter.grad.clone()
         outside[part] = 0
         assert not outside.any(), name
-        assert wanted[name].any(), name
+        assert exact[name].any(), name
 
 
 def of_width(name: str, width: float, net) -> str:
@@ -120,8 +118,8 @@ def test_at_width_1_it_is_the_unslimmed_network_of_the_same_weights(kind):
     ours = net.state_dict()
     plain.load_state_dict({name: ours[of_width(name, 1.0, net)] for name in plain.state_dict()})
     for training in (False, True):
-        found = forward(net.train(training), x, MIXED.double())
-        torch.testing.assert_close(found, plain.train(training)(x, MIXED.double()), atol=1e-12, rtol=1e-12)
+        logits = forward(net.train(training), x, MIXED.double())
+        torch.testing.assert_close(logits, plain.train(training)(x, MIXED.double()), atol=1e-12, rtol=1e-12)
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -135,8 +133,8 @@ def test_neutral_film_and_one_bn_is_the_plain_network_at_every_width(width, trai
         for mlp, value in ((film.gamma, 1.0), (film.beta, 0.0)):
             nn.init.zeros_(mlp[2].weight)
             nn.init.constant_(mlp[2].bias, value)
-    found, expected = (forward(n, x, MIXED.double(), width) for n in (net, plain))
-    torch.testing.assert_close(found, expected, atol=1e-10, rtol=1e-10)
+    logits, expected = (forward(n, x, MIXED.double(), width) for n in (net, plain))
+    torch.testing.assert_close(logits, expected, atol=1e-10, rtol=1e-10)
 
 
 @torch.no_grad()
@@ -150,27 +148,27 @@ def test_the_widths_are_different_networks():
     ("channels", "width", "expected"), [(64, 0.75, 48), (10, 0.29, 2), (3, 0.1, 1), (100, 0.29, 29)]
 )
 def test_a_width_s_channels(channels, width, expected):
-    """100·0.29 is 28.999… in floating point; and no layer is left without a channel."""
+    """100·0.29 is 28.999… in floating point, and every layer has at least one channel."""
     assert slim(channels, width) == expected
 
 
 @pytest.mark.parametrize("film", ["paper", "authors"])
 @pytest.mark.parametrize("width", [0.3, 0.6])
 def test_any_width_works_with_either_film(film, width):
-    """Of 2C units a width may leave one more than twice what it leaves of C: 9 of 32 at 0.3, but 4 of 16."""
+    """At some widths 2C units become one more than twice as many as C units do: 9 of 32 at 0.3, but 4 of 16."""
     net, (x, y) = lively(oat(widths=(width, 1.0), protocol=Protocol(film=film))).train(), images(6)
     F.cross_entropy(forward(net, x, MIXED, width), y).backward()
     assert forward(net.eval(), x, MIXED, width).shape == (6, 10)
 
 
 @pytest.mark.parametrize(
-    ("widths", "asked", "said"), [((), 0.5, "is not slimmable"), ((0.5, 1.0), 0.75, "0.5, 1, not 0.75")]
+    ("widths", "width", "message"), [((), 0.5, "is not slimmable"), ((0.5, 1.0), 0.75, "0.5, 1, not 0.75")]
 )
-def test_a_width_that_the_network_has_not_is_refused(widths, asked, said):
+def test_a_width_that_the_network_lacks_is_refused(widths, width, message):
     net, (x, _) = build(oat(widths=widths), 1, 10), images(6)
     for training in (True, False):
-        with pytest.raises(ValueError, match=said):
-            forward(net.train(training), x, MIXED, asked)
+        with pytest.raises(ValueError, match=message):
+            forward(net.train(training), x, MIXED, width)
 
 
 def test_without_widths_the_names_in_the_weights_file_are_the_old_ones():

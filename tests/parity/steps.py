@@ -1,8 +1,9 @@
 """One training step by the authors' scripts and by our objectives, on the same batch, with the same random draws.
 
-Two things are random in a step. The attack's start is drawn by their code and given to ours; dropout draws the same
-masks for both (`SameMasks`). Ours goes on with the adversarial images that theirs crafted, so that one pixel's tie in
-the attack does not hide whether the rest is equal; the images that ours crafted are compared by themselves.
+Two things are random in a step. Their code draws the attack's start, and our attack starts there too. Dropout draws the
+same masks for both (`SameMasks`). Our adversarial pass uses the images that their attack crafted, so that a pixel whose
+sign rounding decides does not hide whether the rest is equal; the images that our attack crafts are compared separately
+(iterates.py).
 """
 
 from collections.abc import Callable, Iterator
@@ -14,10 +15,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bench.attacks import pgd
-from bench.engines.cpu.lowering import Unsupported, Value
-from bench.models import dropout
+from bench.engines import engine_for
+from bench.engines.cpu import layerwise
+from bench.engines.cpu.engine import CpuEngine
 from bench.models.authors_checkpoint import authors_name
-from bench.models.dual_bn import Condition
 from bench.models.network import ConditionalNetwork
 from bench.spec.registry import METHODS, resolve
 from bench.speed import authors_steps
@@ -25,14 +26,20 @@ from bench.speed.authors_steps import STEPS
 from bench.training import objectives
 from tests.parity import reference
 from tests.parity.networks import ZEROS, Batch, Case
+from tests.recording_engine import RecordingEngine
 
 
 @dataclass
 class Step:
-    """What a step leaves, tensors under the authors' names. `images`: of each width's attack the start and the iterates
-    1 to 7; `logits`: of the passes in training mode; `updates`: what SGD subtracts, divided by the learning rate."""
+    """Result of a step, its tensors under the authors' names.
+
+    images: for each width's attack the start and the iterates 1 to 7. buffers: for each attack of the authors' step
+    their network's buffers at that time. logits: of the training-mode passes. updates: what SGD subtracts, divided by
+    the learning rate. state: the state dict after the step.
+    """
 
     images: list[Tensor] = field(default_factory=list)
+    buffers: list[dict[str, Tensor]] = field(default_factory=list)
     logits: list[Tensor] = field(default_factory=list)
     gradients: dict[str, Tensor] = field(default_factory=dict)
     updates: dict[str, Tensor] = field(default_factory=dict)
@@ -40,33 +47,29 @@ class Step:
 
 
 class SameMasks:
-    """Stands in for F.dropout: the n-th call drops the same elements, whatever the memory format and precision."""
+    """Replacement of F.dropout: the n-th call drops the same elements in every memory format and precision."""
 
     def __init__(self):
         self.rng = torch.Generator().manual_seed(0)
 
     def __call__(self, x: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-        if not training:
+        if not training or p == 0:
             return x
-        if isinstance(x, Value):  # the kernels draw their own: a network with dropout goes through it layer by layer
-            raise Unsupported("masks that are given")
         return x * (torch.rand(x.shape, generator=self.rng) >= p).to(x.dtype) / (1 - p)
 
 
 def record(net: nn.Module, step: Step) -> None:
-    """The images of every pass in eval mode, which is an attack's, and the logits of the others. Of ours the condition
-    says in which mode a pass is."""
+    """Record the images of every eval-mode pass of the authors' network, all of which belong to an attack, and the
+    logits of every training-mode pass."""
 
     def hook(module, args, out):
-        cond = args[1] if isinstance(args[-1], Condition) else None
-        training = module.training if cond is None else cond.affine is None
-        (step.logits if training else step.images).append((out if training else args[0]).detach().clone())
+        (step.logits if module.training else step.images).append((out if module.training else args[0]).detach().clone())
 
     net.register_forward_hook(hook)
 
 
 def of_the_authors(net: nn.Module, case: Case, data: Batch, images: list[Tensor] | None = None) -> Step:
-    """`images`: those of another step, whose adversarial images this one goes on with in place of its own."""
+    """Take the authors' step. `images`: of another step, whose adversarial images replace those crafted here."""
     step, crafted = Step(), iter((images or [])[STEPS :: STEPS + 1])
     record(net, step)
     optimizer = torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4)  # OAT.py 128, PGDAT.py 88
@@ -87,33 +90,35 @@ def of_the_authors(net: nn.Module, case: Case, data: Batch, images: list[Tensor]
 
 
 def loss_of(net: nn.Module, case: Case, data: Batch, step: Step, crafted: Iterator[Tensor]) -> Tensor:
-    def keep(adv: Tensor) -> Tensor:
+    def after_attack(adv: Tensor) -> Tensor:
         step.images.append(adv.detach())
+        step.buffers.append({name: buffer.clone() for name, buffer in net.named_buffers()})
         return next(crafted, adv)
 
     if case.kind == "pgd-at":
-        return authors_steps.pgdat_loss(reference.root(), net, data, case.recipe.lam, keep)[0]
-    return authors_steps.oat_loss(reference.root(), net, data, ZEROS, case.kind == "dual", keep)[0]
+        return authors_steps.pgdat_loss(reference.root(), net, data, case.recipe.lam, after_attack)[0]
+    return authors_steps.oat_loss(reference.root(), net, data, ZEROS, case.kind == "dual", after_attack)[0]
 
 
 def of_ours(net: ConditionalNetwork, case: Case, data: Batch, images: list[Tensor]) -> Step:
-    """As train_epoch of bench/training/loop.py takes a step. `images`: those of the authors' step."""
-    step, recipe = Step(), case.recipe
-    record(net, step)
+    """Take our step as train_epoch of bench/training/loop.py does. `images`: of the authors' step."""
+    step, recipe, engine = Step(), case.recipe, RecordingEngine(engine_for(net, "cpu"))
     optimizer = torch.optim.SGD(
         net.parameters(), lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay
     )
     net.train()
     with pytest.MonkeyPatch.context() as patch:
         same_draws(patch, step, images)
+        same_masks(patch, engine)
         if data.x.dtype == torch.float64:
             patch.setattr(torch.Tensor, "float", torch.Tensor.double)  # our losses and attacks are fp32 otherwise
         optimizer.zero_grad(set_to_none=True)
         for width in case.widths:
-            ours = objectives.Batch(data.x, data.y, data.lam, case.zeros, torch.Generator(), width)
-            for term in resolve(METHODS[recipe.method])(net, recipe, ours):
+            batch = objectives.Batch(data.x, data.y, data.lam, case.zeros, torch.Generator(), width)
+            for term in resolve(METHODS[recipe.method])(engine, recipe, batch):
                 term.backward()
         optimizer.step()
+    step.logits = [forward.logits for forward in engine.passes if forward.cond.training]
     for name, parameter in net.named_parameters():
         step.gradients[authors_name(name, recipe)] = parameter.grad
         step.updates[authors_name(name, recipe)] = optimizer.state[parameter]["momentum_buffer"]
@@ -127,24 +132,36 @@ def in_their_names(net: ConditionalNetwork, case: Case) -> dict[str, Tensor]:
 
 
 def same_draws(patch: pytest.MonkeyPatch, step: Step, images: list[Tensor]) -> None:
-    """Our attacks start where theirs did, what they craft is recorded, and what theirs crafted is gone on with."""
+    """Start our attacks where the authors' attacks started, record their iterates, and replace what they craft by what
+    the authors' attacks crafted."""
     starts, crafted, craft = iter(images[:: STEPS + 1]), iter(images[STEPS :: STEPS + 1]), objectives.craft
 
-    def ours_recorded_theirs_given(*args):
-        step.images.append(craft(*args))
+    def craft_as_the_authors_did(engine, *args):
+        before = len(engine.passes)
+        adv = craft(engine, *args)
+        step.images += [forward.images for forward in engine.passes[before:]] + [adv]
         return next(crafted)
 
-    patch.setattr(dropout, "dropout", SameMasks())
     patch.setattr(pgd, "begin", start_at(starts))
-    patch.setattr(objectives, "craft", ours_recorded_theirs_given)
+    patch.setattr(objectives, "craft", craft_as_the_authors_did)
+
+
+def same_masks(patch: pytest.MonkeyPatch, engine: RecordingEngine) -> None:
+    """Replace dropout's masks by those of SameMasks. The CPU engine's training plan draws its own masks in C, so a
+    network with dropout is computed by the same kernels layer by layer."""
+    masks = SameMasks()
+    patch.setattr(F, "dropout", masks)
+    patch.setattr(layerwise, "dropout", masks)
+    if engine.net.recipe.dropout:
+        patch.setattr(CpuEngine, "training_plan", lambda *_: None)
 
 
 def start_at(starts: Iterator[Tensor]) -> Callable:
-    """Stands in for `begin` of bench/attacks/pgd.py: the next given start, and the same bounds."""
+    """Make a replacement of `begin` of bench/attacks/pgd.py that returns the next of `starts` and the same bounds."""
     begin = pgd.begin
 
-    def given(x, epsilon, rng, start):
+    def begin_at_next_start(x, epsilon, rng, start):
         _, low, high = begin(x, epsilon, rng, "image")
         return next(starts), low, high
 
-    return given
+    return begin_at_next_start

@@ -46,5 +46,5 @@ def test_latest_pth_holds_an_optimiser_too(checkpoint, tmp_path):
     utils = {"epoch": 3, "best_TA": {0.0: 0.9}, "best_ATA": {0.0: 0.4}, "training_loss": [2.0], "val_TA": {0.0: [0.9]}}
     states = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "scheduler": scheduler.state_dict()}
     torch.save(utils | states, tmp_path / "latest.pth")
-    found = import_weights(tmp_path / "latest.pth", CASE.recipe, 3, 10)
-    assert torch.equal(found["stem.weight"], checkpoint.conv1.weight)
+    weights = import_weights(tmp_path / "latest.pth", CASE.recipe, 3, 10)
+    assert torch.equal(weights["stem.weight"], checkpoint.conv1.weight)

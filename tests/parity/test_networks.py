@@ -7,7 +7,7 @@ default only the networks with dual BN, which contain all the others' parts, at 
 import pytest
 
 from tests.parity import reference
-from tests.parity.measure import assert_equal, compare
+from tests.parity.difference import assert_equal, compare
 from tests.parity.networks import CASES
 
 reference.require()

@@ -5,10 +5,11 @@ import torch
 
 from bench.attacks import pgd
 from bench.data import Dataset, Images
+from bench.engines import engine_for
 from bench.models.authors_checkpoint import authors_name
 from bench.training import lambda_sampling, loop
 from tests.parity import reference
-from tests.parity.measure import largest, relative
+from tests.parity.difference import largest, relative
 from tests.parity.networks import Case, batch, pair
 from tests.parity.steps import STEPS, in_their_names, of_the_authors, start_at
 
@@ -26,18 +27,18 @@ def test_an_epoch_of_one_batch_is_the_authors_step(monkeypatch):
     optimiser = torch.optim.SGD(
         ours.parameters(), lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay
     )
-    earlier = {}  # a momentum, as if steps had gone before
+    momenta = {}  # a momentum, as if steps had gone before
     for name, parameter in ours.named_parameters():
-        earlier[authors_name(name, recipe)] = momentum = torch.randn_like(parameter) * 0.01
+        momenta[authors_name(name, recipe)] = momentum = torch.randn_like(parameter) * 0.01
         optimiser.state[parameter]["momentum_buffer"] = momentum.clone()
 
     monkeypatch.setattr(torch, "randperm", lambda n, generator: torch.arange(n))
     monkeypatch.setattr(lambda_sampling, "sample", lambda recipe, n, rng: (data.lam, CASE.zeros))
     monkeypatch.setattr(pgd, "begin", start_at(iter(step.images[:: STEPS + 1])))
     images = Images((data.x * 255).round().to(torch.uint8), data.y)
-    row = loop.train_epoch(ours, optimiser, recipe, Dataset("any", 10, images, images, images), 0)
+    row = loop.train_epoch(engine_for(ours, "cpu"), optimiser, recipe, Dataset("any", 10, images, images, images), 0)
 
-    expected = {name: 0.9 * earlier[name] + step.updates[name] for name in earlier}
+    expected = {name: 0.9 * momenta[name] + step.updates[name] for name in momenta}
     after = in_their_names(ours, CASE)
     assert relative({name: (before[name] - after[name]) / 0.1 for name in expected}, expected) < 1e-4  # fp32 weights
     running = [name for name in step.state if "running" in name]

@@ -8,7 +8,7 @@ import torch
 
 from bench.speed import markdown_tables
 from tests.parity import reference
-from tests.parity.measure import assert_equal, compare, difference
+from tests.parity.difference import assert_equal, compare, difference
 from tests.parity.networks import CASES, ENCODINGS, Case, batch, pair
 from tests.parity.steps import of_ours, of_the_authors
 
@@ -26,12 +26,12 @@ HEAD = ["network", "code of λ", "logits, eval", "logits, training", "statistics
 def test_differences(precision):
     rows = [[*HEAD, "worst tensor"]]
     for case in CASES:
-        found = compare(case, precision)
-        assert_equal(found, precision)
+        measured = compare(case, precision)
+        assert_equal(measured, precision)
         code = "–" if case.kind == "pgd-at" else ENCODINGS[case.arch]
         cells = [f"{'slimmable ' * case.slim}{NAMES[case.arch]}, {KINDS[case.kind]}", code]
-        cells += [shown(value) for value in (found.logits, found.training_logits, found.statistics)]
-        cells += [f"{found.pixels} of {found.pixels_of:,}", shown(found.update), shown(found.worst_update)]
+        cells += [shown(value) for value in (measured.logits, measured.training_logits, measured.statistics)]
+        cells += [f"{measured.pixels} of {measured.pixels_of:,}", shown(measured.update), shown(measured.worst_update)]
         rows.append(cells)
     write(precision, rows)
 
@@ -49,8 +49,8 @@ def test_rounding():
         theirs, ours = (net.to(memory_format=last) for net in pair(case, torch.float32, calm))
         steps += [of_ours(ours, case, data, exact.images), of_the_authors(theirs, case, data, exact.images)]
         for name, step in zip(cells, steps, strict=True):
-            found = difference(0.0, exact, step)
-            cells[name] += [shown(found.update), f"{found.pixels} of {found.pixels_of:,}"]
+            measured = difference(0.0, exact, step)
+            cells[name] += [shown(measured.update), f"{measured.pixels} of {measured.pixels_of:,}"]
     head = ["WRN-40-2, OAT, dual BN", "update, calm", "iterates unequal, calm", "update, any", "iterates unequal, any"]
     write("rounding", [head] + [[name, *values] for name, values in cells.items()])
 

@@ -14,9 +14,9 @@ from tests.recipes import digits, oat, pgd_at
 CPU = torch.device("cpu")
 
 
-def quick(make=oat, **fields):
+def quick(recipe_of=oat, **fields):
     """Dropout on, so that its randomness is tested too."""
-    return make(**({"epochs": 3, "attack_steps": 1, "schedule": "one-cycle"} | fields))
+    return recipe_of(**({"epochs": 3, "attack_steps": 1, "schedule": "one-cycle"} | fields))
 
 
 def without_time(rows):
@@ -48,10 +48,10 @@ def test_resuming_is_bit_for_bit_the_undisturbed_run(recipe, tmp_path):
         rows.append(next(train(recipe, data, tmp_path / "parts", CPU)))
     assert list(train(recipe, data, tmp_path / "parts", CPU)) == []
     assert without_time(rows) == without_time(whole)
-    expected, found = all_tensors(tmp_path / "whole"), all_tensors(tmp_path / "parts")
-    assert expected.keys() == found.keys()
+    expected, resumed = all_tensors(tmp_path / "whole"), all_tensors(tmp_path / "parts")
+    assert expected.keys() == resumed.keys()
     assert any("momentum/" in name for name in expected) and "weights.safetensors/stem.weight" in expected
-    assert all(torch.equal(expected[name], found[name]) for name in expected)
+    assert all(torch.equal(expected[name], resumed[name]) for name in expected)
 
 
 def test_the_state_after_an_epoch_carries_its_momentum(tmp_path):
@@ -97,11 +97,11 @@ def test_another_seed_is_another_network_and_another_order(tmp_path):
 
 
 def test_each_epoch_sees_every_image_once(tmp_path, monkeypatch):
-    recipe, seen = quick(epochs=2), []
-    monkeypatch.setattr(loop, "augment", lambda images, *_: seen.append(images) or images)
+    recipe, batches = quick(epochs=2), []
+    monkeypatch.setattr(loop, "augment", lambda images, *_: batches.append(images) or images)
     data = digits(recipe)
     list(train(recipe, data, tmp_path, CPU))
-    epochs = [torch.cat(seen[:2]), torch.cat(seen[2:])]
+    epochs = [torch.cat(batches[:2]), torch.cat(batches[2:])]
     for images in epochs:
         assert torch.equal(images.flatten(1).float().unique(dim=0), data.train.images.flatten(1).float().unique(dim=0))
     assert not torch.equal(*epochs)
@@ -109,8 +109,8 @@ def test_each_epoch_sees_every_image_once(tmp_path, monkeypatch):
 
 def test_a_row_says_what_it_promises(tmp_path):
     rows = list(train(quick(epochs=1), digits(quick()), tmp_path, CPU))
-    words = {"epoch", "epochs", "loss", "lr", "train_sa", "train_ra", "heldout_sa", "heldout_ra", "score", "seconds"}
-    assert rows[0].keys() == words
+    fields = {"epoch", "epochs", "loss", "lr", "train_sa", "train_ra", "heldout_sa", "heldout_ra", "score", "seconds"}
+    assert rows[0].keys() == fields
     assert rows[0]["score"] == pytest.approx((rows[0]["heldout_sa"] + rows[0]["heldout_ra"]) / 2)
 
 
@@ -160,12 +160,12 @@ def test_last_is_the_last(tmp_path):
 
 def test_the_one_network_is_written_after_all_others(tmp_path, monkeypatch):
     """weights.safetensors says that training is complete: a kill before it must leave training to be finished."""
-    written = []
-    monkeypatch.setattr(selection, "write_tensors", lambda path, *_: written.append(path.name))
+    files = []
+    monkeypatch.setattr(selection, "write_tensors", lambda path, *_: files.append(path.name))
     with pytest.raises(FileNotFoundError):
         scripted("each", tmp_path)
         selection.selected(tmp_path)
-    assert written[-1] == "weights.safetensors" and len(written) == 5
+    assert files[-1] == "weights.safetensors" and len(files) == 5
 
 
 def test_an_unseen_lambda_takes_the_nearest_one_s_weights():
@@ -185,7 +185,7 @@ def test_selection_never_sees_a_test_image(tmp_path, monkeypatch):
 
 def test_selection_attacks_with_seven_steps_of_their_own_size(monkeypatch):
     """Whatever the steps in training: PGD-7 with a step size for 7 steps."""
-    recipe, asked = oat(attack_steps=2, protocol=Protocol(step_rule="authors")), []
-    monkeypatch.setattr(loop, "accuracy", lambda engine, part, what, *rest: asked.append(what))
+    recipe, measurements = oat(attack_steps=2, protocol=Protocol(step_rule="authors")), []
+    monkeypatch.setattr(loop, "accuracy", lambda engine, part, measurement, *rest: measurements.append(measurement))
     loop.heldout_rows(None, recipe, digits(recipe))
-    assert [what.step for what in asked] == [pytest.approx((0.1 + 4 / 255) / 7)] * 6
+    assert [measurement.step for measurement in measurements] == [pytest.approx((0.1 + 4 / 255) / 7)] * 6

@@ -24,20 +24,20 @@ RECIPES = {"oats": oat(**ONE_STEP), "oats-normal": oat("normal", **ONE_STEP), "p
 @pytest.fixture
 def batches(monkeypatch):
     """Every batch that an objective is asked for, with the network and the generator as they were then."""
-    seen = []
+    recorded = []
 
     def spy(objective):
         def spied(engine, recipe, batch):
-            kept = copy.copy(batch)
-            kept.rng = torch.Generator().set_state(batch.rng.get_state())
-            kept.correct = {"sa": [], "ra": []}
-            seen.append((kept, {name: value.clone() for name, value in engine.net.state_dict().items()}))
+            copied = copy.copy(batch)
+            copied.rng = torch.Generator().set_state(batch.rng.get_state())
+            copied.correct = {"sa": [], "ra": []}
+            recorded.append((copied, {name: value.clone() for name, value in engine.net.state_dict().items()}))
             return objective(engine, recipe, batch)
 
         return spied
 
     monkeypatch.setattr(loop, "resolve", lambda method: spy(resolve(method)))
-    return seen
+    return recorded
 
 
 def one_step(recipe, make_engine=EagerEngine):
@@ -91,16 +91,16 @@ def test_the_training_accuracy_counts_all_widths(batches, monkeypatch):
 @pytest.mark.parametrize("kind", ["eval", "train"])
 def test_a_width_is_attacked_by_its_own_sub_network(width, kind, make_engine, monkeypatch):
     recipe = oat(widths=WIDTHS, dropout=0.0, protocol=Protocol(attack_bn=kind))
-    net, seen = lively(recipe), []
+    net, outputs = lively(recipe), []
     (x, y), lam = images(6), torch.tensor([0.0, 0.0, 0.1, 0.3, 0.4, 1.0])
-    monkeypatch.setattr(objectives, "pgd", lambda logits, x, *rest: seen.append(logits(x)) or x)
+    monkeypatch.setattr(objectives, "pgd", lambda logits, x, *rest: outputs.append(logits(x)) or x)
     batch = Batch(x, y, lam, 2, torch.Generator(), width)
     exact = copy.deepcopy(net).train(kind == "train")
     objectives.craft(make_engine(net), recipe, batch, slice(2, None))
     with torch.no_grad():
         expected = {w: exact(x[2:], exact.condition(lam[2:], width=w)) for w in WIDTHS}
-    torch.testing.assert_close(seen[0], expected[width], atol=1e-4, rtol=1e-4)
-    assert all(not torch.allclose(seen[0], expected[w], atol=1e-2) for w in WIDTHS if w != width)
+    torch.testing.assert_close(outputs[0], expected[width], atol=1e-4, rtol=1e-4)
+    assert all(not torch.allclose(outputs[0], expected[w], atol=1e-2) for w in WIDTHS if w != width)
 
 
 @pytest.mark.parametrize("width", WIDTHS)
@@ -110,29 +110,29 @@ def test_a_width_s_loss_is_equation_3_of_its_sub_network(width, make_engine, mon
     lam = torch.tensor([0.0, 0.0, 0.1, 0.3, 0.4, 1.0]).double()
     monkeypatch.setattr(objectives, "craft", lambda engine, recipe, batch, part: adv[part])
     reference = copy.deepcopy(net)
-    found = sum(
+    loss = sum(
         resolve(METHODS["oat"])(make_engine(net), recipe, Batch(x.double(), y, lam, 2, torch.Generator(), width))
     ).item()
     passes = [reference(z, reference.condition(lam[s:], width=width)) for s, z in ((0, x.double()), (2, adv[2:]))]
     clean, adversarial = (F.cross_entropy(p, y[-len(p) :], reduction="none") for p in passes)
     expected = (((1 - lam) * clean).sum() + (lam[2:] * adversarial).sum()) / 6
-    assert found == pytest.approx(expected.item(), rel=1e-6)
+    assert loss == pytest.approx(expected.item(), rel=1e-6)
 
 
 # --- selection
 
 
 def test_the_held_out_score_is_the_mean_over_lambdas_and_widths(monkeypatch):
-    recipe, asked = oat(widths=WIDTHS, lambdas=(0.0, 1.0), precision="bf16"), []
+    recipe, calls = oat(widths=WIDTHS, lambdas=(0.0, 1.0), precision="bf16"), []
 
-    def accuracy(engine, part, what, lam, precision):
-        asked.append((what.width, lam, precision))
-        sa, ra = len(asked), 2 * len(asked)
-        return {"lam": lam, "width": what.width, "n": 40, "clean_correct": sa, "robust_correct": ra}
+    def accuracy(engine, part, measurement, lam, precision):
+        calls.append((measurement.width, lam, precision))
+        sa, ra = len(calls), 2 * len(calls)
+        return {"lam": lam, "width": measurement.width, "n": 40, "clean_correct": sa, "robust_correct": ra}
 
     monkeypatch.setattr(loop, "accuracy", accuracy)
     rows = loop.heldout_rows(None, recipe, digits(recipe))
-    assert asked == [(width, lam, "bf16") for width in WIDTHS for lam in (0.0, 1.0)]
+    assert calls == [(width, lam, "bf16") for width in WIDTHS for lam in (0.0, 1.0)]
     means = selection.consider(State(), torch.nn.Linear(1, 1), recipe, rows, 1)
     sa, ra = (1 + 2 + 3 + 4 + 5 + 6) / 6 / 40, 2 * (1 + 2 + 3 + 4 + 5 + 6) / 6 / 40
     assert means == pytest.approx({"heldout_sa": sa, "heldout_ra": ra, "score": (sa + ra) / 2})

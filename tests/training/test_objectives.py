@@ -27,16 +27,16 @@ def batch_of(lam=LAM, x=X) -> Batch:
 
 
 @pytest.fixture
-def fixed(monkeypatch):
+def fixed_attack(monkeypatch):
     """Crafting returns ADV for the part that is asked for; the parts are recorded."""
-    asked = []
+    crafted = []
 
     def craft(engine, recipe, batch, part):
-        asked.append((part.start or 0, engine.net.training))
+        crafted.append((part.start or 0, engine.net.training))
         return ADV.double()[part]
 
     monkeypatch.setattr(objectives, "craft", craft)
-    return asked
+    return crafted
 
 
 def backward(terms) -> float:
@@ -54,16 +54,16 @@ def gradients(net):
 def assert_same(net, loss, reference, expected):
     """Loss and gradients as far as fp32 logits allow, and running statistics in fp64."""
     assert loss == pytest.approx(expected, rel=1e-6)
-    found, wanted = gradients(net), gradients(reference)
-    for name in wanted:
-        assert (found[name] - wanted[name]).norm() <= 1e-6 * wanted[name].norm(), name
-    found, wanted = net.state_dict(), reference.state_dict()
-    for name in wanted:
-        torch.testing.assert_close(found[name], wanted[name], rtol=1e-10, atol=1e-12, msg=name)
+    actual, exact = gradients(net), gradients(reference)
+    for name in exact:
+        assert (actual[name] - exact[name]).norm() <= 1e-6 * exact[name].norm(), name
+    actual, exact = net.state_dict(), reference.state_dict()
+    for name in exact:
+        torch.testing.assert_close(actual[name], exact[name], rtol=1e-10, atol=1e-12, msg=name)
 
 
 @pytest.mark.parametrize("norm", ["dual", "normal"])
-def test_oat_is_equation_3_with_lambda_per_sample(norm, fixed, make_engine):
+def test_oat_is_equation_3_with_lambda_per_sample(norm, fixed_attack, make_engine):
     net, reference = double(oat(norm)), double(oat(norm))
     batch = batch_of()
     loss = backward(resolve(METHODS["oat"])(make_engine(net), oat(norm), batch))
@@ -74,7 +74,7 @@ def test_oat_is_equation_3_with_lambda_per_sample(norm, fixed, make_engine):
     expected = (expected + sum(LAM[2 + i].double() * adversarial[i] for i in range(4))) / 6
     expected.backward()
     assert_same(net, loss, reference, expected.item())
-    assert fixed == [(2, True)]  # λ=0 samples are not attacked
+    assert fixed_attack == [(2, True)]  # λ=0 samples are not attacked
     assert [n for _, n in batch.correct["sa"]] == [6] and [n for _, n in batch.correct["ra"]] == [4]
 
 
@@ -84,16 +84,16 @@ def test_oat_gives_every_parameter_a_gradient(make_engine):
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in net.parameters())
 
 
-def test_a_batch_of_zeros_makes_no_attack(fixed, make_engine):
+def test_a_batch_of_zeros_makes_no_attack(fixed_attack, make_engine):
     net = double(oat())
     lam = torch.zeros(6)
     loss = backward(resolve(METHODS["oat"])(make_engine(net), oat(), batch_of(lam)))
-    assert fixed == []
+    assert fixed_attack == []
     assert loss == pytest.approx(F.cross_entropy(double(oat())(X.double(), lam.double()), Y).item())
 
 
 @pytest.mark.parametrize("lam", [0.0, 0.4, 1.0])
-def test_pgd_at_is_equation_1_with_one_lambda(lam, fixed, make_engine):
+def test_pgd_at_is_equation_1_with_one_lambda(lam, fixed_attack, make_engine):
     recipe = pgd_at(lam)
     net, reference = double(recipe), double(recipe)
     loss = backward(resolve(METHODS["pgd_at"])(make_engine(net), recipe, batch_of(torch.full((6,), lam))))
@@ -104,10 +104,10 @@ def test_pgd_at_is_equation_1_with_one_lambda(lam, fixed, make_engine):
     expected = expected + (1 - lam) * F.cross_entropy(reference(X.double(), LAM), Y)
     expected.backward()
     assert_same(net, loss, reference, expected.item())
-    assert fixed == ([(0, True)] if lam > 0 else [])
+    assert fixed_attack == ([(0, True)] if lam > 0 else [])
 
 
-def test_clean_images_go_by_lambda_or_always_through_bn_c(fixed, make_engine):
+def test_clean_images_go_by_lambda_or_always_through_bn_c(fixed_attack, make_engine):
     for kind, zeros in (("by-lambda", 2), ("always-c", 6)):
         recipe = oat(protocol=Protocol(clean_branch=kind))
         net = double(recipe)
@@ -118,13 +118,13 @@ def test_clean_images_go_by_lambda_or_always_through_bn_c(fixed, make_engine):
         torch.testing.assert_close(first.bn_c.running_mean, expected)
 
 
-def test_attacks_for_lambda_0_cost_the_loss_nothing(fixed, make_engine):
+def test_attacks_for_lambda_0_cost_the_loss_nothing(fixed_attack, make_engine):
     """Ledger row 13: with `make` all images are attacked, and the loss stays what it is."""
     losses = {}
     for kind in ("skip", "make"):
         recipe = oat(protocol=Protocol(attack_lam0=kind))
         losses[kind] = backward(resolve(METHODS["oat"])(make_engine(double(recipe)), recipe, batch_of()))
-    assert [start for start, _ in fixed] == [2, 0]
+    assert [start for start, _ in fixed_attack] == [2, 0]
     assert losses["make"] == pytest.approx(losses["skip"], rel=1e-6)
 
 
@@ -142,21 +142,21 @@ def test_crafting_uses_the_bn_mode_of_the_protocol(kind, make_engine):
 
 def test_crafting_attacks_each_image_at_its_own_lambda(make_engine, monkeypatch):
     """In eval mode the network that is attacked is f(·, λ_i) of each sample i."""
-    net, seen = lively(oat()), []
-    monkeypatch.setattr(objectives, "pgd", lambda logits, x, *rest: seen.append(logits(x)) or x)
+    net, outputs = lively(oat()), []
+    monkeypatch.setattr(objectives, "pgd", lambda logits, x, *rest: outputs.append(logits(x)) or x)
     objectives.craft(make_engine(net), oat(), Batch(X, Y, LAM, 2, torch.Generator()), slice(2, None))
     with torch.no_grad():
         net.eval()
         expected = torch.cat([net(X[i : i + 1], LAM[i : i + 1]) for i in range(2, 6)])
-    torch.testing.assert_close(seen[0], expected, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(outputs[0], expected, atol=1e-4, rtol=1e-4)
 
 
 def test_crafting_takes_the_recipe_s_radius_step_and_steps(monkeypatch):
-    taken = []
-    monkeypatch.setattr(objectives, "pgd", lambda logits, x, y, *rest: taken.append(rest[:3]) or x)
+    budgets = []
+    monkeypatch.setattr(objectives, "pgd", lambda logits, x, y, *rest: budgets.append(rest[:3]) or x)
     recipe = oat(epsilon=0.2, attack_steps=5, protocol=Protocol(step_rule="authors"))
     objectives.craft(EagerEngine(lively(recipe)), recipe, Batch(X, Y, LAM, 2, torch.Generator()), slice(2, None))
-    assert taken == [(0.2, pytest.approx((0.2 + 4 / 255) / 5), 5)]
+    assert budgets == [(0.2, pytest.approx((0.2 + 4 / 255) / 5), 5)]
 
 
 def test_bf16_keeps_images_and_loss_in_fp32(make_engine):

@@ -23,13 +23,13 @@ def oat_trades(norm: str = "dual", **fields):
 
 
 @pytest.fixture
-def fixed(monkeypatch):
-    """Crafting returns ADV for the part that is asked for."""
+def fixed_attack(monkeypatch):
+    """Crafting returns ADV for the part that is attacked."""
     monkeypatch.setattr(trades, "craft_kl", lambda engine, recipe, batch, part: ADV.double()[part])
 
 
 def divergence(p: torch.Tensor, q: torch.Tensor) -> torch.Tensor:
-    """(n,) Σ p·log(p/q) of two networks' logits (n, classes), as its definition has it."""
+    """(n,) Σ p·log(p/q) of two networks' logits (n, classes), by its definition."""
     p, q = (torch.exp(z) / torch.exp(z).sum(1, keepdim=True) for z in (p, q))
     return (p * torch.log(p / q)).sum(1)
 
@@ -44,7 +44,7 @@ def test_the_divergence_is_its_definition_and_survives_certainty():
 
 
 @pytest.mark.parametrize("norm", ["dual", "dual-affine", "normal"])
-def test_loss_and_gradients_are_cross_entropy_and_lambda_beta_kl(norm, fixed, make_engine):
+def test_loss_and_gradients_are_cross_entropy_and_lambda_beta_kl(norm, fixed_attack, make_engine):
     recipe = oat_trades(norm)
     net, reference, batch = double(recipe), double(recipe), batch_of()
     loss = backward(resolve(METHODS["oat_trades"])(make_engine(net), recipe, batch))
@@ -56,9 +56,9 @@ def test_loss_and_gradients_are_cross_entropy_and_lambda_beta_kl(norm, fixed, ma
     expected = (expected + 6 * (LAM.double()[2:] * divergence(clean[2:], adversarial)).sum()) / 6
     expected.backward()  # through f(x) and f(x')
     assert loss == pytest.approx(expected.item(), rel=1e-5)
-    found, wanted = gradients(net), gradients(reference)
-    for name in wanted:
-        assert (found[name] - wanted[name]).norm() <= 1e-4 * wanted[name].norm(), name
+    actual, exact = gradients(net), gradients(reference)
+    for name in exact:
+        assert (actual[name] - exact[name]).norm() <= 1e-4 * exact[name].norm(), name
     for name, value in reference.named_buffers():
         torch.testing.assert_close(net.get_buffer(name), value, rtol=1e-10, atol=1e-12)
     assert [n for _, n in batch.correct["sa"]] == [6] and [n for _, n in batch.correct["ra"]] == [4]
@@ -80,11 +80,11 @@ def test_at_lambda_0_it_is_oat_without_an_attack(monkeypatch):
     assert loss == pytest.approx(expected, rel=1e-6)
 
 
-def test_the_ledger_s_rows_4_and_13_hold_here_too(fixed):
+def test_the_ledger_s_rows_4_and_13_hold_here_too(fixed_attack):
     losses = {}
     for kind in ("skip", "make"):
         recipe = oat_trades("normal", protocol=Protocol(attack_lam0=kind))
-        net, batch = double(recipe).eval(), batch_of()  # in eval mode the batch's make-up is not in its statistics
+        net, batch = double(recipe).eval(), batch_of()  # in eval mode the statistics do not depend on the batch
         losses[kind] = backward(resolve(METHODS["oat_trades"])(EagerEngine(net), recipe, batch))
         assert [n for _, n in batch.correct["ra"]] == [{"skip": 4, "make": 6}[kind]]
     assert losses["make"] == pytest.approx(losses["skip"], rel=1e-6)
@@ -110,7 +110,7 @@ def test_the_attack_on_a_linear_network_ends_in_a_corner_of_the_ball():
     adv = pgd(logits, x, logits(x).log_softmax(1), 0.1, 0.025, 7, rng, start="near", loss=trades.kl)
     towards = ((adv - x).flatten(1) / (0.1 * w.sign())).round(decimals=3)
     assert torch.equal(towards.abs(), torch.ones_like(towards)) and (towards == towards[:, :1]).all()
-    assert set(towards[:, 0].tolist()) == {-1.0, 1.0}  # which of the two, the random start decides
+    assert set(towards[:, 0].tolist()) == {-1.0, 1.0}  # the random start decides which of the two
     near = pgd(logits, x, logits(x).log_softmax(1), 0.1, 0.025, 0, rng, start="near", loss=trades.kl)
     assert (near - x).std().item() == pytest.approx(0.001, rel=0.2)
 
@@ -132,8 +132,8 @@ def test_crafting_raises_the_divergence_and_touches_nothing(kind, make_engine):
             net.eval()
             target = net(X[part], LAM[part]).log_softmax(1)
             random = X[part] + 0.1 * torch.randn_like(X[part]).sign()
-            found, chance = (trades.kl(net(x.clamp(0, 1), LAM[part]), target) for x in (adv, random))
-        assert (found > chance).all()
+            attacked, by_chance = (trades.kl(net(x.clamp(0, 1), LAM[part]), target) for x in (adv, random))
+        assert (attacked > by_chance).all()
 
 
 def test_its_passes_by_hand():
@@ -145,9 +145,9 @@ def test_its_passes_by_hand():
 def test_its_beta_its_name_and_its_label():
     with pytest.raises(ValueError, match="oat_trades takes beta, the weight of its KL term"):
         oat(method="oat_trades")
-    for make in (oat, pgd_at):
+    for recipe_of in (oat, pgd_at):
         with pytest.raises(ValueError, match="beta belongs to oat_trades, and"):
-            make(beta=6.0)
+            recipe_of(beta=6.0)
     slim = oat_trades(widths=(0.5, 1.0))
     assert (oat_trades().label, slim.label) == ("OAT TRADES (dual BN)", "OATS TRADES (dual BN)")
     assert oat_trades(encoding="ro-128").name.startswith("oat_trades-dual β=6 · ")
@@ -159,12 +159,14 @@ def test_the_cli_trains_it_with_shared_statistics(tmp_path):
     """Both peers in one network: finite losses, weights with both branches, and a measurement."""
     recipe = oat_trades("dual-affine", epochs=2)
     (tmp_path / "recipe.json").write_text(recipe.model_dump_json())
-    where = tmp_path / "net"
-    done = bench("trial", tmp_path / "recipe.json", "--directory", where, "--lambdas", "S1", "--test-images", "40")
-    assert done.returncode == 0, done.stderr
-    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    directory = tmp_path / "net"
+    process = bench(
+        "trial", tmp_path / "recipe.json", "--directory", directory, "--lambdas", "S1", "--test-images", "40"
+    )
+    assert process.returncode == 0, process.stderr
+    rows = [json.loads(line) for line in process.stdout.splitlines()]
     epochs, measured = rows[:2], rows[2:]
     assert [row["epoch"] for row in epochs] == [1, 2] and epochs[1]["loss"] < epochs[0]["loss"]
     assert all(0 <= row[metric] <= 1 for row in epochs for metric in ("train_sa", "train_ra"))
     assert [row["lam"] for row in measured] == list(recipe.lambdas) and all(row["n"] == 40 for row in measured)
-    assert (where / "weights.safetensors").exists()
+    assert (directory / "weights.safetensors").exists()

@@ -1,5 +1,5 @@
-"""Dropout whose mask is a hash of a key and the element: how much it drops, and what it does with the rest. Images that
-the kernel does not take are torch's affair, and must look the same."""
+"""Dropout by the kernel, whose mask is a hash of a key and the element's index, and by torch where the kernel does not
+take the number of channels: the share dropped, the scale of the rest, the gradient."""
 
 import math
 
@@ -7,8 +7,10 @@ import pytest
 import torch
 
 from bench.engines.cpu.c_structs import LEVELS
-from bench.models.dropout import dropout
+from bench.engines.cpu.layerwise import dropout
+from tests.engines.cpu.exact import needs_kernels
 
+pytestmark = needs_kernels
 KINDS = {"kernel": (16, torch.float32), "kernel-bf16": (48, torch.bfloat16), "torch": (7, torch.float32)}
 
 
@@ -17,7 +19,7 @@ def ones(n: int, channels: int = 16, dtype: torch.dtype = torch.float32, size: i
 
 
 def in_memory(y: torch.Tensor) -> torch.Tensor:
-    """Which elements were kept, in the order in which they lie there."""
+    """1 for each element that is not dropped, in the order of memory."""
     return (y.permute(0, 2, 3, 1).reshape(-1) != 0).double()
 
 
@@ -35,7 +37,7 @@ def test_the_share_dropped_and_the_scale_of_the_rest(p, channels, dtype):
 
 
 def test_elements_are_independent_of_their_neighbours():
-    """Those of a vector, those of the next ones, and those of the same place in another draw."""
+    """Elements of one vector, elements some places apart, and the same element in two draws."""
     torch.manual_seed(1)
     first, second = (in_memory(dropout(ones(40), 0.3)) for _ in range(2))
     lanes = torch.corrcoef(first.view(-1, 16).T) - torch.eye(16)
