@@ -1,4 +1,4 @@
-"""PGD, MI-FGSM and FGSM: against plain ones on a linear model, whose gradient is known, and what they leave alone."""
+"""PGD, MI-FGSM and FGSM against plain versions on a linear model, whose gradient is known; their side effects."""
 
 import numpy as np
 import pytest
@@ -77,7 +77,7 @@ def test_it_equals_a_plain_one_on_a_linear_model(attack, plain, start, epsilon, 
 
 
 def test_fgsm_is_one_step_of_size_epsilon():
-    """Goodfellow et al., ICLR 2015, whatever step and steps say."""
+    """Goodfellow et al., ICLR 2015; `step` and `steps` are ignored."""
     x, y = images(20)
     x, model = x.double(), Linear(y)
     expected = plain_pgd(model, x.flatten(1).numpy(), x.flatten(1).numpy(), 0.1, 0.1, 1)
@@ -86,7 +86,7 @@ def test_fgsm_is_one_step_of_size_epsilon():
 
 
 def test_momentum_makes_a_difference():
-    """Or the test above could not tell MI-FGSM from PGD."""
+    """Shows that the test above can tell MI-FGSM from PGD."""
     x, y = images(20)
     attacked = [attack(Linear(y), x.double(), y, 0.3, 0.075, 7, seeded(), "image") for attack in (pgd, mi_fgsm)]
     assert (attacked[0] != attacked[1]).double().mean() > 0.02
@@ -99,8 +99,8 @@ def test_where_the_gradient_vanishes_the_image_stays(attack):
     assert torch.equal(adv, x)
 
 
-def test_momentum_outlives_a_gradient_that_vanished():
-    """0/0 would stay NaN for all later steps."""
+def test_momentum_survives_a_vanishing_gradient():
+    """0/0 would make all later steps NaN."""
     x, y = images(3)
     factors = iter([0.0, 1.0, 1.0])
     adv = mi_fgsm(lambda z: z.flatten(1)[:, :10] * next(factors), x, y, 0.1, 0.05, 3, seeded(), "image")
@@ -122,7 +122,7 @@ def test_more_steps_raise_the_loss():
     assert losses[2] - losses[0] > 0.2 * losses[0]
 
 
-def test_it_follows_its_generator_alone():
+def test_it_draws_from_its_generator_alone():
     logits, (x, y) = attacked_net(), images(4)
     torch.manual_seed(0)
     first = pgd(logits, x, y, 0.1, 0.02, 2, seeded(1))
@@ -131,7 +131,7 @@ def test_it_follows_its_generator_alone():
     assert not torch.equal(first, pgd(logits, x, y, 0.1, 0.02, 2, seeded(2)))
 
 
-def test_it_leaves_images_and_parameters_as_they_were():
+def test_it_changes_neither_images_nor_parameters():
     net, (x, y) = lively(oat()).eval(), images(4)
     before, image = [p.detach().clone() for p in net.parameters()], x.clone()
     cond = net.condition(torch.tensor([0.4]))

@@ -1,4 +1,4 @@
-"""The Square attack against the closed form on linear models, and what it spends."""
+"""The Square attack against the closed form on linear models, and its number of queries."""
 
 import torch
 
@@ -20,7 +20,7 @@ def run(logits, steps, x=X, y=Y, **more):
 
 
 def linear(seed=0):
-    """Two classes; those of the images are what the model says, so that each starts right. With its weight."""
+    """A linear model of two classes and its weight. The boundary is the median image's score."""
     weight = torch.randn(72, generator=torch.Generator().manual_seed(seed))
     offset = (X.flatten(1) @ weight).median()
 
@@ -31,8 +31,8 @@ def linear(seed=0):
     return logits, weight
 
 
-def test_on_a_linear_model_no_one_is_fooled_who_cannot_be_and_nearly_all_who_can():
-    """The worst case of ±ε moves the score by ε‖w‖₁: who is farther from the boundary withstands every attack."""
+def test_on_a_linear_model_it_fools_nearly_all_images_that_can_be_fooled_and_no_other():
+    """±ε moves the score by at most ε‖w‖₁: an image farther from the boundary withstands every attack."""
     logits, weight = linear()
     y = logits(X).argmax(1)
     distance = -margin(logits(X), y)
@@ -56,7 +56,7 @@ def test_every_pixel_is_off_by_epsilon_and_none_by_more():
     torch.testing.assert_close((adv - X).abs(), torch.full_like(X, EPSILON), atol=1e-6, rtol=0)
 
 
-def test_an_image_that_is_fooled_is_queried_no_more_and_the_others_are_tried_alike():
+def test_a_fooled_image_is_not_queried_again_and_the_others_get_the_same_squares():
     """Queries per image are counted in the network; the random squares of one image do not depend on the others."""
     logits, _ = linear()
     y = logits(X).argmax(1)
@@ -70,7 +70,7 @@ def test_an_image_that_is_fooled_is_queried_no_more_and_the_others_are_tried_ali
     assert torch.equal(other[1::2], adv[1::2])
 
 
-def test_a_measurement_may_ask_for_it_and_is_charged_a_forward_pass_a_query():
+def test_a_measurement_may_select_it_and_its_effort_is_a_forward_pass_per_query():
     measurement = Measurement(attack="square", epsilon=EPSILON, step=0.01, lambdas=(1.0,), steps=25)
     assert attack_effort(measurement, 2) == 12.5 and load(ATTACKS["square"].loss) is margin
     calls = []

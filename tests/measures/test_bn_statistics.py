@@ -36,7 +36,7 @@ def test_pgd_at_has_one_row_at_its_own_lambda():
     assert_holds(row, net.norm_last.bn_a)
 
 
-def test_dual_bn_has_a_row_for_each_branch_and_no_lambda_of_its_own():
+def test_dual_bn_has_a_row_for_each_branch_and_no_lambda():
     net = lively(oat())
     by_branch = {row["branch"]: row for row in rows(net)}
     assert by_branch.keys() == {"a", "c"} and {row["lam"] for row in by_branch.values()} == {None}
@@ -46,7 +46,7 @@ def test_dual_bn_has_a_row_for_each_branch_and_no_lambda_of_its_own():
 
 
 @pytest.mark.parametrize("recipe", [pgd_at(widths=WIDTHS), oat(widths=WIDTHS)], ids=["pgd-ats", "oats"])
-def test_each_width_has_statistics_of_its_own(recipe):
+def test_each_width_has_its_own_statistics(recipe):
     net = lively(recipe)
     for index, (width, channels) in enumerate(zip(WIDTHS, (32, 64), strict=True)):
         for row in rows(net, width):

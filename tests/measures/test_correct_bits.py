@@ -1,4 +1,4 @@
-"""Hits as text and back."""
+"""Correct bits: encode and decode."""
 
 import numpy as np
 import pytest

@@ -22,7 +22,7 @@ def measurement_of(**fields) -> Measurement:
 
 
 def run_probe(net, directory, make_engine=None, **fields):
-    """The rows and the file's tensors."""
+    """Run the probe. Returns its rows and the file's tensors."""
     measurement = measurement_of(**fields)
     engine = make_engine(net) if make_engine else engine_for(net, "cpu")
     rows = list(saliency(engine, IMAGES, measurement, directory))
@@ -53,10 +53,10 @@ def test_maps_are_the_gradients_of_the_cross_entropy(width, tmp_path, make_engin
         assert (actual - expected).norm() < 1e-3 * expected.norm()
 
 
-def test_the_file_holds_what_it_promises(tmp_path):
+def test_the_file_holds_its_documented_tensors(tmp_path):
     rows, tensors = run_probe(lively(oat()).eval(), tmp_path)
     assert tensors.keys() == {"images", "labels", "index", "map/0", "map/0.35", "alignment/0", "alignment/0.35"}
-    assert tensors["index"].tolist() == [4, 1]  # in the order that was asked for; there is no image 99
+    assert tensors["index"].tolist() == [4, 1]  # in the order of the measurement; there is no image 99
     assert torch.equal(tensors["images"], IMAGES.images[[4, 1]]) and tensors["images"].dtype == torch.uint8
     assert torch.equal(tensors["labels"], Y[[4, 1]])
     for row, lam in zip(rows, (0.0, 0.35), strict=True):
@@ -85,7 +85,7 @@ def test_the_file_is_there_before_the_first_row(tmp_path):
     assert next(saliency(engine, IMAGES, measurement_of(), tmp_path))["file"] in {p.name for p in tmp_path.iterdir()}
 
 
-def test_batches_change_nothing_and_the_network_is_left_alone(tmp_path, monkeypatch):
+def test_batches_change_no_result_and_the_network_stays_unchanged(tmp_path, monkeypatch):
     net = lively(oat()).eval()
     before = {name: value.clone() for name, value in net.state_dict().items()}
     _, whole = run_probe(net, tmp_path)

@@ -1,4 +1,4 @@
-"""The transfer matrix against attacks made one by one, the other branch against a network whose BNs are exchanged."""
+"""The transfer matrix against single attacks, and the other branch against a network whose BNs are exchanged."""
 
 import pytest
 import torch
@@ -13,7 +13,7 @@ from bench.spec import costs
 from bench.spec.measurement import Measurement
 from tests.recipes import images, lively, oat, pgd_at
 
-GRID = (0.0, 0.2, 0.23)  # the last two near each other: examples of one then fool the other too
+GRID = (0.0, 0.2, 0.23)  # the last two are close, so that examples of one fool the other too
 NET = lively(oat()).eval()
 ENGINE = engine_for(NET, "cpu")
 X, Y = images(300)  # more than a batch
@@ -43,17 +43,17 @@ def test_on_the_diagonal_it_is_the_ordinary_accuracy():
         }
 
 
-def test_off_it_and_over_all_it_is_what_attacks_made_one_by_one_find():
+def test_off_the_diagonal_and_over_all_lambdas_it_equals_single_attacks():
     for lam, row in zip(GRID, ROWS, strict=True):
         by_lambda = torch.stack([fooled(NET, other, lam) for other in GRID])
         assert row["robust_correct"] == (~by_lambda).sum(1).tolist()
         assert row["worst_correct"] == int((~by_lambda.any(0)).sum()) <= min(row["robust_correct"])
         assert row["crafted_at"] == list(GRID)
     assert any(row["worst_correct"] < min(row["robust_correct"]) for row in ROWS)
-    assert ROWS[0]["robust_correct"][0] < ROWS[0]["robust_correct"][2]  # and where one attacks does matter
+    assert ROWS[0]["robust_correct"][0] < ROWS[0]["robust_correct"][2]  # the λ′ of the attack matters
 
 
-def test_as_many_starts_at_one_lambda_are_counted_beside():
+def test_as_many_starts_at_one_lambda_are_counted_too():
     for at, row in enumerate(ROWS):
         assert row["same_tries_correct"] <= row["robust_correct"][at]
         lost = row["same_tries_correct"] - row["worst_correct"]

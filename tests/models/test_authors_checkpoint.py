@@ -1,6 +1,6 @@
 """Importing a checkpoint of the authors: every tensor at its place, and one line about the first that does not fit.
 
-The names and shapes below are those of their code, written out by hand; tests/parity holds them against the code.
+The names and shapes below are written by hand after their code; tests/parity compares them with the code itself.
 """
 
 import numpy as np
@@ -20,7 +20,7 @@ BN = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 
 
 def checkpoint(branches=("BN_c.", "BN_a."), block="bundle{}.0.", film=True) -> dict[str, torch.Tensor]:
-    """Of a WRN-10-1 for one channel and ten classes, as models/svhn/wide_resnet_OAT.py names its tensors."""
+    """State dict of a WRN-10-1 for one channel and ten classes, with the names of models/svhn/wide_resnet_OAT.py."""
     shapes = {"conv1.weight": (16, 1, 3, 3), "fc.weight": (10, 64), "fc.bias": (10,)}
     norms = {"bn1.": 64}
     for stage, (inputs, outputs) in enumerate(((16, 16), (16, 32), (32, 64)), start=1):

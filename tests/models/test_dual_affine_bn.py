@@ -1,4 +1,4 @@
-"""Shared statistics, affine parameters per branch: against torch's BatchNorm in fp64, and what must refuse it."""
+"""BN with shared statistics and affine parameters per branch, against torch's BatchNorm in fp64."""
 
 import pytest
 import torch
@@ -21,7 +21,7 @@ LAM = torch.tensor([0.0, 0.0, 0.1, 0.3, 1.0])
 
 
 def norm(film: FiLM | None = None, widths: tuple[float, ...] = ()) -> DualAffineNorm:
-    """Of 6 channels in fp64, nothing at a neutral value."""
+    """A layer of 6 channels in fp64, no value neutral."""
     torch.manual_seed(0)
     layer = DualAffineNorm(6, film, widths).double()
     for module in (m for m in layer.modules() if isinstance(m, nn.BatchNorm2d | Affine)):
@@ -66,7 +66,7 @@ def test_the_folded_affine_is_the_branch_s_batch_norm_then_film(width):
 
 
 @pytest.mark.parametrize("widths", [(), (0.5, 1.0)])
-def test_every_parameter_of_a_network_learns_and_lambda_0_goes_its_own_way(widths):
+def test_every_parameter_of_a_network_learns_and_lambda_0_has_its_own_affine(widths):
     recipe = oat("dual-affine", widths=widths, dropout=0)
     net, (x, y) = lively(recipe), images(5)
     for width in widths or (1.0,):
@@ -103,7 +103,7 @@ def test_its_cost_is_that_of_dual_bn_and_its_statistics_are_one_cloud(tmp_path):
     assert [row["branch"] for row in rows] == ["a"]
 
 
-def test_a_width_that_the_network_has_not_and_the_authors_checkpoints_are_refused():
+def test_a_width_that_the_network_lacks_and_the_authors_checkpoints_are_refused():
     with pytest.raises(ValueError, match="is not slimmable, so it has no width 0.5"):
         norm()(torch.zeros(2, 3, 4, 4).double(), Condition(True, 0.5, zeros=1))
     with pytest.raises(ValueError, match="norm: dual-affine is not in the authors' code"):

@@ -1,4 +1,4 @@
-"""The networks that are compared, each as the authors' module and as ours with the same weights."""
+"""The networks to compare, each as the authors' module and as ours with the same weights."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ ENCODINGS = {"resnet34": "ro-128", "wrn-16-8": "dct-128", "wrn-40-2": "none"}  #
 
 @dataclass(frozen=True)
 class Case:
-    """`kind`: pgd-at, normal or dual (the BN of OAT)."""
+    """A network and its training method. `kind`: pgd-at, normal or dual (the BN of OAT)."""
 
     arch: str
     kind: str
@@ -38,7 +38,7 @@ class Case:
 
     @property
     def zeros(self) -> int:
-        """How many of a batch's λ are 0; of PGD-AT's none."""
+        """Number of λ=0 samples in a batch; 0 for PGD-AT."""
         return 0 if self.kind == "pgd-at" else ZEROS
 
     @property
@@ -60,7 +60,7 @@ CASES = [Case(arch, kind, slim) for arch, slim in CLASSES for kind in ("pgd-at",
 
 @dataclass
 class Batch:
-    """x (4, 3, H, H), y (4,), λ (4,) with its two zeros first, `code` (4, 1, d) as their script makes it."""
+    """x (4, 3, H, H), y (4,), λ (4,) with its two zeros first, `code` (4, 1, d) as their script computes it."""
 
     x: Tensor
     y: Tensor
@@ -72,7 +72,7 @@ class Batch:
 
 
 def encoding_matrix(encoding: str) -> np.ndarray | None:
-    """(d, d) as OAT.py makes it, lines 104–118, but for the seed."""
+    """(d, d) matrix as in OAT.py, lines 104–118, except for the seed."""
     kind, _, dim = encoding.partition("-")
     if kind == "dct":
         return dct(np.eye(int(dim)), axis=0)
@@ -82,7 +82,7 @@ def encoding_matrix(encoding: str) -> np.ndarray | None:
 
 
 def batch(case: Case, seed: int = 0) -> Batch:
-    """Whole grey levels, as images have. λ are drawn and encoded by the authors' own function."""
+    """Draw a batch of whole grey levels. The authors' own function draws and encodes λ."""
     rng = torch.Generator().manual_seed(seed)
     x = torch.randint(256, (BATCH, 3, case.size, case.size), generator=rng) / 255
     sampling = reference.load("utils.sample_lambda")
@@ -96,7 +96,7 @@ def batch(case: Case, seed: int = 0) -> Batch:
 
 
 def authors(case: Case, calm: bool) -> nn.Module:
-    """Their network with weights that make every part count."""
+    """Build their network with weights that make every part count."""
     torch.manual_seed(0)
     dim = 1 if case.recipe.encoding == "none" else int(case.recipe.encoding.split("-")[1])
     film = None if case.kind == "pgd-at" else {"use2BN": case.kind == "dual", "FiLM_in_channels": dim}
@@ -104,7 +104,7 @@ def authors(case: Case, calm: bool) -> nn.Module:
 
 
 def forward(net: nn.Module, case: Case, x: Tensor, code: Tensor, zeros: int, width: float = 1.0) -> Tensor:
-    """Their network's logits."""
+    """Compute their network's logits."""
     net.apply(lambda module: setattr(module, "width_mult", width))
     if case.kind == "pgd-at":
         return net(x)
@@ -113,11 +113,11 @@ def forward(net: nn.Module, case: Case, x: Tensor, code: Tensor, zeros: int, wid
 
 @torch.no_grad()
 def enliven(net: nn.Module, case: Case, calm: bool) -> nn.Module:
-    """No BN weight, bias or running statistic at a neutral value, the branches unlike, and γ around 1, since around 0,
-    where their code starts, hardly anything reaches the logits and a fault could not be seen.
+    """Set no BN weight, bias or running statistic to a neutral value, make the branches differ, and put γ around 1:
+    around 0, where their code starts, hardly anything reaches the logits, and a fault could not be seen.
 
-    `calm` keeps activations away from the kinks of the ReLUs, or else rounding alone decides some of them, and the
-    gradient jumps: BN's outputs lie around +3 of their deviations, and what a block adds to its input is small.
+    `calm` keeps activations away from the kinks of the ReLUs, where rounding decides the gradient: BN's outputs lie
+    around +3 of their deviations, and a block adds little to its input.
     """
     rng, data = torch.Generator().manual_seed(1), batch(case, seed=1)
     norms = [module for module in net.modules() if isinstance(module, nn.BatchNorm2d)]
@@ -142,7 +142,7 @@ def enliven(net: nn.Module, case: Case, calm: bool) -> nn.Module:
 
 
 def pair(case: Case, dtype: torch.dtype, calm: bool) -> tuple[nn.Module, ConditionalNetwork]:
-    """The authors' network and ours with the same weights, both in torch's default memory format."""
+    """Build the authors' network and ours with the same weights, both in torch's default memory format."""
     theirs, ours = authors(case, calm), build(case.recipe, 3, 10)
     codes = None
     if case.recipe.encoding.startswith("ro"):

@@ -1,4 +1,4 @@
-"""Access to the authors' code, from the folder that REFERENCE names, on a CPU (`bench.speed.authors_checkout`)."""
+"""Access to the authors' code in the folder REFERENCE, on a CPU (see bench/speed/authors_checkout.py)."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ __all__ = ["imported_packages", "load", "on_the_cpu", "require", "root"]
 
 
 def require() -> None:
-    """To be called at the top of a test module."""
+    """Skip the test module that calls this at its top unless REFERENCE is set."""
     if not os.environ.get("REFERENCE"):
         pytest.skip(f"set REFERENCE to {authors_checkout.NEEDED}", allow_module_level=True)
 
@@ -22,5 +22,5 @@ def root() -> Path:
 
 
 def load(name: str):
-    """One of their modules, e.g. `models.cifar10.resnet_OAT`."""
+    """Import one of their modules, e.g. `models.cifar10.resnet_OAT`."""
     return authors_checkout.load(root(), name)

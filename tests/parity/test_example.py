@@ -1,4 +1,4 @@
-"""The example of docs/fidelity.md, run as it stands there on a checkpoint saved as the authors' scripts save it."""
+"""The example of docs/fidelity.md, executed on a checkpoint in the format of the authors' scripts."""
 
 import re
 from pathlib import Path

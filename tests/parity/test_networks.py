@@ -1,7 +1,7 @@
 """Our networks with the authors' weights: equal logits, statistics, PGD iterates and one-step updates.
 
-fp64 shows that the arithmetic is the same: what differs is rounding, in the fourteenth digit. It takes long, so by
-default only the networks with dual BN, which contain all the others' parts, at 32×32; all with TABLE (test_table.py).
+fp64 shows that the arithmetic is the same: only rounding differs, in the fourteenth digit. It takes long, so by default
+it covers the networks at 32×32 with dual BN, which contain all parts of the others; TABLE covers all (test_table.py).
 """
 
 import pytest

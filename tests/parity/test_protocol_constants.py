@@ -1,4 +1,4 @@
-"""The small things that authors-code sets: step size, codes of λ, the number of zeros in a batch."""
+"""Constants of the protocol authors-code: step size, codes of λ, number of zeros in a batch."""
 
 import numpy as np
 import pytest
@@ -38,6 +38,6 @@ def test_lambdas_of_a_batch(size):
     assert set(ours.tolist()) <= set(torch.tensor(S1).tolist()) >= set(theirs.tolist())
 
 
-def test_their_packages_are_gone_after_the_import():
+def test_their_packages_are_removed_after_the_import():
     reference.load("models.cifar10.resnet_OAT")
     assert reference.imported_packages() == []

@@ -14,7 +14,7 @@ from tests.parity.networks import Case, batch, pair
 from tests.parity.steps import STEPS, in_their_names, of_the_authors, start_at
 
 reference.require()
-CASE = Case("resnet34", "dual", slim=True)  # the one with all there is: λ, two branches, three widths
+CASE = Case("resnet34", "dual", slim=True)  # it has all parts: λ, two branches, three widths
 
 
 def test_an_epoch_of_one_batch_is_the_authors_step(monkeypatch):
@@ -27,7 +27,7 @@ def test_an_epoch_of_one_batch_is_the_authors_step(monkeypatch):
     optimiser = torch.optim.SGD(
         ours.parameters(), lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay
     )
-    momenta = {}  # a momentum, as if steps had gone before
+    momenta = {}  # a momentum, as after earlier steps
     for name, parameter in ours.named_parameters():
         momenta[authors_name(name, recipe)] = momentum = torch.randn_like(parameter) * 0.01
         optimiser.state[parameter]["momentum_buffer"] = momentum.clone()

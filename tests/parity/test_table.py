@@ -38,8 +38,8 @@ def test_differences(precision):
 
 @pytest.mark.timeout(3600)
 def test_rounding():
-    """What fp32 leaves open in either code: the same step by three networks, each against the authors' in torch's
-    default memory format, with calm weights and with any."""
+    """Rounding in fp32: the same step by three networks, each compared with the authors' network in torch's default
+    memory format, with calm weights and with any weights."""
     case, last = Case("wrn-40-2", "dual"), torch.channels_last
     cells, data = {"ours": [], "ours in channels_last": [], "the authors' in channels_last": []}, batch(case)
     for calm in (True, False):

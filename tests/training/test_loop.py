@@ -1,4 +1,4 @@
-"""Training: resuming is exact, failures are named, selection sees held-out images only."""
+"""Training loop: exact resuming, named failures, selection by held-out images alone."""
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ CPU = torch.device("cpu")
 
 
 def quick(recipe_of=oat, **fields):
-    """Dropout on, so that its randomness is tested too."""
+    """A recipe of three short epochs, with dropout, whose randomness is thus tested too."""
     return recipe_of(**({"epochs": 3, "attack_steps": 1, "schedule": "one-cycle"} | fields))
 
 
@@ -39,11 +39,11 @@ RESUMED["bf16-each"] = quick(precision="bf16", protocol=Protocol(selection="each
 
 
 @pytest.mark.parametrize("recipe", RESUMED.values(), ids=RESUMED)
-def test_resuming_is_bit_for_bit_the_undisturbed_run(recipe, tmp_path):
+def test_a_resumed_training_equals_an_uninterrupted_one_bit_for_bit(recipe, tmp_path):
     data = digits(recipe)
     whole = list(train(recipe, data, tmp_path / "whole", CPU))
     rows = []
-    for _ in range(recipe.epochs):  # stopped after each epoch, and gone on from there in a fresh network
+    for _ in range(recipe.epochs):  # stopped after each epoch and resumed in a new network
         torch.manual_seed(1234)
         rows.append(next(train(recipe, data, tmp_path / "parts", CPU)))
     assert list(train(recipe, data, tmp_path / "parts", CPU)) == []
@@ -107,7 +107,7 @@ def test_each_epoch_sees_every_image_once(tmp_path, monkeypatch):
     assert not torch.equal(*epochs)
 
 
-def test_a_row_says_what_it_promises(tmp_path):
+def test_a_row_has_its_documented_fields(tmp_path):
     rows = list(train(quick(epochs=1), digits(quick()), tmp_path, CPU))
     fields = {"epoch", "epochs", "loss", "lr", "train_sa", "train_ra", "heldout_sa", "heldout_ra", "score", "seconds"}
     assert rows[0].keys() == fields
@@ -124,7 +124,7 @@ SCRIPT = [
 
 
 def scripted(kind: str, tmp_path):
-    """Weights files of a run whose held-out rows are SCRIPT: {file name: the epoch its weights come from}."""
+    """Write the weights of a run whose held-out rows are SCRIPT: {file name: epoch of its weights}."""
     recipe = oat(lambdas=(0.0, 1.0), protocol=Protocol(selection=kind))
     net, state = torch.nn.Linear(1, 1), State()
     for epoch, counts in enumerate(SCRIPT, 1):
@@ -159,7 +159,7 @@ def test_last_is_the_last(tmp_path):
 
 
 def test_the_one_network_is_written_after_all_others(tmp_path, monkeypatch):
-    """weights.safetensors says that training is complete: a kill before it must leave training to be finished."""
+    """weights.safetensors marks a complete training, so it must be written last."""
     files = []
     monkeypatch.setattr(selection, "write_tensors", lambda path, *_: files.append(path.name))
     with pytest.raises(FileNotFoundError):
@@ -168,7 +168,7 @@ def test_the_one_network_is_written_after_all_others(tmp_path, monkeypatch):
     assert files[-1] == "weights.safetensors" and len(files) == 5
 
 
-def test_an_unseen_lambda_takes_the_nearest_one_s_weights():
+def test_an_unseen_lambda_takes_the_weights_of_the_nearest_trained_one():
     each = oat(protocol=Protocol(selection="each"))
     assert [nearest_tag("SA", lam, each) for lam in (0.1, 0.26, 0.9)] == ["SA@0.1", "SA@0.3", "SA@1"]
     assert nearest_tag("RA", 0.9, oat()) == "one"
@@ -184,7 +184,7 @@ def test_selection_never_sees_a_test_image(tmp_path, monkeypatch):
 
 
 def test_selection_attacks_with_seven_steps_of_their_own_size(monkeypatch):
-    """Whatever the steps in training: PGD-7 with a step size for 7 steps."""
+    """PGD-7 with a step size for 7 steps, for any number of steps in training."""
     recipe, measurements = oat(attack_steps=2, protocol=Protocol(step_rule="authors")), []
     monkeypatch.setattr(loop, "accuracy", lambda engine, part, measurement, *rest: measurements.append(measurement))
     loop.heldout_rows(None, recipe, digits(recipe))

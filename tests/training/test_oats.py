@@ -1,4 +1,4 @@
-"""Algorithm 2: a step of OATS is the sum of its widths, each trained and attacked as the sub-network that it is."""
+"""OATS, Algorithm 2: a step sums the gradients of all widths, each trained and attacked as a sub-network."""
 
 import copy
 
@@ -23,7 +23,7 @@ RECIPES = {"oats": oat(**ONE_STEP), "oats-normal": oat("normal", **ONE_STEP), "p
 
 @pytest.fixture
 def batches(monkeypatch):
-    """Every batch that an objective is asked for, with the network and the generator as they were then."""
+    """Every batch given to an objective, with copies of the state dict and the generator before it."""
     recorded = []
 
     def spy(objective):
@@ -41,7 +41,7 @@ def batches(monkeypatch):
 
 
 def one_step(recipe, make_engine=EagerEngine):
-    """The network after an epoch of one step, its gradients still there, and that epoch's row."""
+    """Train an epoch of one step. Returns the network, with its gradients, and the epoch's row."""
     net = build(recipe, 1, 10)
     optimiser = torch.optim.SGD(net.parameters(), lr=recipe.lr)
     return net, loop.train_epoch(make_engine(net), optimiser, recipe, digits(recipe), 0)
@@ -66,7 +66,7 @@ def test_a_step_s_gradient_is_the_sum_of_its_widths(recipe, batches, make_engine
         assert (parameter.grad - total[name]).norm() <= 1e-4 * total[name].norm() + 1e-8, name
     assert row["loss"] == pytest.approx(loss / len(WIDTHS), rel=1e-5)
     lr = recipe.lr  # of the first epoch of cosine annealing
-    for name, parameter in net.named_parameters():  # and there was one step for all widths together
+    for name, parameter in net.named_parameters():  # one optimiser step for all widths together
         torch.testing.assert_close(parameter.detach(), before[name] - lr * total[name], atol=1e-5, rtol=1e-3)
 
 
@@ -75,7 +75,7 @@ def test_all_widths_of_a_step_see_the_same_images_and_lambdas(batches):
     first = batches[0][0]
     assert all(torch.equal(batch.x, first.x) and torch.equal(batch.lam, first.lam) for batch, _ in batches)
     states = [batch.rng.get_state() for batch, _ in batches]
-    assert not torch.equal(states[0], states[1])  # but each is attacked from a start of its own
+    assert not torch.equal(states[0], states[1])  # but each width draws its own start
 
 
 def test_the_training_accuracy_counts_all_widths(batches, monkeypatch):
@@ -138,7 +138,7 @@ def test_the_held_out_score_is_the_mean_over_lambdas_and_widths(monkeypatch):
     assert means == pytest.approx({"heldout_sa": sa, "heldout_ra": ra, "score": (sa + ra) / 2})
 
 
-def test_under_each_every_width_has_weights_of_its_own():
+def test_under_each_every_width_has_its_own_weights():
     recipe = oat(widths=(0.5, 1.0), lambdas=(0.0, 1.0), protocol=Protocol(selection="each"))
     state = State()
     rows = [
@@ -154,7 +154,7 @@ def test_under_each_every_width_has_weights_of_its_own():
 
 
 def test_every_parameter_is_trained_and_so_is_every_bn(make_engine):
-    """Also what only one width has: its BNs."""
+    """Also the BNs that belong to a single width."""
     net, _ = one_step(RECIPES["oats"], make_engine)
     assert net.recipe.lambdas == S1
     assert all(p.grad is not None and p.grad.any() for p in net.parameters())

@@ -28,7 +28,7 @@ def batch_of(lam=LAM, x=X) -> Batch:
 
 @pytest.fixture
 def fixed_attack(monkeypatch):
-    """Crafting returns ADV for the part that is asked for; the parts are recorded."""
+    """Crafting returns ADV for the part that is attacked, and records (start of the part, training mode)."""
     crafted = []
 
     def craft(engine, recipe, batch, part):
@@ -52,7 +52,7 @@ def gradients(net):
 
 
 def assert_same(net, loss, reference, expected):
-    """Loss and gradients as far as fp32 logits allow, and running statistics in fp64."""
+    """Assert equal loss and gradients, up to the rounding of fp32 logits, and equal statistics in fp64."""
     assert loss == pytest.approx(expected, rel=1e-6)
     actual, exact = gradients(net), gradients(reference)
     for name in exact:
@@ -118,8 +118,8 @@ def test_clean_images_go_by_lambda_or_always_through_bn_c(fixed_attack, make_eng
         torch.testing.assert_close(first.bn_c.running_mean, expected)
 
 
-def test_attacks_for_lambda_0_cost_the_loss_nothing(fixed_attack, make_engine):
-    """Ledger row 13: with `make` all images are attacked, and the loss stays what it is."""
+def test_attacks_for_lambda_0_do_not_change_the_loss(fixed_attack, make_engine):
+    """Ledger row 13: with `make` all images are attacked, and the loss is the same."""
     losses = {}
     for kind in ("skip", "make"):
         recipe = oat(protocol=Protocol(attack_lam0=kind))
@@ -135,13 +135,13 @@ def test_crafting_uses_the_bn_mode_of_the_protocol(kind, make_engine):
     engine, before = RecordingEngine(make_engine(net)), {n: b.clone() for n, b in net.named_buffers()}
     objectives.craft(engine, recipe, Batch(X, Y, LAM, 2, torch.Generator()), slice(2, None))
     assert engine.modes() == [kind] * recipe.attack_steps
-    assert net.training  # as it was found
+    assert net.training  # unchanged
     assert all(torch.equal(b, before[n]) for n, b in net.named_buffers()) == (kind == "eval")
     assert all(p.grad is None for p in net.parameters())
 
 
 def test_crafting_attacks_each_image_at_its_own_lambda(make_engine, monkeypatch):
-    """In eval mode the network that is attacked is f(·, λ_i) of each sample i."""
+    """In eval mode the attacked network is f(·, λ_i) for each sample i."""
     net, outputs = lively(oat()), []
     monkeypatch.setattr(objectives, "pgd", lambda logits, x, *rest: outputs.append(logits(x)) or x)
     objectives.craft(make_engine(net), oat(), Batch(X, Y, LAM, 2, torch.Generator()), slice(2, None))
@@ -167,6 +167,6 @@ def test_bf16_keeps_images_and_loss_in_fp32(make_engine):
     terms = list(resolve(METHODS["oat"])(engine, recipe, Batch(X, Y, LAM, 2, torch.Generator())))
     if make_engine is EagerEngine:
         assert dtypes == {(torch.float32, torch.bfloat16)}
-    else:  # which calls no layer, and has plans for attack and training
+    else:  # the kernels call no layer; plans serve attack and training
         assert dtypes == set() and [plan.dtype for plan in engine.plans] == [torch.bfloat16] * len(engine.plans) != []
     assert {forward.images.dtype for forward in engine.passes} == {term.dtype for term in terms} == {torch.float32}
