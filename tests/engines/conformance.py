@@ -290,7 +290,7 @@ def check_dropout(make: Make, recipe: Recipe) -> None:
     """An engine may draw its masks otherwise than torch, but from torch's generator; as often; afresh in each pass; and
     its backward pass has the mask of the forward."""
     net, (x, y) = network(recipe), images(len(TRAINING_LAM))
-    engine, eager = make(net), EagerEngine(copy.deepcopy(net))
+    eager, engine = EagerEngine(copy.deepcopy(net)), make(net)
     samples = [torch.stack(list(dropout_logits(each, x, 60))) for each in (engine, eager)]
     assert torch.equal(samples[0][:3], torch.stack(list(dropout_logits(engine, x, 3)))), "the seed decides the masks"
     assert not torch.equal(samples[0][0], samples[0][1]), "two passes have the same mask"

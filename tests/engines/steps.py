@@ -7,8 +7,9 @@ import torch
 from bench.engines import Engine
 from bench.engines.conditioned_model import ConditionedModel
 from bench.spec.recipe import Recipe
+from bench.spec.registry import METHODS, resolve
 from bench.training import lambda_sampling
-from bench.training.objectives import OBJECTIVES, Batch
+from bench.training.objectives import Batch
 from tests.engines.conformance import BATCHES, EVAL_LAM, Make, compare_networks, network, reference
 from tests.engines.replay import replay
 from tests.engines.rounding import assert_close, tolerance
@@ -41,7 +42,7 @@ def check_training_step(make: Make, recipe: Recipe, n: int = 6) -> None:
             rng, terms, correct = torch.Generator().manual_seed(seed), [], []
             for width in recipe.widths or (1.0,):
                 batch = Batch(x, y, lam, zeros, rng, width)
-                for term in OBJECTIVES[recipe.method](engine, recipe, batch):
+                for term in resolve(METHODS[recipe.method])(engine, recipe, batch):
                     term.backward()
                     terms.append(term.detach().double())
                 correct.append({kind: [(int(hits), of) for hits, of in pairs] for kind, pairs in batch.correct.items()})
