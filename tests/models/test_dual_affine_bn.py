@@ -5,11 +5,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from bench.authors_checkpoint import convert
 from bench.engines.eager import EagerEngine
 from bench.measures.bn_statistics import bn_statistics
 from bench.measures.cost import cost
 from bench.models import build
-from bench.models.authors_checkpoint import convert
 from bench.models.dual_affine_bn import Affine, DualAffineNorm
 from bench.models.dual_bn import Condition
 from bench.models.film import FiLM

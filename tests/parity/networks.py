@@ -7,8 +7,8 @@ import torch
 from scipy.fftpack import dct
 from torch import Tensor, nn
 
+from bench.authors_checkpoint import convert
 from bench.models import build
-from bench.models.authors_checkpoint import convert
 from bench.models.network import ConditionalNetwork
 from bench.spec.lambda_sets import S1
 from bench.spec.recipe import PROTOCOLS, Recipe

@@ -15,10 +15,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bench.attacks import pgd
+from bench.authors_checkpoint import authors_name
 from bench.engines import engine_for
 from bench.engines.cpu import layerwise
 from bench.engines.cpu.engine import CpuEngine
-from bench.models.authors_checkpoint import authors_name
 from bench.models.network import ConditionalNetwork
 from bench.spec.registry import METHODS, resolve
 from bench.speed import authors_steps

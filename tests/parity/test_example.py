@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.models.authors_checkpoint import import_weights
+from bench.authors_checkpoint import import_weights
 from tests.parity import reference
 from tests.parity.networks import S1, ZEROS, Case, authors, batch, encoding_matrix, forward
 

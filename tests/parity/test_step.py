@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from bench.attacks import pgd
+from bench.authors_checkpoint import authors_name
 from bench.data import Dataset, Images
 from bench.engines import engine_for
-from bench.models.authors_checkpoint import authors_name
 from bench.training import lambda_sampling, loop
 from tests.parity import reference
 from tests.parity.difference import largest, relative

@@ -8,8 +8,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from bench.authors_checkpoint import authors_name, convert, import_weights
 from bench.models import build
-from bench.models.authors_checkpoint import authors_name, convert, import_weights
 from bench.spec.recipe import Protocol
 from tests.recipes import oat, pgd_at
 

@@ -1,4 +1,4 @@
-"""The authors' checkpoints become ours: their tensors under our names (docs/fidelity.md).
+"""Import checkpoints of the authors' code: their tensors under our names (docs/fidelity.md).
 
 Their networks are those of VITA-Group/Once-for-All-Adversarial-Training, commit 2615279: `models/*/*_OAT.py` for a
 conditional recipe, the files without `_OAT` for PGD-AT, and CIFAR-10's `resnet_slimmable*` for a recipe with widths.
