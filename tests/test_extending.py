@@ -1,6 +1,9 @@
-"""The examples of docs/extending.md do what they say: each is run as it stands there."""
+"""The examples of docs/extending.md, run as they stand there: each is a plugin."""
 
+import hashlib
+import json
 import re
+import sys
 
 import pytest
 import torch
@@ -9,16 +12,51 @@ from bench.attacks.from_measurement import attack_of
 from bench.data import load
 from bench.engines import engine_for
 from bench.models import build
+from bench.spec import plugins
+from bench.spec.costs import training_passes
 from bench.spec.expand import Options, plan
 from bench.spec.lambda_sets import S1
 from bench.spec.measurement import Measurement
+from bench.spec.plugins import load_plugins
 from bench.spec.recipe import Recipe
-from bench.spec.registry import ATTACKS, METHODS, resolve
+from bench.spec.registry import ATTACKS, METHODS, PROBES, TABLES, resolve
 from bench.training import objectives
-from tests.command import ROOT
+from tests.command import ROOT, bench
 
 EXTENDING = (ROOT / "docs" / "extending.md").read_text()
-EXAMPLES = re.findall(r"```python\n(.*?)```", EXTENDING, re.DOTALL)
+EXAMPLES = dict(re.findall(r"```python\n# (\w+\.py)\n(.*?)```", EXTENDING, re.DOTALL))
+(SUITE,) = re.findall(r"```yaml\n(.*?)```", EXTENDING, re.DOTALL)
+SCALE = """
+scale: tiny
+about: a test
+lr: [0.1]
+train_images: 64
+test_images: 16
+recipe: {arch: wrn-10-1, epochs: 1, batch: 32, epsilon: 0.3, attack_steps: 1, heldout: 20}
+datasets: {cifar10: {source: digits}}
+"""
+
+
+@pytest.fixture
+def files(tmp_path):
+    """The examples as files, by name."""
+    for name, text in EXAMPLES.items():
+        (tmp_path / name).write_text(text)
+    return {name: tmp_path / name for name in EXAMPLES}
+
+
+@pytest.fixture
+def loaded(files, monkeypatch):
+    """The examples loaded as plugins; registry and modules are restored after the test."""
+    before = {kind: dict(table) for kind, table in TABLES.items()}
+    monkeypatch.setattr(plugins, "LOADED", {})
+    load_plugins(files.values())
+    yield
+    for kind, table in TABLES.items():
+        table.clear()
+        table.update(before[kind])
+    for name in EXAMPLES:
+        del sys.modules[f"bench_plugin_{name.removesuffix('.py')}"]
 
 
 @pytest.fixture
@@ -26,31 +64,24 @@ def digits(tmp_path):
     return load("digits", root=tmp_path, heldout=200).train.slice(0, 32)
 
 
-def test_the_method_example_trains(digits, monkeypatch):
-    monkeypatch.setitem(METHODS, "oat_alp", None)  # so that the entry is removed after the test
-    del METHODS["oat_alp"]
-    exec(EXAMPLES[0], {})
-    names = {"dataset": "digits", "data_hash": "x", "augment": "none", "arch": "wrn-10-1", "method": "oat_alp"}
+def recipe_of(**fields) -> Recipe:
+    names = {"dataset": "digits", "data_hash": "x", "augment": "none", "arch": "wrn-10-1", "encoding": "ro-128"}
     sizes = {"heldout": 1, "epsilon": 0.3, "lr": 0.1, "epochs": 1, "batch": 32}
-    recipe = Recipe(**names, **sizes, lambdas=S1, norm="dual", encoding="ro-128")
+    return Recipe(**(names | sizes | {"method": "oat", "lambdas": S1} | fields))
+
+
+def test_the_method_trains(digits, loaded):
+    recipe = recipe_of(method="oat_alp", norm="dual")
     net, rng = build(recipe, 1, 10), torch.Generator().manual_seed(0)
     lam = torch.tensor([0.0] * 8 + [0.4] * 24)
     batch = objectives.Batch(digits.images / 255, digits.labels, lam, 8, rng)
     terms = list(resolve(METHODS["oat_alp"])(engine_for(net.train(), "cpu"), recipe, batch))
     sum(terms).backward()
     assert len(terms) == 2 and all(p.grad is not None for p in net.parameters())
+    assert training_passes(recipe, 33) - training_passes(recipe_of(norm="dual"), 33) == pytest.approx(32 * 5 / 6 * 3)
 
 
-@pytest.fixture
-def signs(monkeypatch):
-    """The attack of the example, among ATTACKS for the time of a test."""
-    monkeypatch.setitem(ATTACKS, "signs", None)
-    del ATTACKS["signs"]
-    exec(EXAMPLES[1], {})
-    return ATTACKS["signs"]
-
-
-def test_the_attack_example_attacks(digits, signs):
+def test_the_attack_attacks(digits, loaded):
     x, y = digits.images / 255, digits.labels
     torch.manual_seed(0)
     linear = torch.nn.Linear(64, 10)
@@ -59,11 +90,8 @@ def test_the_attack_example_attacks(digits, signs):
         return linear(images.flatten(1))
 
     def loss(attack):
-        what, rng = (
-            Measurement(attack=attack, epsilon=0.1, step=0.025, lambdas=(0.4,)),
-            torch.Generator().manual_seed(0),
-        )
-        adv = attack_of(what)(logits, x, y, rng)
+        measurement = Measurement(attack=attack, epsilon=0.1, step=0.025, lambdas=(0.4,))
+        adv = attack_of(measurement)(logits, x, y, torch.Generator().manual_seed(0))
         assert (adv - x).abs().max() <= 0.1 + 1e-6 and adv.min() >= 0 and adv.max() <= 1
         assert (adv != x).float().mean() > 0.5
         return torch.nn.functional.cross_entropy(logits(adv), y).item()
@@ -72,10 +100,51 @@ def test_the_attack_example_attacks(digits, signs):
     assert min(losses, key=losses.get) == "signs"  # as its docstring says
 
 
-def test_the_suite_example_is_planned(tmp_path, signs):
-    (text,) = re.findall(r"```yaml\n(.*?)```", EXTENDING, re.DOTALL)
-    path = tmp_path / "mine.yaml"
-    path.write_text(text)
-    made = plan(path, "laptop", Options(seeds=1))
-    labels = {what.attack_label for trial in made.trials for what in trial.measurements}
-    assert labels == {"signs", "signs-r10"} and len(made.trials) == 7
+def test_the_norm_is_slow(loaded):
+    net = build(recipe_of(norm="slow"), 1, 10)
+    momenta = {module.momentum for module in net.modules() if isinstance(module, torch.nn.BatchNorm2d)}
+    assert momenta == {0.01} and len(net.norms) == 7
+
+
+def test_the_probe_measures(digits, loaded, tmp_path):
+    engine = engine_for(build(recipe_of(), 1, 10).eval(), "cpu")
+    measurement = Measurement(probe="confidence", lambdas=(0.0, 1.0))
+    rows = list(resolve(PROBES["confidence"])(engine, digits, measurement, tmp_path))
+    assert [(row["lam"], row["n"]) for row in rows] == [(0.0, 32), (1.0, 32)]
+    assert all(0.1 <= row["confidence"] <= 1 for row in rows)
+
+
+def test_the_suite_is_planned(tmp_path, loaded):
+    (tmp_path / "mine.yaml").write_text(SUITE)
+    mine = plan(tmp_path / "mine.yaml", "laptop", Options(seeds=1))
+    labels = {m.attack_label for trial in mine.trials for m in trial.measurements if m.probe == "accuracy"}
+    assert labels == {"signs", "signs-r10"} and len(mine.trials) == 8
+    asked = [m for m in mine.trials[-1].measurements if m.probe == "confidence"]
+    assert [m.canonical() for m in asked] == ['{"lambdas":[0.0,0.1,0.2,0.3,0.4,1.0],"probe":"confidence"}']
+
+
+def test_plugins_on_the_command_line(tmp_path, files):
+    """Trained and measured by Ray's workers; planned without them, their names are unknown."""
+    suite, scale, runs = tmp_path / "mine.yaml", tmp_path / "tiny.yaml", tmp_path / "runs"
+    suite.write_text(SUITE.replace("{method: pgd_at, lam: S1}", "{method: pgd_at, lam: 1}"))
+    scale.write_text(SCALE)
+    words = (suite, "--scale", scale, "--runs", runs)
+    with_plugins = [word for path in files.values() for word in ("--plugin", path)]
+    unknown = bench("plan", *words)
+    assert unknown.returncode == 2 and "mine.yaml:12: unknown attack 'signs'" in unknown.stderr
+    planned = bench("plan", *words, *with_plugins, "--json")
+    keys = [trial["key"] for trial in json.loads(planned.stdout)["trials"]]
+    done = bench("run", *words, *with_plugins)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for key in keys:
+        results = json.loads((runs / "trials" / key / "results.json").read_text())
+        hashes = {name: hashlib.sha256(text.encode()).hexdigest() for name, text in EXAMPLES.items()}
+        assert results["provenance"]["plugins"] == hashes
+        measured = {m["measurement"].get("probe", "accuracy"): m["rows"] for m in results["measurements"].values()}
+        assert measured.keys() == {"accuracy", "confidence"} and all(measured.values())
+    assert bench("show", keys[-1], "--runs", runs).returncode == 0  # needs no plugin
+    recipe, alone = runs / "trials" / keys[-1] / "recipe.json", tmp_path / "alone"
+    done = bench("trial", recipe, "--directory", alone, "--test-images", 16, *with_plugins)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((alone / "results.json").read_text())["provenance"]["plugins"] == hashes
+    assert bench("trial", recipe, "--directory", alone).returncode == 2  # an unknown method

@@ -1,5 +1,6 @@
 """Which commands import torch and other heavy packages; names known without torch are those known with it."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from bench.run.provenance import cpu_name
 from bench.spec.registry import TABLES, load, resolve
 from tests.command import FRONTIERS, ROOT, bench
 
+EXTENDING = (ROOT / "docs" / "extending.md").read_text()
 HEAVY = {"torch", "torchvision", "numpy", "pandas", "scipy", "sklearn", "matplotlib", "mlflow", "ray"}
 NO_GPU = pytest.mark.skipif(gpu_detection.has_driver(), reason="torch reports the name and number of GPUs")
 
@@ -44,6 +46,16 @@ def test_a_plan_of_timed_networks_imports_nothing_heavy(planned):
     options = ("--seeds", 2, "--set", "weight_decay=0", "--runs", runs)
     stdout, modules = output_and_imports("plan", FRONTIERS, *options)
     assert "16 networks" in stdout and not modules & HEAVY  # other networks with the same layers
+
+
+@NO_GPU
+def test_a_plan_with_a_plugin_that_imports_torch_in_its_functions_imports_nothing_heavy(planned, tmp_path):
+    runs, before = planned
+    (tmp_path / "signs.py").write_text(re.search(r"```python\n# signs.py\n(.*?)```", EXTENDING, re.DOTALL)[1])
+    arguments = ("plan", FRONTIERS, "--seeds", 1, "--runs", runs, "--json", "--plugin", tmp_path / "signs.py")
+    output, modules = output_and_imports(*arguments)
+    assert "bench.spec.plugins" in modules and not modules & HEAVY
+    assert output == before
 
 
 @NO_GPU

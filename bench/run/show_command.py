@@ -93,6 +93,9 @@ def origin(directory: Path) -> dict[str, str]:
         hardware = [provenance["device"], provenance["host_cpu"], f"{provenance['threads']} threads"]
         facts["hardware"] = "; ".join([*hardware, f"engine: {provenance['engine']}"])
         facts["versions"] = f"torch {provenance['torch']}, Python {provenance['python']}"
+        if "plugins" in provenance:
+            plugins = provenance["plugins"].items()
+            facts["plugins"] = ", ".join(f"{name} (SHA-256 {digest})" for name, digest in plugins)
     if record:
         facts["MLflow"] = f"experiment {record['experiment_id']}, run {record['run_id']}"
     return facts
