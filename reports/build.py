@@ -1,12 +1,13 @@
-"""`python -m bench report`: plans and results in, figures, CSV files and a page out."""
+"""`python -m bench report`: plans and results → figures, CSV files, verdicts on the claims, and a page."""
 
 import difflib
 from pathlib import Path
 
 from reports.claims import judge
-from reports.figures import FIGURES, SUITES
+from reports.figures import FIGURES
 from reports.figures.figure_files import write_figure
-from reports.load import results
+from reports.load.panels import load_view
+from reports.load.plans import plans_of, read_plans
 from reports.page import html
 
 
@@ -15,16 +16,16 @@ class ReportError(Exception):
 
 
 def build(figures: list[str] | None, runs: Path, out: Path, scale: str | None = None) -> list[Path]:
-    """Write the figures (None: all known ones that a plan mentions), index.html and README.md. Returns all files.
+    """Write figures (None: all that a plan mentions), claims, index.html and README.md. Returns all files.
 
     scale None: that of the newest plan that mentions the figure. The same runs give the same bytes.
     """
     runs, out = Path(runs), Path(out)
     names = [check_known(name) for name in figures] if figures else list(FIGURES)
-    plans, notes = results.read_plans(runs)
+    plans, notes = read_plans(runs)
     if not plans:
         raise ReportError(f"no plan under {runs / 'plans'}: {remedy(names[0] if figures else 'fig4')}")
-    names = [name for name in names if figures or results.mentions(plans, name)]
+    names = [name for name in names if figures or plans_of(name, plans)]
     if not names:
         raise ReportError(f"no plan under {runs / 'plans'} mentions {' or '.join(FIGURES)}: {remedy('fig4')}")
     scales = {name: choose_scale(plans, name, scale) for name in names if figures or has_scale(plans, name, scale)}
@@ -33,13 +34,14 @@ def build(figures: list[str] | None, runs: Path, out: Path, scale: str | None = 
     out.mkdir(parents=True, exist_ok=True)
     written = []
     for name, chosen in scales.items():
-        view = results.view(plans, runs, name, chosen, FIGURES[name].KEEP)
+        view = load_view(plans, runs, name, chosen, FIGURES[name].keep)
         view.notes.extend(notes)
-        written += write_figure(view, out)
+        written += write_figure(FIGURES[name], view, out)
     return [*written, *judge.write(plans, runs, out, scales), *html.write_pages(out)]
 
 
 def check_known(name: str) -> str:
+    """The name, if a figure has it. Raises ReportError."""
     if name in FIGURES:
         return name
     close = difflib.get_close_matches(name, FIGURES, 1)
@@ -48,21 +50,23 @@ def check_known(name: str) -> str:
 
 
 def remedy(name: str) -> str:
-    suite = SUITES.get(name, "frontiers")
+    suite = FIGURES[name].suite
     return f"run `python -m bench run suites/{suite}.yaml` first, or name another directory with --runs"
 
 
 def has_scale(plans: list[dict], name: str, scale: str | None) -> bool:
-    return scale is None or any(plan["scale"] == scale for plan in results.mentions(plans, name))
+    """Whether a plan at this scale mentions the figure."""
+    return scale is None or any(plan["scale"] == scale for plan in plans_of(name, plans))
 
 
 def choose_scale(plans: list[dict], name: str, scale: str | None) -> str:
-    found = results.mentions(plans, name)
-    if not found:
+    """Scale at which a figure is drawn. Raises ReportError."""
+    mentioning = plans_of(name, plans)
+    if not mentioning:
         raise ReportError(f"no plan mentions {name}: {remedy(name)}")
     if not has_scale(plans, name, scale):
-        there = ", ".join(sorted({plan["scale"] for plan in found}))
+        scales = ", ".join(sorted({plan["scale"] for plan in mentioning}))
         raise ReportError(
-            f"no plan mentions {name} at scale {scale}: take --scale {there}, or run it at that scale first"
+            f"no plan mentions {name} at scale {scale}: take --scale {scales}, or run it at that scale first"
         )
-    return scale or found[-1]["scale"]
+    return scale or mentioning[-1]["scale"]

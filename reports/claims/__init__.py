@@ -1,1 +1,4 @@
-"""Verdicts on the claims of the paper: claims.yaml → predicates → conditions → verdicts."""
+"""Verdicts on the paper's claims: claims.yaml names predicates; a predicate turns a panel into conditions; they decide.
+
+schema: the file. *_predicates: panel, arguments → conditions. decide: conditions → verdict. judge: writes both files.
+"""

@@ -1,32 +1,59 @@
-"""Predicates on SA and RA that are linear in them: numbers, ranges, monotone curves, one method against another.
+"""Predicates on SA and RA that are linear in them: values, ranges, monotone curves, one method against another.
 
-Each is a function (panel, arguments) → conditions, raising Absent where networks are missing. claims.yaml is checked
-against the model of its arguments.
+Each is a function (panel, arguments) → conditions that raises MissingNetworks. claims.yaml is checked against the model
+of its arguments.
 """
 
 import itertools
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal
 
 import pydantic
 
-from reports.claims import conditions
 from reports.claims.arguments import Arguments, Lambda, Lambdas, Metric, PerMetric
-from reports.claims.conditions import Asked
 from reports.claims.decide import Condition
-from reports.load.results import Panel
-from reports.statistics.contrasts import Cell, difference, plus
+from reports.load.panels import Panel
+from reports.statistics.contrasts import (
+    Accuracy,
+    Contrast,
+    add,
+    estimate_contrast,
+    mean_difference,
+    panel_counts,
+    require,
+)
 from reports.statistics.estimates import clipped
 
 NO_LIMIT = float("inf")
 
 
-def name(metric: str, label: str, lam: float) -> str:
-    return f"{at(metric, lam)} of {label}"
+@dataclass(frozen=True)
+class ContrastCondition:
+    """A condition on a contrast; fields as of decide.Condition."""
+
+    text: str
+    contrast: Contrast
+    low: float = -NO_LIMIT
+    high: float = NO_LIMIT
+    unit: str = "pp"
+    weight: float = 1.0
+    leads: bool = False
 
 
-def at(metric: str, lam: float) -> str:
+def measure(panel: Panel, asked: Iterable[ContrastCondition]) -> list[Condition]:
+    """Estimate the contrasts on a panel. Raises MissingNetworks with everything that any of them lacks."""
+    asked, counts = list(asked), panel_counts(panel)
+    require(counts, (accuracy for condition in asked for accuracy in condition.contrast))
+    return [
+        Condition(c.text, estimate_contrast(counts, c.contrast), c.low, c.high, c.unit, c.weight, c.leads)
+        for c in asked
+    ]
+
+
+def accuracy_text(metric: str, lam: float) -> str:
+    """Write a metric at one λ: RA(λ=1)."""
     return f"{metric.upper()}(λ={lam:g})"
 
 
@@ -40,22 +67,22 @@ class Values(Arguments):
     within: PerMetric
 
 
-def values(panel: Panel, given: Values) -> list[Condition]:
-    """SA and RA at single λ are the given ones, within a tolerance."""
-    tolerance = dict(given.within.items())
+def values(panel: Panel, args: Values) -> list[Condition]:
+    """SA and RA at single λ equal the stated values, within a tolerance."""
+    tolerance = dict(args.within.items())
     asked = [
-        Asked(
-            name(metric, point.label, point.lam),
-            {Cell(point.label, metric, point.lam): 1.0},
+        ContrastCondition(
+            f"{accuracy_text(metric, point.lam)} of {point.label}",
+            {Accuracy(point.label, metric, point.lam): 1.0},
             value - tolerance[metric],
             value + tolerance[metric],
             unit="%",
             leads=True,
         )
-        for point in given.points
+        for point in args.points
         for metric, value in point.items()
     ]
-    return within_percent(conditions.measured(panel, asked))
+    return within_percent(measure(panel, asked))
 
 
 class Range(Arguments):
@@ -66,18 +93,24 @@ class Range(Arguments):
     high: float = 100.0
 
 
-def within_range(panel: Panel, given: Range) -> list[Condition]:
+def within_range(panel: Panel, args: Range) -> list[Condition]:
     """SA or RA stays between two numbers at every λ."""
     asked = [
-        Asked(name(given.metric, given.label, lam), {Cell(given.label, given.metric, lam): 1.0}, given.low, given.high,
-              unit="%", leads=lam in (min(given.lambdas), max(given.lambdas)))
-        for lam in given.lambdas
-    ]  # fmt: skip
-    return within_percent(conditions.measured(panel, asked))
+        ContrastCondition(
+            f"{accuracy_text(args.metric, lam)} of {args.label}",
+            {Accuracy(args.label, args.metric, lam): 1.0},
+            args.low,
+            args.high,
+            unit="%",
+            leads=lam in (min(args.lambdas), max(args.lambdas)),
+        )
+        for lam in args.lambdas
+    ]
+    return within_percent(measure(panel, asked))
 
 
 def within_percent(conditions: list[Condition]) -> list[Condition]:
-    return [replace(one, estimate=clipped(one.estimate, 0.0, 100.0)) for one in conditions]
+    return [replace(condition, estimate=clipped(condition.estimate, 0.0, 100.0)) for condition in conditions]
 
 
 class Monotone(Arguments):
@@ -89,36 +122,36 @@ class Monotone(Arguments):
     slack: float = pydantic.Field(ge=0, lt=1, description="the largest reversal, as a part of the whole change")
 
 
-def monotone(panel: Panel, given: Monotone) -> list[Condition]:
-    """SA or RA rises (falls) with λ: by at least `least` over the whole range, and between no two λ the other way by
-    more than a part of that.
+def monotone(panel: Panel, args: Monotone) -> list[Condition]:
+    """SA or RA rises (falls) with λ by at least `least`, with reversals of at most a part of the whole change.
 
-    All pairs are asked, not only neighbours, so that a slow reversal over several λ counts. Half of the error goes to
-    the whole change, half to the pairs together. A curve whose reversals are not significant, but could be as large as
-    that, is inconclusive.
+    All pairs of λ are asked, not only neighbours, so that a slow reversal over several λ counts. Half of the error goes
+    to the whole change, half to the pairs together. A curve whose reversals are not significant, but could be that
+    large, is inconclusive.
     """
-    lambdas, metric = sorted(given.lambdas), given.metric
-    sign = 1.0 if given.direction == "rises" else -1.0
+    lambdas, metric = sorted(args.lambdas), args.metric
+    sign = 1.0 if args.direction == "rises" else -1.0
 
-    def change(lower: float, upper: float, factor: float = 1.0) -> dict[Cell, float]:
+    def change(lower: float, upper: float, factor: float = 1.0) -> Contrast:
         ends = ((upper, sign), (lower, -sign))
-        return {Cell(given.label, metric, lam): factor * coefficient for lam, coefficient in ends}
+        return {Accuracy(args.label, metric, lam): factor * coefficient for lam, coefficient in ends}
 
     def text(lower: float, upper: float) -> str:
         first, last = (upper, lower) if sign > 0 else (lower, upper)
-        return f"{at(metric, first)} − {at(metric, last)}"
+        return f"{accuracy_text(metric, first)} − {accuracy_text(metric, last)}"
 
     whole = (lambdas[0], lambdas[-1])
-    asked = [Asked(text(*whole), change(*whole), low=given.least, leads=True)]
+    asked = [ContrastCondition(text(*whole), change(*whole), low=args.least, leads=True)]
     pairs = [pair for pair in itertools.combinations(lambdas, 2) if pair != whole]
     for pair in pairs:
-        terms = plus(change(*pair), change(*whole, given.slack))
-        asked.append(Asked(f"{text(*pair)} + {part(given.slack)} of that", terms, low=0.0, weight=1 / len(pairs)))
-    return conditions.measured(panel, asked)
+        contrast = add(change(*pair), change(*whole, args.slack))
+        allowed = f"{text(*pair)} + {fraction_text(args.slack)} of that"
+        asked.append(ContrastCondition(allowed, contrast, low=0.0, weight=1 / len(pairs)))
+    return measure(panel, asked)
 
 
-def part(fraction: float) -> str:
-    return str(Fraction(fraction).limit_denominator(20))
+def fraction_text(number: float) -> str:
+    return str(Fraction(number).limit_denominator(20))
 
 
 class Difference(Arguments):
@@ -132,7 +165,7 @@ class Difference(Arguments):
     each: bool = pydantic.Field(False, description="at every λ too, and not only in the mean over λ")
 
     @pydantic.model_validator(mode="after")
-    def _fits_together(self):
+    def _consistent(self):
         if (self.within is None) == (self.least is None):
             raise ValueError("give `within` (a tolerance on both sides) or `least`, and not both")
         if self.equals is not None and self.within is None:
@@ -140,24 +173,25 @@ class Difference(Arguments):
         return self
 
 
-def compared(panel: Panel, given: Difference) -> list[Condition]:
-    """How far a method's SA or RA (minus another's, at the same λ) is from a number, or that it is at least one.
+def compared(panel: Panel, args: Difference) -> list[Condition]:
+    """A method's SA or RA minus another's at the same λ lies within a tolerance of a number, or is at least a number.
 
     In the mean over λ, and with `each` at every λ as well: half of the error goes to the means, half to single λ.
     """
-    labels = [given.label] if isinstance(given.label, str) else given.label
+    labels = [args.label] if isinstance(args.label, str) else args.label
     asked = []
-    for label, (metric, bound) in itertools.product(labels, list((given.within or given.least).items())):
-        centre = (getattr(given.equals, metric) if given.equals else 0.0) or 0.0
-        region = (centre - bound, centre + bound) if given.within else (bound, NO_LIMIT)
-        groups = [given.lambdas] + ([[lam] for lam in given.lambdas] if given.each and len(given.lambdas) > 1 else [])
+    for label, (metric, bound) in itertools.product(labels, list((args.within or args.least).items())):
+        centre = (getattr(args.equals, metric) if args.equals else 0.0) or 0.0
+        region = (centre - bound, centre + bound) if args.within else (bound, NO_LIMIT)
+        groups = [args.lambdas] + ([[lam] for lam in args.lambdas] if args.each and len(args.lambdas) > 1 else [])
         for lambdas in groups:
-            lead = lambdas is given.lambdas
-            quantity = at(metric, lambdas[0]) if len(lambdas) == 1 else f"mean {metric.upper()} over λ"
-            terms = difference(label, given.of, metric, lambdas, width=given.width)
-            what = f"{label} − {given.of}, {quantity}" + (f", width {given.width:g}" if given.width != 1 else "")
-            asked.append(Asked(what, terms, *region, weight=1.0 if lead else 1 / len(given.lambdas), leads=lead))
-    return conditions.measured(panel, asked)
+            leads = lambdas is args.lambdas
+            quantity = accuracy_text(metric, lambdas[0]) if len(lambdas) == 1 else f"mean {metric.upper()} over λ"
+            contrast = mean_difference(label, args.of, metric, lambdas, width=args.width)
+            text = f"{label} − {args.of}, {quantity}" + (f", width {args.width:g}" if args.width != 1 else "")
+            weight = 1.0 if leads else 1 / len(args.lambdas)
+            asked.append(ContrastCondition(text, contrast, *region, weight=weight, leads=leads))
+    return measure(panel, asked)
 
 
 class Exceeds(Arguments):
@@ -169,11 +203,11 @@ class Exceeds(Arguments):
     least: float
 
 
-def exceeds(panel: Panel, given: Exceeds) -> list[Condition]:
-    """One method's SA or RA at its λ is higher by at least `least` than another's at another λ."""
-    terms = {Cell(given.label, given.metric, given.lam): 1.0, Cell(given.of, given.metric, given.of_lam): -1.0}
-    what = f"{name(given.metric, given.label, given.lam)} − {name(given.metric, given.of, given.of_lam)}"
-    return conditions.measured(panel, [Asked(what, terms, low=given.least, leads=True)])
+def exceeds(panel: Panel, args: Exceeds) -> list[Condition]:
+    """One method's SA or RA at its λ exceeds another's at another λ by at least `least`."""
+    higher, lower = Accuracy(args.label, args.metric, args.lam), Accuracy(args.of, args.metric, args.of_lam)
+    text = " − ".join(f"{accuracy_text(end.metric, end.lam)} of {end.label}" for end in (higher, lower))
+    return measure(panel, [ContrastCondition(text, {higher: 1.0, lower: -1.0}, low=args.least, leads=True)])
 
 
 class FarBelow(Arguments):
@@ -184,16 +218,18 @@ class FarBelow(Arguments):
     least: float = pydantic.Field(gt=0, description="percentage points of (SA + RA)/2, in the mean over λ")
 
 
-def far_below(panel: Panel, given: FarBelow) -> list[Condition]:
-    """At every width a method lies far below each of the others: (SA + RA)/2, the score by which the suite chooses its
-    checkpoints too, in the mean over λ, so that neither metric alone nor a curve without common SA decides."""
+def far_below(panel: Panel, args: FarBelow) -> list[Condition]:
+    """At every width, a method lies far below each of the others in (SA + RA)/2, in the mean over λ.
+
+    The suite selects its checkpoints by the same score. Neither metric decides alone, and no SA in common is needed.
+    """
     asked = []
-    for width, other in itertools.product(given.widths, given.others):
-        by_metric = [difference(other, given.label, metric, given.lambdas, width=width) for metric in ("sa", "ra")]
-        terms = {cell: c / 2 for cell, c in plus(*by_metric).items()}
-        what = f"{other} − {given.label}, mean (SA + RA)/2, width {width:g}"
-        asked.append(Asked(what, terms, low=given.least, leads=True))
-    return conditions.measured(panel, asked)
+    for width, other in itertools.product(args.widths, args.others):
+        metrics = [mean_difference(other, args.label, metric, args.lambdas, width=width) for metric in ("sa", "ra")]
+        contrast = {accuracy: c / 2 for accuracy, c in add(*metrics).items()}
+        text = f"{other} − {args.label}, mean (SA + RA)/2, width {width:g}"
+        asked.append(ContrastCondition(text, contrast, low=args.least, leads=True))
+    return measure(panel, asked)
 
 
 class Flat(Arguments):
@@ -204,29 +240,32 @@ class Flat(Arguments):
     part: float = pydantic.Field(gt=0, lt=1, description="of the other method's change over the same λ")
 
 
-def flat(panel: Panel, given: Flat) -> list[Condition]:
-    """A method's SA or RA hardly moves with λ: between any two λ by at most a part of what another one moves from the
-    smallest to the largest of them. Half of the error goes to the whole change, half to all pairs and signs together.
+def flat(panel: Panel, args: Flat) -> list[Condition]:
+    """A method's SA or RA hardly moves with λ: between any two λ by at most a part of another method's whole change.
 
-    Linear in the accuracies, and so without the bias of a largest minus a smallest of noisy numbers: for each two λ and
-    each sign, part · (change of the other) − (difference of this one) ≥ 0.
+    Half of the error goes to the whole change, half to all pairs and signs together. For each two λ and each sign,
+    part · (change of the other) − (difference of this one) ≥ 0: linear in the accuracies, and so without the bias of a
+    largest minus a smallest of noisy numbers.
     """
-    lambdas = sorted(given.lambdas)
+    lambdas = sorted(args.lambdas)
     first, last = lambdas[0], lambdas[-1]
 
-    def step(label: str, lam: float, base: float, factor: float = 1.0) -> dict[Cell, float]:
-        return {Cell(label, given.metric, lam): factor, Cell(label, given.metric, base): -factor}
+    def step(label: str, lam: float, base: float, factor: float = 1.0) -> Contrast:
+        return {Accuracy(label, args.metric, lam): factor, Accuracy(label, args.metric, base): -factor}
 
-    ends = f"{at(given.metric, last)} − {at(given.metric, first)}"
-    asked = [
-        Asked(f"{ends} of {label}", step(label, last, first), weight=0.0, leads=True)
-        for label in (given.against, given.label)
-    ]  # shown for comparison, nothing is asked of them
+    def text(lam: float, base: float) -> str:
+        return f"{accuracy_text(args.metric, lam)} − {accuracy_text(args.metric, base)}"
+
+    asked = [  # both whole changes are shown for comparison, without a condition
+        ContrastCondition(f"{text(last, first)} of {label}", step(label, last, first), weight=0.0, leads=True)
+        for label in (args.against, args.label)
+    ]
     pairs = [pair for pair in itertools.permutations(lambdas, 2) if pair != (last, first)]
     for lam, base in [(last, first), *pairs]:
         whole = (lam, base) == (last, first)
-        terms = plus(step(given.against, last, first, given.part), step(given.label, lam, base, -1.0))
-        own = "the latter" if whole else f"({at(given.metric, lam)} − {at(given.metric, base)} of {given.label})"
-        what = f"{part(given.part)} of the former − {own}"
-        asked.append(Asked(what, terms, low=0.0, weight=1.0 if whole else 1 / len(pairs), leads=whole))
-    return conditions.measured(panel, asked)
+        contrast = add(step(args.against, last, first, args.part), step(args.label, lam, base, -1.0))
+        change = "the latter" if whole else f"({text(lam, base)} of {args.label})"
+        allowed = f"{fraction_text(args.part)} of the former − {change}"
+        weight = 1.0 if whole else 1 / len(pairs)
+        asked.append(ContrastCondition(allowed, contrast, low=0.0, weight=weight, leads=whole))
+    return measure(panel, asked)

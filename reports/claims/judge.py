@@ -1,6 +1,6 @@
-"""The paper's claims held against the runs of one scale: claims.json for the page, claims.csv for everyone else.
+"""Judge the paper's claims on the runs of one scale: claims.json for the page, claims.csv for other readers.
 
-claims.yaml says what is asked, reports.claims.decide decides. The same runs give the same bytes.
+claims.yaml says what is asked. The same runs give the same bytes.
 """
 
 import json
@@ -15,23 +15,22 @@ from reports.claims import schema, text
 from reports.claims.decide import NOT_JUDGED, NOT_RUN, Condition, all_hold, verdicts
 from reports.claims.schema import Check, Claim
 from reports.figures import FIGURES
-from reports.load import results
-from reports.load.results import Panel, View
-from reports.statistics import gradient_masking
-from reports.statistics.contrasts import Absent
+from reports.load.panels import Panel, View, load_view
+from reports.statistics.contrasts import MissingNetworks
+from reports.statistics.gradient_masking import failed_signs
 
 FILE = Path(__file__).with_name("claims.yaml")
-SAME_RUNS = {"fig8": "fig4"}  # a figure no check names, because it draws another's networks
+SAME_RUNS = {"fig8": "fig4"}  # figure that no check names → figure with the same networks
 
-Views = Callable[[str, str], View]  # (figure, probe) → all that was planned and measured for it
+Views = Callable[[str, str], View]  # (figure, probe) → everything planned and measured for it
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a check came to on one data set, or on several that one panel stands in for.
+    """Result of a check on one data set, or on several that one panel stands in for.
 
-    panel None: nothing was planned. judged False: the scale cannot tell. missing: what keeps it from being asked.
-    conditions and their verdicts, found, are empty in all of these cases.
+    panel None: nothing was planned. judged False: the scale cannot tell. missing: reason why it was not run. In these
+    cases, conditions and their verdicts are empty.
     """
 
     check: Check
@@ -40,22 +39,25 @@ class Answer:
     judged: bool
     missing: str = ""
     conditions: list[Condition] = field(default_factory=list)
-    found: list[str] = field(default_factory=list)
+    verdicts: list[str] = field(default_factory=list)
 
     @property
     def verdict(self) -> str:
-        return NOT_JUDGED if not self.judged else NOT_RUN if self.missing else all_hold(self.found)
+        return NOT_JUDGED if not self.judged else NOT_RUN if self.missing else all_hold(self.verdicts)
 
 
 @cache
-def known() -> tuple[Claim, ...]:
+def all_claims() -> tuple[Claim, ...]:
     return tuple(schema.load(FILE, FIGURES))
 
 
 def write(plans: list[dict], runs: Path, out: Path, drawn: dict[str, str]) -> list[Path]:
-    """claims.json and claims.csv in `out`, from all plans and results of one scale; nothing if no claim is on what was
-    drawn. drawn: figure → scale. Of several scales the newest plan's."""
-    judged_on = {figure for claim in known() for check in claim.checks for figure in check.figure.values()}
+    """Write claims.json and claims.csv to `out`, from all plans and results of one scale, and return their paths.
+
+    drawn: figure → scale. Of several scales, the newest plan's counts; nothing is written if no claim is about a drawn
+    figure.
+    """
+    judged_on = {figure for claim in all_claims() for check in claim.checks for figure in check.figure.values()}
     scales = [scale for figure, scale in drawn.items() if SAME_RUNS.get(figure, figure) in judged_on]
     if not scales:
         return []
@@ -64,58 +66,60 @@ def write(plans: list[dict], runs: Path, out: Path, drawn: dict[str, str]) -> li
 
     @cache
     def views(figure: str, probe: str) -> View:
-        return results.view(plans, runs, figure, scale, {"probe": [probe]})
+        return load_view(plans, runs, figure, scale, {"probe": [probe]})
 
-    masked = gradient_masking.failed(views("masking", "masking"))
-    answers = [(claim, judge(claim, views, scale)) for claim in known()]
-    page = {"scale": scale, "claims": [text.claim(*one, scale, plans, masked) for one in answers]}
+    masked = failed_signs(views("masking", "masking"))
+    answers = [(claim, judge(claim, views, scale)) for claim in all_claims()]
+    page = {"scale": scale, "claims": [text.claim_entry(*pair, scale, plans, masked) for pair in answers]}
     (out / "claims.json").write_text(json.dumps(page, ensure_ascii=False, indent=1) + "\n", "utf-8")
-    table = pd.DataFrame([row for one in answers for row in text.rows(*one, scale, masked)], columns=text.COLUMNS)
-    table.to_csv(out / "claims.csv", index=False, lineterminator="\n")
+    rows = [row for pair in answers for row in text.csv_rows(*pair, scale, masked)]
+    pd.DataFrame(rows, columns=text.COLUMNS).to_csv(out / "claims.csv", index=False, lineterminator="\n")
     return [out / "claims.json", out / "claims.csv"]
 
 
 def judge(claim: Claim, views: Views, scale: str) -> list[Answer]:
-    """Every check of a claim on each of its data sets. All that can be judged shares the claim's error in equal parts,
-    also what is still to be run, so that a verdict does not change as other runs come in."""
-    answers = [answer for check in claim.checks for answer in asked(check, views, scale)]
-    share = 1 / max(sum(answer.judged for answer in answers), 1)
-    return [answered(answer, share) for answer in answers]
+    """Answer every check of a claim on each of its data sets.
+
+    Everything that can be judged shares the claim's error in equal parts, also what is still to be run, so that a
+    verdict does not change as other runs finish.
+    """
+    questions = [question for check in claim.checks for question in questions_of(check, views, scale)]
+    share = 1 / max(sum(question.judged for question in questions), 1)
+    return [answer(question, share) for question in questions]
 
 
-def asked(check: Check, views: Views, scale: str) -> list[Answer]:
-    """The check's questions, not yet answered: one per panel, however many data sets it stands in for, and one for all
+def questions_of(check: Check, views: Views, scale: str) -> list[Answer]:
+    """A check's answers without conditions: one per panel, however many data sets it stands in for, and one for all
     data sets without a panel."""
     panels: dict[frozenset, tuple[Panel, list[str]]] = {}
     absent = []
     for dataset, figure in check.figure.items():
-        found = stand_ins(views(figure, check.probe), dataset)
-        absent += [] if found else [dataset]
-        for panel in found:
+        standing_in = panels_for(views(figure, check.probe), dataset)
+        absent += [] if standing_in else [dataset]
+        for panel in standing_in:
             networks = frozenset(zip(panel.trials.key, panel.trials.label, strict=True))
             panels.setdefault(networks, (panel, []))[1].append(dataset)
-    able = not check.scales or scale in check.scales
-    answers = []
+    at_scale = not check.scales or scale in check.scales
+    questions = []
     for panel, datasets in panels.values():
-        own = not check.scales or panel.dataset in datasets  # numbers belong to the paper's own pixels
-        answers.append(Answer(check, tuple(datasets), panel, able and own))
-    return answers + ([Answer(check, tuple(absent), None, able, text.UNPLANNED)] if absent else [])
+        papers_data = not check.scales or panel.dataset in datasets  # numbers hold for the paper's own pixels only
+        questions.append(Answer(check, tuple(datasets), panel, at_scale and papers_data))
+    return questions + ([Answer(check, tuple(absent), None, at_scale, text.UNPLANNED)] if absent else [])
 
 
-def stand_ins(view: View, dataset: str) -> list[Panel]:
-    """The panels of a data set: its own, or else all that stand in for it. One with changed fields is another
-    experiment than the paper's, and no claim is judged on it."""
+def panels_for(view: View, dataset: str) -> list[Panel]:
+    """Panels of a data set, or else all that stand in for it; none with overridden fields, which the paper has not."""
     panels = [panel for panel in view.panels if dataset in panel.stands_for and not panel.overrides]
     return [panel for panel in panels if panel.dataset == dataset] or panels
 
 
-def answered(answer: Answer, share: float) -> Answer:
-    """share: of its claim's error."""
-    if not answer.judged or answer.panel is None:
-        return answer
-    start = (answer.check, answer.datasets, answer.panel, True)
+def answer(question: Answer, share: float) -> Answer:
+    """Judge a question if its networks are there. share: of the claim's error."""
+    if not question.judged or question.panel is None:
+        return question
+    start = (question.check, question.datasets, question.panel, True)
     try:
-        conditions = answer.check.conditions(answer.panel)
-    except Absent as absent:
-        return Answer(*start, missing=str(absent))
-    return Answer(*start, conditions=conditions, found=verdicts(conditions, share))
+        conditions = question.check.conditions(question.panel)
+    except MissingNetworks as missing:
+        return Answer(*start, missing=str(missing))
+    return Answer(*start, conditions=conditions, verdicts=verdicts(conditions, share))

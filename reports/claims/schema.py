@@ -1,4 +1,4 @@
-"""claims.yaml, checked on load: an error names the file and the line."""
+"""Load claims.yaml and check it: an error names the file and the line."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ from reports.claims import accuracy_predicates, frontier_predicates, probe_predi
 from reports.claims.arguments import Arguments
 from reports.claims.decide import Condition
 from reports.load import formatting
-from reports.load.results import Panel
+from reports.load.panels import Panel
 
 Predicate = Callable[[Panel, Any], list[Condition]]
 
-# Name in claims.yaml → the model of its arguments, the predicate, and the probe whose rows it judges.
+# Name in claims.yaml → model of its arguments, predicate, and probe whose rows it judges.
 PREDICATES: dict[str, tuple[type[Arguments], Predicate, str]] = {
     "values": (accuracy_predicates.Values, accuracy_predicates.values, "accuracy"),
     "within_range": (accuracy_predicates.Range, accuracy_predicates.within_range, "accuracy"),
@@ -31,7 +31,7 @@ PREDICATES: dict[str, tuple[type[Arguments], Predicate, str]] = {
     "apart": (probe_predicates.Clouds, probe_predicates.apart, "bn_statistics"),
     "alignment_rises": (probe_predicates.Rises, probe_predicates.alignment_rises, "saliency"),
     "alignment_no_worse": (probe_predicates.NoWorse, probe_predicates.alignment_no_worse, "saliency"),
-    "cost": (probe_predicates.Cost, probe_predicates.cost, "cost"),
+    "cost": (probe_predicates.ForwardCost, probe_predicates.forward_cost, "cost"),
 }
 
 
@@ -58,18 +58,18 @@ class File(Arguments):
 
 @dataclass(frozen=True)
 class Check:
-    """One question on runs. figure: data set → the figure whose runs are asked. given: the predicate's arguments."""
+    """One question. figure: data set → figure whose runs are asked. scales: where it can be judged, () for any."""
 
     name: str
     asks: str
     figure: dict[str, str]
-    scales: tuple[str, ...]  # where it can be judged; empty: anywhere
+    scales: tuple[str, ...]
     predicate: str
-    given: Arguments
+    args: Arguments
 
     def conditions(self, panel: Panel) -> list[Condition]:
-        """Raises Absent where networks are missing."""
-        return PREDICATES[self.predicate][1](panel, self.given)
+        """Conditions on a panel. Raises MissingNetworks."""
+        return PREDICATES[self.predicate][1](panel, self.args)
 
     @property
     def probe(self) -> str:
@@ -86,19 +86,20 @@ class Claim:
 
 
 def load(path: Path, figures: list[str]) -> list[Claim]:
-    """Every claim of the file, in its order. Raises bench.errors.BadInput, `file:line: what is wrong`."""
+    """Claims of the file, in order. Raises bench.errors.BadInput, `file:line: what is wrong`."""
     document = read(path)
     fields = document.validate(File)
-    found = []
-    for i, one in enumerate(fields.claims):
-        if any(one.id == earlier.id for earlier in found):
-            document.fail(("claims", i, "id"), f"there are two claims with id {one.id}")
-        checks = tuple(check(document, ("claims", i, "checks", j), c, figures) for j, c in enumerate(one.checks))
-        found.append(Claim(one.id, one.claim, one.paper, one.source, checks))
-    return found
+    claims = []
+    for i, claim in enumerate(fields.claims):
+        if any(claim.id == earlier.id for earlier in claims):
+            document.fail(("claims", i, "id"), f"there are two claims with id {claim.id}")
+        checks = tuple(check_of(document, ("claims", i, "checks", j), c, figures) for j, c in enumerate(claim.checks))
+        claims.append(Claim(claim.id, claim.claim, claim.paper, claim.source, checks))
+    return claims
 
 
-def check(document: Document, at: tuple, fields: CheckFields, figures: list[str]) -> Check:
+def check_of(document: Document, at: tuple, fields: CheckFields, figures: list[str]) -> Check:
+    """Check with the arguments of its predicate. at: place in the document. Raises bench.errors.BadInput."""
     for dataset, figure in fields.figure.items():
         if dataset not in formatting.DATASETS:
             document.fail((*at, "figure", dataset), unknown("data set", dataset, formatting.DATASETS))
@@ -106,6 +107,6 @@ def check(document: Document, at: tuple, fields: CheckFields, figures: list[str]
             document.fail((*at, "figure", dataset), unknown("figure", figure, figures))
     if fields.predicate not in PREDICATES:
         document.fail((*at, "predicate"), unknown("predicate", fields.predicate, PREDICATES))
-    given = document.validate(PREDICATES[fields.predicate][0], (*at, "args"))
+    args = document.validate(PREDICATES[fields.predicate][0], (*at, "args"))
     scales = () if fields.scales == "any" else tuple(fields.scales)
-    return Check(fields.name, " ".join(fields.asks.split()), fields.figure, scales, fields.predicate, given)
+    return Check(fields.name, " ".join(fields.asks.split()), fields.figure, scales, fields.predicate, args)

@@ -1,5 +1,4 @@
-"""How often intervals hold and verdicts are wrong, on simulated runs whose truth is known: docs/statistics.md.
+"""Simulate runs with a known truth: how often intervals cover it and verdicts are wrong (docs/statistics.md).
 
-worlds: runs of networks with a given truth. intervals: coverage. rates: false verdicts. `python -m reports.coverage`
-writes the tables; tests/reports/test_coverage.py asks the same of fewer runs.
+`python -m reports.coverage` writes the tables; tests/reports/coverage asks the same of fewer runs.
 """

@@ -1,7 +1,7 @@
 """False verdicts: how often a claim that is just false comes out as reproduced, for every predicate.
 
-Just false: one condition's truth lies on the edge of what is asked and all others hold with room to spare. That is the
-worst case: farther from the edge, or with more conditions that fail, a false "reproduced" is rarer.
+Just false: one condition's truth lies on the edge of its region and all others hold with room to spare. That is the
+worst case: farther from the edge, or with more failing conditions, a false "reproduced" is rarer.
 """
 
 import tempfile
@@ -14,27 +14,26 @@ import numpy as np
 import pandas as pd
 from safetensors.numpy import save_file
 
+from bench.spec.lambda_sets import S1, S4
 from reports.claims import schema
 from reports.claims.decide import NOT_REPRODUCED, REPRODUCED, all_hold, verdicts
+from reports.coverage.interval_coverage import AT, CURVES, OAT
 from reports.coverage.simulated_runs import Truth, World, panels
-from reports.load.results import POINT_COLUMNS, Panel
+from reports.load.panels import POINT_COLUMNS, Panel
 from reports.statistics import frontier_distance
 
-S1 = (0.0, 0.1, 0.2, 0.3, 0.4, 1.0)
-S4 = S1[1:]
-OAT, NORMAL, AT = "OAT (dual BN)", "OAT (normal BN)", "PGD-AT"
-RISING = dict(zip(S1, [(97, 37), (96.2, 47), (95.8, 51), (95.4, 55), (95, 58), (94, 62)], strict=True))
-FRONTIER = dict(zip(S1, [(97, 22), (96.2, 43), (95.5, 49), (94.8, 54), (94.2, 57), (92.6, 61)], strict=True))
+NORMAL = "OAT (normal BN)"
+RISING, FRONTIER = CURVES[OAT], CURVES[AT]
 Panels = Callable[[int, int, int, np.random.Generator], Iterator[Panel]]  # (seeds, n, runs, rng)
 
 
 @dataclass(frozen=True)
 class Case:
-    """A predicate, what is asked of it, and worlds in which that is just false."""
+    """A predicate, its arguments, and panels in which it is just false. edge: the reason."""
 
     predicate: str
     edge: str
-    given: dict
+    args: dict
     panels: Panels
 
 
@@ -47,7 +46,7 @@ def of_truth(truth: Truth, **fields) -> Panels:
 
 
 def cases() -> list[Case]:
-    """One per predicate of claims.yaml, two where its conditions are of two kinds. All SA and RA are in percent."""
+    """One case per predicate of claims.yaml, or one per kind of its conditions. SA and RA are in percent."""
     curves = [np.array(list(curve.values()), float) for curve in (RISING, FRONTIER)]
     above_by = frontier_distance.distance_to_frontier(*curves)
     on_line = np.interp(RISING[0.3][0], *frontier_distance.as_function(curves[1])) - RISING[0.3][1]
@@ -90,38 +89,42 @@ def cases() -> list[Case]:
     ]  # fmt: skip
 
 
-# ---- what is not SA and RA
+# ---- other probes
 
 
-def probed(rows: list[dict]) -> Panel:
+def probe_panel(rows: list[dict]) -> Panel:
     frame = pd.DataFrame(rows)[["key", "label", "seed"]].drop_duplicates().assign(status="done", url="", name="")
     empty = pd.DataFrame(columns=POINT_COLUMNS)
     return Panel("digits", "wrn-10-1", ("svhn",), {}, trials=frame, points=empty, probes=rows)
 
 
 CHANNELS = 128
-JUST_APART = 0.2867  # the shift at which the geometric mean of the ratio is 1.5; from 1,500 sets of clouds
+JUST_APART = 0.2867  # shift at which the geometric mean of the ratio is 1.5; from 1,500 sets of clouds
 
 
 def cloud_sets(shift: float, rng: np.random.Generator) -> list[np.ndarray]:
-    """Clouds (channels, 2) of six λ: λ = 0 shifted, the others alike. `shift` in standard deviations."""
-    found = [np.column_stack([rng.normal(0, 1, CHANNELS), rng.gamma(9.0, 0.1, CHANNELS)]) for _ in S1]
-    found[0][:, 0] += shift
-    return found
+    """Clouds (channels, 2) of six λ, alike but for a shift of λ = 0, in standard deviations."""
+    clouds = [np.column_stack([rng.normal(0, 1, CHANNELS), rng.gamma(9.0, 0.1, CHANNELS)]) for _ in S1]
+    clouds[0][:, 0] += shift
+    return clouds
 
 
 def cloud_panels(seeds: int, n: int, runs: int, rng: np.random.Generator) -> Iterator[Panel]:
+    """Panels of BN statistics with clouds that are just apart."""
     for _ in range(runs):
         rows = []
         for seed in range(seeds):
             for lam, cloud in zip(S1, cloud_sets(JUST_APART, rng), strict=True):
                 row = {"label": AT, "seed": seed, "lam": lam, "width": 1.0, "key": f"{seed}-{lam:g}"}
                 rows.append(row | {"mean": cloud[:, 0].tolist(), "var": cloud[:, 1].tolist()})
-        yield probed(rows)
+        yield probe_panel(rows)
 
 
 def saliency_panels(levels: dict, seeds: int, n: int, runs: int, rng: np.random.Generator) -> Iterator[Panel]:
-    """levels: label → expected alignment at λ = 0 and 1. Images differ, alike for all networks; so do trainings."""
+    """Panels of saliency rows. levels: label → expected alignment at λ = 0 and 1.
+
+    Images differ, in the same way for all networks; trainings differ too.
+    """
     images = min(n, 1000)
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(runs):
@@ -131,50 +134,51 @@ def saliency_panels(levels: dict, seeds: int, n: int, runs: int, rng: np.random.
                     name, tensors = f"{label}-{seed}.safetensors", {}
                     training = 0.05 * rng.standard_normal() * (seeds > 1)
                     for lam, mean in zip((0.0, 1.0), means, strict=True):
-                        own = training + 0.03 * rng.standard_normal() * (seeds > 1)
-                        scores = mean * size * np.exp(own + 0.3 * rng.standard_normal(images))
+                        effect = training + 0.03 * rng.standard_normal() * (seeds > 1)
+                        scores = mean * size * np.exp(effect + 0.3 * rng.standard_normal(images))
                         tensors[f"alignment/{lam:g}"] = scores
                         row = {"label": label, "seed": seed, "lam": lam, "width": 1.0, "n": images, "file": name}
                         row |= {"alignment": float(scores.mean()), "folder": Path(folder), "key": f"{label}-{seed}"}
                         rows.append(row)
-                    if seeds == 1:  # over seeds nobody reads it
+                    if seeds == 1:  # not read for several seeds
                         save_file(tensors, Path(folder) / name)
-            yield probed(rows)
+            yield probe_panel(rows)
 
 
 def cost_panels(seeds: int, n: int, runs: int, rng: np.random.Generator) -> Iterator[Panel]:
-    """Counts are exact: one run tells."""
+    """One panel of costs, since counts are exact."""
     counts = {"PGD-ATS": 1_160_000_000, "OATS (dual BN)": 1_191_320_001}
     rows = [
         {"label": label, "seed": seed, "width": 1.0, "macs": macs, "parameters": 1, "key": f"{label}-{seed}"}
         for label, macs in counts.items()
         for seed in range(seeds)
     ]
-    yield probed(rows)
+    yield probe_panel(rows)
 
 
 # ---- the table
 
 
-def found(case: Case, seeds: int, n: int, runs: int, rng: np.random.Generator) -> list[str]:
-    """The check's verdict in each run; the check has all of its claim's error."""
+def case_verdicts(case: Case, seeds: int, n: int, runs: int, rng: np.random.Generator) -> list[str]:
+    """Verdict of the check in each run; the check has all of its claim's error."""
     model, function, _ = schema.PREDICATES[case.predicate]
-    given = model.model_validate(case.given)
-    return [all_hold(verdicts(function(panel, given))) for panel in case.panels(seeds, n, runs, rng)]
+    args = model.model_validate(case.args)
+    return [all_hold(verdicts(function(panel, args))) for panel in case.panels(seeds, n, runs, rng)]
 
 
 SIZES = ((1, 1000), (3, 1000), (5, 1000))  # seeds, test images
 
 
 def table(runs: int, seed: int = 0) -> list[dict]:
-    """A row per case: predicate, edge, and per size the share of `reproduced`, of `not reproduced`, and the runs."""
+    """A row per case: predicate, edge, and per size the shares of `reproduced` and `not reproduced`, and the runs."""
     rows = []
     for place, case in enumerate(cases()):
         row = {"predicate": case.predicate, "edge": case.edge}
         for seeds, n in SIZES:
-            some = max(runs // 8, 1) if (case.predicate, seeds) == ("apart", 1) else runs  # its jackknife takes a while
-            answers = found(case, seeds, n, some, np.random.default_rng([seed, place, seeds]))
-            rates = [answers.count(wanted) / len(answers) for wanted in (REPRODUCED, NOT_REPRODUCED)]
+            slow = (case.predicate, seeds) == ("apart", 1)  # by the jackknife
+            some = max(runs // 8, 1) if slow else runs
+            answers = case_verdicts(case, seeds, n, some, np.random.default_rng([seed, place, seeds]))
+            rates = [answers.count(verdict) / len(answers) for verdict in (REPRODUCED, NOT_REPRODUCED)]
             row[seeds, n] = (*rates, len(answers))
         rows.append(row)
     return rows

@@ -1,25 +1,15 @@
-"""Figure 4: SA against RA, one panel per data set, a curve per method from the largest λ to the smallest."""
+"""Figure 4: SA against RA, a column per data set, a curve per method from the largest λ to the smallest."""
 
-from reports.load.results import View
-from reports.plots import facets, tradeoff
+from reports.figures.accuracy_figure import PGD7, accuracy_figure
 
-TITLE = "Figure 4. Trade-off between standard and robust accuracy"
-CLAIM = (
-    "One OAT network with dual BN covers a wide range of trade-offs by its input λ alone, close to or above the "
+FIG4 = accuracy_figure(
+    name="fig4",
+    position=4,
+    title="Figure 4. Trade-off between standard and robust accuracy",
+    claim="One OAT network with dual BN covers a wide range of trade-offs by its input λ alone, close to or above the "
     "frontier of PGD-AT networks trained for one λ each, on all three data sets. On SVHN it goes from SA 94.43 / "
     "RA 62.16 to SA 97.07 / RA 37.32. With normal BN it collapses: on SVHN, RA stays within 61.81–62.62 with SA below "
-    "94 for λ from 1 to 0.1 (Sec. 4.2)."
+    "94 for λ from 1 to 0.1 (Sec. 4.2).",
+    keep=PGD7,
+    axes="tradeoff",
 )
-KEEP = {"attack": ["pgd7"], "width": [1.0]}
-
-
-def draw(view: View):
-    return tradeoff.draw([facets.of_panels(view)], view)
-
-
-def caption(view: View) -> str:
-    return tradeoff.caption(facets.of_panels(view), view)
-
-
-def summary(view: View) -> list[dict]:
-    return facets.summary(facets.of_panels(view))

@@ -1,24 +1,15 @@
-"""Figure 8: the networks of Figure 4, drawn as λ against SA (top row) and λ against RA (bottom row)."""
+"""Figure 8: the networks of Figure 4, λ against SA (top row) and against RA (bottom row)."""
 
-from reports.figures import fig4_tradeoff as fig4
-from reports.load.results import View
-from reports.plots import by_lambda, facets
+from reports.figures.accuracy_figure import PGD7, accuracy_figure
 
-TITLE = "Figure 8. Standard and robust accuracy by λ"
-CLAIM = (
-    "The results of Figure 4 in another form (App. B). One OAT network with dual BN is adjusted smoothly by λ from its "
-    "most robust state to its most accurate one; with normal BN, RA hardly moves for λ from 1 to 0.1 on SVHN "
-    "(Sec. 4.2)."
+FIG8 = accuracy_figure(
+    name="fig8",
+    position=8,
+    title="Figure 8. Standard and robust accuracy by λ",
+    claim="The results of Figure 4 in another form (App. B). One OAT network with dual BN is adjusted smoothly by λ "
+    "from its most robust state to its most accurate one; with normal BN, RA hardly moves for λ from 1 to 0.1 on SVHN "
+    "(Sec. 4.2).",
+    keep=PGD7,
+    axes="by_lambda",
+    lead="The networks of Figure 4.",
 )
-KEEP = fig4.KEEP
-
-
-def draw(view: View):
-    return by_lambda.draw([facets.of_panels(view)], view)
-
-
-def caption(view: View) -> str:
-    return by_lambda.caption(facets.of_panels(view), view, "The networks of Figure 4.")
-
-
-summary = fig4.summary

@@ -1,4 +1,4 @@
-"""Whether a figure must be drawn again. Drawing takes seconds a figure; a report of the same runs should not."""
+"""Decide whether a figure must be drawn again: drawing takes seconds, and a report of the same runs should not."""
 
 import functools
 import hashlib
@@ -6,30 +6,31 @@ import json
 from importlib.metadata import version
 from pathlib import Path
 
-from reports.load.results import View
+from reports.load.panels import View
 
 SOURCES = Path(__file__).parents[1]
 
 
 def digest(view: View) -> str:
-    """Of all that a figure is drawn from: the view's numbers, the files that its rows name, and the drawing code."""
-    found = hashlib.sha256(code().encode())
-    found.update(json.dumps([view.figure, view.scale]).encode())
-    found.update(json.dumps([plan["panels"] for plan in view.plans], sort_keys=True).encode())
+    """Hash of everything that a figure is drawn from: the view, the files that its rows name, and the drawing code."""
+    sha = hashlib.sha256(code_digest().encode())
+    sha.update(json.dumps([view.figure, view.scale]).encode())
+    sha.update(json.dumps([plan["panels"] for plan in view.plans], sort_keys=True).encode())
     for panel in view.panels:
-        about = [panel.title, panel.subtitle, panel.experiment, panel.overrides]
-        found.update(json.dumps(about, sort_keys=True).encode())
-        found.update(panel.points.to_csv(index=False).encode())
-        found.update(panel.trials.to_json(orient="records", default_handler=str).encode())
+        sha.update(
+            json.dumps([panel.title, panel.subtitle, panel.experiment, panel.overrides], sort_keys=True).encode()
+        )
+        sha.update(panel.points.to_csv(index=False).encode())
+        sha.update(panel.trials.to_json(orient="records", default_handler=str).encode())
         for row in panel.probes:
-            found.update(json.dumps(row, sort_keys=True, default=str).encode())
+            sha.update(json.dumps(row, sort_keys=True, default=str).encode())
             if "file" in row:
-                found.update(content(Path(row["folder"]) / row["file"]))
-    return found.hexdigest()[:16]
+                sha.update(file_digest(Path(row["folder"]) / row["file"]))
+    return sha.hexdigest()[:16]
 
 
-def content(path: Path) -> bytes:
-    """A hash, or nothing where the file is not there."""
+def file_digest(path: Path) -> bytes:
+    """Hash of a file, or a fixed text if it is missing."""
     try:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").digest()
@@ -38,20 +39,20 @@ def content(path: Path) -> bytes:
 
 
 @functools.cache
-def code() -> str:
-    """Of everything under reports/ that can change a picture, and of what draws it."""
-    found = hashlib.sha256(version("matplotlib").encode())
+def code_digest() -> str:
+    """Hash of matplotlib's version and of all code and numbers under reports/ that can change a picture."""
+    sha = hashlib.sha256(version("matplotlib").encode())
     for path in sorted(SOURCES.rglob("*")):
         if path.suffix in (".py", ".yaml"):
-            found.update(path.relative_to(SOURCES).as_posix().encode() + path.read_bytes())
-    return found.hexdigest()
+            sha.update(path.relative_to(SOURCES).as_posix().encode() + path.read_bytes())
+    return sha.hexdigest()
 
 
-def unchanged(page: Path, images: list[Path], drawn_from: str) -> dict | None:
-    """What the figure's JSON file says, where it and its images are of this digest; else None."""
+def read_unchanged(page: Path, images: list[Path], drawn_from: str) -> dict | None:
+    """Content of a figure's JSON file if it has this digest and all images exist; otherwise None."""
     try:
-        known = json.loads(page.read_text("utf-8"))
+        content = json.loads(page.read_text("utf-8"))
     except (OSError, ValueError):
         return None
-    same = isinstance(known, dict) and known.get("drawn_from") == drawn_from
-    return known if same and all(path.is_file() and path.stat().st_size for path in images) else None
+    same = isinstance(content, dict) and content.get("drawn_from") == drawn_from
+    return content if same and all(path.is_file() and path.stat().st_size for path in images) else None

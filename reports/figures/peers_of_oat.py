@@ -1,62 +1,45 @@
-"""Peers of the paper's method on the axes of Figure 4: a column per peer and data set."""
+"""Figure `peers`: peers of the paper's method on the axes of Figure 4, a column per peer and data set."""
 
-from dataclasses import replace
+from reports.figures.accuracy_figure import PGD7, accuracy_figure, comparison_table, methods_against, titled
+from reports.load.panels import View
+from reports.plots import facets
+from reports.plots.facets import Facet
 
-from reports.load.results import View
-from reports.plots import facets, tradeoff
-from reports.plots.facets import Cell
-from reports.statistics import differences
-
-TITLE = "Peers. OAT with TRADES' loss, and dual BN with shared statistics"
-CLAIM = (
-    "The paper has no figure of these. It says that OAT is also compatible with the losses of TRADES (Sec. 3.1), and "
-    "explains dual BN by the statistics of clean and adversarial features (Sec. 3.2); arXiv 2403.19150 finds that "
-    "separate affine parameters matter more than separate statistics."
-)
-KEEP = {"attack": ["pgd7"], "width": [1.0]}
-PEERS = {"OAT TRADES (dual BN)": "TRADES' loss", "OAT (dual-affine BN)": "Shared statistics"}
+HEADINGS = {"OAT TRADES (dual BN)": "TRADES' loss", "OAT (dual-affine BN)": "Shared statistics"}
 REFERENCE = "OAT (dual BN)"
 
 
-def columns(view: View) -> list[Cell]:
-    """As in Figure 4, each headed by its peer."""
-    return [headed(cell) for cell in facets.of_panels(view)]
+def by_peer(view: View) -> list[list[Facet]]:
+    """The facets of Figure 4, each under its peer's heading."""
+    labels = [(facet, peer_label(facet)) for facet in facets.by_panel(view)]
+    return [[titled(facet, HEADINGS.get(peer, peer)) if peer else facet for facet, peer in labels]]
 
 
-def headed(cell: Cell) -> Cell:
-    peer = peer_of(cell)
-    if peer is None:
-        return cell
-    below = f"{cell.heading}; {cell.below}".removesuffix("; ")
-    return replace(cell, heading=PEERS.get(peer, peer), below=below)
+def peer_label(facet: Facet) -> str | None:
+    """Label of the panel's peer: it begins with a key of HEADINGS."""
+    labels = facet.panel.trials.label.unique()
+    return next((label for peer in HEADINGS for label in labels if label.startswith(peer)), None)
 
 
-def peer_of(cell: Cell) -> str | None:
-    """The label of the network that the panel is about: one whose label begins as a peer's does."""
-    labels = cell.panel.trials.label.unique()
-    return next((label for peer in PEERS for label in labels if label.startswith(peer)), None)
-
-
-def draw(view: View):
-    return tradeoff.draw([columns(view)], view)
-
-
-def caption(view: View) -> str:
-    return tradeoff.caption(columns(view), view)
-
-
-def summary(view: View) -> list[dict]:
-    places = columns(view)
-    return [*facets.summary(places), *(against_oat(cell) for cell in places if peer_of(cell))]
-
-
-def curves(view: View) -> list[dict]:
-    return facets.tables(columns(view))
-
-
-def against_oat(cell: Cell) -> dict:
-    """The peer against OAT with dual BN, over all λ."""
-    peer, points = peer_of(cell), cell.panel.points
+def against_oat(facet: Facet) -> dict | None:
+    peer, points = peer_label(facet), facet.panel.points
+    if not peer:
+        return None
     lambdas = sorted(points.lam[points.label == peer].unique())
-    rows = [differences.table(points, peer, REFERENCE, lambdas, "all")] if lambdas else []
-    return {"heading": f"{cell.heading}, against {REFERENCE} at equal λ", "below": cell.below, "rows": rows}
+    rows = methods_against(facet, [peer], REFERENCE, lambdas, "all")
+    return comparison_table(facet, f", against {REFERENCE} at equal λ", rows)
+
+
+PEERS = accuracy_figure(
+    name="peers",
+    position=17,
+    title="Peers. OAT with TRADES' loss, and dual BN with shared statistics",
+    claim="The paper has no figure of these. It says that OAT is also compatible with the losses of TRADES (Sec. 3.1), "
+    "and explains dual BN by the statistics of clean and adversarial features (Sec. 3.2); arXiv 2403.19150 finds that "
+    "separate affine parameters matter more than separate statistics.",
+    keep=PGD7,
+    axes="tradeoff",
+    rows=by_peer,
+    compare=against_oat,
+    suite="extra/peers",
+)

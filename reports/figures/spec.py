@@ -1,34 +1,47 @@
-"""Tables that figures of SA and RA share."""
+"""Specification of a figure: its texts, the measured rows it draws, and the functions that draw and describe it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import pandas as pd
+from matplotlib.figure import Figure
 
-from reports.load.results import View
+from reports.load.panels import View
 
 CSV_COLUMNS = ["method", "dataset", "scale", "seed", "lambda", "width", "attack", "sa", "ra", "n", "key"]
 
 
-def csv_table(points: pd.DataFrame) -> pd.DataFrame:
-    """Every plotted point, sorted: a row per seed and λ, SA and RA in percent."""
-    table = points.drop(columns="method").rename(columns={"label": "method", "lam": "lambda"})[CSV_COLUMNS]
+def points_csv(view: View) -> pd.DataFrame:
+    """Every plotted point of a figure of SA and RA: a row per seed and λ, sorted, in percent."""
+    table = view.points.drop(columns="method").rename(columns={"label": "method", "lam": "lambda"})[CSV_COLUMNS]
     table = table.drop_duplicates().sort_values(CSV_COLUMNS, ignore_index=True)
     return table.round({"sa": 4, "ra": 4})
 
 
-def curves_table(view: View) -> list[dict]:
-    """What the curves go through, as text: a table per panel, a row per method, "SA / RA" per λ (mean over seeds)."""
-    tables = []
-    for panel in view.panels:
-        points = panel.points
-        lambdas, labels = sorted(points["lam"].unique()), points["label"].unique()
-        means = points.groupby(["label", "lam"])[["sa", "ra"]].mean()
-        rows = [{"method": label, "cells": [cell(means, label, lam) for lam in lambdas]} for label in labels]
-        head = {"heading": panel.title, "below": panel.subtitle, "lambdas": [f"{lam:g}" for lam in lambdas]}
-        tables.append(head | {"rows": rows})
-    return tables
+def no_tables(view: View) -> list[dict]:
+    """No tables of curves: the summary has every number."""
+    return []
 
 
-def cell(means: pd.DataFrame, label: str, lam: float) -> str:
-    if (label, lam) not in means.index:
-        return "–"
-    sa, ra = means.loc[(label, lam)]
-    return f"{sa:.1f} / {ra:.1f}"
+@dataclass(frozen=True, kw_only=True)
+class FigureSpec:
+    """A figure of the report.
+
+    name: in suites and file names. position: on the page; the paper's figures have their number. claim: the paper's
+    statement. keep: measured rows that it draws, column → values; rows of another probe than accuracy with
+    "probe": [...]. suite: suites/<suite>.yaml trains and measures for it.
+
+    summary and curves return tables for the page: {"heading", "below", "rows"}, curves with "lambdas" too.
+    """
+
+    name: str
+    position: float
+    title: str
+    claim: str
+    keep: dict[str, list]
+    draw: Callable[[View], Figure]
+    caption: Callable[[View], str]
+    summary: Callable[[View], list[dict]]
+    csv: Callable[[View], pd.DataFrame] = points_csv
+    curves: Callable[[View], list[dict]] = no_tables
+    suite: str = "frontiers"

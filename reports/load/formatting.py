@@ -1,4 +1,4 @@
-"""How names and quantities are written in figures and on the page."""
+"""Write names and quantities as figures and pages show them."""
 
 import json
 import re
@@ -8,53 +8,54 @@ ATTACKS = {"fgsm": "FGSM", "mifgsm": "MI-FGSM", "mi-fgsm": "MI-FGSM", "autoattac
 
 
 def dataset(name: str) -> str:
-    """cifar10 → CIFAR-10, and a variant of one, cifar10_jpeg → CIFAR-10-JPEG: never the plain name for other pixels."""
+    """Name a data set: cifar10 → CIFAR-10. A variant has other pixels, so its suffix stays: CIFAR-10-JPEG."""
     base, _, variant = name.partition("_")
     return f"{DATASETS[base]}-{variant.upper()}" if base in DATASETS and variant else DATASETS.get(name, name)
 
 
 def arch(name: str) -> str:
-    """wrn-16-8 → WRN-16-8, resnet34 → ResNet-34."""
+    """Name an architecture: wrn-16-8 → WRN-16-8, resnet34 → ResNet-34."""
     return "ResNet-" + name[6:] if name.startswith("resnet") else name.upper()
 
 
 def attack(name: str) -> str:
-    """pgd7 → PGD-7, cw50-r10 → CW-50 (10 restarts)."""
-    found = re.fullmatch(r"(pgd|cw)(\d+)(?:-r(\d+))?", name)
-    if not found:
+    """Name an attack: pgd7 → PGD-7, cw50-r10 → CW-50 (10 restarts)."""
+    match = re.fullmatch(r"(pgd|cw)(\d+)(?:-r(\d+))?", name)
+    if not match:
         return ATTACKS.get(name, name)
-    return f"{found[1].upper()}-{found[2]}" + (f" ({found[3]} restarts)" if found[3] else "")
+    return f"{match[1].upper()}-{match[2]}" + (f" ({match[3]} restarts)" if match[3] else "")
 
 
 def epsilon(value: float) -> str:
-    """8/255 where it is a whole number of grey levels, else a decimal fraction."""
+    """Write ε as 8/255 if it is a whole number of grey levels, otherwise as a decimal fraction."""
     levels = value * 255
     return f"{levels:.0f}/255" if abs(levels - round(levels)) < 1e-6 else f"{value:g}"
 
 
-def listing(words) -> str:
-    """a, b, and c."""
-    words = [str(word) for word in words]
-    if len(words) < 3:
-        return " and ".join(words)
-    return ", ".join(words[:-1]) + ", and " + words[-1]
+def listing(items) -> str:
+    """Join items as in a sentence: a, b, and c."""
+    texts = [str(item) for item in items]
+    if len(texts) < 3:
+        return " and ".join(texts)
+    return ", ".join(texts[:-1]) + ", and " + texts[-1]
 
 
 def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def missing(gone: int, planned: int) -> str:
-    """3 of 24 networks missing; empty where none is."""
-    return f"{gone} of {counted(planned, 'network')} missing" if gone else ""
+def missing(count: int, planned: int) -> str:
+    """Count the missing networks: 3 of 24 networks missing. Empty if none is missing."""
+    return f"{count} of {counted(planned, 'network')} missing" if count else ""
 
 
 def overrides(changed: dict) -> str:
-    """{"protocol": "authors-code"} → protocol=authors-code."""
-    shown = (value if isinstance(value, str) else json.dumps(value) for value in changed.values())
-    return ", ".join(f"{field}={value}" for field, value in zip(changed, shown, strict=True))
+    """Write overridden fields: {"protocol": "authors-code"} → protocol=authors-code."""
+    values = (value if isinstance(value, str) else json.dumps(value) for value in changed.values())
+    return ", ".join(f"{field}={value}" for field, value in zip(changed, values, strict=True))
 
 
 def first_line(text: object) -> str:
+    """First line of a text; empty if the text is."""
     lines = str(text).strip().splitlines()
     return lines[0] if lines else ""

@@ -1,4 +1,4 @@
-"""Where a figure came from, as plain values for its JSON file and the page."""
+"""Provenance of a figure as plain values, for its JSON file and the page."""
 
 import os
 from pathlib import Path
@@ -6,70 +6,73 @@ from pathlib import Path
 import pandas as pd
 
 from bench.human_units import format_duration
-from reports.load import formatting, results
-from reports.load.results import Panel, View
+from reports.load import formatting, trials
+from reports.load.panels import Panel, View
 
 
 def describe(view: View, out: Path) -> dict:
-    """Commands, commits, hardware, time, learning rates, networks, and what is missing."""
-    trials = view.trials
-    done = trials[trials.status == "done"]
+    """Commands, commits, hardware, time, learning rates, networks, and what is missing. out: folder of the page."""
+    networks = view.trials
+    done = networks[networks.status == "done"]
     return {
         "scale": view.scale,
-        "seeds": sorted(int(seed) for seed in trials.seed.unique()),
-        "commands": list(dict.fromkeys(plan.get("command", "") for plan in view.plans)),
-        "planned_at": [commit(plan.get("git") or {}) for plan in view.plans],
-        "trained_at": tally(shortened(name) for t in done.itertuples() for name in commits(t.trained_at)),
+        "seeds": sorted(int(seed) for seed in networks.seed.unique()),
+        "commands": list(dict.fromkeys(plan["command"] for plan in view.plans)),
+        "planned_at": [commit_text(plan["git"]) for plan in view.plans],
+        "trained_at": tally(commit for t in done.itertuples() for commit in training_commits(t.trained_at)),
         "measured_at": tally(
-            commit({"commit": t.git_commit, "dirty": t.git_dirty == 1}) for t in known(done, "git_commit")
+            commit_text({"commit": t.git_commit, "dirty": t.git_dirty == 1}) for t in with_value(done, "git_commit")
         ),
-        "hardware": tally(f"{t.device}; {t.host_cpu}" for t in known(done, "host_cpu")),
-        "software": tally(f"torch {t.torch}, Python {t.python}" for t in known(done, "torch")),
-        "data": tally(f"{name}, content hash {h[:12]}…" for name, h in data(view)),
-        "macs": macs(done),
+        "hardware": tally(f"{t.device}; {t.host_cpu}" for t in with_value(done, "host_cpu")),
+        "software": tally(f"torch {t.torch}, Python {t.python}" for t in with_value(done, "torch")),
+        "data": tally(f"{name}, content hash {data_hash[:12]}…" for name, data_hash in data_hashes(view)),
+        "macs": f"{done.macs_training.sum():.3g} multiply–accumulates" if len(done) else "",
         "training": format_duration(done.train_seconds.sum()),
         "measuring": format_duration(done.measure_seconds.sum()),
-        "from": min((t.started[:10] for t in known(done, "started")), default=""),
-        "to": max((t.finished[:10] for t in known(done, "finished")), default=""),
+        "from": min((t.started[:10] for t in with_value(done, "started")), default=""),
+        "to": max((t.finished[:10] for t in with_value(done, "finished")), default=""),
         "panels": [
-            {"heading": p.title, "below": p.subtitle, "rates": rates(p.trials), "networks": networks(p, view.runs, out)}
-            for p in view.panels
+            {
+                "heading": panel.title,
+                "below": panel.subtitle,
+                "rates": rate_rows(panel.trials),
+                "networks": network_rows(panel, view.runs, out),
+            }
+            for panel in view.panels
         ],
-        "planned": len(trials),
-        "missing": missing(trials, view.runs, out),
+        "planned": len(networks),
+        "missing": missing_rows(networks, view.runs, out),
         "notes": view.notes,
     }
 
 
-def commit(git: dict) -> str:
+def commit_text(git: dict) -> str:
+    """First 12 digits of a commit, marked if the checkout was dirty."""
     return f"{(git.get('commit') or 'unknown')[:12]}{' (dirty)' if git.get('dirty') else ''}"
 
 
-def commits(found) -> list[str]:
-    """Those a network was trained under; a mark where its directory does not say, a cell that pandas fills with NaN."""
-    return found if isinstance(found, list) else ["not recorded"]
+def training_commits(commits) -> list[str]:
+    """Texts of a network's training commits. commits: list of `<hash>` or `<hash>-dirty`, or NaN if unknown."""
+    if not isinstance(commits, list):
+        return ["not recorded"]
+    return [commit_text({"commit": c.removesuffix("-dirty"), "dirty": c.endswith("-dirty")}) for c in commits]
 
 
-def shortened(name: str) -> str:
-    """A commit as a trial's directory keeps it, `<hash>` or `<hash>-dirty`."""
-    return commit({"commit": name.removesuffix("-dirty"), "dirty": name.endswith("-dirty")})
-
-
-def known(trials: pd.DataFrame, column: str) -> list:
-    """The trials that have the column, as named tuples."""
-    return list(trials.dropna(subset=[column]).itertuples()) if column in trials else []
+def with_value(networks: pd.DataFrame, column: str) -> list:
+    """Networks that have a value in a column, as named tuples."""
+    return list(networks.dropna(subset=[column]).itertuples()) if column in networks else []
 
 
 def tally(texts) -> list[str]:
-    """Each text once, with how many networks it holds for if there is more than one text."""
+    """Distinct texts, each with its number of networks if there is more than one text."""
     counts = pd.Series(list(texts), dtype=str).value_counts(sort=False)
     return [text if len(counts) == 1 else f"{text} ({formatting.counted(n, 'network')})" for text, n in counts.items()]
 
 
-def rates(trials: pd.DataFrame) -> list[dict]:
-    """The learning-rate grid of each network as text; the winner is marked, and whether it is final."""
+def rate_rows(networks: pd.DataFrame) -> list[dict]:
+    """Learning-rate grid of each network as text, with the winner and whether other seeds may still change it."""
     rows = []
-    for (label, lam), table in results.select_learning_rates(trials).groupby(["label", "lam"], dropna=False):
+    for (label, lam), table in trials.select_learning_rates(networks).groupby(["label", "lam"], dropna=False):
         table = table.sort_values("lr", ascending=False)
         scores = [
             f"{t.lr:g}: " + (f"{t.score:.4f} ({t.done} of {t.planned})" if t.done else "nothing finished")
@@ -87,25 +90,20 @@ def rates(trials: pd.DataFrame) -> list[dict]:
     return rows
 
 
-def data(view: View) -> list[tuple[str, str]]:
-    """(data set, content hash) of every finished network that says so."""
-    trials = (panel.trials[panel.trials.status == "done"].assign(dataset=panel.dataset) for panel in view.panels)
-    found = pd.concat(trials, ignore_index=True).drop_duplicates("key")
-    return [(formatting.dataset(t.dataset), t.data_hash) for t in known(found, "data_hash")]
+def data_hashes(view: View) -> list[tuple[str, str]]:
+    """(data set, content hash) of every finished network."""
+    done = (panel.trials[panel.trials.status == "done"].assign(dataset=panel.dataset) for panel in view.panels)
+    networks = pd.concat(done, ignore_index=True).drop_duplicates("key")
+    return [(formatting.dataset(t.dataset), t.data_hash) for t in with_value(networks, "data_hash")]
 
 
-def macs(done: pd.DataFrame) -> str:
-    """What training took in multiply–accumulates, summed over the networks that say so; empty if none does."""
-    counted = done.macs_training.dropna()
-    some = "" if len(counted) == len(done) else f" ({len(counted)} of {formatting.counted(len(done), 'network')})"
-    return f"{counted.sum():.3g} multiply–accumulates{some}" if len(counted) else ""
+def network_rows(panel: Panel, runs: Path, out: Path) -> list[dict]:
+    """Finished networks of a panel for the page's table.
 
-
-def networks(panel: Panel, runs: Path, out: Path) -> list[dict]:
-    """The finished networks of a panel, for the page's table. `href` leads to the network's directory, where the page
-    lies in the same runs directory, so that a copy of it holds both."""
+    `href` links to the network's directory if the page lies in the same runs directory, so that a copy holds both.
+    """
     measured, inside = accuracies(panel.points), out.resolve().is_relative_to(runs.resolve())
-    trials = Path(os.path.relpath(runs.resolve() / "trials", out.resolve())).as_posix() if inside else None
+    folder = Path(os.path.relpath(runs.resolve() / "trials", out.resolve())).as_posix() if inside else None
     return [
         {
             "name": t.name,
@@ -117,9 +115,9 @@ def networks(panel: Panel, runs: Path, out: Path) -> list[dict]:
             "score": f"{t.heldout:.4f}" if pd.notna(t.heldout) else "–",
             "epoch": " of ".join(f"{int(epoch)}" for epoch in (t.epoch, t.epochs) if pd.notna(epoch)) or "–",
             "time": format_duration(t.train_seconds + t.measure_seconds),
-            "macs": f"{t.macs_training:.2e}" if pd.notna(t.macs_training) else "–",
+            "macs": f"{t.macs_training:.2e}",
             "url": t.url,
-            "href": f"{trials}/{t.key}" if trials else None,
+            "href": f"{folder}/{t.key}" if folder else None,
         }
         for t in panel.trials[panel.trials.status == "done"].itertuples(index=False)
     ]
@@ -134,10 +132,10 @@ def accuracies(points: pd.DataFrame) -> dict[str, str]:
     }
 
 
-def missing(trials: pd.DataFrame, runs: Path, out: Path) -> list[dict]:
-    """Networks that are not there and why; a log is linked only where the page lies in the same runs directory."""
+def missing_rows(networks: pd.DataFrame, runs: Path, out: Path) -> list[dict]:
+    """Missing networks with the reason. A log is linked only if the page lies in the same runs directory."""
     rows = []
-    for t in trials[trials.status != "done"].itertuples(index=False):
+    for t in networks[networks.status != "done"].itertuples(index=False):
         rows.append({"name": t.name, "key": t.key, "status": t.status, "note": t.note, "log": t.log, "href": None})
         for log in (runs / "trials" / t.key / t.log, runs / t.log) if t.log else ():
             if log.is_file() and out.resolve().is_relative_to(runs.resolve()):

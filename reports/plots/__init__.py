@@ -1,1 +1,1 @@
-"""Drawing: axes, curves, labels and captions."""
+"""Drawing: style, axes of SA against RA and by λ, labels, captions."""

@@ -1,102 +1,92 @@
-"""The places of a figure: which panel's rows each set of axes shows, under which heading."""
+"""Facets of a figure: the rows that each set of axes shows, under which heading."""
 
 from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from reports.load.results import Panel, View
-from reports.statistics import curves
-
-OTHERWISE = "not measured yet for this figure"  # reports.results of a network without the figure's attack or width
+from reports.load.panels import UNMEASURED, Panel, View
+from reports.statistics.curve_tables import sa_ra_rows, summary_rows
+from reports.statistics.curves import curves
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One column of a figure. `panel` holds the rows of one width and one attack only."""
+class Facet:
+    """One column of a figure. panel: rows of one width and one attack only. note: text at the foot of the axes."""
 
     panel: Panel
     heading: str
     below: str = ""
     width: float = 1.0
-    note: str = ""  # at the foot of the axes
+    note: str = ""
 
 
-def of_panels(view: View) -> list[Cell]:
-    """A column per data set, as in Figure 4."""
-    return [Cell(panel, panel.title, panel.subtitle, note=panel.missing_text) for panel in shown(view)]
+def by_panel(view: View) -> list[Facet]:
+    """A facet per data set, as in Figure 4."""
+    return [Facet(panel, panel.title, panel.subtitle, note=panel.missing_text) for panel in drawn_panels(view)]
 
 
-def split(view: View, column: str, headings: dict) -> list[list[Cell]]:
-    """A row per data set and a column per value of `column` (width or attack), as in Figures 6 and 7.
+def by_value(view: View, column: str, headings: dict) -> list[list[Facet]]:
+    """A row of facets per data set, with a facet per value of `column` (width or attack), as in Figures 6 and 7.
 
     headings: value → heading, in order.
     """
     rows = []
-    for panel in shown(view):
+    for panel in drawn_panels(view):
         below = f"{panel.title}; {panel.subtitle}".removesuffix("; ")
         notes = [panel.missing_text] + [""] * (len(headings) - 1)
         rows.append([])
         for (value, heading), note in zip(headings.items(), notes, strict=True):
             width = value if column == "width" else 1.0
-            rows[-1].append(Cell(panel.only(**{column: value}), heading, below, width, note))
+            rows[-1].append(Facet(panel.only(**{column: value}), heading, below, width, note))
     return rows
 
 
-def shown(view: View) -> list[Panel]:
-    """The panels worth drawing, with the plan's recipes beside their trials; see `left_out`."""
-    panels = [panel for panel in view.panels if not elsewhere(panel)] or view.panels
-    planned = (panel for plan in view.plans for panel in plan["panels"])
-    recipes = {trial["key"]: trial.get("recipe") or {} for panel in planned for trial in panel["trials"]}
-    return [replace(p, trials=p.trials.assign(recipe=[recipes.get(key, {}) for key in p.trials.key])) for p in panels]
+def drawn_panels(view: View) -> list[Panel]:
+    """Panels worth drawing; all if none is, so that the gap is drawn."""
+    return [panel for panel in view.panels if not measured_otherwise(panel)] or view.panels
 
 
-def left_out(view: View) -> list[Panel]:
-    """Panels of experiments that list the figure and were measured with other attacks or at other widths alone."""
-    drawn = {id(panel) for panel in view.panels if not elsewhere(panel)} or {id(panel) for panel in view.panels}
+def omitted_panels(view: View) -> list[Panel]:
+    """Panels that list the figure but were measured with other attacks or at other widths only."""
+    drawn = {id(panel) for panel in drawn_panels(view)}
     return [panel for panel in view.panels if id(panel) not in drawn]
 
 
-def elsewhere(panel: Panel) -> bool:
-    """Whether every network that has results has none of the figure's attack and width."""
+def measured_otherwise(panel: Panel) -> bool:
+    """Whether no network with results has the figure's attack and width."""
     trials = panel.trials
-    return bool(trials.note.eq(OTHERWISE).any() and not trials.status.eq("done").any())
+    return bool(trials.note.eq(UNMEASURED).any() and not trials.status.eq("done").any())
 
 
 def without(view: View, label: str) -> View:
-    """The view without one method."""
-    keep = [replace(p, trials=p.trials[p.trials.label != label]) for p in view.panels]
-    keep = [replace(p, points=p.points[p.points.label != label].reset_index(drop=True)) for p in keep]
-    return replace(view, panels=[panel for panel in keep if len(panel.trials)] or view.panels)
+    panels = []
+    for panel in view.panels:
+        trials, points = (frame[frame.label != label] for frame in (panel.trials, panel.points))
+        panels.append(replace(panel, trials=trials, points=points.reset_index(drop=True)))
+    return replace(view, panels=[panel for panel in panels if len(panel.trials)] or view.panels)
 
 
 def empty_text(panel: Panel) -> str:
-    """Why nothing is drawn."""
-    if elsewhere(panel):
+    """Reason why a facet is empty."""
+    if measured_otherwise(panel):
         return "measured with other attacks\nor at other widths only"
     return "not measured here yet" if panel.trials.status.eq("done").any() else "no network has finished"
 
 
-def all_curves(cells: list[Cell]) -> pd.DataFrame:
-    """curves.curves of every cell in one frame, with `cell`, its place in the list."""
-    return pd.concat([curves.curves(cell.panel).assign(cell=place) for place, cell in enumerate(cells)])
+def all_curves(facets: list[Facet]) -> pd.DataFrame:
+    """Curves of all facets in one frame, with `facet`, the index in the list."""
+    return pd.concat([curves(facet.panel).assign(facet=place) for place, facet in enumerate(facets)])
 
 
-def summary(cells: list[Cell]) -> list[dict]:
-    """The page's table of each cell."""
-    return [{"heading": c.heading, "below": c.below, "rows": curves.summary(c.panel)} for c in cells]
+def summary_tables(facets: list[Facet]) -> list[dict]:
+    """A summary table of each facet, for the page."""
+    return [{"heading": f.heading, "below": f.below, "rows": summary_rows(f.panel)} for f in facets]
 
 
-def tables(cells: list[Cell]) -> list[dict]:
-    """What the curves go through, as text for the page: per cell a row per method, "SA / RA" per λ, seeds' means."""
-    found = []
-    for cell in cells:
-        table = curves.curves(cell.panel).dropna(subset="sa")
-        lambdas = sorted(table.lam.unique())
-        texts = {(row.label, row.lam): f"{row.sa:.1f} / {row.ra:.1f}" for row in table.itertuples()}
-        rows = [
-            {"method": label, "cells": [texts.get((label, lam), "–") for lam in lambdas]}
-            for label in table.label.unique()
-        ]
-        head = {"heading": cell.heading, "below": cell.below, "lambdas": [f"{lam:g}" for lam in lambdas]}
-        found.append(head | {"rows": rows})
-    return found
+def curve_tables(facets: list[Facet]) -> list[dict]:
+    """A table of SA / RA by λ of each facet, for the page."""
+    tables = []
+    for facet in facets:
+        lambdas, rows = sa_ra_rows(facet.panel)
+        tables.append({"heading": facet.heading, "below": facet.below, "lambdas": lambdas, "rows": rows})
+    return tables

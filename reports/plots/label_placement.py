@@ -1,29 +1,29 @@
-"""Where to write the λ of a point: beside it, on nothing else."""
+"""Place labels beside their points so that they cover nothing else."""
 
 import itertools
 
 import numpy as np
 
 DIRECTIONS = np.array([(np.cos(angle), np.sin(angle)) for angle in np.linspace(0, 2 * np.pi, 16, endpoint=False)])
-RINGS = {1.0: 0.0, 1.7: 2.0, 3.2: 7.0, 4.8: 10.0, 6.6: 13.0}  # clearance in multiples of `reach` → what it costs
-NEAR = 1.7  # up to here a label is seen to belong to its point
+RINGS = {1.0: 0.0, 1.7: 2.0, 3.2: 7.0, 4.8: 10.0, 6.6: 13.0}  # clearance in multiples of `reach` → penalty
+NEAR = 1.7  # up to this clearance a label is seen to belong to its point
 
 
 def overlap(boxes, others) -> np.ndarray:
-    """Shared area of each pair. boxes: (b, 4), others: (o, 4), both x0, y0, x1, y1. Returns (b, o)."""
+    """Shared area (b, o) of each pair of boxes. boxes: (b, 4), others: (o, 4), x0, y0, x1, y1."""
     boxes, others = np.asarray(boxes, float).reshape(-1, 1, 4), np.asarray(others, float).reshape(1, -1, 4)
     sides = np.minimum(boxes[..., 2:], others[..., 2:]) - np.maximum(boxes[..., :2], others[..., :2])
     return np.prod(np.clip(sides, 0, None), axis=-1)
 
 
 def around(centres, half) -> np.ndarray:
-    """Boxes (n, 4) around centres (n, 2) with half width and half height `half` (2,) or a number."""
+    """Boxes (n, 4) around centres (n, 2). half: half width and half height (2,) or one number."""
     centres = np.asarray(centres, float).reshape(-1, 2)
     return np.hstack([centres - half, centres + half])
 
 
 def along(curve, step: float = 2.0) -> np.ndarray:
-    """Points (m, 2) every `step` along a broken line (n, 2); a line is avoided as its points are."""
+    """Points (m, 2) about every `step` along a polyline (n, 2), so that a line can be avoided like points."""
     curve = np.asarray(curve, float).reshape(-1, 2)
     pieces = [curve[:1]]
     for start, end in itertools.pairwise(curve):
@@ -33,42 +33,42 @@ def along(curve, step: float = 2.0) -> np.ndarray:
 
 
 def place(anchors, sizes, markers, lines, bounds, reach: float = 4.0, far=None, covered=()) -> list:
-    """A centre for each label, in order of priority; None where every place would cover something.
+    """Centre of each label, in order of priority; None if every position would cover something.
 
-    anchors: (n, 2) points to be labelled. sizes: (n, 2) widths and heights. markers: (m, 2) points not to be covered.
-    lines: (l, 2) points of lines, to be avoided where possible. bounds: (4,) the panel. All in pixels; `reach` is the
+    anchors: (n, 2) points to be labelled. sizes: (n, 2) widths and heights. markers: (m, 2) points that must stay
+    visible. lines: (l, 2) points of lines, avoided where possible. bounds: (4,) the panel. All in pixels; reach: the
     clearance from the point. far: (n,) which labels may stand farther off, joined to their point by a `leader` that
-    crosses no marker and no other label; none if not given. covered: (c, 4) boxes where nothing can stand.
+    crosses no marker and no other label; default none. covered: (c, 4) boxes that must stay free.
     """
-    taken, places = np.vstack([around(markers, reach * 0.8), *np.asarray(covered, float).reshape(-1, 1, 4)]), []
+    blocked, centres = np.vstack([around(markers, reach * 0.8), *np.asarray(covered, float).reshape(-1, 1, 4)]), []
     lines = around(lines, 0.5)
     far = [False] * len(anchors) if far is None else far
     for anchor, size, distant in zip(np.asarray(anchors, float), np.asarray(sizes, float), far, strict=True):
         half = size / 2
-        rings = {ring: cost for ring, cost in RINGS.items() if ring <= NEAR or distant}
-        centres = np.vstack([anchor + DIRECTIONS * (half + reach * ring) for ring in rings])
-        boxes = around(centres, half)
+        rings = {ring: penalty for ring, penalty in RINGS.items() if ring <= NEAR or distant}
+        candidates = np.vstack([anchor + DIRECTIONS * (half + reach * ring) for ring in rings])
+        boxes = around(candidates, half)
         inside = (boxes[:, :2] >= bounds[:2]).all(axis=1) & (boxes[:, 2:] <= bounds[2:]).all(axis=1)
         crossed = (overlap(boxes, lines) > 0).sum(axis=1)
-        cost = crossed + np.repeat(list(rings.values()), len(DIRECTIONS))
-        cost[~inside | (overlap(boxes, taken).sum(axis=1) > 0)] = np.inf
-        for best in np.argsort(cost, kind="stable"):
-            if np.isinf(cost[best]):
-                places.append(None)
+        penalty = crossed + np.repeat(list(rings.values()), len(DIRECTIONS))
+        penalty[~inside | (overlap(boxes, blocked).sum(axis=1) > 0)] = np.inf
+        for best in np.argsort(penalty, kind="stable"):
+            if np.isinf(penalty[best]):
+                centres.append(None)
                 break
-            joint = leader(anchor, centres[best], size, reach)
+            joint = leader(anchor, candidates[best], size, reach)
             dots = np.empty((0, 2)) if joint is None else along(joint)
             dots = around(dots[(np.abs(dots - anchor) > 0.9 * reach).any(axis=1)], 0.5)  # beyond the point's own marker
-            if not (overlap(dots, taken) > 0).any():
-                places.append(centres[best])
-                beside = around(centres[best], half + [reach / 2, 0])  # or 1 beside 1 would read as 11
-                taken = np.vstack([taken, beside, dots])
+            if not (overlap(dots, blocked) > 0).any():
+                centres.append(candidates[best])
+                beside = around(candidates[best], half + [reach / 2, 0])  # or 1 beside 1 would read as 11
+                blocked = np.vstack([blocked, beside, dots])
                 break
-    return places
+    return centres
 
 
 def leader(anchor, centre, size, reach: float) -> np.ndarray | None:
-    """(2, 2): a line from a point's marker to the edge of its label; None where the label stands close enough."""
+    """Line (2, 2) from a point's marker to the edge of its label; None if the label stands close enough."""
     anchor, centre, half = (np.asarray(part, float) for part in (anchor, centre, np.asarray(size, float) / 2))
     away = centre - anchor
     if (np.abs(away) <= half + reach * NEAR * 1.01).all():
@@ -79,7 +79,7 @@ def leader(anchor, centre, size, reach: float) -> np.ndarray | None:
 
 
 def grouped(anchors, texts: list[str], near: float) -> list[tuple[int, str]]:
-    """Neighbours closer than `near` share a label: indices of the anchors labelled, and their texts.
+    """Merge the labels of neighbours closer than `near`: indices of the labelled anchors, and their texts.
 
     anchors: (n, 2) in order along the curve; 0.4, 0.3, 0.2 in one spot become `0.4–0.2`.
     """

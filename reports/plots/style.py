@@ -1,4 +1,4 @@
-"""The look of all figures: size, type, colours, markers. Colours are Okabe and Ito's, safe for the colour-blind."""
+"""Style of all figures: size, type, colours, markers. Colours are Okabe and Ito's, safe for the colour-blind."""
 
 import itertools
 import textwrap
@@ -9,9 +9,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patheffects import Normal, Stroke
 
-TEXT_WIDTH = 5.5  # inches, a NeurIPS page; a figure is drawn at the size it is printed
-SINGLE_WIDTH = 4.2  # of a figure with one column
-SMALL = 5.8  # points: λ labels, subtitles, notes
+TEXT_WIDTH = 5.5  # inches, a NeurIPS page; figures are drawn at printed size
+SINGLE_WIDTH = 4.2  # inches, a figure with one column
+SMALL = 5.8  # points, for λ labels, subtitles, notes
 
 FRONTIER = {"color": "#000000", "marker": "s", "zorder": 3}
 NORMAL = {"color": "#0072B2", "marker": "^", "zorder": 4}
@@ -28,7 +28,7 @@ METHODS = {
     "OAT (normal BN, S4)": OTHERS[0],
     "OAT (dual BN)": DUAL,
     "OATS (dual BN)": DUAL,
-    "OAT TRADES (dual BN)": OTHERS[0] | {"zorder": 6},  # over OAT (dual BN), which it may come close to
+    "OAT TRADES (dual BN)": OTHERS[0] | {"zorder": 6},  # over OAT (dual BN), which may be close
     "OAT (dual-affine BN)": OTHERS[1] | {"zorder": 6},
     "OAT on S1": DUAL,  # the same network as OAT (dual BN); circles, because stars are its unseen λ
     "OAT on S2": {"color": "#009E73", "marker": "o", "zorder": 4},
@@ -43,7 +43,7 @@ LEGEND = {"PGD-AT": "PGD-AT (frontier)", "PGD-ATS": "PGD-ATS (frontier)"}
 STAR = {"marker": "*", "ms": 6.5}
 
 RC = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib, so every machine draws the same bytes
+    "font.family": "DejaVu Sans",  # part of matplotlib, so that every machine draws the same bytes
     "font.size": 7,
     "axes.titlesize": 7.5,
     "axes.labelsize": 7,
@@ -68,9 +68,9 @@ RC = {
     "figure.dpi": 100,
     "pdf.fonttype": 42,
     "svg.fonttype": "path",
-    "svg.hashsalt": "oat-bench",  # element names in an SVG, otherwise random
+    "svg.hashsalt": "oat-bench",  # makes element names in an SVG reproducible
 }
-NO_DATES = {
+METADATA = {
     "svg": {"Date": None, "Creator": None},
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
     "png": {"Software": None},
@@ -79,7 +79,7 @@ NO_DATES = {
 
 @contextmanager
 def paper():
-    """Draw and save within this, so that a user's matplotlibrc changes nothing."""
+    """Context for drawing and saving, independent of the user's matplotlibrc."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(RC)
@@ -87,16 +87,16 @@ def paper():
 
 
 def method(label: str, labels=()) -> dict:
-    """Colour, marker and z-order of a method; those that the paper does not have take turns, in `labels`' order."""
+    """Colour, marker and z-order of a method. Methods outside the paper take turns, in the order of `labels`."""
     if label in METHODS:
         return METHODS[label]
     unknown = [name for name in labels if name not in METHODS]
-    turns = dict(zip(unknown, itertools.cycle(OTHERS), strict=False))
-    return turns.get(label, OTHERS[0])
+    looks = dict(zip(unknown, itertools.cycle(OTHERS), strict=False))
+    return looks.get(label, OTHERS[0])
 
 
-def panels(columns: int, rows: int = 1, height: float | None = None, **kwargs):
-    """A figure at its printed size and its axes (rows, columns): a text width for two or three columns."""
+def subplots(columns: int, rows: int = 1, height: float | None = None, **kwargs):
+    """Create a figure at printed size, a text width for two or three columns. Returns it and axes (rows, columns)."""
     width = TEXT_WIDTH * max(columns / 3, 1) if columns > 1 else SINGLE_WIDTH
     tallest = {1: 3.1, 2: 2.4}.get(columns, 2.15)
     figure = Figure(figsize=(width, height or tallest * (1 if rows == 1 else 0.7 * rows)), layout="constrained")
@@ -106,7 +106,7 @@ def panels(columns: int, rows: int = 1, height: float | None = None, **kwargs):
 
 
 def title(ax, heading: str, below: str = "", align: str = "center", room: int = 40) -> None:
-    """Heading of a set of axes, and what it stands in for in smaller lines beneath, of `room` characters each."""
+    """Write a heading over axes, and `below` in smaller lines beneath it, of `room` characters each."""
     parts = [below] if len(below) <= room else below.split("; ")
     lines = [line for part in parts for line in textwrap.wrap(part, room, break_on_hyphens=False)]
     ax.set_title(heading, pad=3 + (SMALL + 2.5) * bool(lines) + (SMALL + 1.2) * max(len(lines) - 1, 0), loc=align)
@@ -117,12 +117,12 @@ def title(ax, heading: str, below: str = "", align: str = "center", room: int = 
 
 
 def room(figure, columns: int) -> int:
-    """Characters of small type that fit over one of so many columns."""
+    """Number of small characters that fit over one of `columns` columns."""
     return int(0.93 * figure.get_figwidth() / columns * 72 / (0.55 * SMALL))
 
 
 def legend(figure, axes, names: dict = LEGEND, last: str = "") -> None:
-    """One legend for all axes, above them; `names`: what to call a method there; `last`: what comes last."""
+    """Draw one legend above all axes. names: label → text in the legend. last: label that comes last."""
     handles = {}
     for ax in axes:
         for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
@@ -139,26 +139,26 @@ def legend(figure, axes, names: dict = LEGEND, last: str = "") -> None:
 
 
 def note(ax, text: str, xy=(0.03, 0.03), ha: str = "left") -> None:
-    """A remark at the foot of a panel; lower left is where a falling curve leaves room."""
+    """Write a remark at the foot of a panel; a falling curve leaves room at the lower left."""
     if text:
         grey = {"style": "italic", "color": "#444444"}
         ax.annotate(text, xy, xycoords="axes fraction", fontsize=SMALL, ha=ha, va="bottom", **grey)
 
 
 def tag(ax, xy, text: str, color: str) -> None:
-    """A λ beside its point, with a thin white edge so that a bar beneath does not strike it through."""
+    """Write a λ beside its point, with a thin white edge so that a bar beneath does not strike it through."""
     halo = [Stroke(linewidth=1.3, foreground="white"), Normal()]
     ax.text(*xy, text, color=color, fontsize=SMALL, ha="center", va="center_baseline", zorder=6, path_effects=halo)
 
 
 def empty(ax, text: str = "no network has finished") -> None:
-    """Axes that nothing can be drawn on."""
+    """Write on empty axes why nothing is drawn."""
     ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", fontsize=SMALL)
     ax.set(xticks=[], yticks=[])
 
 
 def hollow(ax, rows, x: str, y: str, look: dict, **kwargs) -> None:
-    """Hollow markers over the points of a frame that rest on fewer networks than planned."""
+    """Draw hollow markers over points with fewer networks than planned. rows: frame with the columns x and y."""
     if len(rows):
         shape = {"marker": look["marker"], "mec": look["color"], "mfc": "white", "mew": 0.9}
         shape |= {"ls": "", "zorder": look["zorder"] + 0.5, "label": "_hollow"}
@@ -166,7 +166,7 @@ def hollow(ax, rows, x: str, y: str, look: dict, **kwargs) -> None:
 
 
 def limits(values, bars=(), pad: float = 0.09, least: float = 2.0) -> tuple[float, float]:
-    """Axis limits, percent: all values, and of the error bars what costs at most a third more on either side."""
+    """Axis limits in percent around all values; error bars may extend them by at most a third on either side."""
     low, high = min(values), max(values)
     if high - low < least:
         low, high = (low + high - least) / 2, (low + high + least) / 2
@@ -176,8 +176,8 @@ def limits(values, bars=(), pad: float = 0.09, least: float = 2.0) -> tuple[floa
     return max(low - margin, -margin), min(high + margin, 100 + margin)
 
 
-def leads(ax, x, y, keys, z: float = 9) -> None:
-    """Invisible targets over points: in an SVG each is a link to its network's row on the page, which has its run."""
+def links(ax, x, y, keys, z: float = 9) -> None:
+    """Draw invisible targets over points; in an SVG each links to its network's row on the page."""
     keys = list(keys)
     if keys:
-        ax.scatter(x, y, s=16, alpha=0, lw=0, zorder=z, urls=[f"index.html#{key}" for key in keys], label="_leads")
+        ax.scatter(x, y, s=16, alpha=0, lw=0, zorder=z, urls=[f"index.html#{key}" for key in keys], label="_links")

@@ -1,1 +1,1 @@
-"""Pure functions from tidy frames and arrays to numbers with intervals; no files, no plots."""
+"""Pure functions from arrays and tidy frames to numbers with intervals; docs/statistics.md has the rules."""

@@ -7,53 +7,57 @@ from reports.statistics import intervals
 
 
 def standardised(clouds: list[np.ndarray]) -> list[np.ndarray]:
-    """Every axis in units of the clouds' pooled standard deviation, each about its own mean: so axes of different units
-    count alike, and the unit does not grow as clouds move apart. clouds: of shape (points, axes) each."""
+    """Divide every axis by the standard deviation within clouds, pooled over them. clouds: (points, axes) each.
+
+    Axes of different units then count alike, and the scale does not grow as clouds move apart.
+    """
     pooled = np.sqrt(np.mean([cloud.var(axis=0, ddof=1) for cloud in clouds], axis=0))
     return [cloud / np.where(pooled > 0, pooled, 1.0) for cloud in clouds]
 
 
 def row_sums(clouds: list[np.ndarray]) -> list[list[np.ndarray]]:
-    """[a][b][i]: Euclidean distances from point i of cloud a to all points of cloud b, summed."""
-    from scipy.spatial.distance import cdist  # here, because only Fig. 2 needs it
+    """[a][b][i]: sum of Euclidean distances from point i of cloud a to all points of cloud b."""
+    from scipy.spatial.distance import cdist  # slow to import, and only Fig. 2 needs it
 
-    return [[cdist(one, other).sum(axis=1) for other in clouds] for one in clouds]
+    return [[cdist(cloud, other).sum(axis=1) for other in clouds] for cloud in clouds]
 
 
 def energy(means: np.ndarray) -> np.ndarray:
     """Energy distance, (2 E|X−Y| − E|X−X'| − E|Y−Y'|)^½ (Székely and Rizzo, 2013), between every two clouds.
 
-    means: (k, k), mean distance from a point of one cloud to a point of another. It is a metric: 0 only between equal
-    clouds. The clouds are taken as they are, not as samples of something larger.
+    means: (k, k), mean distance from a point of one cloud to a point of another. A metric: 0 only between equal clouds.
+    The clouds count as whole populations, not as samples.
     """
-    own = np.diag(means)
-    squared = 2 * means - own[:, None] - own[None, :]
+    within = np.diag(means)
+    squared = 2 * means - within[:, None] - within[None, :]
     return np.sqrt(np.where(squared > 1e-12 * means, squared, 0.0))  # rounding leaves a little between equal clouds
 
 
 def distances(clouds: list[np.ndarray]) -> np.ndarray:
-    """(k, k) energy distances of clouds (points, axes)."""
+    """Energy distances (k, k) of clouds (points, axes)."""
     return energy(np.array([[sums.mean() / len(clouds[b]) for b, sums in enumerate(row)] for row in row_sums(clouds)]))
 
 
-def isolation(found: np.ndarray) -> dict[str, float]:
-    """How the first cloud stands to the others, which come in order of λ. found: (k, k) distances, k ≥ 3.
+def isolation(matrix: np.ndarray) -> dict[str, float]:
+    """Distances of the first cloud from the others, which follow in order of λ. matrix: (k, k) distances, k ≥ 3.
 
-    `ratio`: its mean distance to the others over their mean distance from each other. `step_ratio`: its distance to the
-    second cloud over the largest distance between any two others. Clouds in equal steps along a line give a `ratio` of
-    up to 1.5 at either end, however many they are: only against that of λ=1, the other end, does λ=0's say something.
+    apart: mean distance to the others; mutual: mean distance among the others; step: distance to the second cloud;
+    largest: largest distance between two others; ratio: apart / mutual; step_ratio: step / largest. Clouds in equal
+    steps along a line have a ratio of up to 1.5 at either end, however many they are, so the ratio of λ=0 is to be
+    compared with that of λ=1, the other end.
     """
-    others = found[1:, 1:][np.triu_indices(len(found) - 1, k=1)]
-    apart = {"apart": found[0, 1:].mean(), "mutual": others.mean(), "step": found[0, 1], "largest": others.max()}
+    others = matrix[1:, 1:][np.triu_indices(len(matrix) - 1, k=1)]
+    numbers = {"apart": matrix[0, 1:].mean(), "mutual": others.mean(), "step": matrix[0, 1], "largest": others.max()}
     with np.errstate(divide="ignore", invalid="ignore"):
-        return apart | {"ratio": apart["apart"] / apart["mutual"], "step_ratio": apart["step"] / apart["largest"]}
+        ratios = {"ratio": numbers["apart"] / numbers["mutual"], "step_ratio": numbers["step"] / numbers["largest"]}
+    return numbers | ratios
 
 
 def leave_one_out(clouds: list[np.ndarray], statistic) -> list[np.ndarray]:
     """Per cloud (points,): `statistic` of the distances without that point. statistic: (k, k) → float."""
     sums, sizes = row_sums(clouds), np.array([len(cloud) for cloud in clouds], float)
     totals = np.array([[part.sum() for part in row] for row in sums])
-    found = []
+    by_cloud = []
     for a, size in enumerate(sizes):
         values = []
         for i in range(len(clouds[a])):
@@ -63,37 +67,40 @@ def leave_one_out(clouds: list[np.ndarray], statistic) -> list[np.ndarray]:
             total[:, a] -= lost  # twice from the cloud to itself: as its row and as its column
             count[a] = size - 1
             values.append(statistic(energy(total / np.outer(count, count))))
-        found.append(np.array(values))
-    return found
+        by_cloud.append(np.array(values))
+    return by_cloud
 
 
 def jackknife(clouds: list[np.ndarray], name: str, confidence: float = 0.95) -> tuple[float, float, float]:
-    """A ratio of `isolation` and its interval over the points of the clouds, which are drawn independently of each
-    other: the jackknife of the logarithm, so that the interval is positive. For a single seed."""
+    """Ratio of `isolation` with its interval over the points of the clouds, for a single seed.
+
+    Jackknife of the logarithm, so that the interval is positive; the clouds' points are independent of each other.
+    """
     value = isolation(distances(clouds))[name]
     with np.errstate(divide="ignore", invalid="ignore"):
-        left = leave_one_out(clouds, lambda found: np.log(isolation(found)[name]))
-        spread = np.sqrt(sum((len(part) - 1) * part.var() for part in left))
-    reach = np.exp(ndtri(0.5 + confidence / 2) * spread)
-    return float(value), float(value / reach), float(value * reach)
+        replicates = leave_one_out(clouds, lambda matrix: np.log(isolation(matrix)[name]))
+        error = np.sqrt(sum((len(part) - 1) * part.var() for part in replicates))
+    factor = np.exp(ndtri(0.5 + confidence / 2) * error)
+    return float(value), float(value / factor), float(value * factor)
 
 
 def over_seeds(ratios) -> tuple[float, float, float]:
-    """Geometric mean of ratios (seeds,), two or more, and its t interval, taken of the logarithms."""
+    """Geometric mean of ratios (seeds,), two or more, with its t interval, both of the logarithms."""
     return tuple(float(np.exp(value)) for value in intervals.t_interval(np.log(ratios)))
 
 
 def compare(seeds: list[list[np.ndarray]]) -> dict:
-    """`isolation` of the first cloud, mean over seeds, with intervals of both ratios.
+    """Mean `isolation` of the first cloud over seeds, with intervals of both ratios.
 
-    seeds: per seed its clouds (points, axes), in units of `standardised`. Adds ratio_low, ratio_high, step_ratio_low,
+    seeds: per seed its clouds (points, axes), `standardised`. Adds ratio_low, ratio_high, step_ratio_low and
     step_ratio_high (t over seeds; jackknife over points for one seed), and `floor`: the mean distance between two
-    seeds' clouds of the same λ, which is what a distance means nothing below; NaN for one seed.
+    seeds' clouds of the same λ, below which a distance is meaningless; NaN for one seed.
     """
-    found = [isolation(distances(clouds)) for clouds in seeds]
-    result = {name: float(np.mean([one[name] for one in found])) for name in ("apart", "mutual", "step", "largest")}
+    by_seed = [isolation(distances(clouds)) for clouds in seeds]
+    result = {name: float(np.mean([numbers[name] for numbers in by_seed])) for name in by_seed[0]}
     for name in ("ratio", "step_ratio"):
-        one = over_seeds([one[name] for one in found]) if len(found) > 1 else jackknife(seeds[0], name)
-        result |= dict(zip((name, f"{name}_low", f"{name}_high"), one, strict=True))
-    alike = [distances(list(same))[np.triu_indices(len(seeds), k=1)] for same in zip(*seeds, strict=True)]
-    return result | {"floor": float(np.mean(alike)) if len(seeds) > 1 else float("nan")}
+        several = len(by_seed) > 1
+        values = over_seeds([numbers[name] for numbers in by_seed]) if several else jackknife(seeds[0], name)
+        result |= dict(zip((name, f"{name}_low", f"{name}_high"), values, strict=True))
+    same_lambda = [distances(list(clouds))[np.triu_indices(len(seeds), k=1)] for clouds in zip(*seeds, strict=True)]
+    return result | {"floor": float(np.mean(same_lambda)) if len(seeds) > 1 else float("nan")}

@@ -1,8 +1,7 @@
-"""Linear combinations of what networks were measured to be: the difference of two methods, a mean over λ, a step.
+"""Contrasts: linear combinations Σ coefficient · accuracy, e.g. a difference of methods, a mean over λ, or a step in λ.
 
-A cell is one measured number of a method. A contrast is taken within each seed and then averaged over seeds: networks
-of one seed start from the same weights and see the same batches, or are one network. Where that makes nothing alike, it
-costs width and no coverage.
+A contrast is taken within each seed and then averaged over seeds: networks of one seed start from the same weights and
+see the same batches, or are one network. If the pairing brings nothing, it costs width and no coverage.
 """
 
 from collections import defaultdict
@@ -15,19 +14,20 @@ import pandas as pd
 
 from bench.measures import correct_bits
 from reports.load import formatting
-from reports.load.results import Panel
+from reports.load.panels import Panel
 from reports.statistics import estimates
 from reports.statistics.estimates import Estimate
 
-METRICS = {"sa": "clean_correct", "ra": "robust_correct"}
-HITS = {"sa": "clean_hits", "ra": "robust_hits"}
+METRICS = {"sa": "clean", "ra": "robust"}  # prefix of the columns <prefix>_correct and <prefix>_hits
 
 
-class Absent(Exception):
-    """Networks that a predicate needs are not there; the text says which."""
+class MissingNetworks(Exception):
+    """Networks that a contrast needs are missing; the text names them."""
 
 
-class Cell(NamedTuple):
+class Accuracy(NamedTuple):
+    """SA or RA of a method at one λ, width and attack."""
+
     label: str
     metric: str  # sa or ra
     lam: float
@@ -36,49 +36,51 @@ class Cell(NamedTuple):
 
 
 class Count(NamedTuple):
+    """Correct answers of one network. bits: which images were right (bench.measures.correct_bits)."""
+
     correct: int
     n: int
     key: str
-    hits: str | None = None  # which images, as bench.measures.correct_bits has it; None in older results
+    bits: str
 
 
-Cells = Mapping[Cell, Mapping[int, Count]]
-Terms = Mapping[Cell, float]
+Counts = Mapping[Accuracy, Mapping[int, Count]]  # accuracy → seed → count
+Contrast = Mapping[Accuracy, float]  # accuracy → coefficient
 
 
-def cells(panel: Panel) -> Cells:
-    """Cell → seed → what was counted there."""
-    return of_points(panel.points)
+def panel_counts(panel: Panel) -> Counts:
+    return counts_of(panel.points)
 
 
-def of_points(points: pd.DataFrame) -> Cells:
-    """points: results.Panel's."""
-    found: dict[Cell, dict[int, Count]] = defaultdict(dict)
+def counts_of(points: pd.DataFrame) -> Counts:
+    """Counts of points (load.panels.Panel.points). Raises MissingNetworks if two networks have one label and seed."""
+    counts: dict[Accuracy, dict[int, Count]] = defaultdict(dict)
     for row in points.itertuples(index=False):
-        for metric, column in METRICS.items():
-            cell = Cell(row.label, metric, round(row.lam, 6), round(row.width, 6), row.attack)
-            text = getattr(row, HITS[metric], None)
-            count = Count(int(getattr(row, column)), int(row.n), row.key, text if isinstance(text, str) else None)
-            known = found[cell].setdefault(int(row.seed), count)
+        for metric, prefix in METRICS.items():
+            accuracy = Accuracy(row.label, metric, round(row.lam, 6), round(row.width, 6), row.attack)
+            correct, bits = getattr(row, f"{prefix}_correct"), getattr(row, f"{prefix}_hits")
+            count = Count(int(correct), int(row.n), row.key, bits)
+            known = counts[accuracy].setdefault(int(row.seed), count)
             if known != count:
-                raise Absent(f"one network at {describe([cell])}: there are two, {known.key} and {count.key}")
-    return dict(found)
+                where = describe([accuracy])
+                raise MissingNetworks(f"one network at {where}: there are two, {known.key} and {count.key}")
+    return dict(counts)
 
 
-def require(found: Cells, wanted: Iterable[Cell]) -> None:
-    """Raises Absent with all that is missing."""
-    missing = [cell for cell in dict.fromkeys(wanted) if cell not in found]
+def require(counts: Counts, accuracies: Iterable[Accuracy]) -> None:
+    """Raise MissingNetworks with all accuracies that were not measured."""
+    missing = [accuracy for accuracy in dict.fromkeys(accuracies) if accuracy not in counts]
     if missing:
-        raise Absent(describe(missing))
+        raise MissingNetworks(describe(missing))
 
 
-def describe(missing: Iterable[Cell]) -> str:
-    """OAT on S2 at λ = 0.1, 0.2; PGD-AT at λ = 1, width 0.5."""
+def describe(accuracies: Iterable[Accuracy]) -> str:
+    """Name accuracies: OAT on S2 at λ = 0.1, 0.2; PGD-AT at λ = 1, width 0.5."""
     groups: dict[tuple, list[float]] = defaultdict(list)
-    for cell in missing:
-        known = groups[cell.label, cell.width, cell.attack]
-        if cell.lam not in known:
-            known.append(cell.lam)
+    for accuracy in accuracies:
+        lambdas = groups[accuracy.label, accuracy.width, accuracy.attack]
+        if accuracy.lam not in lambdas:
+            lambdas.append(accuracy.lam)
     texts = []
     for (label, width, attack), lambdas in groups.items():
         text = f"{label} at λ = {', '.join(f'{lam:g}' for lam in sorted(lambdas))}"
@@ -87,62 +89,68 @@ def describe(missing: Iterable[Cell]) -> str:
     return "; ".join(texts)
 
 
-def common_seeds(found: Cells, wanted: Iterable[Cell]) -> list[int]:
-    return sorted(set.intersection(*(set(found[cell]) for cell in wanted)))
+def common_seeds(counts: Counts, accuracies: Iterable[Accuracy]) -> list[int]:
+    """Seeds in which every accuracy was measured."""
+    return sorted(set.intersection(*(set(counts[accuracy]) for accuracy in accuracies)))
 
 
-def one_each(found: Cells, wanted: Iterable[Cell]) -> list[Count]:
-    """A count per cell for an interval over test images: of the first seed that all have, else of each cell's first."""
-    wanted = list(wanted)
-    shared = common_seeds(found, wanted)
-    return [found[cell][shared[0] if shared else min(found[cell])] for cell in wanted]
+def one_seed_counts(counts: Counts, accuracies: Iterable[Accuracy]) -> list[Count]:
+    """One count per accuracy for an interval over test images: of the first common seed, or of each one's first seed.
+
+    Raises MissingNetworks if the counts are of different numbers of test images, which cannot be paired.
+    """
+    accuracies = list(accuracies)
+    shared = common_seeds(counts, accuracies)
+    chosen = [counts[accuracy][shared[0] if shared else min(counts[accuracy])] for accuracy in accuracies]
+    if len({count.n for count in chosen}) > 1:
+        raise MissingNetworks(f"{describe(accuracies)}, all on the same test images")
+    return chosen
 
 
-def contrast(found: Cells, terms: Terms) -> Estimate:
-    """Σ coefficient · accuracy, percent. Raises Absent where a cell has no network."""
-    require(found, terms)
-    coefficients = np.array(list(terms.values()), float)
-    seeds = common_seeds(found, terms)
+def estimate_contrast(counts: Counts, contrast: Contrast) -> Estimate:
+    """Σ coefficient · accuracy, percent. Raises MissingNetworks."""
+    require(counts, contrast)
+    coefficients = np.array(list(contrast.values()), float)
+    seeds = common_seeds(counts, contrast)
     if len(seeds) < 2:
-        return over_images(coefficients, one_each(found, terms))
-    counts = [[found[cell][seed] for cell in terms] for seed in seeds]
-    shares = np.array([[100 * c.correct / c.n for c in row] for row in counts])
-    steps = coefficients * [100 / c.n for c in counts[0]]
-    estimate = estimates.over_seeds(shares @ coefficients, rounding=float(steps @ steps) / 12)
-    return replace(estimate, keys=frozenset(c.key for row in counts for c in row))
+        return over_images(coefficients, one_seed_counts(counts, contrast))
+    by_seed = [[counts[accuracy][seed] for accuracy in contrast] for seed in seeds]
+    percent = np.array([[100 * count.correct / count.n for count in row] for row in by_seed])
+    steps = coefficients * [100 / count.n for count in by_seed[0]]
+    estimate = estimates.over_seeds(percent @ coefficients, rounding=float(steps @ steps) / 12)
+    return replace(estimate, keys=frozenset(count.key for row in by_seed for count in row))
 
 
 def over_images(coefficients, counts: list[Count]) -> Estimate:
-    """Of one network per count: paired where it is known which of the same images were right."""
-    correct, n, keys, texts = zip(*counts, strict=True)
-    if len(counts) > 1 and None not in texts and len(set(n)) == 1:
-        estimate = estimates.of_hits(coefficients, decoded(counts))
+    """Σ coefficient · accuracy of one network per count, on the same test images."""
+    if len(counts) == 1:
+        estimate = estimates.of_accuracy(counts[0].correct, counts[0].n, float(coefficients[0]))
     else:
-        estimate = estimates.of_counts(coefficients, correct, n, keys)
-    return replace(estimate, keys=frozenset(keys))
+        estimate = estimates.of_paired_images(coefficients, decode(counts))
+    return replace(estimate, keys=frozenset(count.key for count in counts))
 
 
-def decoded(counts: Iterable[Count]) -> np.ndarray:
-    """(counts, n) booleans."""
-    return np.array([correct_bits.decode(count.hits, count.n) for count in counts])
+def decode(counts: Iterable[Count]) -> np.ndarray:
+    """Which images were right: (counts, n) booleans."""
+    return np.array([correct_bits.decode(count.bits, count.n) for count in counts])
 
 
-def mean_of(label: str, metric: str, lambdas: Iterable[float], factor: float = 1.0, **where) -> dict[Cell, float]:
-    """factor × the mean over λ of a method's SA or RA."""
+def mean_over_lambdas(label: str, metric: str, lambdas: Iterable[float], factor: float = 1.0, **where) -> Contrast:
+    """factor · mean over λ of a method's SA or RA. where: width and attack."""
     lambdas = list(lambdas)
-    return {Cell(label, metric, lam, **where): factor / len(lambdas) for lam in lambdas}
+    return {Accuracy(label, metric, lam, **where): factor / len(lambdas) for lam in lambdas}
 
 
-def plus(*parts: Terms) -> dict[Cell, float]:
-    """The sum of contrasts."""
-    total: dict[Cell, float] = defaultdict(float)
-    for part in parts:
-        for cell, coefficient in part.items():
-            total[cell] += coefficient
+def add(*contrasts: Contrast) -> Contrast:
+    total: dict[Accuracy, float] = defaultdict(float)
+    for contrast in contrasts:
+        for accuracy, coefficient in contrast.items():
+            total[accuracy] += coefficient
     return dict(total)
 
 
-def difference(label: str, of: str, metric: str, lambdas: Iterable[float], **where) -> dict[Cell, float]:
-    """Mean over λ of one method's SA or RA minus another's at the same λ."""
+def mean_difference(label: str, other: str, metric: str, lambdas: Iterable[float], **where) -> Contrast:
+    """Mean over λ of one method's SA or RA minus another's at the same λ. where: width and attack."""
     lambdas = list(lambdas)
-    return plus(mean_of(label, metric, lambdas, **where), mean_of(of, metric, lambdas, -1.0, **where))
+    return add(mean_over_lambdas(label, metric, lambdas, **where),
+               mean_over_lambdas(other, metric, lambdas, -1.0, **where))  # fmt: skip

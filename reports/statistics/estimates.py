@@ -1,11 +1,10 @@
-"""Numbers with an interval at any confidence: the one rule for claims, tables and pages (docs/statistics.md).
+"""Numbers with an interval at any confidence; claims, tables and pages share them (docs/statistics.md).
 
-Over two or more seeds an interval is Student's, of the mean of one number per seed: it speaks of training randomness on
-this test set. For one seed it is over the test images (or what else one network has many of), image by image where it
-is known which of them were right: it says nothing of another training, and `kind` says so wherever the number is shown.
+Two or more seeds: Student's t of one number per seed, about training randomness on this test set. One seed: about the
+choice of test images (or channels), image by image, and not about another training; `kind` says which.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -20,7 +19,7 @@ PAIRED = f"{IMAGES}, paired"
 
 @dataclass(frozen=True)
 class Estimate:
-    """bounds: confidence → (low, high). kind: what the interval speaks of. keys: the networks it rests on."""
+    """A number with its interval. bounds: confidence → (low, high). kind: source of its error. keys: its networks."""
 
     value: float
     bounds: Callable[[float], tuple[float, float]]
@@ -29,10 +28,10 @@ class Estimate:
 
 
 def over_seeds(values, rounding: float = 0.0) -> Estimate:
-    """The mean of values (seeds,), two or more.
+    """Mean over seeds. values: (seeds,), two or more.
 
-    rounding: variance that a value has because its counts are whole numbers. Two seeds with the same count would
-    otherwise have an interval of no width, which at 450 images and 99 % is no rare thing.
+    rounding: variance of a value due to whole-number counts. Without it, two seeds with the same count would have an
+    interval of no width, which is not rare at 450 images and 99 %.
     """
     values = np.asarray(values, float)
     return Estimate(float(values.mean()), partial(t_bounds, values, rounding), f"t over {len(values)} seeds")
@@ -44,97 +43,52 @@ def t_bounds(values: np.ndarray, rounding: float, confidence: float) -> tuple[fl
 
 
 def over_images(values) -> Estimate:
-    """The mean of values (images,) of one seed's networks, each value from all the networks that are compared."""
+    """Mean over the test images of one seed. values: (images,), each from all networks that are compared."""
     values = np.asarray(values, float)
     return Estimate(float(values.mean()), partial(t_bounds, values, 0.0), IMAGES)
 
 
-def of_hits(coefficients, hits) -> Estimate:
-    """Σ c·share in percent of one seed's networks on the same images, paired: over images, whatever hangs together.
+def of_accuracy(correct: int, n: int, factor: float = 1.0) -> Estimate:
+    """factor · accuracy of one network in percent, with Wilson's interval."""
 
-    coefficients: (shares,), hits: (shares, n) booleans. The normal interval of the images' mean of Σ c·hit, to which
-    two images are added, one with the largest value that there can be and one with the smallest: of two shares it is
-    Bonett and Price's (J. Educ. Behav. Stat. 2012), which holds where few images, or none, differ.
+    def bounds(confidence: float) -> tuple[float, float]:
+        low, high = sorted(100 * factor * float(bound) for bound in intervals.wilson(correct, n, confidence))
+        return low, high
+
+    return Estimate(100 * factor * correct / n, bounds, IMAGES)
+
+
+def of_paired_images(coefficients, correct) -> Estimate:
+    """Σ coefficient · accuracy in percent of one seed's networks on the same images, paired image by image.
+
+    coefficients: (accuracies,), correct: (accuracies, n) booleans. Normal interval of the mean over images, with two
+    images added, one of the largest and one of the smallest possible value. For two accuracies this is Bonett and
+    Price's interval (J. Educ. Behav. Stat. 2012), which holds even if few images, or none, differ.
     """
-    c, hits = np.asarray(coefficients, float), np.asarray(hits, bool)
-    values = np.append(c @ hits, [c[c > 0].sum(), c[c < 0].sum()])
-    return Estimate(100 * float(c @ hits.mean(axis=1)), partial(normal_bounds, 100 * values), PAIRED)
+    c, correct = np.asarray(coefficients, float), np.asarray(correct, bool)
+    values = 100 * np.append(c @ correct, [c[c > 0].sum(), c[c < 0].sum()])
+    bounds = partial(normal_bounds, float(values.mean()), float(values.std() / np.sqrt(len(values))))
+    return Estimate(100 * float(c @ correct.mean(axis=1)), bounds, PAIRED)
 
 
 def normal(value: float, error: float) -> Estimate:
-    """A number of one seed's networks with its standard error over the test images, paired."""
-    return Estimate(value, lambda confidence: symmetric(value, error, confidence), PAIRED)
+    """Number of one seed's networks with its standard error over the test images, paired."""
+    return Estimate(value, partial(normal_bounds, value, error), PAIRED)
 
 
-def symmetric(value: float, error: float, confidence: float) -> tuple[float, float]:
+def normal_bounds(value: float, error: float, confidence: float) -> tuple[float, float]:
     half = float(ndtri(0.5 + confidence / 2)) * error
     return value - half, value + half
 
 
-def normal_bounds(values: np.ndarray, confidence: float) -> tuple[float, float]:
-    return symmetric(float(values.mean()), float(values.std() / np.sqrt(len(values))), confidence)
-
-
-def mcnemar(one, other) -> float:
-    """McNemar's exact p that two networks are equally often right on the same images. one, other: (n,) booleans."""
-    one, other = np.asarray(one, bool), np.asarray(other, bool)
-    gained, lost = int((one & ~other).sum()), int((other & ~one).sum())
-    return float(min(1.0, 2 * bdtr(min(gained, lost), gained + lost, 0.5)))
-
-
-def p_value(estimate: Estimate, at: float = 0.0) -> float:
-    """Of the hypothesis that the number is `at`: one minus the confidence at which its interval just reaches it, so
-    that interval and p agree; 10⁻⁹ at least."""
-    low, high = -9.0, 0.0
-    for _ in range(40):
-        middle = (low + high) / 2
-        first, last = estimate.bounds(1 - 10**middle)
-        low, high = (middle, high) if first <= at <= last else (low, middle)
-    return float(10**high)
-
-
-def of_counts(coefficients: Sequence[float], correct: Sequence[int], n: Sequence[int], networks: Sequence) -> Estimate:
-    """Σ c·k/n in percent of one seed's networks, with an interval over the test images. networks: whose share each is.
-
-    Wilson's limits of each share are combined by the squares of their distances (MOVER: Zou and Donner, Statistics in
-    Medicine 2008; of two shares it is Newcombe's interval), as if the shares were independent. They are of the same
-    images, and so positively correlated, how strongly is not known from counts. What all networks have in common
-    cancels in a difference of like and like, which errs towards a wider interval. What one network's shares have in
-    common does not cancel in a mean over λ: those of one network and one sign are taken as wholly dependent.
-    """
-    c, k, n = (np.asarray(part, float) for part in (coefficients, correct, n))
-    names = {name: place for place, name in enumerate(dict.fromkeys(networks))}
-    groups = np.array([2 * names[name] + (one > 0) for name, one in zip(networks, c, strict=True)])
-    return Estimate(100 * float(c @ (k / n)), partial(mover_bounds, c, k, n, groups), IMAGES)
-
-
-def mover_bounds(c, k, n, groups, confidence: float) -> tuple[float, float]:
-    """groups: (shares,), equal for those that move together, which then have coefficients c of one sign."""
-    limits = np.stack(intervals.wilson(k, n, confidence)) - k / n
-    moves = np.sort(c * limits, axis=0)  # down, up
-    down, up = (np.sqrt((np.bincount(groups, weights=move) ** 2).sum()) for move in moves)
-    value = c @ (k / n)
-    return 100 * float(value - down), 100 * float(value + up)
-
-
-def of_draws(value: float, draws) -> Estimate:
-    """draws: (draws,), the number on other test images, see frontier.judged."""
-    return Estimate(value, partial(percentiles, np.sort(np.asarray(draws, float))), IMAGES)
-
-
-def percentiles(draws: np.ndarray, confidence: float) -> tuple[float, float]:
-    low, high = np.percentile(draws, [50 - 50 * confidence, 50 + 50 * confidence])
-    return float(low), float(high)
-
-
 def exact(values) -> Estimate:
-    """What is counted, not measured. values: one per network, and more than one value only if they disagree."""
+    """Counted quantity without sampling error. values: one per network; the interval spans them if they disagree."""
     low, high = float(min(values)), float(max(values))
     return Estimate(float(np.mean(values)), lambda confidence: (low, high), EXACT)
 
 
 def ratio(logarithm: Estimate) -> Estimate:
-    """A ratio from the estimate of its logarithm, so that the interval is positive."""
+    """Ratio from the estimate of its logarithm, so that the interval is positive."""
 
     def bounds(confidence: float) -> tuple[float, float]:
         low, high = np.exp(logarithm.bounds(confidence))
@@ -144,5 +98,25 @@ def ratio(logarithm: Estimate) -> Estimate:
 
 
 def clipped(estimate: Estimate, low: float, high: float) -> Estimate:
-    """The same with an interval that ends where the quantity does: no accuracy above 100 %."""
+    """Clip the interval to the possible range, e.g. an accuracy to 0–100 %."""
     return replace(estimate, bounds=lambda confidence: tuple(np.clip(estimate.bounds(confidence), low, high).tolist()))
+
+
+def p_value(estimate: Estimate, at: float = 0.0) -> float:
+    """p of the hypothesis that the number is `at`, at least 10⁻⁹.
+
+    One minus the confidence at which the interval just reaches `at`, so that interval and p agree.
+    """
+    low, high = -9.0, 0.0
+    for _ in range(40):
+        middle = (low + high) / 2
+        first, last = estimate.bounds(1 - 10**middle)
+        low, high = (middle, high) if first <= at <= last else (low, middle)
+    return float(10**high)
+
+
+def mcnemar(correct, other_correct) -> float:
+    """McNemar's exact p that two networks are equally often right on the same images. Both: (n,) booleans."""
+    correct, other_correct = np.asarray(correct, bool), np.asarray(other_correct, bool)
+    gained, lost = int((correct & ~other_correct).sum()), int((other_correct & ~correct).sum())
+    return float(min(1.0, 2 * bdtr(min(gained, lost), gained + lost, 0.5)))

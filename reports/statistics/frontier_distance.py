@@ -1,19 +1,19 @@
-"""Distance of an SA–RA curve from a frontier: pure functions on arrays."""
+"""Distances between an SA–RA curve and a frontier, and the area a curve dominates; pure functions on arrays."""
 
 import numpy as np
 
-REFERENCE = (0.0, 0.0)  # SA and RA, percent, of a hypervolume
+REFERENCE = (0.0, 0.0)  # SA and RA of the hypervolume's reference point, percent
 
 
 def as_function(curve) -> tuple[np.ndarray, np.ndarray]:
     """RA as a function of SA. curve: (points, 2), SA and RA. Returns ascending SA and RA; equal SA are averaged."""
     curve = np.asarray(curve, float)
-    sa, where = np.unique(curve[:, 0], return_inverse=True)
-    return sa, np.bincount(where, weights=curve[:, 1]) / np.bincount(where)
+    sa, index = np.unique(curve[:, 0], return_inverse=True)
+    return sa, np.bincount(index, weights=curve[:, 1]) / np.bincount(index)
 
 
 def common_range(curve, frontier) -> tuple[float, float] | None:
-    """The SA range that both curves cover, none if they share none. curve, frontier: (points, 2)."""
+    """SA range that both curves cover; None if they share none. curve, frontier: (points, 2)."""
     curve, frontier = np.asarray(curve, float), np.asarray(frontier, float)
     if not len(curve) or not len(frontier):
         return None
@@ -23,10 +23,10 @@ def common_range(curve, frontier) -> tuple[float, float] | None:
 
 
 def distance_to_frontier(curve, frontier) -> float:
-    """Mean vertical gap (RA, percentage points) over the common SA range; positive where the curve lies above.
+    """Mean gap in RA (percentage points) over the common SA range; positive if the curve lies above.
 
-    curve, frontier: (points, 2), SA and RA in percent. Both are joined by straight lines in order of SA, and the area
-    between them is exact. NaN where the two share no SA range.
+    curve, frontier: (points, 2), SA and RA in percent. Both are piecewise linear in SA, and the area between them is
+    exact. NaN without a common SA range.
     """
     shared = common_range(curve, frontier)
     if shared is None:
@@ -38,18 +38,20 @@ def distance_to_frontier(curve, frontier) -> float:
 
 
 def area_to_frontier(curve, frontier) -> float:
-    """The area between a curve and the frontier over their common SA range, pp of SA × pp of RA; positive where the
-    curve lies above. It grows with the range, as distance_to_frontier, its mean height, does not. NaN where none."""
+    """Area between a curve and the frontier over the common SA range, in pp²; positive if the curve lies above.
+
+    Equals distance_to_frontier times the length of the range. NaN without a common SA range.
+    """
     shared = common_range(curve, frontier)
     return float("nan") if shared is None else distance_to_frontier(curve, frontier) * (shared[1] - shared[0])
 
 
 def hypervolume(points, reference=REFERENCE) -> float:
-    """The area that points dominate (Zitzler and Thiele, IEEE Trans. Evolutionary Computation 1999), in hundredths of
-    the square of SA and RA up to 100 %: every (SA, RA) above the reference that some point is no worse than in both.
+    """Area that points dominate (Zitzler and Thiele, IEEE Trans. Evolutionary Computation 1999).
 
-    points: (points, 2), percent, in any order. The reference is (0, 0): it depends on no data, and a difference of two
-    hypervolumes is then comparable between figures. Needs no SA in common, as the area between curves does.
+    points: (points, 2), SA and RA in percent, in any order. Returns hundredths of the square up to 100 %: the part in
+    which some point is at least as good in both. The reference point depends on no data, so that differences of
+    hypervolumes are comparable between figures. No SA in common is needed.
     """
     points = np.maximum(np.asarray(points, float) - reference, 0)
     points = points[np.argsort(-points[:, 0], kind="stable")]
@@ -57,7 +59,12 @@ def hypervolume(points, reference=REFERENCE) -> float:
     return float(points[:, 0] @ np.diff(best, prepend=0.0) / 100)
 
 
-def percent(counts) -> np.ndarray:
-    """counts: (..., points, 3): images, clean and robust correct. Returns (..., points, 2): SA and RA in percent."""
-    counts = np.asarray(counts, float)
-    return 100 * counts[..., 1:] / counts[..., :1]
+def hypervolume_beyond(curve, frontier) -> float:
+    """Hypervolume of a curve minus the frontier's. curve, frontier: (points, 2)."""
+    return hypervolume(curve) - hypervolume(frontier)
+
+
+def height_above(point, frontier) -> float:
+    """RA of a point (2,) minus the frontier's (points, 2) at the point's SA; NaN beyond the frontier's ends."""
+    sa, ra = as_function(frontier)
+    return float(point[1] - np.interp(point[0], sa, ra, left=np.nan, right=np.nan))

@@ -1,95 +1,75 @@
-"""Distances between two SA–RA curves with their intervals.
+"""Distances between a method's SA–RA curve and the frontier, with intervals.
 
-Neither is linear in the accuracies. Over seeds they are of the mean curves, by the jackknife; for one seed, on other
-test images: by secants where it is known which images were right, else by a parametric bootstrap of the counts.
+The distances are not linear in the accuracies. Over seeds they are of the mean curves, by the jackknife; for one seed
+they are about other test images, by secants.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from reports.statistics import contrasts, estimates, frontier_distance
-from reports.statistics.contrasts import METRICS, Cell
+from reports.statistics import contrasts, estimates
+from reports.statistics.contrasts import METRICS, Accuracy
 from reports.statistics.estimates import Estimate
 
-DRAWS = 2000
-LEAST_IMAGES = 1000  # of one seed: with fewer, SA is known no better than the curve's own steps (docs/statistics.md)
-FEW = 0.02  # the part of draws that may share no SA range before a number on them is not to be told
+LEAST_IMAGES = 1000  # for one seed: with fewer, SA is known no better than the curve's own steps (docs/statistics.md)
+
+Distance = Callable[[np.ndarray, np.ndarray], float]  # (curve (points, 2), frontier (points, 2)) → number or NaN
 
 
 @dataclass(frozen=True)
 class Pair:
     """A curve and the frontier, points in order of λ.
 
-    seeds: per seed common to all their networks, both as percent, (points, 2) each. counts: of one seed, (points, 3)
-    each: images, clean and robust correct. names: of that seed, each point's network. hits: of that seed, which images
-    were right, (points, 2, n) booleans each, or None where that is not known.
+    seeds: per common seed of all their networks, both in percent, (points, 2) each. correct: without two common seeds,
+    which images were right, (points, 2, n) booleans each.
     """
 
     seeds: list[tuple[np.ndarray, np.ndarray]]
-    counts: tuple[np.ndarray, np.ndarray]
-    names: tuple[list[str], list[str]]
+    correct: tuple[np.ndarray, np.ndarray] | None = None
     keys: frozenset[str] = frozenset()
-    hits: tuple[np.ndarray, np.ndarray] | None = None
+
+    @property
+    def curves(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Both curves in percent, per seed."""
+        return self.seeds or [tuple(100 * side.mean(axis=-1) for side in self.correct)]
 
 
-def pair_of(found: contrasts.Cells, curve: list[Cell], frontier: list[Cell]) -> Pair:
-    """The cells name points; their metric does not matter. Raises Absent where one has no network."""
-    table = [[[point._replace(metric=metric) for metric in METRICS] for point in side] for side in (curve, frontier)]
-    every = [cell for side in table for point in side for cell in point]
-    contrasts.require(found, every)
-    seeds = contrasts.common_seeds(found, every)
+def pair_of(counts: contrasts.Counts, curve: list[Accuracy], frontier: list[Accuracy]) -> Pair:
+    """Pair a curve with a frontier at these points; their metric is ignored. Raises MissingNetworks."""
+    sides = [[[point._replace(metric=metric) for metric in METRICS] for point in side] for side in (curve, frontier)]
+    accuracies = [accuracy for side in sides for point in side for accuracy in point]
+    contrasts.require(counts, accuracies)
+    seeds = contrasts.common_seeds(counts, accuracies)
 
     def percent(side, seed: int) -> np.ndarray:
-        return np.array([[100 * found[c][seed].correct / found[c][seed].n for c in point] for point in side])
+        return np.array([[100 * counts[a][seed].correct / counts[a][seed].n for a in point] for point in side])
 
-    first = dict(zip(every, contrasts.one_each(found, every), strict=True))
-    counts = tuple(np.array([[first[sa].n, first[sa].correct, first[ra].correct] for sa, ra in s]) for s in table)
-    names = tuple([first[sa].key for sa, _ in side] for side in table)
-    used = (found[cell][seed] for cell in every for seed in seeds) if len(seeds) > 1 else first.values()
-    pairs = [tuple(percent(side, seed) for side in table) for seed in seeds]
-    images = {count.n for count in first.values()}
-    known = len(images) == 1 and all(count.hits for count in first.values())
-    hits = None
-    if known and len(seeds) < 2:
-        hits = tuple(np.array([contrasts.decoded(first[cell] for cell in point) for point in side]) for side in table)
-    return Pair(pairs, counts, names, frozenset(count.key for count in used), hits)
+    by_seed = [tuple(percent(side, seed) for side in sides) for seed in seeds]
+    if len(seeds) > 1:
+        return Pair(by_seed, keys=frozenset(counts[a][seed].key for a in accuracies for seed in seeds))
+    chosen = dict(zip(accuracies, contrasts.one_seed_counts(counts, accuracies), strict=True))
+    correct = tuple(np.array([contrasts.decode(chosen[a] for a in point) for point in side]) for side in sides)
+    return Pair(by_seed, correct, frozenset(count.key for count in chosen.values()))
 
 
-def redrawn(counts: np.ndarray, names: list[str], draws: int, rng: np.random.Generator) -> np.ndarray:
-    """The curve on other test images, percent (draws, points, 2). counts: (points, 3).
+def by_secants(correct: tuple[np.ndarray, np.ndarray], distance: Distance) -> Estimate | None:
+    """Estimate on other test images, paired: a normal interval, with the variance from secants.
 
-    An image counted robust is counted clean too, so robust is drawn within clean. One network's points are of the same
-    images; how strongly they move together is not known from counts, so they are drawn at one level of their binomials,
-    as if wholly dependent. Different networks are drawn apart: what all networks have in common cancels in the gap
-    between two curves. So the interval errs towards a wider one.
+    correct: (points, 2, n) booleans of the curve and of the frontier. Along each principal axis of the points'
+    covariance over images, the distance is taken one standard error to either side; the squares of half the differences
+    add up. For a linear distance this is the delta method. With the corners of curves, a bootstrap counts the images'
+    noise twice and covers the truth 98–99 times in 100, secants 94–98 (docs/statistics.md). None without a value.
     """
-    from scipy.stats import binom  # here: it takes as long to import as a figure to draw, and few reports need it
-
-    n, clean, robust = counts.T
-    places = np.unique(names, return_inverse=True)[1]
-    levels = rng.uniform(size=(draws, places.max() + 1, 2))[:, places]
-    new_clean = binom.ppf(levels[..., 0], n, clean / n)
-    new_robust = binom.ppf(levels[..., 1], new_clean, np.minimum(robust / np.maximum(clean, 1), 1))
-    return 100 * np.stack([new_clean, new_robust], axis=-1) / n[:, None]
-
-
-def by_secants(hits: tuple, statistic) -> Estimate | None:
-    """The estimate on other test images, paired: a normal interval, with the variance from secants.
-
-    hits: (points, 2, n) booleans of the curve and of the frontier. Along each principal axis of the points' covariance
-    over images the statistic is taken one standard error to either side, and the squares of half the differences add
-    up. Where the statistic is linear that is the delta method; where curves have corners a bootstrap, which sees the
-    images' noise twice, holds the truth 98–99 times in 100, and this 94–98 (docs/statistics.md). None without a value.
-    """
-    flat = np.concatenate([side.reshape(-1, side.shape[-1]) for side in hits]).astype(float)
-    mean, first = 100 * flat.mean(axis=1), 2 * len(hits[0])
+    flat = np.concatenate([side.reshape(-1, side.shape[-1]) for side in correct]).astype(float)
+    mean, first = 100 * flat.mean(axis=1), 2 * len(correct[0])
 
     def at(points: np.ndarray) -> float:
-        return statistic(points[:first].reshape(-1, 2), points[first:].reshape(-1, 2))
+        return distance(points[:first].reshape(-1, 2), points[first:].reshape(-1, 2))
 
     variances, axes = np.linalg.eigh(np.atleast_2d(np.cov(flat)) / flat.shape[1])
-    steps = 100 * np.sqrt(np.maximum(variances, 0)) * axes  # columns; a covariance that is singular has steps of 0
+    steps = 100 * np.sqrt(np.maximum(variances, 0)) * axes  # columns; a singular covariance has steps of 0
     halves = np.array([at(mean + step) - at(mean - step) for step in steps.T]) / 2
     value = at(mean)
     if np.isnan(value) or np.isnan(halves).any():
@@ -97,46 +77,36 @@ def by_secants(hits: tuple, statistic) -> Estimate | None:
     return estimates.normal(value, float(np.sqrt(halves @ halves)))
 
 
-def by_jackknife(seeds: list[tuple[np.ndarray, np.ndarray]], statistic) -> Estimate | None:
-    """The estimate of the means over seeds, both curves and frontiers: what is drawn. Student's interval of Tukey's
-    jackknife (1958), each seed left out in turn; of a linear statistic that is the t interval over seeds.
+def by_jackknife(seeds: list[tuple[np.ndarray, np.ndarray]], distance: Distance) -> Estimate | None:
+    """Estimate for the mean curves over seeds, with Student's interval of Tukey's jackknife (1958) over seeds.
 
-    The mean of single seeds' statistics would keep the bias of a single seed's noise however many seeds there are: the
-    ends of the SA that noisy curves share move inwards. Its interval held an area 91 times in 100 at 5 seeds.
+    For a linear distance this is the t interval over seeds. The mean of single seeds' distances would keep the bias of
+    one seed's noise at any number of seeds, because noise shortens the SA range that curves share: its interval covered
+    an area 91 times in 100 at 5 seeds. None without a value.
     """
     curves, frontiers = (np.array(side) for side in zip(*seeds, strict=True))
 
     def of_means(keep: np.ndarray) -> float:
-        return statistic(curves[keep].mean(axis=0), frontiers[keep].mean(axis=0))
+        return distance(curves[keep].mean(axis=0), frontiers[keep].mean(axis=0))
 
-    every = np.arange(len(seeds))
-    left_out = np.array([of_means(np.delete(every, seed)) for seed in every])
-    value = of_means(every)
+    everyone = np.arange(len(seeds))
+    left_out = np.array([of_means(np.delete(everyone, seed)) for seed in everyone])
+    value = of_means(everyone)
     if np.isnan(value) or np.isnan(left_out).any():
         return None
     return estimates.over_seeds(value + (len(seeds) - 1) * (left_out.mean() - left_out))
 
 
-def too_few(pair: Pair) -> str:
-    """Why one seed's gap or area to the frontier has no interval, or an empty text."""
-    images = int(min(side[:, 0].min() for side in pair.counts))
-    if len(pair.seeds) > 1 or images >= LEAST_IMAGES:
+def too_few_images(pair: Pair) -> str:
+    """Reason why one seed's gap or area has no interval; empty if it has one."""
+    if len(pair.seeds) > 1 or pair.correct[0].shape[-1] >= LEAST_IMAGES:
         return ""
+    images = pair.correct[0].shape[-1]
     return f"one seed on {images:,} test images, and {LEAST_IMAGES:,} or a second seed are needed"
 
 
-def judged(pair: Pair, statistic, draws: int = DRAWS) -> Estimate | None:
-    """The estimate of statistic(curve (points, 2), frontier (points, 2)), NaN where it has no value; None if the mean
-    curves without one seed, or more than a few draws, have none."""
-    if len(pair.seeds) > 1:
-        found = by_jackknife(pair.seeds, statistic)
-        return found and replace(found, keys=pair.keys)
-    if pair.hits is not None:
-        found = by_secants(pair.hits, statistic)
-        return found and replace(found, keys=pair.keys)
-    value, rng = statistic(*map(frontier_distance.percent, pair.counts)), np.random.default_rng(0)
-    curves, frontiers = (redrawn(*one, draws, rng) for one in zip(pair.counts, pair.names, strict=True))
-    values = np.array([statistic(*both) for both in zip(curves, frontiers, strict=True)])
-    if np.isnan(value) or np.isnan(values).mean() > FEW:
-        return None
-    return replace(estimates.of_draws(value, values[~np.isnan(values)]), keys=pair.keys)
+def estimate_distance(pair: Pair, distance: Distance) -> Estimate | None:
+    """Estimate a distance between the curves of a pair; None if it has no value, also without one seed."""
+    several = len(pair.seeds) > 1
+    estimate = by_jackknife(pair.seeds, distance) if several else by_secants(pair.correct, distance)
+    return estimate and replace(estimate, keys=pair.keys)

@@ -1,7 +1,7 @@
-"""Signs that gradients are masked: counts → which sign a network fails (thresholds and why: docs/masking.md).
+"""Signs of gradient masking: counts → the signs that a network fails (thresholds and reasons: docs/masking.md).
 
-Every sign is a share of the test images, and is failed where the share is above what an honest network may have, by an
-exact binomial test; the tests of one network, signs × λ, share one level (Bonferroni).
+Every sign is a share of the test images. A network fails it if the share is significantly above what an honest network
+may have, by an exact binomial test; the tests of one network, signs × λ, share one level (Bonferroni).
 """
 
 from collections import Counter
@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from scipy.special import bdtrc  # scipy.stats takes as long to import as a figure to draw
+from scipy.special import bdtrc  # importing scipy.stats takes as long as drawing a figure
 
-from reports.load.results import Panel, View
+from reports.load.panels import Panel, View
 
-LEVEL = 0.05  # of flagging an honest network by chance: per network, all its signs and λ together
-SIGNS = {  # sign → the share of images that an honest network may have
+LEVEL = 0.05  # chance of flagging an honest network: all its signs and λ together
+SIGNS = {  # sign → share of images that an honest network may have
     "steps": 0.10,
     "restarts": 0.10,
     "large ε": 0.05,
@@ -37,7 +37,7 @@ MEANING = {
 
 @dataclass(frozen=True)
 class Sign:
-    """`count` of `n` images show it; `tests` share the level; `row` is the measured row that it comes from."""
+    """A sign of one network at one λ: `count` of `n` images show it. tests: number that share the level."""
 
     name: str
     count: int
@@ -47,8 +47,8 @@ class Sign:
 
     @property
     def p(self) -> float:
-        """Of at least so many images, if their share were the greatest that an honest network may have."""
-        return at_least(self.count, self.n, SIGNS[self.name])
+        """p of at least `count` images if their share were the greatest that an honest network may have."""
+        return binomial_p(self.count, self.n, SIGNS[self.name])
 
     @property
     def fails(self) -> bool:
@@ -56,55 +56,57 @@ class Sign:
 
     @property
     def limit(self) -> int:
-        """The least count that fails."""
+        """Least count that fails."""
         return least_failing(LEVEL / self.tests, self.n, SIGNS[self.name])
 
 
-@cache  # asked of every network, λ and sign, and few counts differ
-def at_least(count: int, n: int, share: float) -> float:
+@cache  # many signs share few counts
+def binomial_p(count: int, n: int, share: float) -> float:
+    """Probability of at least `count` successes of n."""
     return float(bdtrc(count - 1, n, share))
 
 
 @cache
 def least_failing(level: float, n: int, share: float) -> int:
+    """Least count of n that is significant at the level."""
     return int((bdtrc(np.arange(n + 1), n, share) <= level).argmax()) + 1
 
 
 def signs(rows: Iterable[dict]) -> list[Sign]:
-    """Of every network and λ, from the rows of probe `masking`; of the surrogate itself there is no `transfer`."""
+    """Signs of every network and λ, from the rows of probe `masking`. The surrogate itself has no sign `transfer`."""
     rows = list(rows)
-    lent = {(row["key"], row["width"], row["lam"]): row for row in rows if row["surrogate"]}
-    found = []
+    surrogate_rows = {(row["key"], row["width"], row["lam"]): row for row in rows if row["surrogate"]}
+    counts = []
     for row in rows:
         if not row["surrogate"]:
-            other = lent.get((row["key"], row["width"], row["lam"]))
-            found += [(name, count, row) for name, count in counts(row, other).items()]
-    tests = Counter(row["key"] for *_, row in found)
-    return [Sign(name, count, row["n"], tests[row["key"]], row) for name, count, row in found]
+            surrogate_row = surrogate_rows.get((row["key"], row["width"], row["lam"]))
+            counts += [(name, count, row) for name, count in sign_counts(row, surrogate_row).items()]
+    tests = Counter(row["key"] for *_, row in counts)
+    return [Sign(name, count, row["n"], tests[row["key"]], row) for name, count, row in counts]
 
 
-def counts(row: dict, lent: dict | None) -> dict[str, int]:
-    """Sign → number of images. lent: the row of examples from another network, None where there is none."""
+def sign_counts(row: dict, surrogate_row: dict | None) -> dict[str, int]:
+    """Sign → number of images. surrogate_row: examples from another network, None if there are none."""
     steps, restarts = (dict(row[name]) for name in ("steps", "restarts"))
-    found = {"steps": steps[20] - steps[50], "restarts": restarts[1] - restarts[5]}
-    found["large ε"] = row["epsilons"][-1][1] if row["epsilons"] else 0
-    found |= {"Square": row["square"], "margin loss": row["margin"]}
-    if lent:
-        found["transfer"] = len({*row["robust_images"]} & {*lent["fooled_images"]})
-    return found | {"no gradient": row["zero_gradients"]}
+    counts = {"steps": steps[20] - steps[50], "restarts": restarts[1] - restarts[5]}
+    counts["large ε"] = row["epsilons"][-1][1] if row["epsilons"] else 0
+    counts |= {"Square": row["square"], "margin loss": row["margin"]}
+    if surrogate_row:
+        counts["transfer"] = len({*row["robust_images"]} & {*surrogate_row["fooled_images"]})
+    return counts | {"no gradient": row["zero_gradients"]}
 
 
-def failed(panel: Panel | View) -> dict[str, list[str]]:
-    """Key of a network → the signs that it fails, at any λ; those that fail none are not in it."""
-    found: dict[str, list[str]] = {}
+def failed_signs(panel: Panel | View) -> dict[str, list[str]]:
+    """Key of a network → the signs it fails at any λ, without networks that fail none."""
+    failed: dict[str, list[str]] = {}
     for sign in signs(panel.probes):
-        if sign.fails and sign.name not in found.setdefault(sign.row["key"], []):
-            found[sign.row["key"]].append(sign.name)
-    return {key: names for key, names in found.items() if names}
+        if sign.fails and sign.name not in failed.setdefault(sign.row["key"], []):
+            failed[sign.row["key"]].append(sign.name)
+    return {key: names for key, names in failed.items() if names}
 
 
-def sentence(networks: int) -> str:
-    """What a verdict adds where networks that it rests on fail a sign; empty for none."""
+def verdict_note(networks: int) -> str:
+    """Addition to a verdict that rests on this many masked networks; empty for none."""
     if not networks:
         return ""
     text = "1 network shows" if networks == 1 else f"{networks} networks show"

@@ -1,4 +1,4 @@
-"""Intervals and comparisons of SA–RA curves: pure functions on arrays, nothing about files or plots."""
+"""Confidence intervals for rates and means; pure functions on arrays."""
 
 import numpy as np
 from scipy.special import ndtri, stdtrit
@@ -15,12 +15,12 @@ def wilson(k, n, confidence: float = CONFIDENCE) -> tuple[np.ndarray, np.ndarray
     z = ndtri(0.5 + confidence / 2)
     centre = (k + z**2 / 2) / (n + z**2)
     half = z / (n + z**2) * np.sqrt(k * (n - k) / n + z**2 / 4)
-    # at k = 0 and k = n rounding may leave the rate itself just outside, and no error bar is longer than nothing
+    # at k = 0 and k = n, rounding may leave the rate just outside, and matplotlib refuses a negative error bar
     return np.clip(np.minimum(centre - half, k / n), 0, 1), np.clip(np.maximum(centre + half, k / n), 0, 1)
 
 
 def t_interval(values, confidence: float = CONFIDENCE) -> tuple[float, float, float]:
-    """Student's interval for the mean. values: (seeds,), at least two. Returns mean, low, high."""
+    """Student's t interval of a mean. values: (seeds,), at least two. Returns mean, low, high."""
     values = np.asarray(values, float)
     if len(values) < 2:
         raise ValueError("a t interval needs at least two seeds; take wilson for one")
@@ -29,17 +29,31 @@ def t_interval(values, confidence: float = CONFIDENCE) -> tuple[float, float, fl
 
 
 def t_half_width(sd: float, n: int, confidence: float = CONFIDENCE) -> float:
-    """Half the width of Student's interval for a mean of n values with sample standard deviation sd; NaN for one."""
+    """Half-width of Student's t interval of a mean of n values with sample deviation sd; NaN for one value."""
     return float(stdtrit(n - 1, 0.5 + confidence / 2) * sd / np.sqrt(n)) if n > 1 else float("nan")
 
 
 def monotone_within_intervals(lows, highs, rising: bool = True) -> bool:
     """Whether some non-decreasing (or non-increasing) curve passes through every interval.
 
-    lows, highs: (points,), in order of λ. With lows = highs = the means it is plain monotonicity. A `no` is therefore a
-    reversal that the intervals do not explain; a `yes` with wide intervals says little.
+    lows, highs: (points,), in order of λ. With lows = highs = the means this is plain monotonicity. False means a
+    reversal larger than the intervals; True with wide intervals is weak evidence.
     """
     lows, highs = np.asarray(lows, float), np.asarray(highs, float)
     if not rising:
         lows, highs = -highs, -lows
     return bool(np.all(np.maximum.accumulate(lows) <= highs))
+
+
+def monotone_text(curve, metric: str, rising: bool = True) -> str:
+    """`yes`, `no`, or `within intervals` if only the means reverse; a dash for fewer than two points.
+
+    curve: one method's rows in any order of λ, with columns lam, <metric>, <metric>_low and <metric>_high.
+    """
+    curve = curve.dropna(subset=[metric]).sort_values("lam")
+    if len(curve) < 2:
+        return "–"
+    if monotone_within_intervals(curve[metric], curve[metric], rising):
+        return "yes"
+    within = monotone_within_intervals(curve[f"{metric}_low"], curve[f"{metric}_high"], rising)
+    return "within intervals" if within else "no"

@@ -1,4 +1,4 @@
-"""What each row of the protocol ledger changes: networks with one thing changed against their baselines, at equal λ."""
+"""Effect of each row of the protocol ledger: networks with one choice changed against their baselines, at equal λ."""
 
 import json
 import re
@@ -7,117 +7,102 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from reports.load import trained_lambdas
-from reports.load.results import DAMAGED, Panel
+from bench.spec.lambda_sets import S1, S3
+from reports.load.panels import Panel
+from reports.load.trials import attack_settings
 from reports.statistics import differences
-from reports.statistics.curves import METRICS
+from reports.statistics.contrasts import METRICS
 
-ROW = re.compile(r"row (\d+)\b|all\b", re.IGNORECASE)
+ROW = re.compile(r"row (\d+)\b|all\b", re.IGNORECASE)  # how the label of a changed network begins
 DEFAULT = "default"
-# The rows that leave training alone: they choose a checkpoint, or the code of a λ that training never uses. Networks of
-# one seed are then one training run, and no difference at all is a finding.
+# Rows that leave training alone: they choose a checkpoint, or the code of a λ that training never uses. Networks of one
+# seed are then one training, and no difference at all is a finding.
 AFTER_TRAINING = {"protocol.selection", "protocol.unseen"}
 UNSEEN = {"protocol.unseen"}
-OWN = {"seed", "lr", "lam"}  # fields that tell networks of one label apart
+NOT_COMPARED = {"seed", "lr", "lam"}  # fields that tell networks of one label apart
 
 
-def flat(recipe: dict) -> dict[str, str]:
-    """The recipe's fields as text, ledger rows as `protocol.<row>`."""
-    rows = recipe.get("protocol") or {}
-    fields = {name: value for name, value in recipe.items() if name not in {"protocol", *OWN}}
-    fields |= {f"protocol.{name}": value for name, value in rows.items()}
+def flat_recipe(recipe: dict) -> dict[str, str]:
+    """Fields of a recipe as text, ledger rows as `protocol.<row>`."""
+    fields = {name: value for name, value in recipe.items() if name not in {"protocol", *NOT_COMPARED}}
+    fields |= {f"protocol.{name}": value for name, value in recipe["protocol"].items()}
     return {name: json.dumps(value) for name, value in fields.items()}
 
 
-def differing(recipe: dict, other: dict) -> set[str]:
+def changed_fields(recipe: dict, other: dict) -> set[str]:
     """Names of the fields in which two recipes differ."""
-    one, two = flat(recipe), flat(other)
-    return {name for name in one.keys() | two.keys() if one.get(name) != two.get(name)}
+    fields, other_fields = flat_recipe(recipe), flat_recipe(other)
+    return {name for name in fields.keys() | other_fields.keys() if fields.get(name) != other_fields.get(name)}
 
 
-def rows(trials: pd.DataFrame) -> list[dict]:
-    """The ledger rows of a panel in the ledger's order, `all rows` last: label, baseline, and the fields changed.
+def ledger_rows(trials: pd.DataFrame) -> list[dict]:
+    """Ledger rows of a panel in the ledger's order, `all rows` last: label, baseline, and changed fields.
 
-    The baseline is the network without a row of its own whose recipe differs in the fewest fields. Without recipes (a
-    plan older than they are) it is `default`. A row that changes nothing here is left out.
+    The baseline is the network outside the ledger whose recipe differs in the fewest fields, preferably `default`. A
+    row that changes nothing at this scale is left out.
     """
-    recipes = {label: own.recipe.iloc[0] for label, own in trials.groupby("label", sort=False)}
+    recipes = {label: rows.recipe.iloc[0] for label, rows in trials.groupby("label", sort=False)}
     baselines = sorted((label for label in recipes if not ROW.match(label)), key=lambda label: label != DEFAULT)
-    found = []
-    for label in sorted((label for label in recipes if ROW.match(label)), key=place):
-        changed = {name: differing(recipes[label], recipes[name]) for name in baselines}
+    rows = []
+    for label in sorted((label for label in recipes if ROW.match(label)), key=ledger_order):
+        changed = {name: changed_fields(recipes[label], recipes[name]) for name in baselines}
         nearest = min(baselines, key=lambda name: len(changed[name]), default=None)
-        if not recipes[label]:
-            nearest = DEFAULT if DEFAULT in baselines else None
-        if nearest is None or changed[nearest] or not recipes[label]:
-            found.append({"row": label, "baseline": nearest, "changed": changed.get(nearest, set())})
-    return found
+        if nearest is None or changed[nearest]:
+            rows.append({"row": label, "baseline": nearest, "changed": changed.get(nearest, set())})
+    return rows
 
 
-def place(label: str) -> tuple[int, str]:
+def ledger_order(label: str) -> tuple[int, str]:
     number = ROW.match(label)[1]
     return int(number) if number else 10**6, label
 
 
 def places(row: dict, shared: list[float]) -> dict[str, list[float]]:
-    """Where a row is judged: over S1 and at its ends; over S3 if it changes nothing but the code of an unseen λ.
+    """Name → λ at which a row is compared: mean over S1 and its ends, or S3 if only the code of an unseen λ changes.
 
-    shared: the λ measured for the row and its baseline both.
+    shared: λ measured for both the row and its baseline.
     """
     if row["changed"] and row["changed"] <= UNSEEN:
-        own = [lam for lam in trained_lambdas.SETS["S3"] if lam in shared]
-        return {"mean over unseen λ": own} if own else {}
-    own = [lam for lam in trained_lambdas.SETS["S1"] if lam in shared]
-    mean = (
-        {"mean over S1" if len(own) == len(trained_lambdas.SETS["S1"]) else "mean over λ": own} if len(own) > 1 else {}
-    )
-    return mean | {f"λ = {lam:g}": [lam] for lam in (0.0, 1.0) if lam in own}
+        unseen = [lam for lam in S3 if lam in shared]
+        return {"mean over unseen λ": unseen} if unseen else {}
+    measured = [lam for lam in S1 if lam in shared]
+    mean = {"mean over S1" if len(measured) == len(S1) else "mean over λ": measured} if len(measured) > 1 else {}
+    return mean | {f"λ = {lam:g}": [lam] for lam in (0.0, 1.0) if lam in measured}
 
 
 def comparisons(panel: Panel) -> pd.DataFrame:
-    """A row per ledger row, place and metric; one with NaN for a ledger row that cannot be compared yet.
+    """A row per ledger row, place and metric; NaN for a ledger row that cannot be compared yet.
 
-    Columns: row, baseline, place, lambdas, metric, difference, low, high, p, p_holm (over all comparisons of the
-    panel), kind, values, other_values, keys.
+    Columns: row, baseline, changed, place, lambdas, metric, difference, low, high, p, p_holm (over all comparisons of
+    the panel), kind, values, other_values, keys.
     """
-    found, points, counts = [], panel.points, differences.counted(panel.points)
-    for row in rows(panel.trials):
+    rows, points, counts = [], panel.points, differences.unambiguous_counts(panel.points)
+    for row in ledger_rows(panel.trials):
         measured = [set(points.lam[points.label == name]) for name in (row["row"], row["baseline"])]
-        alike = bool(row["changed"]) and row["changed"] <= AFTER_TRAINING
-        where = places(row, sorted(set.intersection(*measured))) or {"–": []}
-        for name, lams in where.items():
+        same_training = bool(row["changed"]) and row["changed"] <= AFTER_TRAINING
+        for name, lambdas in (places(row, sorted(set.intersection(*measured))) or {"–": []}).items():
             for metric in METRICS:
-                compared = None
-                if lams:
-                    compared = differences.compare(counts, row["row"], row["baseline"], lams, metric, alike)
-                found.append(row | {"place": name, "lambdas": lams, "metric": metric} | (compared or {}))
-    columns = ["row", "baseline", "changed", "place", "lambdas", "metric", "difference", "low", "high", "p", "kind"]
-    table = pd.DataFrame(found, columns=[*columns, "values", "other_values", "keys"])
+                comparison = lambdas and differences.compare(
+                    counts, row["row"], row["baseline"], lambdas, metric, same_training
+                )
+                rows.append(row | {"place": name, "lambdas": lambdas, "metric": metric} | (comparison or {}))
+    columns = ["row", "baseline", "changed", "place", "lambdas", "metric", "value", "low", "high", "p", "kind"]
+    table = pd.DataFrame(rows, columns=[*columns, "values", "other_values", "keys"])
+    table = table.rename(columns={"value": "difference"})
     numbers = ["difference", "low", "high", "p"]
     table[numbers] = table[numbers].astype(float)
     return table.assign(p_holm=differences.holm(table.p))
 
 
-def verdict(p: float, p_holm: float) -> str:
-    """Whether the interval excludes 0. The intervals and p come from the same distribution, so that they agree."""
+def excludes_zero(p: float, p_holm: float) -> str:
+    """Whether the interval excludes 0; interval and p agree, since they come from the same distribution."""
     if np.isnan(p):
         return "–"
     return "no" if p >= 0.05 else "yes, also after Holm" if p_holm < 0.05 else "yes, not after Holm"
 
 
-def other_attack(panel: Panel, row: dict, runs: Path, attack: str) -> bool:
-    """Whether a row was attacked with another step or ε than its baseline where RA is measured, so that RA differs by
-    that as well."""
+def attacked_otherwise(panel: Panel, row: dict, runs: Path, attack: str) -> bool:
+    """Whether a row's RA was measured with another step or ε than its baseline's, which changes RA as well."""
     keys = (panel.trials.key[panel.trials.label == name] for name in (row["row"], row["baseline"]))
-    own, other = ({found for key in some for found in sizes(runs / "trials" / key, attack)} for some in keys)
-    return bool(own and other and not own & other)
-
-
-def sizes(folder: Path, attack: str) -> set[tuple]:
-    """Step and ε of an attack as it was measured on a network; none where its results cannot be read."""
-    try:
-        measured = json.loads((folder / "results.json").read_text("utf-8"))["measurements"].values()
-        whats = [one["measurement"] for one in measured if one["measurement"].get("attack") == attack]
-        return {(what["step"], what["epsilon"]) for what in whats if what.get("probe", "accuracy") == "accuracy"}
-    except DAMAGED:
-        return set()
+    settings, baseline = (set().union(*(attack_settings(runs / "trials" / key, attack) for key in own)) for own in keys)
+    return bool(settings and baseline and not settings & baseline)

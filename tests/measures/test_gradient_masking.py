@@ -15,7 +15,7 @@ from bench.spec.measurement import Measurement
 from bench.spec.trial import Trial
 from bench.trial_dir import read_failure, read_results
 from reports.load.result_schema import parse
-from reports.statistics.gradient_masking import SIGNS, failed, signs
+from reports.statistics.gradient_masking import SIGNS, failed_signs, signs
 from tests.recipes import digits, oat, pgd_at
 
 CPU = torch.device("cpu")
@@ -62,7 +62,7 @@ def measured(**hidden) -> list[dict]:
 
 def judged(rows: list[dict]) -> list[str]:
     parsed = parse({"measurement": MEASUREMENT.model_dump(mode="json"), "rows": rows})
-    return failed(Rows([{"key": "k"} | row for row in parsed])).get("k", [])
+    return failed_signs(Rows([{"key": "k"} | row for row in parsed])).get("k", [])
 
 
 class Rows:

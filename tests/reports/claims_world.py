@@ -10,10 +10,11 @@ from safetensors.numpy import save_file
 from bench.run.curve_labels import curve_labels
 from bench.run.plan_files import write_plan
 from bench.spec.expand import Options, plan
+from bench.spec.lambda_sets import S1  # noqa: F401, for the tests
 from bench.spec.scale import SCALES
-from reports.load.results import POINT_COLUMNS, Panel
+from reports.load.panels import POINT_COLUMNS, Panel
+from tests.reports.synthetic import correct_columns
 
-S1 = (0.0, 0.1, 0.2, 0.3, 0.4, 1.0)
 SUITES = SCALES.parent
 
 
@@ -33,7 +34,8 @@ def panel(curves: dict, seeds: int = 3, n: int = 10_000, spread: float = 0.0, rn
                 key = f"{label}-{seed}" + (f"-{lam:g}" if own else "")
                 row = {"label": label, "seed": seed, "lam": lam, "width": 1.0, "attack": "pgd7", "n": n, "key": key}
                 row |= {"clean_correct": clean, "robust_correct": robust, "sa": 100 * clean / n, "ra": 100 * robust / n}
-                points.append(row | (more[0] if more else {}))
+                bits = correct_columns(clean, robust, n, key, lam, more)
+                points.append(row | bits | (more[0] if more else {}))
                 trials.append({"key": key, "name": key, "label": label, "lam": lam if own else np.nan, "seed": seed})
     frame = pd.DataFrame(trials).drop_duplicates("key").assign(status="done", url="")
     where = {"dataset": "digits", "arch": "wrn-10-1", "stands_for": ("svhn",), "overrides": {}} | fields
@@ -92,7 +94,7 @@ def finish(runs: Path, trial, label: str, n: int, spread: float, rng) -> None:
             found[what.key] = {"measurement": what.model_dump(mode="json"), "rows": rows}
     content = {"key": trial.key, "recipe": trial.recipe.model_dump(mode="json"), "measurements": found}
     content |= {"heldout": {"score": 0.7, "epoch": 3}, "seconds": {"train": 10.0, "measure": 1.0}}
-    content |= {"provenance": {"device": "cpu", "git_commit": "0" * 40}}
+    content |= {"macs": {"forward": 1e6, "training": 5e9}, "provenance": {"device": "cpu", "git_commit": "0" * 40}}
     path.write_text(json.dumps(content))
 
 
@@ -104,7 +106,8 @@ def accuracy(recipe, label, what, folder, n, spread, rng) -> list[dict]:
         )
         clean, robust = (int(np.clip(round(n * value / 100), 0, n)) for value in (sa, ra))
         row = {"lam": lam, "width": what.width, "attack": what.attack_label, "n": n}
-        rows.append(row | {"clean_correct": clean, "robust_correct": min(robust, clean)})
+        row |= {"clean_correct": clean, "robust_correct": min(robust, clean)}
+        rows.append(row | correct_columns(clean, min(robust, clean), n, recipe.key, lam, what.key))
     return rows
 
 

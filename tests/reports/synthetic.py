@@ -1,12 +1,24 @@
-"""Writes runs directories in the exact contract format, with invented but plausible numbers."""
+"""Write runs directories in the exact contract format, with invented but plausible numbers."""
 
 import hashlib
 import json
 from pathlib import Path
 
-S1 = (0.0, 0.1, 0.2, 0.3, 0.4, 1.0)
+import numpy as np
+
+from bench.measures import correct_bits
+from bench.spec.lambda_sets import S1
+
 N = 450
-MEASUREMENT = {"attack": "pgd7", "epsilon": 0.3, "step": 0.075, "width": 1.0, "test_images": None, "seed": 0}
+MEASUREMENT = {
+    "probe": "accuracy",
+    "attack": "pgd7",
+    "epsilon": 0.3,
+    "step": 0.075,
+    "width": 1.0,
+    "test_images": None,
+    "seed": 0,
+}
 MKEY = hashlib.sha256(b"pgd7, one lam").hexdigest()[:16]
 MKEY_S1 = hashlib.sha256(b"pgd7, S1").hexdigest()[:16]
 FRONTIER = {0.0: (97.0, 8.0), 0.1: (96.0, 40.0), 0.2: (95.3, 49.0), 0.3: (94.8, 54.0), 0.4: (94.3, 57.0), 1.0: (92, 62)}
@@ -35,13 +47,14 @@ def jitter(*words, spread: float) -> float:
 
 
 def planned(label: str, lam: float | None, seed: int, dataset: str, arch: str, lr: float = 0.1) -> dict:
-    """A trial as a plan lists it."""
+    """Trial as a plan lists it."""
     method = "pgd_at" if label.startswith("PGD-AT") else "oat"
     name = f"{label} λ={lam} · {dataset} · {arch} · lr {lr:g} · seed {seed}"
     key = hashlib.sha256(name.encode()).hexdigest()[:16]
     mkeys = [MKEY if lam is not None else MKEY_S1]
     trial = {"key": key, "name": name, "label": label, "method": method, "lam": lam, "seed": seed, "lr": lr}
-    return trial | {"measurements": mkeys}
+    recipe = {"lam": lam, "lambdas": list(S1) if lam is None else [], "lam_density": "set", "protocol": {}}
+    return trial | {"measurements": mkeys, "recipe": recipe}
 
 
 def networks(dataset="digits", arch="wrn-10-1", seeds=(0, 1, 2), lrs=(0.1,), labels=("normal", "dual")) -> list[dict]:
@@ -71,6 +84,14 @@ def write(path: Path, content: dict) -> None:
     path.write_text(json.dumps(content), "utf-8")
 
 
+def correct_columns(clean: int, robust: int, n: int, *words) -> dict[str, str]:
+    """Which images were right, for counts of a row; images are drawn from the words alone."""
+    seed = int.from_bytes(hashlib.sha256(repr(words).encode()).digest()[:8], "big")
+    orders = np.random.default_rng(seed).permuted(np.tile(np.arange(n), (2, 1)), axis=1)
+    counts = zip(correct_bits.COLUMNS, orders, (clean, robust), strict=True)
+    return {name: correct_bits.encode(order < count) for name, order, count in counts}
+
+
 def accuracy(trial: dict, dataset: str) -> dict[float, tuple[float, float]]:
     """λ → SA and RA in percent of a trial, with a little noise of its seed."""
     curve = {"PGD-AT": FRONTIER, "OAT (dual BN)": DUAL, "OAT (normal BN)": NORMAL}[trial["label"]]
@@ -86,6 +107,7 @@ def results(trial: dict, dataset="digits", n=N, score=0.7, counts: dict | None =
     counts = counts or {lam: (round(sa * n / 100), round(max(ra, 0) * n / 100)) for lam, (sa, ra) in curve.items()}
     rows = [
         {"lam": lam, "width": 1.0, "attack": "pgd7", "n": n, "clean_correct": clean, "robust_correct": robust}
+        | correct_columns(min(clean, n), robust, n, trial["key"], lam)
         for lam, (clean, robust) in counts.items()
     ]
     mkey = trial["measurements"][0]

@@ -6,15 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.spec.lambda_sets import S1, S2, S3, S4
 from reports.figures import FIGURES
-from reports.load import results
+from reports.load.panels import View, load_view
+from reports.load.plans import read_plans
 from reports.plots import style
 from tests.reports import synthetic
-from tests.reports.synthetic import S1
 
-S2 = (0.0, 0.1, 0.2, 0.3, 0.4, 0.6, 0.8, 1.0)
-S3 = (0.15, 0.25, 0.35, 0.5, 0.7, 0.9)
-S4 = (0.1, 0.2, 0.3, 0.4, 1.0)
 ALL = tuple(sorted({*S1, *S2, *S3}))
 RECIPE = {"method": "oat", "norm": "dual", "lam": None, "lambdas": list(S1), "encoding": "ro-128", "widths": []}
 RECIPE |= {"lam_density": "set", "dropout": 0.0, "batch": 64, "epochs": 15, "augment": "none"}
@@ -65,9 +63,10 @@ def finish(
                     found = np.add(shape(trial["label"], lam, width, attack), added) + noise
                     clean, robust = (round(float(np.clip(value, 0, 100)) * n / 100) for value in found)
                     row = {"lam": lam, "width": width, "attack": attack, "n": n, "clean_correct": clean}
-                    rows.append(row | {"robust_correct": robust})
+                    bits = synthetic.correct_columns(clean, robust, n, trial["key"], lam, width, attack)
+                    rows.append(row | {"robust_correct": robust} | bits)
         results = synthetic.results(synthetic.planned("PGD-AT", 0.0, 0, "digits", "wrn-10-1"), n=n)
-        measured = {"attack": attacks[0], "epsilon": 0.3, "step": step, "lambdas": list(lambdas)}
+        measured = {"probe": "accuracy", "attack": attacks[0], "epsilon": 0.3, "step": step, "lambdas": list(lambdas)}
         results |= {"key": trial["key"], "recipe": trial["recipe"] | {"train_images": None}}
         results["measurements"] = {trial["measurements"][0]: {"measurement": measured, "rows": rows}}
         synthetic.write(runs / "trials" / trial["key"] / "results.json", results)
@@ -158,11 +157,11 @@ def protocol(runs: Path, seeds=(0, 1, 2), n=450) -> list[dict]:
     return trials
 
 
-def view(runs: Path, figure: str, scale="laptop") -> results.View:
-    return results.view(results.read_plans(runs)[0], runs, figure, scale, FIGURES[figure].KEEP)
+def view(runs: Path, figure: str, scale="laptop") -> View:
+    return load_view(read_plans(runs)[0], runs, figure, scale, FIGURES[figure].keep)
 
 
-def draw(figure: str, found: results.View):
+def draw(figure: str, found: View):
     with style.paper():
         return FIGURES[figure].draw(found)
 

@@ -1,6 +1,5 @@
 """The files of `python -m bench report`: CSV, byte-identical figures, and a page whose links all lead somewhere."""
 
-import json
 import re
 import shutil
 from html.parser import HTMLParser
@@ -9,7 +8,6 @@ import pandas as pd
 import pytest
 
 from reports.build import ReportError, build
-from reports.page.html import write_pages
 from tests.reports import synthetic
 
 
@@ -139,20 +137,6 @@ def test_same_input_same_bytes(tmp_path):
     first, second = (build(["fig4", "fig8"], tmp_path, tmp_path / name) for name in ("a", "b"))
     for one, other in zip(first, second, strict=True):
         assert one.read_bytes() == other.read_bytes(), one.name
-
-
-def test_page_keeps_figures_built_by_an_older_version(gappy, tmp_path):
-    """Which said nothing of the data's hash, of MACs, or of a network's directory."""
-    page = json.loads((gappy[0] / "report" / "fig4.json").read_text("utf-8"))
-    for name in ("data", "macs"):
-        del page[name]
-    for network in page["panels"][0]["networks"]:
-        for name in ("seed", "measured", "macs", "href"):
-            del network[name]
-    (tmp_path / "fig4.json").write_text(json.dumps(page), "utf-8")
-    write_pages(tmp_path)
-    text = Page(tmp_path / "index.html").text
-    assert "Networks of" in text and "content hash" not in text and "training took" not in text
 
 
 def test_page_keeps_figures_built_earlier(tmp_path):

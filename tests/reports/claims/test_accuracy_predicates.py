@@ -5,7 +5,7 @@ import pytest
 
 from reports.claims import schema
 from reports.claims.decide import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED, all_hold, verdicts
-from reports.statistics.contrasts import Absent
+from reports.statistics.contrasts import MissingNetworks
 from tests.reports.claims_world import S1, panel
 
 DUAL, NORMAL, AT = "OAT (dual BN)", "OAT (normal BN)", "PGD-AT"
@@ -168,13 +168,13 @@ def test_above():
 
 def test_what_is_missing_is_named():
     holes = {lam: accuracies for lam, accuracies in RISING.items() if lam not in (0.1, 0.2)}
-    with pytest.raises(Absent, match=r"OAT \(dual BN\) at λ = 0.1, 0.2$"):
+    with pytest.raises(MissingNetworks, match=r"OAT \(dual BN\) at λ = 0.1, 0.2$"):
         judged(panel({DUAL: holes}), "monotone", **RISES)
-    with pytest.raises(Absent, match=r"PGD-AT at λ = 0, 0.1, 0.2, 0.3, 0.4, 1, PGD-20"):
+    with pytest.raises(MissingNetworks, match=r"PGD-AT at λ = 0, 0.1, 0.2, 0.3, 0.4, 1, PGD-20"):
         judged(panel({DUAL: {lam: (*a, {"attack": "pgd20"}) for lam, a in RISING.items()}, AT: FRONTIER}), "gap",
                **GAP | {"attack": "pgd20"})  # fmt: skip
     given = {"label": DUAL, "of": AT, "lambdas": [1], "width": 0.5, "least": {"sa": 0}}
-    with pytest.raises(Absent, match="OAT .* at λ = 1, width 0.5; PGD-AT at λ = 1, width 0.5"):
+    with pytest.raises(MissingNetworks, match="OAT .* at λ = 1, width 0.5; PGD-AT at λ = 1, width 0.5"):
         judged(panel({DUAL: RISING, AT: FRONTIER}), "compared", **given)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from reports.claims import judge
 from reports.claims.decide import INCONCLUSIVE, NOT_JUDGED, NOT_REPRODUCED, NOT_RUN, REPRODUCED
-from reports.load import results
+from reports.load.plans import read_plans
 from reports.page import html
 from tests.reports import claims_world, synthetic
 from tests.reports.test_build import Page
@@ -20,7 +20,7 @@ CHROMIUM = shutil.which("chromium")
 def judged(runs, out, scale="laptop", figure="fig4") -> dict[int, dict]:
     """Claim → what claims.json says of it."""
     out.mkdir(exist_ok=True)
-    judge.write(results.read_plans(runs)[0], runs, out, {figure: scale})
+    judge.write(read_plans(runs)[0], runs, out, {figure: scale})
     return {claim["id"]: claim for claim in json.loads((out / "claims.json").read_text("utf-8"))["claims"]}
 
 
@@ -58,7 +58,7 @@ def test_a_world_in_which_every_shape_is_true(world):
 
 def test_the_networks_behind_a_claim_are_named(world):
     runs, found = world
-    (plan,) = [plan for plan in results.read_plans(runs)[0] if plan["suite"] == "frontiers"]
+    (plan,) = [plan for plan in read_plans(runs)[0] if plan["suite"] == "frontiers"]
     trials = [t for t in plan["panels"][0]["trials"] if t["label"] in ("OAT (dual BN)", "OAT (normal BN)")]
     assert {network["key"] for network in found[2]["networks"]} == {trial["key"] for trial in trials}
 
@@ -97,7 +97,7 @@ def test_what_was_not_run_says_how_to_run_it(tmp_path):
 
 def test_missing_networks_are_named_and_the_same_command_goes_on(tmp_path):
     claims_world.suites(tmp_path, ["sampling"])
-    (plan,) = results.read_plans(tmp_path)[0]
+    (plan,) = read_plans(tmp_path)[0]
     for trial in plan["panels"][0]["trials"]:
         if trial["label"] == "OAT on S2" or trial["lam"] == 0.9:
             shutil.rmtree(tmp_path / "trials" / trial["key"])
@@ -111,7 +111,7 @@ def test_missing_networks_are_named_and_the_same_command_goes_on(tmp_path):
 
 def test_missing_seeds_leave_a_provisional_verdict(tmp_path):
     claims_world.suites(tmp_path, ["frontiers"])
-    (plan,) = results.read_plans(tmp_path)[0]
+    (plan,) = read_plans(tmp_path)[0]
     gone = [t for t in plan["panels"][0]["trials"] if t["label"] == "OAT (dual BN)" and t["seed"] == 2]
     shutil.rmtree(tmp_path / "trials" / gone[0]["key"])
     (part,) = judged(tmp_path, tmp_path / "out")[1]["parts"]
@@ -121,7 +121,9 @@ def test_missing_seeds_leave_a_provisional_verdict(tmp_path):
 def test_one_seed_says_what_its_intervals_speak_of(tmp_path):
     claims_world.suites(tmp_path, ["frontiers", "saliency"], seeds=1)
     found = judged(tmp_path, tmp_path / "out")
-    assert {part["note"] for id in (1, 2, 3, 11) for part in found[id]["parts"]} == {"one seed: test images only"}
+    notes = {id: {part["note"] for part in found[id]["parts"]} for id in (1, 2, 3, 11)}
+    paired = {"one seed: test images only, paired"}
+    assert notes == {1: paired, 2: paired, 3: paired, 11: {"one seed: test images only"}}
 
 
 def test_a_changed_setting_is_another_experiment(tmp_path):

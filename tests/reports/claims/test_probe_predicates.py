@@ -7,7 +7,7 @@ from safetensors.numpy import save_file
 from reports.claims import schema
 from reports.claims.decide import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED, verdicts
 from reports.statistics import cloud_distances
-from reports.statistics.contrasts import Absent
+from reports.statistics.contrasts import MissingNetworks
 from tests.reports.claims.test_accuracy_predicates import judged
 from tests.reports.claims_world import S1, probed
 
@@ -60,7 +60,7 @@ def test_the_largest_distance_is_that_of_normal_clouds_that_share_half_of_their_
 
 
 def test_clouds_without_a_lambda():
-    with pytest.raises(Absent, match="PGD-AT at λ = 0.4; PGD-AT at λ = 1"):
+    with pytest.raises(MissingNetworks, match="PGD-AT at λ = 0.4; PGD-AT at λ = 1"):
         judged(cloud_panel(dict.fromkeys(S1[:4], 0.0)), "apart", **CLOUDS)
 
 
@@ -115,7 +115,7 @@ def test_one_seed_is_compared_image_by_image(tmp_path):
 def test_a_damaged_file_is_missing(tmp_path):
     found = saliency(tmp_path, {OAT: RISING, AT: RISING}, seeds=1)
     (tmp_path / f"{AT}-0.safetensors").write_bytes(b"half a fi")
-    with pytest.raises(Absent, match="PGD-AT-0.safetensors of PGD-AT"):
+    with pytest.raises(MissingNetworks, match="PGD-AT-0.safetensors of PGD-AT"):
         judged(found, "alignment_no_worse", **NO_WORSE)
     three = saliency(tmp_path, {OAT: RISING, AT: RISING})  # over seeds the rows suffice
     (tmp_path / f"{AT}-0.safetensors").unlink()
@@ -153,5 +153,5 @@ def test_cost_is_exact():
 
 
 def test_cost_without_the_other():
-    with pytest.raises(Absent, match="PGD-ATS"):
+    with pytest.raises(MissingNetworks, match="PGD-ATS"):
         judged(probed([{"label": "OATS (dual BN)", "seed": 0, "macs": 1, "parameters": 1}]), "cost", **COST)

@@ -24,7 +24,7 @@ NUMBERS = {  # of the paper's text, by claim
 
 
 def test_all_thirteen_claims_are_there_with_the_papers_numbers():
-    found = {claim.id: claim for claim in judge.known()}
+    found = {claim.id: claim for claim in judge.all_claims()}
     assert list(found) == list(range(1, 14))
     for id, numbers in NUMBERS.items():
         shown = re.findall(r"\d+(?:\.\d+)?", found[id].claim + " " + found[id].paper)
@@ -33,16 +33,16 @@ def test_all_thirteen_claims_are_there_with_the_papers_numbers():
 
 def test_numbers_are_judged_only_where_nothing_of_the_papers_setting_was_changed():
     known = {path.stem for path in SCALES.glob("*.yaml")}
-    for claim in judge.known():
+    for claim in judge.all_claims():
         for check in claim.checks:
             assert set(check.scales) <= known
-            if check.predicate in ("values", "within_range", "cost") or getattr(check.given, "equals", None):
+            if check.predicate in ("values", "within_range", "cost") or getattr(check.args, "equals", None):
                 assert "paper" in check.scales and not {"laptop", "workstation"} & set(check.scales), check.name
 
 
 def test_every_check_has_a_suite_that_measures_it():
     """The experiment of that figure and data set exists, plans the labels that are compared, and asks for the probe."""
-    for claim in judge.known():
+    for claim in judge.all_claims():
         for check in claim.checks:
             for dataset, figure in check.figure.items():
                 assert figure in FIGURES
@@ -51,7 +51,7 @@ def test_every_check_has_a_suite_that_measures_it():
                 probes = {m.get("probe", "accuracy") for one in experiments for m in one["measure"]}
                 assert check.probe in probes
                 attacks = {m.get("attack") for one in experiments for m in one["measure"]}
-                assert getattr(check.given, "attack", "pgd7") in attacks or check.probe != "accuracy"
+                assert getattr(check.args, "attack", "pgd7") in attacks or check.probe != "accuracy"
 
 
 def experiments_of(figure: str, dataset: str) -> list[dict]:
@@ -85,7 +85,7 @@ def test_a_good_file_is_read(tmp_path):
     (claim,) = loaded(tmp_path, GOOD)
     (check,) = claim.checks
     assert check.scales == () and check.probe == "accuracy"
-    assert check.given.lambdas == [0, 0.1, 0.2, 0.3, 0.4, 1]
+    assert check.args.lambdas == [0, 0.1, 0.2, 0.3, 0.4, 1]
 
 
 @pytest.mark.parametrize(

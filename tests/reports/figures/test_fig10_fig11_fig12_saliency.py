@@ -11,9 +11,11 @@ from safetensors.numpy import load_file, save_file
 from scipy import stats
 
 from reports.build import build
-from reports.figures import FIGURES, saliency
-from reports.load import results
-from reports.plots import style
+from reports.figures import FIGURES
+from reports.figures.fig10_fig11_fig12_saliency import COLUMNS, FIG10
+from reports.load.panels import load_view
+from reports.load.plans import read_plans
+from reports.plots import saliency_maps, style
 from reports.statistics import saliency_alignment
 from tests.reports import synthetic_probes
 from tests.reports.synthetic import S1
@@ -22,12 +24,12 @@ ROWS, CHOSEN = 12, synthetic_probes.CHOSEN
 
 
 def view(runs, figure="fig10"):
-    return results.view(results.read_plans(runs)[0], runs, figure, "laptop", saliency.KEEP)
+    return load_view(read_plans(runs)[0], runs, figure, "laptop", FIG10.keep)
 
 
 def draw(found):
     with style.paper():
-        return saliency.draw(found)
+        return FIG10.draw(found)
 
 
 def texts(ax):
@@ -52,21 +54,21 @@ def test_images_on_top_then_a_block_per_method_with_lambda_and_alignment(tmp_pat
     half = stats.t.ppf(0.975, len(scores) - 1) * stats.sem(scores)
     assert f"{scores.mean():.2f} ± {half:.2f}" in shown
     assert [label.get_text() for label in curves.get_xticklabels()] == ["0", "0.1", "0.2", "0.3", "0.4", "1"]
-    assert "over the test images" in saliency.caption(view(tmp_path))
+    assert "over the test images" in FIG10.caption(view(tmp_path))
 
 
 def test_each_map_is_symmetric_about_zero_and_clipped_at_its_own_percentile():
     gradient = np.linspace(-1, 3, 8 * 8).reshape(1, 8, 8) * 1e-6
-    scaled = saliency.scaled(gradient)
+    scaled = saliency_maps.scaled(gradient)
     limit = np.percentile(np.abs(gradient), 99)
     assert scaled.max() == 1 and scaled.min() == pytest.approx(-1e-6 / limit)
     assert np.array_equal(np.sign(scaled), np.sign(gradient))
-    assert np.allclose(saliency.scaled(1e5 * gradient), scaled)
-    assert (saliency.scaled(np.zeros((3, 4, 4))) == 0).all()
+    assert np.allclose(saliency_maps.scaled(1e5 * gradient), scaled)
+    assert (saliency_maps.scaled(np.zeros((3, 4, 4))) == 0).all()
 
 
 def test_zero_is_white_for_one_channel_and_middle_grey_for_three():
-    one, three = (saliency.colored(np.array([[[-2.0, 0, 2.0]]] * channels)) for channels in (1, 3))
+    one, three = (saliency_maps.colored(np.array([[[-2.0, 0, 2.0]]] * channels)) for channels in (1, 3))
     assert (one[0, 1] > 0.95).all() and one[0, 0, 2] > one[0, 0, 0] and one[0, 2, 0] > one[0, 2, 2]
     assert three[0].tolist() == [[0, 0, 0], [0.5, 0.5, 0.5], [1, 1, 1]]
 
@@ -83,7 +85,7 @@ def test_a_row_without_a_network_is_a_marked_gap(tmp_path):
     assert to_rgb(line.get_color()) == color and np.isnan(line.get_ydata()).tolist() == 4 * [False] + [True, False]
     hollow = [line for line in curves.lines if line.get_label() == "_hollow" and len(line.get_xdata())]
     assert len(hollow) == 1 and hollow[0].get_xdata()[0] == pytest.approx(2, abs=0.1)
-    assert "3 of 14 networks missing" in saliency.caption(found) and "maps of seed 1" in saliency.caption(found)
+    assert "3 of 14 networks missing" in FIG10.caption(found) and "maps of seed 1" in FIG10.caption(found)
 
 
 @pytest.mark.parametrize("damage", ["gone", "short", "empty", "other images", "not finite", "other shape"])
@@ -107,7 +109,7 @@ def test_a_damaged_file_of_maps_is_a_gap_and_its_alignment_still_counts(tmp_path
     assert (found.trials.status == "done").all()
     images, _ = draw(found).axes
     assert texts(images).count("no map of this seed") == 1 and len(images.images) == CHOSEN * ROWS
-    assert saliency_alignment.table(found.panels[0]).alignment.notna().all() and saliency.summary(found)
+    assert saliency_alignment.table(found.panels[0]).alignment.notna().all() and FIG10.summary(found)
 
 
 def test_no_maps_at_all_still_draw_the_curves(tmp_path):
@@ -116,8 +118,8 @@ def test_no_maps_at_all_still_draw_the_curves(tmp_path):
         next((tmp_path / "trials" / trial["key"]).glob("*.safetensors")).unlink()
     images, curves = draw(view(tmp_path)).axes
     assert len(images.images) == 0 and len(images.patches) == ROWS and len(curves.lines) == 2
-    assert "no maps could be read" in saliency.caption(view(tmp_path))
-    assert {row["λ=0.1"] for row in saliency.summary(view(tmp_path))[0]["rows"][2:]} == {"–"}  # nothing per image
+    assert "no maps could be read" in FIG10.caption(view(tmp_path))
+    assert {row["λ=0.1"] for row in FIG10.summary(view(tmp_path))[0]["rows"][2:]} == {"–"}  # nothing per image
 
 
 def test_nothing_finished(tmp_path):
@@ -126,7 +128,7 @@ def test_nothing_finished(tmp_path):
     found = view(tmp_path)
     (ax,) = draw(found).axes
     assert "no network has finished" in texts(ax) and "7 of 7 networks missing" in texts(ax)
-    assert "7 of 7 networks missing" in saliency.caption(found) and saliency.summary(found)[0]["rows"][0]["λ=0"] == "–"
+    assert "7 of 7 networks missing" in FIG10.caption(found) and FIG10.summary(found)[0]["rows"][0]["λ=0"] == "–"
 
 
 def test_differences_pair_the_images_of_one_seed_and_the_seeds_of_several(tmp_path):
@@ -140,11 +142,15 @@ def test_differences_pair_the_images_of_one_seed_and_the_seeds_of_several(tmp_pa
 
     synthetic_probes.saliency(tmp_path / "three", seeds=(0, 1, 2))
     panel = view(tmp_path / "three").panels[0]
-    rows = saliency_alignment.rows(panel).query("lam == 0.1").pivot(index="seed", columns="label", values="alignment")
+    rows = (
+        saliency_alignment.measured_rows(panel)
+        .query("lam == 0.1")
+        .pivot(index="seed", columns="label", values="alignment")
+    )
     gaps = rows["OAT (dual BN)"] - rows["PGD-AT"]
     half = stats.t.ppf(0.975, 2) * stats.sem(gaps)
     assert saliency_alignment.difference(panel, *asked) == (pytest.approx(gaps.mean()), pytest.approx(half), "seeds")
-    last = saliency.summary(view(tmp_path / "three"))[0]["rows"][-1]
+    last = FIG10.summary(view(tmp_path / "three"))[0]["rows"][-1]
     assert last["Alignment"] == "OAT (dual BN) − PGD-AT" and last["λ=0.1"] == f"{gaps.mean():+.2f} ± {half:.2f}"
 
 
@@ -153,17 +159,17 @@ def test_the_change_from_the_first_lambda_to_the_last_is_paired_too(tmp_path):
     own = tensors(tmp_path, trials[-1])
     gaps = own["alignment/1"].astype(float) - own["alignment/0"]
     half = stats.t.ppf(0.975, len(gaps) - 1) * stats.sem(gaps)
-    assert saliency.summary(view(tmp_path))[0]["rows"][0]["λ=1 − λ=0"] == f"{gaps.mean():+.2f} ± {half:.2f}"
+    assert FIG10.summary(view(tmp_path))[0]["rows"][0]["λ=1 − λ=0"] == f"{gaps.mean():+.2f} ± {half:.2f}"
 
 
 def test_summary_says_whether_alignment_rises(tmp_path):
     trials = synthetic_probes.saliency(tmp_path, seeds=(0,))
-    assert [row["rises with λ"] for row in saliency.summary(view(tmp_path))[0]["rows"][:2]] == ["yes", "yes"]
+    assert [row["rises with λ"] for row in FIG10.summary(view(tmp_path))[0]["rows"][:2]] == ["yes", "yes"]
     path = tmp_path / "trials" / trials[-1]["key"] / "results.json"
     content = json.loads(path.read_text())
     next(iter(content["measurements"].values()))["rows"][-1]["alignment"] = 0.4
     path.write_text(json.dumps(content))
-    assert saliency.summary(view(tmp_path))[0]["rows"][0]["rises with λ"] == "no"
+    assert FIG10.summary(view(tmp_path))[0]["rows"][0]["rises with λ"] == "no"
 
 
 def test_files_of_figures_10_to_12(tmp_path):
@@ -171,7 +177,7 @@ def test_files_of_figures_10_to_12(tmp_path):
     first, second = (build(["fig12"], tmp_path, tmp_path / name) for name in ("a", "b"))
     assert all(one.read_bytes() == other.read_bytes() for one, other in zip(first, second, strict=True))
     table = pd.read_csv(tmp_path / "a" / "fig12.csv")
-    assert list(table.columns) == saliency.COLUMNS and len(table) == ROWS
+    assert list(table.columns) == COLUMNS and len(table) == ROWS
     assert set(table.key) == {trial["key"] for trial in trials}
-    titles = [FIGURES[f"fig{n}"].TITLE for n in (10, 11, 12)]
+    titles = [FIGURES[f"fig{n}"].title for n in (10, 11, 12)]
     assert all(name in title for name, title in zip(("SVHN", "CIFAR-10", "STL-10"), titles, strict=True))

@@ -7,20 +7,23 @@ import pandas as pd
 import pytest
 
 from reports.build import build
-from reports.figures import fig2_bn_statistics as fig2
-from reports.load import results
+from reports.figures.fig2_bn_statistics import COLUMNS, FIG2
+from reports.load.panels import load_view
+from reports.load.plans import read_plans
+from reports.load.trials import read_trial
 from reports.plots import style
-from reports.statistics import cloud_distances
+from reports.plots.bn_clouds import colors
+from reports.statistics import bn_clouds, cloud_distances
 from tests.reports import synthetic_probes
 
 
 def view(runs):
-    return results.view(results.read_plans(runs)[0], runs, "fig2", "laptop", fig2.KEEP)
+    return load_view(read_plans(runs)[0], runs, "fig2", "laptop", FIG2.keep)
 
 
 def draw(found):
     with style.paper():
-        return fig2.draw(found)
+        return FIG2.draw(found)
 
 
 def test_a_point_per_channel_in_its_lambdas_colour_of_one_seed(tmp_path):
@@ -28,7 +31,7 @@ def test_a_point_per_channel_in_its_lambdas_colour_of_one_seed(tmp_path):
     (ax,) = draw(view(tmp_path)).axes
     (dots,) = (found for found in ax.collections if found.get_label() == "_channels")
     assert len(dots.get_offsets()) == 6 * 20
-    own = results.read_trial(tmp_path, next(t for t in trials if t["lam"] == 0 and t["seed"] == 0))[1][0]
+    own = read_trial(tmp_path, next(t for t in trials if t["lam"] == 0 and t["seed"] == 0))[1][0]
     black = dots.get_offsets()[(dots.get_facecolors()[:, :3] == 0).all(axis=1)]
     expected = np.stack([own["mean"], own["var"]], axis=1)
     assert np.allclose(sorted(map(tuple, black)), sorted(map(tuple, expected)))
@@ -38,24 +41,24 @@ def test_a_point_per_channel_in_its_lambdas_colour_of_one_seed(tmp_path):
 
 
 def test_colours_differ_also_in_lightness():
-    inks = [np.array(ink[:3]) @ [0.2126, 0.7152, 0.0722] for ink in fig2.colors([0, 0.1, 0.2, 0.3, 0.4, 1]).values()]
+    inks = [np.array(ink[:3]) @ [0.2126, 0.7152, 0.0722] for ink in colors([0, 0.1, 0.2, 0.3, 0.4, 1]).values()]
     assert (np.diff(inks) > 0.04).all() and inks[0] == 0 and inks[-1] < 0.8
 
 
 def test_the_numbers_beside_it_are_over_all_seeds_and_of_both_ends(tmp_path):
     synthetic_probes.bn(tmp_path, shift=4.0)
     panel = view(tmp_path).panels[0]
-    found = fig2.isolations(panel)
+    found = bn_clouds.isolations(panel)
     drawn = "mean and variance"
     assert found[drawn, 0.0]["ratio"] > 2 > found[drawn, 1.0]["ratio"]
-    table = fig2.networks(panel)
+    table = bn_clouds.networks(panel)
     points = [np.stack([row.mean, row.var], axis=1) for row in table.itertuples()]
     flat = cloud_distances.standardised(points)
     ratios = [cloud_distances.isolation(cloud_distances.distances(flat[i : i + 6]))["ratio"] for i in (0, 6)]
     assert found[drawn, 0.0]["ratio"] == pytest.approx(np.sqrt(ratios[0] * ratios[1]))
-    rows = fig2.summary(view(tmp_path))[0]["rows"]
+    rows = FIG2.summary(view(tmp_path))[0]["rows"]
     assert len(rows) == 4 and rows[0]["ratio"].startswith(f"{found[drawn, 0.0]['ratio']:.2f}\u00a0[")
-    text = fig2.caption(view(tmp_path))
+    text = FIG2.caption(view(tmp_path))
     assert rows[0]["ratio"] in text and rows[1]["ratio"] in text and "over seeds" in text
     assert "seed 0 of 2" in text and "64 channels of blocks.2.norm2" in text
 
@@ -63,14 +66,14 @@ def test_the_numbers_beside_it_are_over_all_seeds_and_of_both_ends(tmp_path):
 def test_the_second_measure_does_not_see_a_rescaled_layer(tmp_path):
     """Weights before a BN times c: means times c, variances times c², outputs as before."""
     trials = synthetic_probes.bn(tmp_path, seeds=(0,))
-    before = fig2.isolations(view(tmp_path).panels[0])
+    before = bn_clouds.isolations(view(tmp_path).panels[0])
     path = tmp_path / "trials" / trials[0]["key"] / "results.json"
     content = json.loads(path.read_text())
     (row,) = next(iter(content["measurements"].values()))["rows"]
     row |= {"mean": [3 * value for value in row["mean"]], "var": [9 * value for value in row["var"]]}
     path.write_text(json.dumps(content))
-    after = fig2.isolations(view(tmp_path).panels[0])
-    free, drawn = list(fig2.MEASURES)[1], list(fig2.MEASURES)[0]
+    after = bn_clouds.isolations(view(tmp_path).panels[0])
+    free, drawn = list(bn_clouds.MEASURES)[1], list(bn_clouds.MEASURES)[0]
     assert after[free, 0.0]["ratio"] == pytest.approx(before[free, 0.0]["ratio"], rel=1e-3)
     assert after[drawn, 0.0]["ratio"] > 1.2 * before[drawn, 0.0]["ratio"]
 
@@ -78,8 +81,8 @@ def test_the_second_measure_does_not_see_a_rescaled_layer(tmp_path):
 def test_one_seed_takes_the_jackknife_and_says_so(tmp_path):
     synthetic_probes.bn(tmp_path, seeds=(3,))
     found = view(tmp_path)
-    assert "over channels" in fig2.caption(found) and "seed 3;" in fig2.caption(found)
-    row = fig2.summary(found)[0]["rows"][0]
+    assert "over channels" in FIG2.caption(found) and "seed 3;" in FIG2.caption(found)
+    row = FIG2.summary(found)[0]["rows"][0]
     assert row["Same λ, two seeds"] == "–" and "[" in row["ratio"]
 
 
@@ -89,8 +92,8 @@ def test_a_gap_is_marked_and_the_fullest_seed_drawn(tmp_path):
     (ax,) = draw(found).axes
     assert "0.2 (missing)" in [text.get_text() for text in ax.get_legend().get_texts()]
     assert "3 of 12 networks missing" in [text.get_text() for text in ax.texts]
-    assert fig2.whole_seeds(fig2.networks(found.panels[0])) == [1]
-    assert "3 of 12 networks missing." in fig2.caption(found) and "seed 1 of 2" in fig2.caption(found)
+    assert bn_clouds.fullest_seeds(bn_clouds.networks(found.panels[0])) == [1]
+    assert "3 of 12 networks missing." in FIG2.caption(found) and "seed 1 of 2" in FIG2.caption(found)
 
 
 @pytest.mark.parametrize("kept", [(), (0.0,), (0.0, 1.0), (0.1, 0.2, 0.3)])
@@ -100,8 +103,8 @@ def test_too_little_for_a_number_is_still_drawn(tmp_path, kept):
     found = view(tmp_path)
     (ax,) = draw(found).axes
     clouds_drawn = [found for found in ax.collections if found.get_label() == "_channels"]
-    assert len(clouds_drawn) == bool(kept) and fig2.isolations(found.panels[0]) == {}
-    assert fig2.summary(found)[0]["rows"] == [] and "networks missing" in fig2.caption(found)
+    assert len(clouds_drawn) == bool(kept) and bn_clouds.isolations(found.panels[0]) == {}
+    assert FIG2.summary(found)[0]["rows"] == [] and "networks missing" in FIG2.caption(found)
     if not kept:
         assert "no network has finished" in [text.get_text() for text in ax.texts]
 
@@ -111,9 +114,7 @@ def test_files_hold_every_channel_and_repeat_byte_by_byte(tmp_path):
     first, second = (build(["fig2"], tmp_path, tmp_path / name) for name in ("a", "b"))
     assert all(one.read_bytes() == other.read_bytes() for one, other in zip(first, second, strict=True))
     table = pd.read_csv(tmp_path / "a" / "fig2.csv")
-    assert (
-        list(table.columns) == fig2.COLUMNS and len(table) == 12 * 10 and set(table.key) == {t["key"] for t in trials}
-    )
+    assert list(table.columns) == COLUMNS and len(table) == 12 * 10 and set(table.key) == {t["key"] for t in trials}
     page = json.loads((tmp_path / "a" / "fig2.json").read_text("utf-8"))
     assert page["curves"] == [] and len(page["summary"][0]["rows"]) == 4
     assert "SA / RA" not in (tmp_path / "a" / "README.md").read_text("utf-8")

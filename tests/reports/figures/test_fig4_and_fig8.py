@@ -7,7 +7,7 @@ import pytest
 from matplotlib.patches import Rectangle
 
 from reports.figures import FIGURES
-from reports.figures import fig4_tradeoff as fig4
+from reports.figures.fig4_tradeoff import FIG4
 from reports.plots import by_lambda, label_placement, style
 from reports.statistics import curves
 from tests.reports import synthetic
@@ -41,7 +41,7 @@ def test_fig4_draws_means_from_lambda_1_to_0_with_their_intervals(tmp_path):
     (ax,) = draw("fig4", view(tmp_path)).axes
     (curve,) = lines(ax, "PGD-AT")
     assert curve.get_xdata().tolist() == [90.5, 94.5, 97.5] and curve.get_ydata().tolist() == [60.5, 50.5, 10.5]
-    across, upright = (bars.get_segments() for bars in ax.collections if bars.get_label() != "_leads")
+    across, upright = (bars.get_segments() for bars in ax.collections if bars.get_label() != "_links")
     half = 12.706 * np.sqrt((0.5 + 1 / 12) / 2)  # t with one degree of freedom; of 0 and 1, and of rounding to counts
     assert across[0] == pytest.approx(np.array([(90.5 - half, 60.5), (90.5 + half, 60.5)]), abs=1e-3)
     assert upright[2] == pytest.approx(np.array([(97.5, 10.5 - half), (97.5, 10.5 + half)]), abs=1e-3)
@@ -57,7 +57,7 @@ def test_fig4_one_seed_takes_wilson_and_says_so(tmp_path):
     assert (table.sa_low[0], table.sa_high[0]) == pytest.approx(
         (82.56, 94.48), abs=0.01
     )  # 90 of 100, from the literature
-    assert "One seed" in fig4.caption(found) and "Wilson" in fig4.caption(found)
+    assert "One seed" in FIG4.caption(found) and "Wilson" in FIG4.caption(found)
 
 
 def test_fig4_gap_breaks_the_line_and_dots_bridge_it(tmp_path):
@@ -73,7 +73,7 @@ def test_fig4_gap_breaks_the_line_and_dots_bridge_it(tmp_path):
     assert lines(ax, "_hollow")[0].get_xdata().tolist() == [98.0]
     assert curves.curves(found.panels[0]).planned.tolist() == [2, 2, 2]
     assert "3 of 6 networks missing" in [text.get_text() for text in ax.texts]
-    assert "3 of 6 networks missing" in fig4.caption(found)
+    assert "3 of 6 networks missing" in FIG4.caption(found)
 
 
 def test_fig8_marks_a_missing_lambda_on_the_axis(tmp_path):
@@ -109,13 +109,13 @@ def test_papers_numbers_are_drawn_at_the_papers_scale_only(tmp_path):
     assert (band.get_y(), band.get_y() + band.get_height()) == pytest.approx((61.81, 62.62))
     assert band.get_x() + band.get_width() == pytest.approx(94) and band.get_x() == svhn.get_xlim()[0]
     assert [line.get_xdata()[0] for line in lines(cifar, "paper (text)")] == [93.1, 93.68]
-    assert not lines(stl, "paper (text)") and "printed in the paper" in fig4.caption(found)
+    assert not lines(stl, "paper (text)") and "printed in the paper" in FIG4.caption(found)
 
     trials = synthetic.networks("svhn", "wrn-16-8", seeds=(0,))
     synthetic.write_plan(tmp_path / "short", [synthetic.panel(trials, "svhn", "svhn", "wrn-16-8")], scale="short")
     synthetic.finish(tmp_path / "short", trials)
     found = view(tmp_path / "short", "short")
-    assert not lines(draw("fig4", found).axes[0], "paper (text)") and "printed" not in fig4.caption(found)
+    assert not lines(draw("fig4", found).axes[0], "paper (text)") and "printed" not in FIG4.caption(found)
 
 
 def test_fig8_puts_the_papers_points_beside_the_dual_curve(tmp_path):
@@ -133,13 +133,13 @@ def test_collapsed_points_share_one_label(tmp_path):
     found = view(tmp_path)
     (ax,) = draw("fig4", found).axes
     assert "1–0" in [text.get_text() for part in (ax, *ax.child_axes) for text in part.texts]
-    row = fig4.summary(found)[0]["rows"][1]
+    row = FIG4.summary(found)[0]["rows"][1]
     assert row["Mean gap to frontier, pp of RA"] == "no SA in common" and row["RA rises with λ"] == "yes"
 
 
 def test_summary_says_where_a_curve_turns_and_how_far_it_lies_above(tmp_path):
     synthetic.paper(tmp_path)
-    svhn = fig4.summary(view(tmp_path, "paper"))[0]
+    svhn = FIG4.summary(view(tmp_path, "paper"))[0]
     frontier, normal, dual = svhn["rows"]
     assert [row["Method"] for row in svhn["rows"]] == ["PGD-AT", "OAT (normal BN)", "OAT (dual BN)"]
     assert dual["SA falls with λ"] == "yes" and normal["SA falls with λ"] == "within intervals"
@@ -172,5 +172,5 @@ def test_summary_says_that_a_frontier_is_incomplete(tmp_path):
     for trial in trials:
         if trial["lam"] == 0.2:
             shutil.rmtree(tmp_path / "trials" / trial["key"])
-    rows = fig4.summary(view(tmp_path))[0]["rows"]
+    rows = FIG4.summary(view(tmp_path))[0]["rows"]
     assert "frontier incomplete" in rows[2]["Mean gap to frontier, pp of RA"]

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from reports.figures import modern_attacks as modern
+from reports.figures.modern_attacks import ATTACKS, MODERN
 from reports.load import formatting
 from tests.reports import synthetic
 from tests.reports import synthetic_curves as world
@@ -23,12 +23,14 @@ def found(tmp_path):
     def make(seeds=(0, 1, 2), package="autoattack 0.1", experiment="modern", stands_for="svhn"):
         trials = world.pgd_at(LAMBDAS, seeds) + world.conditional("OAT (dual BN)", seeds)
         synthetic.write_plan(tmp_path, [world.panel(trials, ["modern"], experiment, stands_for)])
-        world.finish(tmp_path, trials, LAMBDAS, attacks=tuple(modern.ATTACKS), n=64)
+        world.finish(tmp_path, trials, LAMBDAS, attacks=tuple(ATTACKS), n=64)
         for trial in trials:
             path = tmp_path / "trials" / trial["key"] / "results.json"
             results = json.loads(path.read_text())
             for row in results["measurements"][trial["measurements"][0]]["rows"]:
                 row["robust_correct"] = max(row["robust_correct"] - LOST[row["attack"]], 0)
+                counts = row["clean_correct"], row["robust_correct"], row["n"]
+                row |= synthetic.correct_columns(*counts, trial["key"], row["lam"], row["attack"])
                 row |= {"package": package} if row["attack"] == "autoattack" else {}
             path.write_text(json.dumps(results))
         return trials
@@ -44,7 +46,7 @@ def test_it_has_a_column_per_method_and_a_line_per_attack(found, tmp_path):
     means = shown.points.groupby(["label", "attack", "lam"]).ra.mean()
     for ax in axes:
         assert [tick.get_text() for tick in ax.get_xticklabels()] == ["0", "0.3", "1"]
-        for attack, label in zip(modern.ATTACKS, LABELS, strict=True):
+        for attack, label in zip(ATTACKS, LABELS, strict=True):
             (line,) = lines(ax, label)
             assert np.allclose(line.get_ydata(), means[ax.get_title(), attack])
             assert np.abs(np.asarray(line.get_xdata()) - [0, 1, 2]).max() < 0.2
@@ -57,18 +59,18 @@ def test_it_has_a_column_per_method_and_a_line_per_attack(found, tmp_path):
 
 def test_the_caption_names_the_package_and_what_it_lacks(found, tmp_path):
     found()
-    caption = modern.caption(view(tmp_path, "modern"))
+    caption = MODERN.caption(view(tmp_path, "modern"))
     assert "AutoAttack (standard version) by autoattack 0.1. " in caption and "64 test images" in caption
     assert "AutoAttack, CW-50 (10 restarts), PGD-50 (10 restarts), and PGD-7" in caption and "FAB" not in caption
     found(package="adversarial-robustness-toolbox 1.20.1")
-    caption = modern.caption(view(tmp_path, "modern"))
+    caption = MODERN.caption(view(tmp_path, "modern"))
     assert "by adversarial-robustness-toolbox 1.20.1, with DeepFool in FAB's place (docs/attacks.md)." in caption
 
 
 def test_the_table_says_what_is_lost_against_pgd7(found, tmp_path):
     found(seeds=(0,))
     shown = view(tmp_path, "modern")
-    (table,) = modern.summary(shown)
+    (table,) = MODERN.summary(shown)
     assert [(row["Method"], row["Attack"]) for row in table["rows"]] == [
         (method, label) for method in ("PGD-AT", "OAT (dual BN)") for label in LABELS
     ]
@@ -76,7 +78,7 @@ def test_the_table_says_what_is_lost_against_pgd7(found, tmp_path):
     row = table["rows"][-1]
     assert row["RA at λ = 1, %"] == f"{ra['autoattack', 1.0]:.1f} ({-100 * 11 / 64:+.1f})"
     assert table["rows"][4]["RA at λ = 0.3, %"] == f"{ra['pgd7', 0.3]:.1f}"
-    assert [one["heading"] for one in modern.curves(shown)] == LABELS
+    assert [one["heading"] for one in MODERN.curves(shown)] == LABELS
 
 
 def test_gaps_are_marked(found, tmp_path):
@@ -87,11 +89,11 @@ def test_gaps_are_marked(found, tmp_path):
     pgd, oat = draw("modern", shown).axes
     assert np.isnan(lines(pgd, "AutoAttack")[0].get_ydata()).tolist() == [False, True, False]
     assert sum(len(line.get_xdata()) for line in lines(oat, "_hollow")) == 12
-    assert "4 of 12 networks missing" in texts(pgd) and "4 of 12 networks missing" in modern.caption(shown)
+    assert "4 of 12 networks missing" in texts(pgd) and "4 of 12 networks missing" in MODERN.caption(shown)
     remove(tmp_path, [t for t in trials[:-1] if t["lam"] != 0.3])
     shown = view(tmp_path, "modern")
     assert "no network has finished" in texts(draw("modern", shown).axes[0])
-    assert "12 of 12 networks missing" in modern.caption(shown) and modern.summary(shown)[0]["rows"]
+    assert "12 of 12 networks missing" in MODERN.caption(shown) and MODERN.summary(shown)[0]["rows"]
 
 
 @pytest.mark.parametrize(

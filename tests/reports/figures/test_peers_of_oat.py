@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from reports.figures import FIGURES
-from reports.figures import peers_of_oat as peers
+from reports.figures.peers_of_oat import PEERS
 from reports.plots import style
 from tests.reports import synthetic
 from tests.reports.load.test_results import view
@@ -41,7 +41,7 @@ def found(tmp_path):
 
 def test_a_column_per_peer_with_its_own_curve_colour_and_heading(found):
     with style.paper():
-        axes = peers.draw(found).axes
+        axes = PEERS.draw(found).axes
     assert [ax.get_title() for ax in axes] == ["TRADES' loss", "Shared statistics"]
     colours = set()
     for ax, peer, ra in zip(axes, (TRADES, AFFINE), (60.5, 45.5), strict=True):
@@ -55,7 +55,7 @@ def test_a_column_per_peer_with_its_own_curve_colour_and_heading(found):
 
 
 def test_the_page_says_how_far_the_peer_is_from_oat(found):
-    tables = peers.summary(found)
+    tables = PEERS.summary(found)
     assert [table["heading"] for table in tables[2:]] == [
         "TRADES' loss, against OAT (dual BN) at equal λ",
         "Shared statistics, against OAT (dual BN) at equal λ",
@@ -64,7 +64,7 @@ def test_the_page_says_how_far_the_peer_is_from_oat(found):
     assert trades["Method"] == TRADES and trades["Mean ΔRA, pp"].startswith("+10.0 [")
     assert affine["Method"] == AFFINE and affine["Mean ΔRA, pp"].startswith("-5.0 [")
     assert trades["Mean ΔSA, pp"].startswith("+0.0 [")
-    rows = pd.DataFrame([row for table in peers.curves(found) for row in table["rows"]])
+    rows = pd.DataFrame([row for table in PEERS.curves(found) for row in table["rows"]])
     assert set(rows.method) == {"PGD-AT", DUAL, TRADES, AFFINE}
 
 
@@ -72,13 +72,13 @@ def test_what_is_missing_is_drawn_as_such(tmp_path):
     synthetic.write_plan(tmp_path, [panel(tmp_path, TRADES, "svhn", 60, finished=False)])
     found = view(tmp_path, figure="peers")
     with style.paper():
-        (ax,) = peers.draw(found).axes
+        (ax,) = PEERS.draw(found).axes
     assert "no network has finished" in [text.get_text() for text in ax.texts]
-    assert "16 of 16 networks missing" in peers.caption(found)
-    assert peers.summary(found)[1]["rows"] == []
+    assert "16 of 16 networks missing" in PEERS.caption(found)
+    assert PEERS.summary(found)[1]["rows"] == []
 
 
 def test_it_is_registered_with_its_suite():
     from reports.build import remedy
 
-    assert FIGURES["peers"] is peers and "suites/extra/peers.yaml" in remedy("peers")
+    assert FIGURES["peers"] is PEERS and "suites/extra/peers.yaml" in remedy("peers")

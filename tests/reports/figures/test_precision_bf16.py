@@ -4,7 +4,7 @@ import pytest
 
 from reports.build import remedy
 from reports.figures import FIGURES
-from reports.figures import precision_bf16 as precision
+from reports.figures.precision_bf16 import LABEL, PRECISION, REFERENCE
 from reports.plots import style
 from tests.reports import synthetic
 from tests.reports.load.test_results import view
@@ -14,10 +14,10 @@ SEEDS, N = (0, 1), 100
 
 @pytest.fixture
 def found(tmp_path):
-    labels = (precision.REFERENCE, precision.LABEL)
+    labels = (REFERENCE, LABEL)
     trials = [synthetic.planned(label, None, seed, "digits", "wrn-10-1") for label in labels for seed in SEEDS]
     for trial in trials:
-        ra = {precision.LABEL: 47}.get(trial["label"], 50) + trial["seed"]
+        ra = {LABEL: 47}.get(trial["label"], 50) + trial["seed"]
         counts = dict.fromkeys(synthetic.S1, (90, ra))
         known = trial | {"label": "OAT (dual BN)"}  # what synthetic has curves of
         synthetic.write(
@@ -30,13 +30,13 @@ def found(tmp_path):
 
 def test_both_are_drawn(found):
     with style.paper():
-        (ax,) = precision.draw(found).axes
+        (ax,) = PRECISION.draw(found).axes
     curves = {line.get_label(): line for line in ax.lines if not line.get_label().startswith("_")}
-    assert curves[precision.LABEL].get_ydata().tolist() == [47.5] * 6
-    assert curves[precision.REFERENCE].get_ydata().tolist() == [50.5] * 6
+    assert curves[LABEL].get_ydata().tolist() == [47.5] * 6
+    assert curves[REFERENCE].get_ydata().tolist() == [50.5] * 6
 
 
 def test_the_page_says_how_far_apart_they_are(found):
-    (row,) = precision.summary(found)[-1]["rows"]
-    assert row["Method"] == precision.LABEL and row["Mean ΔRA, pp"].startswith("-3.0 [")
-    assert FIGURES["precision"] is precision and "suites/extra/precision.yaml" in remedy("precision")
+    (row,) = PRECISION.summary(found)[-1]["rows"]
+    assert row["Method"] == LABEL and row["Mean ΔRA, pp"].startswith("-3.0 [")
+    assert FIGURES["precision"] is PRECISION and "suites/extra/precision.yaml" in remedy("precision")

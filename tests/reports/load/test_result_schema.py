@@ -3,10 +3,13 @@
 import json
 import math
 
+import numpy as np
 import pytest
 
 from bench.measures import correct_bits
-from reports.load import provenance, result_schema, results
+from reports.load import provenance, result_schema
+from reports.load.panels import load_view
+from reports.load.plans import read_plans
 from tests.reports import synthetic, synthetic_probes
 from tests.reports.load.test_results import view
 
@@ -15,6 +18,7 @@ SALIENCY = {"lam": 0.1, "width": 1.0, "n": 40, "alignment": 0.5, "alignment_sd":
 COST = {"width": 0.5, "macs": 100, "film_macs": 1, "parameters": 10, "milliseconds": 1.5, "batch": 64}
 COST |= {"threads": 2, "device": "cpu"}
 ACCURACY = {"lam": 0.1, "width": 1.0, "attack": "pgd7", "n": 10, "clean_correct": 9, "robust_correct": 5}
+ACCURACY |= {name: correct_bits.encode(np.arange(10) < ACCURACY[c]) for name, c in correct_bits.COLUMNS.items()}
 WHOLE = {"accuracy": ACCURACY, "bn_statistics": BN, "saliency": SALIENCY, "cost": COST}
 IMPOSSIBLE = [
     ("accuracy", {"robust_correct": 11}),
@@ -22,6 +26,7 @@ IMPOSSIBLE = [
     ("accuracy", {"lam": math.nan}),
     ("accuracy", {"lam": 1.5}),
     ("accuracy", {"width": None}),
+    ("accuracy", {"clean_hits": None}),
     ("accuracy", {"clean_hits": correct_bits.encode([True] * 8 + [False] * 2)}),
     ("accuracy", {"robust_hits": correct_bits.encode([True] * 5 + [False] * 15)}),
     ("bn_statistics", {"var": [1.0]}),
@@ -54,7 +59,7 @@ def one(runs, probe, changes, lam=0.1):
     content = json.loads(path.read_text())
     next(iter(content["measurements"].values()))["measurement"]["epsilon"] = 0.3
     path.write_text(json.dumps(content))
-    return results.view(results.read_plans(runs)[0], runs, "fig2", "laptop", keep(probe)).panels[0]
+    return load_view(read_plans(runs)[0], runs, "fig2", "laptop", keep(probe)).panels[0]
 
 
 @pytest.mark.parametrize("probe", WHOLE)
@@ -89,15 +94,15 @@ def test_the_spread_of_one_image_is_unknown_and_an_oat_networks_statistics_have_
     assert math.isnan(row["lam"]) and row["branch"] == "c"
 
 
-def test_files_older_than_the_probes_are_of_accuracy_and_unknown_probes_are_left_out():
-    (row,) = result_schema.parse({"measurement": {"epsilon": 0.3}, "rows": [ACCURACY]})
+def test_rows_of_unknown_probes_are_left_out():
+    (row,) = result_schema.parse({"measurement": {"probe": "accuracy", "epsilon": 0.3}, "rows": [ACCURACY]})
     assert row["probe"] == "accuracy" and row["ra"] == 50
     assert result_schema.parse({"measurement": {"probe": "from the future"}, "rows": [{"what": 1}]}) == []
 
 
 def test_rows_of_another_probe_are_not_the_figures(tmp_path):
     one(tmp_path, "cost", {})
-    panel = results.view(results.read_plans(tmp_path)[0], tmp_path, "fig2", "laptop", keep("bn_statistics")).panels[0]
+    panel = load_view(read_plans(tmp_path)[0], tmp_path, "fig2", "laptop", keep("bn_statistics")).panels[0]
     assert panel.trials.status.tolist() == ["missing"] and panel.trials.note[0] == "not measured yet for this figure"
     assert panel.probes == []
 
@@ -109,7 +114,7 @@ def test_learning_rates_compete_for_probes_too(tmp_path):
     content = json.loads(path.read_text())
     content["heldout"]["score"] = 0.9
     path.write_text(json.dumps(content))
-    panel = results.view(results.read_plans(tmp_path)[0], tmp_path, "fig2", "laptop", keep("bn_statistics")).panels[0]
+    panel = load_view(read_plans(tmp_path)[0], tmp_path, "fig2", "laptop", keep("bn_statistics")).panels[0]
     assert [row["lr"] for row in panel.probes] == [0.05] and (panel.trials.status == "done").all()
 
 
@@ -121,7 +126,7 @@ def test_only_filters_rows_and_keeps_the_rest(tmp_path):
     assert part.trials is panel.trials and part.title == panel.title and not len(panel.only(width=0.5).points)
     assert not len(panel.only(branch="a").points)  # of another probe
     synthetic_probes.cost(tmp_path / "cost")
-    found = results.view(results.read_plans(tmp_path / "cost")[0], tmp_path / "cost", "cost", "laptop", keep("cost"))
+    found = load_view(read_plans(tmp_path / "cost")[0], tmp_path / "cost", "cost", "laptop", keep("cost"))
     assert {row["width"] for row in found.panels[0].only(width=0.5).probes} == {0.5}
     assert len(found.panels[0].only(width=0.5).probes) == len(found.probes) / 2
 

@@ -4,14 +4,16 @@ import json
 
 import pytest
 
-from reports.load import results
+from reports.load.panels import View, load_view
+from reports.load.plans import read_plans
+from reports.load.trials import read_trial, select_learning_rates
 from tests.reports import synthetic
 
 KEEP = {"attack": ["pgd7"], "width": [1.0]}
 
 
-def view(runs, scale="laptop", figure="fig4"):
-    return results.view(results.read_plans(runs)[0], runs, figure, scale, KEEP)
+def view(runs, scale="laptop", figure="fig4") -> View:
+    return load_view(read_plans(runs)[0], runs, figure, scale, KEEP)
 
 
 def test_stand_ins_collapse_into_one_panel_and_count_each_network_once(tmp_path):
@@ -92,7 +94,7 @@ def test_any_corruption_is_a_missing_network_with_a_note(tmp_path, broken):
     trial = synthetic.networks(seeds=(0,))[0]
     (tmp_path / "trials" / trial["key"]).mkdir(parents=True)
     (tmp_path / "trials" / trial["key"] / "results.json").write_bytes(broken.encode("latin-1"))
-    known, rows = results.read_trial(tmp_path, trial)
+    known, rows = read_trial(tmp_path, trial)
     assert known["status"] == "unreadable" and known["note"] and rows == []
 
 
@@ -112,7 +114,7 @@ def test_rows_of_other_attacks_and_measurements_are_left_out(tmp_path):
 def test_unreadable_plan_is_noted(tmp_path):
     synthetic.laptop(tmp_path)
     (tmp_path / "plans" / "half.json").write_text('{"panels": [')
-    plans, notes = results.read_plans(tmp_path)
+    plans, notes = read_plans(tmp_path)
     assert len(plans) == 1 and "half.json" in notes[0]
 
 
@@ -121,6 +123,6 @@ def test_a_grid_that_is_not_finished_is_chosen_from_what_there_is(tmp_path):
     synthetic.write_plan(tmp_path, [synthetic.panel(trials)])
     synthetic.finish(tmp_path, [trial for trial in trials if trial["lr"] == 0.1 and trial["seed"] == 0], score=0.2)
     (panel,) = view(tmp_path).panels
-    table = results.select_learning_rates(panel.trials)
+    table = select_learning_rates(panel.trials)
     assert set(table.lr[table.won]) == {0.1} and set(panel.points.seed) == {0}
     assert panel.missing_text == "24 of 32 networks missing"

@@ -5,10 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from reports.figures import appc_continuous_lambda as appc
-from reports.figures import fig5_unseen_lambda as fig5
-from reports.figures import fig9_widths_by_lambda as fig9
-from reports.figures import fig13_encodings as fig13
+from reports.figures.appc_continuous_lambda import APPC
+from reports.figures.fig5_unseen_lambda import FIG5
+from reports.figures.fig6_widths import NORMAL_BN
+from reports.figures.fig9_widths_by_lambda import FIG9
+from reports.figures.fig13_encodings import FIG13
 from reports.plots import by_lambda, facets
 from tests.reports import synthetic_curves as world
 from tests.reports.synthetic_curves import draw, lines, remove, texts, view
@@ -32,31 +33,26 @@ def test_fig5_stars_what_a_network_did_not_meet(tmp_path):
         assert seen_and_starred(ax, "PGD-AT") == [list(world.ALL), []]
     assert (sa.get_ylabel(), ra.get_ylabel(), sa.get_xlabel()) == ("SA (%)", "RA (%)", "λ")
     assert lines(sa, "PGD-AT")[0].get_marker() == "s" and lines(sa, "OAT on S2")[0].get_marker() == "o"
-    caption = fig5.caption(view(tmp_path, "fig5"))
+    caption = FIG5.caption(view(tmp_path, "fig5"))
     assert "to scale" in caption and "not to scale" not in caption and "did not meet in training" in caption
 
 
-def test_fig5_reads_the_sets_off_the_recipes_and_else_off_the_labels(tmp_path):
+def test_fig5_reads_the_sets_off_the_recipes(tmp_path):
     trials = world.sets(tmp_path, seeds=(0,))
     (path,) = (tmp_path / "plans").glob("*.json")
     plan = json.loads(path.read_text())
     for trial in plan["panels"][0]["trials"]:
         trial["label"] = {"OAT on S2": "OAT, denser"}.get(trial["label"], trial["label"])
     path.write_text(json.dumps(plan))
-    (panel,) = facets.shown(view(tmp_path, "fig5"))
-    table = facets.all_curves([facets.Cell(panel, "")]).set_index(["label", "lam"])
+    (panel,) = facets.drawn_panels(view(tmp_path, "fig5"))
+    table = facets.all_curves([facets.Facet(panel, "")]).set_index(["label", "lam"])
     assert not table.unseen["OAT, denser", 0.8] and table.unseen["OAT, denser", 0.9]
-    for trial in plan["panels"][0]["trials"]:
-        del trial["recipe"]
-    path.write_text(json.dumps(plan))
-    (panel,) = facets.shown(view(tmp_path, "fig5"))
-    table = facets.all_curves([facets.Cell(panel, "")]).set_index(["label", "lam"])
-    assert table.unseen["OAT on S1", 0.8] and not table.unseen["OAT, denser", 0.9] and len(trials) == 16
+    assert table.unseen["OAT on S1", 0.8] and len(trials) == 16
 
 
 def test_fig5_compares_at_equal_lambda(tmp_path):
     world.sets(tmp_path)
-    _, equal = fig5.summary(view(tmp_path, "fig5"))
+    _, equal = FIG5.summary(view(tmp_path, "fig5"))
     rows = {(row["Method"], row["against"], row["at λ"].split(":")[0]): row for row in equal["rows"]}
     unseen = rows["OAT on S1", "PGD-AT", "unseen"]
     assert unseen["at λ"] == "unseen: 0.15, 0.25, 0.35, 0.5, 0.6, 0.7, 0.8, 0.9"
@@ -76,7 +72,7 @@ def test_fig5_without_some_networks_marks_gaps(tmp_path):
     assert len(black) == 1 and black[0].get_xdata()[0] == pytest.approx(0.5, abs=0.02)
     stars = [line for line in lines(sa, "_hollow") if line.get_marker() == "*"]
     assert len(stars) == 1 and len(stars[0].get_xdata()) == 6  # S2's unseen λ rest on two seeds
-    assert "4 of 48 networks missing" in fig5.caption(found)
+    assert "4 of 48 networks missing" in FIG5.caption(found)
 
 
 def test_fig9_is_read_by_the_others_and_says_where_the_guest_is(tmp_path):
@@ -85,38 +81,38 @@ def test_fig9_is_read_by_the_others_and_says_where_the_guest_is(tmp_path):
     axes = np.array(draw("fig9", found).axes).reshape(2, 3)
     for ax, width in zip(axes[0], (1.0, 0.75, 0.5), strict=True):
         low, high = ax.get_ylim()
-        sa = found.points[(found.points.width == width) & (found.points.label != fig9.GUEST)].sa
+        sa = found.points[(found.points.width == width) & (found.points.label != NORMAL_BN)].sa
         assert low < sa.min() and sa.max() < high and high - low < 3 * (sa.max() - sa.min())
         (arrows,) = lines(ax, "_off_range")
         assert len(arrows.get_xdata()) == 6 and set(arrows.get_ydata()) == {low} and arrows.get_marker() == "v"
-        guest = found.points[(found.points.width == width) & (found.points.label == fig9.GUEST)].groupby("lam").sa
+        guest = found.points[(found.points.width == width) & (found.points.label == NORMAL_BN)].groupby("lam").sa
         assert f"OATS (normal BN): {guest.mean().min():.1f}–{guest.mean().max():.1f} %" in texts(ax)
         assert ax.get_title() == f"width {width:g}"
     assert not any(lines(ax, "_off_range") for ax in axes[1])  # RA 11 costs little there
-    assert "Arrows at the frame: OATS (normal BN)" in fig9.caption(found)
+    assert "Arrows at the frame: OATS (normal BN)" in FIG9.caption(found)
     assert {len(lines(ax, label)) for ax in axes.flat for label in ("PGD-ATS", "OATS (dual BN)")} == {1}
 
 
 def test_fig9_lets_the_guest_set_the_limits_when_it_is_alone_or_near(tmp_path):
     trials = world.slimming(tmp_path, seeds=(0,))
-    remove(tmp_path, [trial for trial in trials if trial["label"] != fig9.GUEST])
+    remove(tmp_path, [trial for trial in trials if trial["label"] != NORMAL_BN])
     found = view(tmp_path, "fig9")
     ax = draw("fig9", found).axes[0]
-    assert ax.get_ylim()[0] < 20 and not lines(ax, "_off_range") and "Arrows" not in fig9.caption(found)
-    world.finish(tmp_path, trials, widths=(1.0, 0.75, 0.5), move={fig9.GUEST: (73, 30)})
+    assert ax.get_ylim()[0] < 20 and not lines(ax, "_off_range") and "Arrows" not in FIG9.caption(found)
+    world.finish(tmp_path, trials, widths=(1.0, 0.75, 0.5), move={NORMAL_BN: (73, 30)})
     found = view(tmp_path, "fig9")
-    assert not lines(draw("fig9", found).axes[0], "_off_range") and "Arrows" not in fig9.caption(found)
+    assert not lines(draw("fig9", found).axes[0], "_off_range") and "Arrows" not in FIG9.caption(found)
 
 
 def test_fig9_tables_are_per_width(tmp_path):
     world.slimming(tmp_path, seeds=(0,))
     found = view(tmp_path, "fig9")
-    tables = fig9.curves(found)
+    tables = FIG9.curves(found)
     assert [table["heading"] for table in tables] == ["width 1", "width 0.75", "width 0.5"]
     narrow = found.points[(found.points.width == 0.5) & (found.points.label == "PGD-ATS") & (found.points.lam == 1)]
     row = next(row for row in tables[2]["rows"] if row["method"] == "PGD-ATS")
     assert row["cells"][-1] == f"{narrow.sa.item():.1f} / {narrow.ra.item():.1f}"
-    gap = fig9.summary(found)[1]["rows"]
+    gap = FIG9.summary(found)[1]["rows"]
     assert [r["Mean gap to frontier, pp of RA"] for r in gap][0] == "is the frontier" and len(gap) == 3
 
 
@@ -130,7 +126,7 @@ def test_fig13_draws_five_encodings_apart_and_names_no_frontier(tmp_path):
     assert len({color for color, _ in looks}) == len({marker for _, marker in looks}) == 5
     first = [lines(sa, label)[0].get_xdata()[0] for label in order]
     assert first == sorted(first) and first[-1] - first[0] < 0.6
-    table, against = fig13.summary(found)
+    table, against = FIG13.summary(found)
     assert [row["Method"] for row in table["rows"]] == order and "frontier" not in str(table)
     assert [row["against"] for row in against["rows"]] == ["none (scalar λ)"] * 4
     assert "no encoding" in against["heading"] and "t over 3 seeds" in against["rows"][0]["Mean ΔSA, pp"]
@@ -153,8 +149,8 @@ def test_appc_has_a_column_per_experiment_though_both_stand_on_the_same_data(tmp
     assert star.get_xdata()[0] == pytest.approx(0, abs=0.5) and len(star.get_xdata()) == 1
     continuous = lines(axes[0, 0], "OAT, λ ~ U[0,1]")[0]
     assert len(continuous.get_markevery()) == 14  # it met them all
-    assert "to scale where there are more than 8" in appc.caption(found)
-    *_, first, second = appc.summary(found)
+    assert "to scale for more than 8 values" in APPC.caption(found)
+    *_, first, second = APPC.summary(found)
     assert {row["against"] for row in first["rows"]} == {"OAT on S1"}
     assert {row["at λ"] for row in second["rows"]} == {"above 0: 0.1, 0.2, 0.3, 0.4, 1"}
 
@@ -169,6 +165,6 @@ def test_one_seed_takes_wilson_and_says_so(tmp_path, figure, make):
 
 
 def test_places_on_a_linear_axis_keep_methods_apart():
-    position, shift = by_lambda.places_on_axis([0, 0.05, 0.1], ["a", "b", "c"], linear=True)
+    position, shift = by_lambda.axis_positions([0, 0.05, 0.1], ["a", "b", "c"], linear=True)
     assert position == {0: 0, 0.05: 0.05, 0.1: 0.1} and shift["b"] == pytest.approx(0)
     assert 0 < shift["c"] < 0.05 / 2

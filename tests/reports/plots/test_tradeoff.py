@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 
 from reports.build import build
-from reports.figures import fig4_tradeoff as fig4
-from reports.figures import fig6_widths as fig6
-from reports.figures import fig7_other_attacks as fig7
+from reports.figures.fig4_tradeoff import FIG4
+from reports.figures.fig6_widths import FIG6
+from reports.figures.fig7_other_attacks import FIG7
 from reports.plots import captions, facets, insets, label_placement, style, tradeoff
 from reports.statistics import curves
 from tests.reports import synthetic
@@ -27,10 +27,10 @@ def test_fig6_has_a_column_per_width_and_leaves_normal_bn_out(tmp_path):
         means = own.groupby("lam")[["sa", "ra"]].mean().sort_index(ascending=False)
         (line,) = lines(ax, "OATS (dual BN)")
         assert np.allclose(line.get_xydata(), means) and not lines(ax, "OATS (normal BN)")
-    assert "OATS (normal BN) is in Figure 9." in fig6.caption(found)
-    rows = fig6.summary(found)[1]["rows"]
+    assert "OATS (normal BN) is in Figure 9." in FIG6.caption(found)
+    rows = FIG6.summary(found)[1]["rows"]
     assert [row["Method"] for row in rows] == ["PGD-ATS", "OATS (dual BN)"] and rows[0][GAP] == "is the frontier"
-    assert rows[1][GAP].startswith("+") and len(fig6.curves(found)) == 3
+    assert rows[1][GAP].startswith("+") and len(FIG6.curves(found)) == 3
 
 
 def test_fig6_csv_holds_what_is_drawn(tmp_path, monkeypatch):
@@ -49,10 +49,10 @@ def test_fig6_draws_the_papers_margin_beyond_the_measured_frontier(tmp_path):
     best = found.points[(found.points.width == 0.75) & (found.points.label == "PGD-ATS")].nlargest(1, "ra").iloc[0]
     (cross,) = lines(axes[1], "paper (text)")
     assert cross.get_xydata()[0] == pytest.approx([best.sa + 0.67, best.ra + 1.34])
-    assert not lines(axes[0], "paper (text)") and "+0.67 pp of SA" in fig6.caption(found)
+    assert not lines(axes[0], "paper (text)") and "+0.67 pp of SA" in FIG6.caption(found)
     remove(tmp_path, world.pgd_at(world.S1, (0,), "PGD-ATS", widths=[0.5, 0.75, 1.0], dataset="cifar10"))
     found = view(tmp_path, "fig6", "paper")
-    assert not lines(draw("fig6", found).axes[1], "paper (text)") and "0.67" not in fig6.caption(found)
+    assert not lines(draw("fig6", found).axes[1], "paper (text)") and "0.67" not in FIG6.caption(found)
 
 
 def test_fig6_marks_a_width_that_was_not_measured(tmp_path):
@@ -61,7 +61,7 @@ def test_fig6_marks_a_width_that_was_not_measured(tmp_path):
     found = view(tmp_path, "fig6")
     axes = draw("fig6", found).axes
     assert "not measured here yet" in texts(axes[2]) and lines(axes[0], "PGD-ATS")
-    assert "Some networks are not measured everywhere" in fig6.caption(found)
+    assert "Some networks are not measured everywhere" in FIG6.caption(found)
 
 
 def test_fig7_has_a_column_per_attack(tmp_path):
@@ -72,8 +72,8 @@ def test_fig7_has_a_column_per_attack(tmp_path):
     means = found.points[found.points.label == "PGD-AT"].groupby(["attack", "lam"]).ra.mean()
     for ax, attack in zip(axes, ("pgd20", "mifgsm", "fgsm"), strict=True):
         assert lines(ax, "PGD-AT")[0].get_ydata()[0] == pytest.approx(means[attack, 1.0])
-    assert "FGSM, MI-FGSM, and PGD-20" in fig7.caption(found) and "0.1–0" not in texts(axes[0])[0]
-    assert [table["heading"] for table in fig7.curves(found)] == ["PGD-20", "MI-FGSM", "FGSM"]
+    assert "FGSM, MI-FGSM, and PGD-20" in FIG7.caption(found) and "0.1–0" not in texts(axes[0])[0]
+    assert [table["heading"] for table in FIG7.curves(found)] == ["PGD-20", "MI-FGSM", "FGSM"]
 
 
 def test_an_experiment_measured_with_other_attacks_is_left_out_with_a_word(tmp_path):
@@ -86,7 +86,7 @@ def test_an_experiment_measured_with_other_attacks_is_left_out_with_a_word(tmp_p
     found = view(tmp_path, "fig4")
     assert len(found.panels) == 2 and [ax.get_title() for ax in draw("fig4", found).axes] == ["digits, WRN-10-1"]
     note = "Not drawn: SVHN, WRN-10-1 (mine), measured with other attacks or at other widths only."
-    assert note in fig4.caption(found) and note in world.FIGURES["fig8"].caption(found)
+    assert note in FIG4.caption(found) and note in world.FIGURES["fig8"].caption(found)
     world.remove(tmp_path, trials)  # not measured at all is a gap, and is drawn as one
     assert [ax.get_title() for ax in draw("fig4", view(tmp_path, "fig4")).axes] == ["digits, WRN-10-1"]
 
@@ -97,15 +97,18 @@ def test_nothing_but_other_attacks_is_said_on_the_axes(tmp_path):
     world.finish(tmp_path, trials, attacks=("fgsm",))
     (ax,) = draw("fig4", view(tmp_path, "fig4")).axes
     assert any("measured with other attacks" in text for text in texts(ax))
-    assert "Not drawn" not in fig4.caption(view(tmp_path, "fig4"))
+    assert "Not drawn" not in FIG4.caption(view(tmp_path, "fig4"))
 
 
 def curve(label, values):
     """Points of one seed: λ → SA, RA."""
     where = {"label": label, "seed": 0, "n": 10_000, "width": 1.0, "attack": "pgd7"}
     rows = [where | {"lam": lam, "key": f"{label}-{lam}", "sa": sa, "ra": ra} for lam, (sa, ra) in values.items()]
-    counts = [{"clean_correct": round(100 * row["sa"]), "robust_correct": round(100 * row["ra"])} for row in rows]
-    return [row | count for row, count in zip(rows, counts, strict=True)]
+    for row in rows:
+        clean, robust = round(100 * row["sa"]), round(100 * row["ra"])
+        row |= {"clean_correct": clean, "robust_correct": robust}
+        row |= synthetic.correct_columns(clean, robust, row["n"], label, row["lam"])
+    return rows
 
 
 def test_a_gap_over_a_sliver_of_sa_cannot_be_judged():
@@ -136,7 +139,7 @@ def test_the_laptops_gap_reads_as_not_judged(tmp_path):
     frontier = [trial for trial in trials if trial["lam"] is not None]
     for trial in frontier:
         synthetic.finish(tmp_path, [trial], counts={trial["lam"]: (447 - round(12 * trial["lam"] ** 2), 200)})
-    row = fig4.summary(view(tmp_path, "fig4"))[0]["rows"][1]
+    row = FIG4.summary(view(tmp_path, "fig4"))[0]["rows"][1]
     assert row[GAP].startswith("cannot be judged: the curves share only")
 
 
@@ -165,19 +168,19 @@ def test_caption_says_top_left_only_where_no_curve_turns_back(tmp_path):
         lambdas = synthetic.S1 if trial["lam"] is None else (trial["lam"],)
         straight = {lam: (440 - round(20 * lam), 100 + round(100 * lam)) for lam in lambdas}
         synthetic.finish(tmp_path, [trial], counts=straight)
-    assert "Each curve runs from λ = 1 (top left) to λ = 0 (bottom right)." in fig4.caption(view(tmp_path, "fig4"))
+    assert "Each curve runs from λ = 1 (top left) to λ = 0 (bottom right)." in FIG4.caption(view(tmp_path, "fig4"))
     dual = next(trial for trial in trials if trial["label"] == "OAT (dual BN)")
     counts = {lam: (440 - round(20 * lam), 100 + round(100 * lam)) for lam in synthetic.S1} | {0.3: (445, 130)}
     synthetic.finish(tmp_path, [dual], counts=counts)
-    text = fig4.caption(view(tmp_path, "fig4"))
-    assert "top left" not in text and "OAT (dual BN) turns back on its way in SA or RA" in text
+    text = FIG4.caption(view(tmp_path, "fig4"))
+    assert "top left" not in text and "OAT (dual BN) turns back in SA or RA" in text
 
 
 def test_caption_names_the_ends_that_the_curves_have():
-    table = pd.DataFrame(curve("OAT (normal BN, S4)", {1.0: (90, 60), 0.1: (93, 50)})).assign(cell=0)
-    assert "from λ = 1 (top left) to λ = 0.1 (bottom right)" in captions.direction(table, [facets.Cell(None, "x")])
-    more = pd.DataFrame(curve("PGD-AT", {1.0: (90, 60), 0.0: (93, 50)})).assign(cell=0)
-    mixed = captions.direction(pd.concat([table, more]), [facets.Cell(None, "x")])
+    table = pd.DataFrame(curve("OAT (normal BN, S4)", {1.0: (90, 60), 0.1: (93, 50)})).assign(facet=0)
+    assert "from λ = 1 (top left) to λ = 0.1 (bottom right)" in captions.direction(table, [facets.Facet(None, "x")])
+    more = pd.DataFrame(curve("PGD-AT", {1.0: (90, 60), 0.0: (93, 50)})).assign(facet=0)
+    mixed = captions.direction(pd.concat([table, more]), [facets.Facet(None, "x")])
     assert "from its largest λ (top left) to its smallest (bottom right)" in mixed
 
 
@@ -194,7 +197,7 @@ def test_a_crowd_is_enlarged_where_there_is_one():
 def test_an_inset_hides_no_point_nor_what_it_enlarges():
     limits, box = np.array([(90, 100), (0, 60)]), np.array([(98.8, 49), (99.3, 56)])
     steep = np.array([(98.9, 55), (99.0, 51), (98.9, 2)])
-    x, y, wide, high = insets.spot(box, [steep], steep[:0], limits)
+    x, y, wide, high = insets.position(box, [steep], steep[:0], limits)
     left, right, low, high = 90 + 10 * x, 90 + 10 * (x + wide), 60 * y, 60 * (y + high)
 
     def inside(points):
@@ -205,7 +208,7 @@ def test_an_inset_hides_no_point_nor_what_it_enlarges():
         not inside(label_placement.along(steep, 0.1)).any() and not inside(box).any()
     )  # there is room beside the curve
     everywhere = np.array([(u, v) for u in range(90, 101) for v in range(0, 61, 4)], float)
-    assert insets.spot(box, [everywhere], steep[:0], limits) is None
+    assert insets.position(box, [everywhere], steep[:0], limits) is None
 
 
 def test_an_inset_holds_the_crowds_labels_and_the_caption_says_so(tmp_path):
@@ -225,7 +228,7 @@ def test_an_inset_holds_the_crowds_labels_and_the_caption_says_so(tmp_path):
         small.get_tightbbox().contains(*xy) for line in ax.lines for xy in ax.transData.transform(line.get_xydata())
     ]
     assert len(hidden) >= 18 and not any(hidden)
-    assert len(lines(small, "OAT (dual BN)")) == 1 and "The inset enlarges" in fig4.caption(found)
+    assert len(lines(small, "OAT (dual BN)")) == 1 and "The inset enlarges" in FIG4.caption(found)
     with style.paper():
-        two = tradeoff.draw([facets.of_panels(found) * 2], found)
+        two = tradeoff.draw([facets.by_panel(found) * 2], found)
     assert not any(ax.child_axes for ax in two.axes)  # no room in narrow columns

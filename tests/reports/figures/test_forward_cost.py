@@ -5,19 +5,21 @@ import pandas as pd
 import pytest
 
 from reports.build import build
-from reports.figures import cost_of_forward_pass as cost
-from reports.load import results
+from reports.figures.forward_cost import COLUMNS, COST
+from reports.load.panels import load_view
+from reports.load.plans import read_plans
 from reports.plots import style
+from reports.statistics import forward_cost
 from tests.reports import synthetic, synthetic_probes
 
 
 def view(runs, scale="laptop"):
-    return results.view(results.read_plans(runs)[0], runs, "cost", scale, cost.KEEP)
+    return load_view(read_plans(runs)[0], runs, "cost", scale, COST.keep)
 
 
 def draw(found):
     with style.paper():
-        return cost.draw(found)
+        return COST.draw(found)
 
 
 def crosses(ax):
@@ -26,7 +28,7 @@ def crosses(ax):
 
 def test_overheads_are_against_the_baseline_of_the_same_width(tmp_path):
     synthetic_probes.cost(tmp_path)
-    table = cost.costs(view(tmp_path).panels[0])
+    table = forward_cost.costs(view(tmp_path).panels[0])
     assert list(zip(table.label, table.width, strict=True)) == [
         ("PGD-ATS", 1.0), ("PGD-ATS", 0.5), ("OATS (dual BN)", 1.0), ("OATS (dual BN)", 0.5)
     ]  # fmt: skip
@@ -34,7 +36,7 @@ def test_overheads_are_against_the_baseline_of_the_same_width(tmp_path):
     assert table.macs_over[2] == pytest.approx(1171 / 1159) and table.macs_over[3] == pytest.approx(293 / 290)
     assert table.parameters_over[2] == pytest.approx(33.4 / 21.3)
     assert (table.milliseconds[0], table.least[0], table.greatest[0]) == pytest.approx((116.4, 115.9, 116.9))
-    row = cost.summary(view(tmp_path))[0]["rows"][2]
+    row = COST.summary(view(tmp_path))[0]["rows"][2]
     assert row["MACs, G"] == "1.171" and row["FiLM's share of them"] == "1.02 %"
     assert row["MACs over the baseline"] == "+1.0 %" and row["parameters over the baseline"] == "+56.8 %"
     assert row["ms per batch of 64"] == "117.60\u00a0(117.10–118.10)"
@@ -50,7 +52,7 @@ def test_a_line_per_method_and_width_in_three_columns(tmp_path):
     (marks,) = [line for line in axes[1].lines if line.get_marker() == style.method("PGD-ATS", names)["marker"]][:1]
     assert sorted(np.concatenate([line.get_xdata() for line in axes[1].lines])) == pytest.approx([5.4, 8.5, 21.3, 33.4])
     assert {text.get_text() for text in axes[1].texts} >= {"+56.8 %", "+57.4 %"}
-    assert all(ax.get_xlim()[0] == 0 for ax in axes) and "cpu, 2 threads" in cost.caption(found)
+    assert all(ax.get_xlim()[0] == 0 for ax in axes) and "cpu, 2 threads" in COST.caption(found)
 
 
 def test_the_papers_numbers_belong_to_its_own_network_only(tmp_path):
@@ -63,15 +65,15 @@ def test_the_papers_numbers_belong_to_its_own_network_only(tmp_path):
     }.items():
         synthetic_probes.cost(tmp_path / name, **kwargs)
         found = view(tmp_path / name, kwargs.get("scale", "laptop"))
-        rows = [row["Method"] for row in cost.summary(found)[0]["rows"]]
+        rows = [row["Method"] for row in COST.summary(found)[0]["rows"]]
         shown = crosses(draw(found).axes[0])
         if name in ("paper", "short"):
             assert shown == pytest.approx([1.16, 1.18]) and rows[-1] == "OATS (dual BN) (paper)"
-            assert cost.summary(found)[0]["rows"][-1]["MACs over the baseline"] == "+1.7 %"
-            assert "Crosses: the paper's" in cost.caption(found)
+            assert COST.summary(found)[0]["rows"][-1]["MACs over the baseline"] == "+1.7 %"
+            assert "Crosses: the paper's" in COST.caption(found)
         else:
             assert shown == [] and not any("paper" in row for row in rows), name
-            assert "paper's" not in cost.caption(found)
+            assert "paper's" not in COST.caption(found)
 
 
 def test_without_its_baseline_a_method_has_no_overhead(tmp_path):
@@ -80,19 +82,19 @@ def test_without_its_baseline_a_method_has_no_overhead(tmp_path):
     axes = draw(found).axes
     assert not any("%" in text.get_text() for ax in axes for text in ax.texts)
     assert "2 of 4 networks missing" in [text.get_text() for text in axes[2].texts]
-    assert {row["MACs over the baseline"] for row in cost.summary(found)[0]["rows"]} == {"–"}
+    assert {row["MACs over the baseline"] for row in COST.summary(found)[0]["rows"]} == {"–"}
 
 
 def test_nothing_finished(tmp_path):
     synthetic_probes.cost(tmp_path, gone=tuple(synthetic_probes.COUNTED), scale="paper", arch="resnet34")
     found = view(tmp_path, "paper")
     assert all("no network has finished" in [text.get_text() for text in ax.texts] for ax in draw(found).axes)
-    assert "4 of 4 networks missing" in cost.caption(found) and cost.summary(found)[0]["rows"] == []
+    assert "4 of 4 networks missing" in COST.caption(found) and COST.summary(found)[0]["rows"] == []
 
 
 def test_every_method_knows_its_baseline():
     labels = {"OAT (dual BN)": "PGD-AT", "OAT (normal BN)": "PGD-AT", "OATS (normal BN)": "PGD-ATS", "PGD-AT": None}
-    assert {label: cost.baseline(label) for label in labels} == labels
+    assert {label: forward_cost.baseline(label) for label in labels} == labels
 
 
 def test_files(tmp_path):
@@ -100,13 +102,13 @@ def test_files(tmp_path):
     first, second = (build(["cost"], tmp_path, tmp_path / name) for name in ("a", "b"))
     assert all(one.read_bytes() == other.read_bytes() for one, other in zip(first, second, strict=True))
     table = pd.read_csv(tmp_path / "a" / "cost.csv")
-    assert list(table.columns) == cost.COLUMNS and len(table) == 2 * 2 * 2
+    assert list(table.columns) == COLUMNS and len(table) == 2 * 2 * 2
     assert "| OATS (dual BN) | 0.5 |" in (tmp_path / "a" / "README.md").read_text("utf-8")
 
 
 def test_a_single_network_has_no_span(tmp_path):
     synthetic_probes.cost(tmp_path, seeds=(0,))
-    assert cost.summary(view(tmp_path))[0]["rows"][0]["ms per batch of 64"] == "115.90"
+    assert COST.summary(view(tmp_path))[0]["rows"][0]["ms per batch of 64"] == "115.90"
     assert synthetic.planned("PGD-ATS", 0.1, 0, "digits", "wrn-10-1")["method"] == "pgd_at"
 
 

@@ -7,11 +7,14 @@ from scipy.stats import binomtest
 
 from reports.claims import judge
 from reports.figures import FIGURES
-from reports.figures import masking_of_gradients as figure
-from reports.figures import transfer_across_lambda as transfer
-from reports.load import result_schema, results
+from reports.figures.gradient_masking import MASKING
+from reports.figures.transfer_across_lambda import TRANSFER
+from reports.load import result_schema
+from reports.load.panels import load_view
+from reports.load.plans import read_plans
 from reports.page import html
-from reports.statistics.gradient_masking import LEVEL, SIGNS, Sign, failed, sentence, signs
+from reports.statistics.gradient_masking import LEVEL, SIGNS, Sign, failed_signs, signs, verdict_note
+from reports.statistics.transfer_matrix import sign_test
 from tests.reports.claims_world import suites
 
 HONEST = {"lam": 0.3, "width": 1.0, "n": 100, "clean_correct": 95, "margin": 2, "zero_gradients": 0, "saturated": 9}
@@ -31,12 +34,12 @@ class Rows:
 
 
 def fails(**changed) -> list[str]:
-    return failed(Rows(parsed(HONEST | changed))).get("k", [])
+    return failed_signs(Rows(parsed(HONEST | changed))).get("k", [])
 
 
 def test_an_honest_network_fails_nothing():
     assert fails() == []
-    assert failed(Rows(parsed(HONEST, LENT | {"fooled_images": list(range(40, 100))}))) == {}
+    assert failed_signs(Rows(parsed(HONEST, LENT | {"fooled_images": list(range(40, 100))}))) == {}
 
 
 @pytest.mark.parametrize(
@@ -90,8 +93,8 @@ def test_impossible_counts_are_damage(broken):
 
 
 def test_the_sentence():
-    assert sentence(0) == "" and sentence(1) == "but 1 network shows signs of masked gradients"
-    assert sentence(3) == "but 3 networks show signs of masked gradients"
+    assert verdict_note(0) == "" and verdict_note(1) == "but 1 network shows signs of masked gradients"
+    assert verdict_note(3) == "but 3 networks show signs of masked gradients"
 
 
 # --- whole reports
@@ -119,14 +122,14 @@ def runs(tmp_path_factory):
 
 
 def test_a_verdict_says_which_networks_it_rests_on_are_masked(runs, tmp_path):
-    plans, _ = results.read_plans(runs)
+    plans, _ = read_plans(runs)
     judge.write(plans, runs, tmp_path, {"fig4": "laptop"})
     before = {one["id"]: one for one in json.loads((tmp_path / "claims.json").read_text())["claims"]}
     assert {one["but"] for one in before.values()} == {""}
     saved = {path: path.read_text() for path in runs.glob("trials/*/results.json")}
     keys = mask(runs, lambda recipe: recipe["norm"] == "dual")
     judge.write(plans, runs, tmp_path, {"fig4": "laptop"})
-    caption = figure.caption(view(runs, "masking"))
+    caption = MASKING.caption(view(runs, "masking"))
     for path, text in saved.items():
         path.write_text(text)
     html.write_pages(tmp_path)
@@ -142,23 +145,23 @@ def test_a_verdict_says_which_networks_it_rests_on_are_masked(runs, tmp_path):
 
 
 def view(runs, name):
-    plans, _ = results.read_plans(runs)
-    return results.view(plans, runs, name, "laptop", FIGURES[name].KEEP)
+    plans, _ = read_plans(runs)
+    return load_view(plans, runs, name, "laptop", FIGURES[name].keep)
 
 
 def test_the_page_has_a_row_per_network_and_lambda(runs):
-    (table,) = figure.summary(view(runs, "masking"))
+    (table,) = MASKING.summary(view(runs, "masking"))
     assert len(table["rows"]) == 2 * (6 + 2 * 3)
     by_name = {(row["Network"], row["λ"]): row for row in table["rows"]}
-    assert by_name["pgd-at λ=1, seed 0", "1"]["transfer finds"] == "lends the examples"
+    assert by_name["pgd-at λ=1, seed 0", "1"]["transfer finds"] == "is the surrogate"
     row = by_name["oat-dual, seed 1", "0.3"]
     assert row["RA after 7 / 20 / 50 steps"] == "48 / 46 / 45" and row["RA at larger ε"] == "3 at 2ε, 0 at 3.33ε"
     assert row["transfer finds"] == "1" and row["Fails"] == "none of 7" and row["no gradient (CE = 0)"] == "0 (4)"
-    assert len(figure.table(view(runs, "masking"))) == 7 * len(table["rows"]) - 2  # lenders have no transfer
+    assert len(MASKING.csv(view(runs, "masking"))) == 7 * len(table["rows"]) - 2  # lenders have no transfer
 
 
 def test_the_points_drawn_are_the_shares(runs):
-    (ax,) = figure.draw(view(runs, "masking")).axes
+    (ax,) = MASKING.draw(view(runs, "masking")).axes
     drawn = {line.get_label(): set() for line in ax.lines}
     for line in ax.lines:
         drawn[line.get_label()] |= {round(float(x), 6) for x in line.get_xdata()}
@@ -168,7 +171,7 @@ def test_the_points_drawn_are_the_shares(runs):
 
 def test_the_matrix_is_drawn_as_measured(runs):
     chosen = view(runs, "transfer")
-    axes = transfer.draw(chosen).axes
+    axes = TRANSFER.draw(chosen).axes
     assert {ax.get_title() for ax in axes} == {"OAT (normal BN)", "OAT (dual BN)"}
     for ax in axes:
         texts = {(round(t.get_position()[0], 2), t.get_position()[1]): t.get_text() for t in ax.texts}
@@ -179,13 +182,13 @@ def test_the_matrix_is_drawn_as_measured(runs):
 
 
 def test_its_csv_and_table_have_every_way_of_attacking(runs):
-    table = transfer.table(view(runs, "transfer"))
+    table = TRANSFER.csv(view(runs, "transfer"))
     dual = table[(table.method == "OAT (dual BN)") & (table.seed == 0) & (table["lambda"] == 0.1)]
     assert dict(zip(dual.crafted_at, dual.ra, strict=True)) == {
         **{"0": 51, "0.1": 50, "0.2": 51, "0.3": 52, "0.4": 53, "1": 54},
         **{"worst": 46, "same_tries": 45, "other_branch": 60, "worst_with_branch": 44},
     }
-    (summary,) = transfer.summary(view(runs, "transfer"))
+    (summary,) = TRANSFER.summary(view(runs, "transfer"))
     row = next(row for row in summary["rows"] if (row["Method"], row["λ"]) == ("OAT (dual BN)", "0.1"))
     assert row["at the worst other λ′"] == "51.0 (λ′ = 0)" and row["the latter − the former"].startswith("−1.0")
     assert row["fooled by some λ′ alone : by starts alone"] == "20 : 40" and row["through the other BN"] == "60.0"
@@ -195,7 +198,7 @@ def test_its_csv_and_table_have_every_way_of_attacking(runs):
 def test_the_sign_test_is_scipy_s():
     for lost, won in ((12, 0), (9, 4), (0, 0), (3, 9)):
         expected = binomtest(lost, lost + won, 0.5, alternative="greater").pvalue if lost + won else 1.0
-        assert transfer.sign_test(lost, won) == pytest.approx(expected)
+        assert sign_test(lost, won) == pytest.approx(expected)
 
 
 def test_networks_that_are_not_measured_leave_a_gap(runs, tmp_path):
@@ -203,8 +206,8 @@ def test_networks_that_are_not_measured_leave_a_gap(runs, tmp_path):
     (empty / "plans").mkdir(parents=True)
     for path in (runs / "plans").glob("*.json"):
         (empty / "plans" / path.name).write_text(path.read_text())
-    for name, module in (("masking", figure), ("transfer", transfer)):
+    for name, spec in (("masking", MASKING), ("transfer", TRANSFER)):
         nothing = view(empty, name)
-        assert "missing" in module.caption(nothing) and not len(module.table(nothing))
-        assert "no network has finished" in {text.get_text() for ax in module.draw(nothing).axes for text in ax.texts}
-        assert not any(table["rows"] for table in module.summary(nothing))
+        assert "missing" in spec.caption(nothing) and not len(spec.csv(nothing))
+        assert "no network has finished" in {text.get_text() for ax in spec.draw(nothing).axes for text in ax.texts}
+        assert not any(table["rows"] for table in spec.summary(nothing))

@@ -1,14 +1,12 @@
 """The ledger's forest plot: which network a row is held against, the differences drawn, and what is said of them."""
 
-import json
-
 import numpy as np
 import pandas as pd
 import pytest
 
 from reports.build import build
-from reports.figures import protocol_ledger as protocol
-from reports.plots import facets
+from reports.figures.protocol_ablation import PROTOCOL
+from reports.plots import facets, forest
 from reports.statistics import estimates, protocol_ablation
 from tests.reports import synthetic
 from tests.reports import synthetic_curves as world
@@ -16,11 +14,11 @@ from tests.reports.synthetic_curves import conditional, draw, panel, remove, tex
 
 
 def rows_of(found) -> dict[str, dict]:
-    return {row["row"]: row for row in protocol_ablation.rows(facets.shown(found)[0].trials)}
+    return {row["row"]: row for row in protocol_ablation.ledger_rows(facets.drawn_panels(found)[0].trials)}
 
 
 def table_of(found) -> pd.DataFrame:
-    return protocol_ablation.comparisons(facets.shown(found)[0]).set_index(["row", "place", "metric"])
+    return protocol_ablation.comparisons(facets.drawn_panels(found)[0]).set_index(["row", "place", "metric"])
 
 
 def marks(ax, place: str) -> list:
@@ -98,20 +96,20 @@ def test_the_number_of_comparisons_is_named_and_corrected_for(tmp_path):
     table = table_of(found)
     assert len(table) == 2 * (7 * 3 + 1 + 1) and (table.p_holm >= table.p).all()
     assert table.p_holm.min() == pytest.approx(len(table) * table.p.min())
-    caption = protocol.caption(found)
+    caption = PROTOCOL.caption(found)
     assert "Of 46 comparisons, about 2 would by chance alone" in caption and f"{(table.p < 0.05).sum()} do" in caption
-    rows = {(row["Ledger row"], row["at"]): row for row in protocol.summary(found)[0]["rows"]}
+    rows = {(row["Ledger row"], row["at"]): row for row in PROTOCOL.summary(found)[0]["rows"]}
     assert rows["row 16: film_init=zero", "mean over S1"]["RA: excludes 0"] == "yes, also after Holm"
     assert rows["row 10: dropout=0.3", "λ = 0"]["SA: excludes 0"] == "no"
     assert rows["row 3: film=authors", "λ = 0"]["RA: excludes 0"] == "yes, not after Holm"
 
 
-def test_one_seed_takes_the_counts_and_says_so(tmp_path):
+def test_one_seed_is_paired_over_images_and_says_so(tmp_path):
     world.protocol(tmp_path, seeds=(0,))
     found = view(tmp_path, "protocol")
-    assert set(table_of(found).kind) == {estimates.IMAGES}
-    caption = protocol.caption(found)
-    assert "from the counts" in caption and "over seeds" not in caption and "both networks on each" not in caption
+    assert set(table_of(found).kind) == {estimates.PAIRED}
+    caption = PROTOCOL.caption(found)
+    assert "both networks on each" in caption and "over seeds" not in caption
 
 
 def test_missing_rows_leave_a_marked_gap_and_are_no_comparison(tmp_path):
@@ -120,9 +118,9 @@ def test_missing_rows_leave_a_marked_gap_and_are_no_comparison(tmp_path):
     found = view(tmp_path, "protocol")
     ax = draw("protocol", found).axes[0]
     assert texts(ax).count(" not finished ") == 1 and len(ax.get_yticklabels()) == 9
-    caption = protocol.caption(found)
+    caption = PROTOCOL.caption(found)
     assert "Of 40 comparisons" in caption and "3 of 36 networks missing" in caption and "hollow" not in caption
-    row = next(row for row in protocol.summary(found)[0]["rows"] if row["Ledger row"] == "row 3: film=authors")
+    row = next(row for row in PROTOCOL.summary(found)[0]["rows"] if row["Ledger row"] == "row 3: film=authors")
     assert row["ΔSA, pp"] == "not finished" and row["SA: excludes 0"] == "–"
     remove(tmp_path, [trial for trial in trials if trial["label"] == "default"])
     assert texts(draw("protocol", view(tmp_path, "protocol")).axes[0]).count(" not finished ") == 7
@@ -131,12 +129,12 @@ def test_missing_rows_leave_a_marked_gap_and_are_no_comparison(tmp_path):
 def test_nothing_finished_and_a_damaged_file_are_no_crash(tmp_path):
     trials = world.protocol(tmp_path, seeds=(0,))
     (tmp_path / "trials" / trials[0]["key"] / "results.json").write_text('{"key": "tru')
-    assert "1 of 12 networks missing" in protocol.caption(view(tmp_path, "protocol"))
+    assert "1 of 12 networks missing" in PROTOCOL.caption(view(tmp_path, "protocol"))
     remove(tmp_path, trials)
     found = view(tmp_path, "protocol")
     axes = draw("protocol", found).axes
-    assert texts(axes[0]).count(" not finished ") == 9 and "Bars" not in protocol.caption(found)
-    assert protocol.table(found).difference.isna().all()
+    assert texts(axes[0]).count(" not finished ") == 9 and "Bars" not in PROTOCOL.caption(found)
+    assert PROTOCOL.csv(found).difference.isna().all()
 
 
 def test_rows_come_from_the_plan_alone_and_what_changes_nothing_is_no_row(tmp_path):
@@ -145,27 +143,16 @@ def test_rows_come_from_the_plan_alone_and_what_changes_nothing_is_no_row(tmp_pa
     world.finish(tmp_path, trials)
     found = view(tmp_path, "protocol")
     assert rows_of(found) == {} and "no ledger row is planned" in texts(draw("protocol", found).axes[0])
-    assert protocol.summary(found)[0]["rows"] == [] and len(protocol.table(found)) == 0
-
-
-def test_plans_without_recipes_fall_back_on_the_default(tmp_path):
-    world.protocol(tmp_path, seeds=(0,))
-    (path,) = (tmp_path / "plans").glob("*.json")
-    plan = json.loads(path.read_text())
-    for trial in plan["panels"][0]["trials"]:
-        del trial["recipe"]
-    path.write_text(json.dumps(plan))
-    rows = rows_of(view(tmp_path, "protocol"))
-    assert len(rows) == 9 and {row["baseline"] for row in rows.values()} == {"default"}
+    assert PROTOCOL.summary(found)[0]["rows"] == [] and len(PROTOCOL.csv(found)) == 0
 
 
 def test_another_step_where_ra_is_measured_is_named(tmp_path):
     trials = world.protocol(tmp_path, seeds=(0,))
-    assert "another step" not in protocol.caption(view(tmp_path, "protocol"))
+    assert "another step" not in PROTOCOL.caption(view(tmp_path, "protocol"))
     own = [trial for trial in trials if trial["label"] == "row 3: film=authors"]
     world.finish(tmp_path, own, sorted({*world.S1, *world.S3}), step=0.05)
     sentence = "RA is measured with another step or ε than the baseline's for row 3: film=authors."
-    assert sentence in protocol.caption(view(tmp_path, "protocol"))
+    assert sentence in PROTOCOL.caption(view(tmp_path, "protocol"))
 
 
 def test_csv_holds_every_difference_and_what_it_comes_from(tmp_path, monkeypatch):
@@ -183,7 +170,7 @@ def test_an_axis_is_logarithmic_only_where_one_row_would_press_the_others_onto_z
     def table(differences):
         return pd.DataFrame([{"difference": d, "low": d - 0.5, "high": d + 0.5} for d in differences])
 
-    assert protocol.linear_to(table([0.1, -0.3, 0.2, 0.4])) is None
-    assert protocol.linear_to(table([0.1, -0.3, 0.2, 0.4, -80])) == 2
-    assert protocol.linear_to(table([10, -12, 15, -30])) is None  # all of one order: a linear axis shows them all
-    assert protocol.linear_to(table([float("nan")])) is None
+    assert forest.linear_limit(table([0.1, -0.3, 0.2, 0.4])) is None
+    assert forest.linear_limit(table([0.1, -0.3, 0.2, 0.4, -80])) == 2
+    assert forest.linear_limit(table([10, -12, 15, -30])) is None  # all of one order: a linear axis shows them all
+    assert forest.linear_limit(table([float("nan")])) is None

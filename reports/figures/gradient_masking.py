@@ -1,0 +1,93 @@
+"""Figure `masking`: signs of gradient masking for every network (docs/masking.md)."""
+
+import pandas as pd
+
+from reports.figures.spec import FigureSpec
+from reports.load import formatting
+from reports.load.panels import View
+from reports.plots import captions, masking_signs
+from reports.statistics.gradient_masking import LEVEL, SIGNS, Sign, signs
+
+COLUMNS = ["method", "dataset", "scale", "seed", "net_lam", "lambda", "sign", "images", "n", "allowed", "p", "fails"]
+COLUMNS += ["key"]
+
+
+def summary(view: View) -> list[dict]:
+    tables = []
+    for panel in view.panels:
+        by_row: dict[tuple, list[Sign]] = {}
+        for sign in signs(panel.probes):
+            by_row.setdefault((sign.row["key"], sign.row["lam"]), []).append(sign)
+        names = panel.trials.set_index("key").name.to_dict()
+        surrogates = {row["surrogate"] for row in panel.probes}
+        rows = [network_row(names.get(key, key), group, key in surrogates) for (key, _), group in by_row.items()]
+        tables.append({"heading": panel.title, "below": panel.subtitle, "rows": rows})
+    return tables
+
+
+def network_row(name: str, group: list[Sign], is_surrogate: bool) -> dict:
+    """A network at one λ as text. group: its signs. is_surrogate: the others' examples are crafted on this network."""
+    row, failed = group[0].row, [sign.name for sign in group if sign.fails]
+    texts = {"Network": name.split(" · ")[0] + f", seed {row['seed']}", "λ": f"{row['lam']:g}"}
+    texts["RA after 7 / 20 / 50 steps"] = " / ".join(share_text(count, row) for _, count in row["steps"])
+    texts["5 starts"] = share_text(row["restarts"][-1][1], row)
+    reached = [f"{share_text(count, row)} at {epsilon / row['epsilon']:.3g}ε" for epsilon, count in row["epsilons"]]
+    texts["RA at larger ε"] = ", ".join(reached) or "0 at ε"
+    by_name = {sign.name: sign for sign in group}
+    for sign, column in {"Square": "Square finds", "margin loss": "margin finds", "transfer": "transfer finds"}.items():
+        absent = "is the surrogate" if is_surrogate else "no PGD-AT network here"
+        texts[column] = share_text(by_name[sign].count, row) if sign in by_name else absent
+    shares = share_text(row["zero_gradients"], row), share_text(row["saturated"], row)
+    texts["no gradient (CE = 0)"] = "{} ({})".format(*shares)
+    return texts | {"Fails": ", ".join(failed) or f"none of {len(group)}"}
+
+
+def share_text(count: int, row: dict) -> str:
+    return f"{100 * count / row['n']:.0f}" if row["n"] <= 100 else f"{100 * count / row['n']:.1f}"
+
+
+def caption(view: View) -> str:
+    every_sign = [sign for panel in view.panels for sign in signs(panel.probes)]
+    if not every_sign:
+        return captions.nothing_finished(view)
+    networks = len({sign.row["key"] for sign in every_sign})
+    failed = len({sign.row["key"] for sign in every_sign if sign.fails})
+    images = formatting.listing(sorted({f"{sign.n:,}" for sign in every_sign}))
+    epsilons = formatting.listing(sorted({formatting.epsilon(sign.row["epsilon"]) for sign in every_sign}))
+    allowed = sorted({f"{100 * share:g} %" for share in SIGNS.values()}, key=len)
+    return captions.join(
+        f"{failed} of {formatting.counted(networks, 'network')} {'fails' if failed == 1 else 'fail'} a sign.",
+        f"A point is a network at one λ, in percent of {images} test images. It fails a sign if significantly more "
+        f"images show it than an honest network may have ({formatting.listing(allowed)}): exact binomial tests at "
+        f"{100 * LEVEL:g} % for all signs and λ of a network together (Bonferroni).",
+        f"Square has {every_sign[0].row['queries']} queries; transfer: examples crafted on the panel's PGD-AT network "
+        "of the largest λ and the same seed, which has no such test itself. In brackets: cross-entropy of exactly 0 in "
+        "fp32, which is no sign.",
+        f"ε = {epsilons}; scale {view.scale}.",
+        f"{view.missing_text}." if view.missing_text else "",
+    )
+
+
+def csv(view: View) -> pd.DataFrame:
+    rows = []
+    for panel in view.panels:
+        for sign in signs(panel.probes):
+            row = sign.row
+            network = [row["label"], row["dataset"], row["scale"], row["seed"], row["net_lam"], row["lam"]]
+            judged = [sign.name, sign.count, sign.n, SIGNS[sign.name], float(f"{sign.p:.4g}"), sign.fails, row["key"]]
+            rows.append(network + judged)
+    return pd.DataFrame(rows, columns=COLUMNS).drop_duplicates().sort_values(COLUMNS, ignore_index=True)
+
+
+MASKING = FigureSpec(
+    name="masking",
+    position=20,
+    title="Masking. Is RA what the attack says?",
+    claim="No such test. RA under an attack by gradients says little of a network that hides them: Athalye et al. "
+    "(ICML 2018) and Carlini et al. (2019) list what shows it.",
+    keep={"probe": ["masking"], "width": [1.0]},
+    draw=masking_signs.draw,
+    caption=caption,
+    summary=summary,
+    csv=csv,
+)

@@ -1,0 +1,164 @@
+"""Plans and results → the panels of a figure, as tidy frames."""
+
+import math
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pandas as pd
+
+from reports.load import formatting
+from reports.load.plans import current_panels
+from reports.load.trials import read_trial, select_learning_rates
+
+POINT_COLUMNS = ["label", "method", "dataset", "scale", "seed", "lam", "width", "attack", "epsilon", "n"]
+POINT_COLUMNS += ["clean_correct", "robust_correct", "clean_hits", "robust_hits", "sa", "ra", "key", "lr", "package"]
+UNMEASURED = (
+    "not measured yet for this figure"  # note of a finished network without the figure's attack, width or probe
+)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One data set of a figure.
+
+    trials: a row per planned network: key, name, label, method, lam, seed, lr, recipe, status, note, drawn, …
+    points: a row per drawn network (the winner of its learning-rate grid) and measured λ, columns POINT_COLUMNS.
+    probes: for a figure of another probe than accuracy, a dict per measured row (load.result_schema) with the
+    network's label, method, seed, key, lr, dataset, scale, net_lam (its own λ, or NaN), and folder.
+    """
+
+    dataset: str
+    arch: str
+    stands_for: tuple[str, ...]
+    overrides: dict
+    trials: pd.DataFrame
+    points: pd.DataFrame
+    experiment: str = ""
+    probes: list[dict] = field(default_factory=list)
+
+    def only(self, **values) -> "Panel":
+        """Keep the measured rows that have these values: `panel.only(width=0.5)`."""
+        chosen = (self.points.reindex(columns=list(values)) == pd.Series(values, dtype=object)).all(axis=1)
+        probes = [row for row in self.probes if all(row[name] == value for name, value in values.items())]
+        return replace(self, points=self.points[chosen].reset_index(drop=True), probes=probes)
+
+    @property
+    def title(self) -> str:
+        return f"{formatting.dataset(self.dataset)}, {formatting.arch(self.arch)}"
+
+    @property
+    def subtitle(self) -> str:
+        """Data sets that the panel stands in for, and overridden fields; empty for the paper's own data set."""
+        others = [name for name in self.stands_for if name != self.dataset]
+        stands_for = "stands in for " + ", ".join(formatting.dataset(name) for name in others) if others else ""
+        return "; ".join(part for part in (stands_for, formatting.overrides(self.overrides)) if part)
+
+    @property
+    def missing(self) -> pd.DataFrame:
+        return self.trials[self.trials.status != "done"]
+
+    @property
+    def missing_text(self) -> str:
+        return formatting.missing(len(self.missing), len(self.trials))
+
+
+@dataclass(frozen=True)
+class View:
+    """Everything that one figure at one scale is drawn from. plans: the panels' plans, oldest first."""
+
+    figure: str
+    scale: str
+    panels: list[Panel]
+    plans: list[dict]
+    runs: Path
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def trials(self) -> pd.DataFrame:
+        return pd.concat([panel.trials for panel in self.panels], ignore_index=True).drop_duplicates("key")
+
+    @property
+    def points(self) -> pd.DataFrame:
+        return pd.concat([panel.points for panel in self.panels], ignore_index=True)
+
+    @property
+    def missing_text(self) -> str:
+        trials = self.trials
+        return formatting.missing(int((trials.status != "done").sum()), len(trials))
+
+    @property
+    def probes(self) -> list[dict]:
+        return [row for panel in self.panels for row in panel.probes]
+
+
+def load_view(plans: list[dict], runs: Path, figure: str, scale: str, keep: dict[str, list]) -> View:
+    """Load everything that a figure at a scale is drawn from. keep: see `load_panel`."""
+    panels, used = current_panels([plan for plan in plans if plan["scale"] == scale], figure)
+    return View(figure, scale, merge([load_panel(runs, panel, scale, keep) for panel in panels]), used, runs)
+
+
+def load_panel(runs: Path, planned: dict, scale: str, keep: dict[str, list]) -> Panel:
+    """Read the trials of a planned panel.
+
+    keep: measured rows that the figure draws, column → values, e.g. {"attack": ["pgd7"]}. The probe is accuracy unless
+    `keep` names another: {"probe": ["saliency"]}.
+    """
+    keep = {"probe": ["accuracy"]} | keep
+    trials, rows = [], []
+    for trial in {(trial["key"], trial["label"]): trial for trial in planned["trials"]}.values():
+        facts, measured = read_trial(runs, trial)
+        matching = [row for row in measured if all(row.get(column) in values for column, values in keep.items())]
+        if facts["status"] == "done" and not matching:
+            facts |= {"status": "missing", "note": UNMEASURED}
+        trials.append(facts)
+        shared = {name: trial[name] for name in ("label", "method", "seed", "key", "lr")}
+        rows += [shared | {"dataset": planned["dataset"], "scale": scale} | row for row in matching]
+    frame = pd.DataFrame(trials).astype({"lam": float, "lr": float, "seed": int})
+    for column in ("heldout", "train_seconds", "measure_seconds", "macs_forward", "macs_training"):
+        frame[column] = pd.to_numeric(frame[column]) if column in frame else float("nan")
+    winners = select_learning_rates(frame).query("won")[["label", "lam", "lr"]]
+    won = frame.merge(winners, on=["label", "lam", "lr"], how="left", indicator=True)["_merge"] == "both"
+    frame["drawn"] = won.to_numpy() & (frame.status == "done")
+    drawn = dict(zip(frame.key[frame.drawn], frame.lam[frame.drawn], strict=True))
+    rows = [row for row in rows if row["key"] in drawn]
+    points = pd.DataFrame([row for row in rows if row["probe"] == "accuracy"], columns=POINT_COLUMNS)
+    points = points.drop_duplicates(["key", "label", "lam", "width", "attack", "epsilon"])  # one vote per network and λ
+    points = points.sort_values(["label", "seed", "attack", "width", "lam", "key"], ignore_index=True)
+    probe_rows = [
+        row | {"net_lam": drawn[row["key"]], "folder": runs / "trials" / row["key"]}
+        for row in rows
+        if row["probe"] != "accuracy"
+    ]
+    probes = sorted({probe_identity(row): row for row in reversed(probe_rows)}.items())
+    where = {name: planned[name] for name in ("dataset", "arch", "experiment", "overrides")}
+    where |= {"stands_for": (planned["stands_for"],)}
+    return Panel(**where, trials=frame, points=points, probes=[row for _, row in probes])
+
+
+def probe_identity(row: dict) -> tuple:
+    """Sort key that tells two rows of a probe apart; a row without λ sorts last."""
+    texts = tuple(str(row.get(name, "")) for name in ("branch", "layer", "attack", "surrogate", "key"))
+    return (row["label"], row["seed"], row["probe"], row["width"], f"{row.get('lam', math.nan):.6f}", *texts)
+
+
+def merge(panels: list[Panel]) -> list[Panel]:
+    """Merge panels of the same networks and drawn rows into one that stands for all their data sets.
+
+    Returns panels in the paper's order of data sets, then in the plans' order.
+    """
+    alike: dict[tuple, list[Panel]] = {}
+    for panel in panels:
+        networks = frozenset(zip(panel.trials.key, panel.trials.label, strict=True))
+        points = panel.points[["key", "label", "lam", "width", "attack", "epsilon", "n"]]
+        drawn = frozenset(points.itertuples(index=False, name=None)), frozenset(map(probe_identity, panel.probes))
+        alike.setdefault((networks, *drawn), []).append(panel)
+    order = list(formatting.DATASETS)
+
+    def place(name: str) -> int:
+        return order.index(name) if name in order else len(order)
+
+    merged = []
+    for group in alike.values():
+        names = sorted({name for panel in group for name in panel.stands_for}, key=lambda name: (place(name), name))
+        merged.append(replace(group[0], stands_for=tuple(names)))
+    return sorted(merged, key=lambda panel: place(panel.stands_for[0]))

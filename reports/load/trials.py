@@ -1,0 +1,98 @@
+"""Read what is known of planned trials: results.json, failure.json, and the learning rate that won."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+
+from reports.load import formatting, result_schema
+from reports.load.plans import DAMAGED, TRIAL_FIELDS
+
+MLFLOW = "http://127.0.0.1:5000/#/experiments/{experiment_id}/runs/{run_id}"
+
+
+def read_trial(runs: Path, trial: dict) -> tuple[dict, list[dict]]:
+    """Facts of a planned trial (`status` done, missing, failed, or unreadable) and its measured rows."""
+    folder = runs / "trials" / trial["key"]
+    facts = {field: trial[field] for field in TRIAL_FIELDS}
+    facts |= {"status": "missing", "note": "", "log": "", "url": ""}
+    try:
+        if (folder / "results.json").exists():
+            content = json.loads((folder / "results.json").read_text("utf-8"))
+            results, rows = parse_results(content, trial["measurements"])
+            facts |= results | {"status": "done" if rows else "missing", "note": "" if rows else "not measured yet"}
+            facts["url"] = mlflow_url(folder / "mlflow.json")
+            if rows:
+                return facts, rows
+    except DAMAGED as error:
+        text = formatting.first_line(repr(error))
+        facts |= {"status": "unreadable", "note": f"results.json could not be read ({text})"}
+    if (folder / "failure.json").exists():
+        facts |= {"status": "failed"} | read_failure(folder / "failure.json")
+    return facts, []
+
+
+def parse_results(results: dict, measurement_keys: list[str]) -> tuple[dict, list[dict]]:
+    """Facts in results.json, and the rows of the planned measurements that are finished."""
+    entries = [results["measurements"].get(key) for key in measurement_keys]
+    rows = [row for entry in entries if entry for row in result_schema.parse(entry)]
+    seconds, provenance, heldout = results["seconds"], results["provenance"], results["heldout"] or {}
+    score = heldout.get("score")
+    facts = {
+        "heldout": float("nan") if score is None else float(score),
+        "epoch": None if heldout.get("epoch") is None else int(heldout["epoch"]),
+        "epochs": results["recipe"].get("epochs"),
+        "train_images": results["recipe"].get("train_images"),
+        "train_seconds": float(seconds["train"]),
+        "measure_seconds": float(seconds["measure"]),
+        "data_hash": results["recipe"].get("data_hash"),
+    }
+    facts |= {f"macs_{name}": float(results["macs"][name]) for name in ("forward", "training")}
+    names = ("git_commit", "host_cpu", "device", "torch", "python", "started", "finished")
+    texts = {name: None if provenance.get(name) is None else str(provenance[name]) for name in names}
+    trained_at = [str(name) for name in provenance.get("trained_at") or []] or None
+    return facts | texts | {"git_dirty": provenance.get("git_dirty"), "trained_at": trained_at}, rows
+
+
+def read_failure(path: Path) -> dict:
+    try:
+        failure = json.loads(path.read_text("utf-8"))
+        return {"note": formatting.first_line(failure["reason"]), "log": failure.get("log") or ""}
+    except DAMAGED:
+        return {"note": "failure.json could not be read"}
+
+
+def mlflow_url(path: Path) -> str:
+    """Address of the run's page in `make ui`; empty if the trial was never ingested."""
+    try:
+        return MLFLOW.format(**json.loads(path.read_text("utf-8")))
+    except DAMAGED:
+        return ""
+
+
+def select_learning_rates(trials: pd.DataFrame) -> pd.DataFrame:
+    """Learning-rate grid: a row per network family (label, lam) and lr, with `score`, `done`, `planned` and `won`.
+
+    trials: columns label, lam, lr, status, heldout. The winner has the best mean held-out score over finished seeds
+    (ledger row 8); test accuracy plays no part. Ties go to the larger lr. A family without finished networks has no
+    winner.
+    """
+    done = trials.status == "done"
+    table = (
+        trials.assign(score=trials.heldout.where(done), done=done)
+        .groupby(["label", "lam", "lr"], dropna=False, as_index=False)
+        .agg(score=("score", "mean"), done=("done", "sum"), planned=("done", "size"))
+    )
+    ranked = table[table.done > 0].assign(score=lambda t: t.score.fillna(-1.0)).sort_values(["score", "lr"])
+    winners = ranked.groupby(["label", "lam"], dropna=False).tail(1).index
+    return table.assign(won=table.index.isin(winners))
+
+
+def attack_settings(folder: Path, attack: str) -> set[tuple[float, float]]:
+    """(step, ε) of an attack in a trial's accuracy measurements; empty if results.json cannot be read."""
+    try:
+        entries = json.loads((folder / "results.json").read_text("utf-8"))["measurements"].values()
+        measurements = [entry["measurement"] for entry in entries if entry["measurement"].get("attack") == attack]
+        return {(m["step"], m["epsilon"]) for m in measurements if m["probe"] == "accuracy"}
+    except DAMAGED:
+        return set()

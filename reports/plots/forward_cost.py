@@ -1,0 +1,88 @@
+"""Draw the cost of a forward pass: MACs, parameters and milliseconds, a line per method and width (Sec. 4.3)."""
+
+import numpy as np
+import pandas as pd
+
+from reports.load.panels import Panel, View
+from reports.plots import style
+from reports.statistics.forward_cost import PAPER_MACS, costs, is_papers_setting
+
+AXIS_LABELS = {"macs": "MACs per image", "parameters": "parameters", "milliseconds": "ms per batch"}
+
+
+def draw(view: View):
+    lines = [max(len(costs(panel)), 3) for panel in view.panels]
+    figure, axes = style.subplots(len(AXIS_LABELS), len(view.panels), height=0.75 + 0.19 * sum(lines))
+    for row, panel in zip(axes, view.panels, strict=True):
+        draw_panel(row, panel, view.scale)
+    return figure
+
+
+def draw_panel(axes, panel: Panel, scale: str) -> None:
+    table = costs(panel)
+    style.title(axes[1], panel.title, panel.subtitle)
+    if not len(table):
+        for ax in axes:
+            style.empty(ax)
+        return style.note(axes[0], panel.missing_text)
+    labels = list(table.label.unique())
+    ys = line_positions(table)
+    for ax, name in zip(axes, AXIS_LABELS, strict=True):
+        divisor, prefix = si_prefix(table[name].max()) if name != "milliseconds" else (1.0, "")
+        for label in labels:
+            rows = (table.label == label).to_numpy()
+            look = style.method(label, labels)
+            values = table[name][rows] / divisor
+            ax.hlines(ys[rows], 0, values, color=look["color"], lw=0.8, alpha=0.5)
+            ax.plot(values, ys[rows], ls="", marker=look["marker"], color=look["color"], mec="white", mew=0.4, ms=5)
+            style.links(ax, values, ys[rows], table.key[rows])
+            if name == "milliseconds":
+                ax.hlines(ys[rows], table.least[rows], table.greatest[rows], color=look["color"], lw=1.6)
+        write_overheads(ax, table, name, divisor, ys)
+        if name == "macs" and is_papers_setting(panel, scale):
+            draw_papers_macs(ax, table, ys, divisor)
+        ylim = (ys.max() + 0.7, ys.min() - 0.7)
+        ax.set(xlabel=f"{AXIS_LABELS[name]}{f' ({prefix})' if prefix else ''}", ylim=ylim)
+        ax.set_xlim(0, 1.35 * line_ends(table, name).max() / divisor)
+        ax.set_yticks(ys, [""] * len(ys))
+        ax.grid(axis="y", visible=False)
+    several = table.groupby("label").width.transform("size") > 1
+    names = zip(table.label, table.width, several, strict=True)
+    axes[0].set_yticks(ys, [f"{label}, {width:g}×" if more else label for label, width, more in names])
+    style.note(axes[2], panel.missing_text, xy=(1, 1.02), ha="right")
+
+
+def si_prefix(largest: float) -> tuple[float, str]:
+    """Divisor and prefix: 1e9, G from a tenth of that on; otherwise 1e6, M."""
+    return (1e9, "G") if largest >= 1e8 else (1e6, "M")
+
+
+def line_positions(table: pd.DataFrame) -> np.ndarray:
+    """y of each row of a table, with half a line between methods."""
+    method = (table.label != table.label.shift()).cumsum() - 1
+    return np.arange(len(table)) + 0.5 * method.to_numpy()
+
+
+def line_ends(table: pd.DataFrame, name: str) -> pd.Series:
+    """Right end of each line of a column."""
+    return table.greatest if name == "milliseconds" else table[name]
+
+
+def write_overheads(ax, table: pd.DataFrame, name: str, divisor: float, ys) -> None:
+    """Write the overhead beside the line of each method with a baseline."""
+    for y, end, row in zip(ys, line_ends(table, name), table.to_dict("records"), strict=True):
+        if np.isfinite(row[f"{name}_over"]):
+            where = {"textcoords": "offset points", "va": "center_baseline", "fontsize": style.SMALL}
+            ax.annotate(overhead_text(row[f"{name}_over"]), (end / divisor, y), (5, 0), **where)
+
+
+def overhead_text(ratio: float) -> str:
+    """Write a ratio as an overhead: 1.011 → +1.1 %; a dash for NaN."""
+    return f"{100 * (ratio - 1):+.1f} %" if np.isfinite(ratio) else "–"
+
+
+def draw_papers_macs(ax, table: pd.DataFrame, ys, divisor: float) -> None:
+    for y, row in zip(ys, table.itertuples(), strict=True):
+        if row.label in PAPER_MACS and row.width == 1:
+            macs = PAPER_MACS[row.label] / divisor
+            ax.plot(macs, y, ls="", marker="x", ms=5.5, mew=1.2, color="#009E73", zorder=7)

@@ -1,0 +1,39 @@
+"""Figures are found by the names of their files; plugins add figures and probes."""
+
+from dataclasses import replace
+
+import pytest
+
+from bench.spec import registry
+from reports import figures
+from reports.figures import FIGURES
+from reports.load import result_schema
+from tests.command import ROOT
+
+FOLDER = ROOT / "reports" / "figures"
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_is_found_by_the_name_of_its_file(name):
+    (path,) = [path for path in FOLDER.glob("*.py") if name in path.stem.split("_")]
+    assert f'name="{name}"' in path.read_text("utf-8")
+
+
+def test_every_suite_of_a_figure_exists_and_names_it():
+    for name, spec in FIGURES.items():
+        text = (ROOT / "suites" / f"{spec.suite}.yaml").read_text("utf-8")
+        assert name in text
+
+
+def test_a_plugin_adds_a_figure(monkeypatch):
+    spec = replace(FIGURES["fig4"], name="mine", position=4.5)
+    monkeypatch.setattr(registry, "FIGURES", {"mine": registry.Figure("mine", lambda: spec)})
+    names = list(figures.find_figures())
+    assert names.index("mine") == names.index("fig4") + 1 and set(names) == {*FIGURES, "mine"}
+
+
+def test_a_plugin_adds_a_probe(monkeypatch):
+    probe = registry.Probe("mine", lambda *args: [], row=lambda row, measurement: {"n": row["n"] + measurement["seed"]})
+    monkeypatch.setitem(registry.PROBES, "mine", probe)
+    entry = {"measurement": {"probe": "mine", "seed": 1}, "rows": [{"n": 2}]}
+    assert result_schema.parse(entry) == [{"probe": "mine", "n": 3}]
