@@ -1,226 +1,238 @@
-/* Conditional batch normalisation in training: (dual) BN by batch statistics, FiLM, what is added, ReLU, dropout; and the way back.
+/* Conditional batch normalization in training mode (paper, Sec. 3.1 and 3.2), fused with what follows it; forward and
+backward. Activations are NHWC.
 
-y = drop(ReLU(γ (a x̂ + b) + β + plus)), x̂ = (x - mean) / √(var + eps), with mean, var, a and b of the branch of an image, c for the first
-`zeros` images, and its row of γ and β (Sec. 3.1 and 3.2). */
+    y = dropout(relu(γ (a x̂ + b) + β + plus)),   x̂ = (x - mean) / √(var + eps)
+
+Dual BN: mean, var, a and b are those of branch c for the first `zeros` images of the batch (λ = 0) and of branch a for
+the others. FiLM: row[image] selects the image's rows of γ and β (rows, channels). plus, the residual, FiLM, ReLU and
+dropout are optional. */
 #pragma once
 #include <math.h>
 #include <omp.h>
 #include "dropout.h"
 
 struct norm {
-    long images, pixels, channels, zeros; /* pixels: of one image */
-    const stored *x, *plus;               /* plus: like x or absent */
-    stored *y;
-    const float *weight[2], *bias[2]; /* (channels): a and b of branches c and a */
+    long images, pixels, channels, zeros; /* pixels: height * width; zeros: images of branch c */
+    const act_t *x, *plus;                /* (images, pixels, channels); plus: residual, or null */
+    act_t *y;
+    const float *weight[2], *bias[2]; /* a and b of branches c and a: (channels) */
     float *running_mean[2], *running_var[2];
     double momentum, eps;
-    const float *gamma, *beta; /* (rows, channels), or absent without FiLM */
-    const long *row;           /* (images): the row of each image */
+    const float *gamma, *beta; /* (rows, channels), or null without FiLM */
+    const long *row;           /* (images): row of gamma and beta */
     long rows, relu;
-    struct drop drop; /* of what ReLU lets through; where y is 0, one of the two did not */
-    float *mean, *inverse; /* (2, channels), kept for the way back */
-    float *sums;           /* (2, images, channels): room */
-    /* the way back */
-    const stored *grad;
-    stored *to_x, *to_plus;        /* to_plus absent where plus is; without ReLU it would be grad itself */
-    float *to_weight, *to_bias;    /* (2, channels) */
-    float *to_gamma, *to_beta;     /* (rows, channels) */
+    struct drop drop; /* only with ReLU: y = 0 marks an element that either of them set to zero */
+    float *mean, *inverse; /* (2, channels): mean and 1 / √(var + eps) of the batch, kept for the backward pass */
+    float *sums;           /* (2, images, channels): scratch */
+    /* backward */
+    const act_t *grad;          /* to y */
+    act_t *to_x, *to_plus;      /* to_plus: null without plus or without ReLU (it equals grad) */
+    float *to_weight, *to_bias; /* (2, channels) */
+    float *to_gamma, *to_beta;  /* (rows, channels) */
 };
 
-/* DO(vectors) for blocks of so many vectors of channels from c on, which the registers hold over all pixels of an image. */
-#define IN_BLOCKS(channels, DO)                  \
-    for (long c = 0; c < (channels);) {          \
-        if ((channels) - c >= 4 * L) {           \
-            DO(4);                               \
-            c += 4 * L;                          \
-        } else if ((channels) - c >= 2 * L) {    \
-            DO(2);                               \
-            c += 2 * L;                          \
-        } else {                                 \
-            DO(1);                               \
-            c += L;                              \
-        }                                        \
+/* Loop over channels c: RUN(vectors) handles `vectors` vectors of channels from c on, whose sums over the pixels of an
+image stay in registers. */
+#define FOR_CHANNEL_BLOCKS(channels, RUN)         \
+    for (long c = 0; c < (channels);) {           \
+        if ((channels) - c >= 4 * LANES) {        \
+            RUN(4);                               \
+            c += 4 * LANES;                       \
+        } else if ((channels) - c >= 2 * LANES) { \
+            RUN(2);                               \
+            c += 2 * LANES;                       \
+        } else {                                  \
+            RUN(1);                               \
+            c += LANES;                           \
+        }                                         \
     }
-#define EACH(WHAT) UNROLL for (int i = 0; i < vectors; i++) { WHAT; }
-/* For each pixel p; k is 0 and 1 in turn, so that a sum need not wait for the pixel before. */
-#define OVER_PIXELS(n, WHAT)                                  \
-    for (long p = 0; p + 1 < n; p++) {                   \
-        EACH(const int k = 0; WHAT) p++;                 \
-        EACH(const int k = 1; WHAT)                      \
-    }                                                    \
-    if (n % 2) {                                         \
-        const long p = n - 1;                            \
-        EACH(const int k = 0; WHAT)                      \
+#define EACH(STATEMENT) UNROLL for (int i = 0; i < vectors; i++) { STATEMENT; }
+/* Loop over pixels p < n. k alternates between 0 and 1, for two accumulators: shorter chains of dependent additions. */
+#define FOR_PIXELS(n, STATEMENT)              \
+    for (long p = 0; p + 1 < n; p++) {        \
+        EACH(const int k = 0; STATEMENT) p++; \
+        EACH(const int k = 1; STATEMENT)      \
+    }                                         \
+    if (n % 2) {                              \
+        const long p = n - 1;                 \
+        EACH(const int k = 0; STATEMENT)      \
     }
 
-/* Mean and sum of squares about it of an image: two passes over what the cache holds. */
-INLINE void moments(const struct norm *s, long image, long c, int vectors) {
-    long n = s->pixels, channels = s->channels;
-    const stored *x = s->x + image * n * channels + c;
-    float *to_mean = s->sums + image * channels + c, *to_about = s->sums + (s->images + image) * channels + c;
-    vec sum[2][4] = {0}, about[2][4] = {0}, mean[4];
-#define X fetch(x + p * channels + i * L)
-    OVER_PIXELS(n, sum[k][i] += X)
+/* Mean of an image's pixels and sum of squared deviations from it, to bn->sums: two passes over data in the cache. */
+INLINE void image_moments(const struct norm *bn, long image, long c, int vectors) {
+    long n = bn->pixels, channels = bn->channels;
+    const act_t *x = bn->x + image * n * channels + c;
+    float *to_mean = bn->sums + image * channels + c, *to_squares = bn->sums + (bn->images + image) * channels + c;
+    vec sum[2][4] = {0}, squares[2][4] = {0}, mean[4];
+#define X load_act(x + p * channels + i * LANES)
+    FOR_PIXELS(n, sum[k][i] += X)
     EACH(mean[i] = (sum[0][i] + sum[1][i]) / (float)n)
-    OVER_PIXELS(n, vec off = X - mean[i]; about[k][i] += off * off)
+    FOR_PIXELS(n, vec deviation = X - mean[i]; squares[k][i] += deviation * deviation)
 #undef X
-    EACH(store(to_mean + i * L, mean[i]); store(to_about + i * L, about[0][i] + about[1][i]))
+    EACH(store(to_mean + i * LANES, mean[i]); store(to_squares + i * LANES, squares[0][i] + squares[1][i]))
 }
 
-/* Batch statistics of both branches, and the running ones moved towards them. A branch without images is left alone. */
-static void statistics(const struct norm *s) {
-    long first[3] = {0, s->zeros, s->images};
+/* Batch statistics of both branches from the images' moments, and the update of the running statistics. A branch that
+has no images keeps its running statistics. */
+static void batch_statistics(const struct norm *bn) {
+    long first[3] = {0, bn->zeros, bn->images};
     for (int branch = 0; branch < 2; branch++) {
-        long images = first[branch + 1] - first[branch], n = images * s->pixels;
+        long images = first[branch + 1] - first[branch], n = images * bn->pixels;
         if (!images) continue;
-        for (long c = 0; c < s->channels; c++) {
-            double mean = 0, about = 0;
-            for (long i = first[branch]; i < first[branch + 1]; i++) mean += s->sums[i * s->channels + c];
+        for (long c = 0; c < bn->channels; c++) {
+            double mean = 0, squares = 0;
+            for (long i = first[branch]; i < first[branch + 1]; i++) mean += bn->sums[i * bn->channels + c];
             mean /= images;
             for (long i = first[branch]; i < first[branch + 1]; i++) {
-                double off = s->sums[i * s->channels + c] - mean;
-                about += s->sums[(s->images + i) * s->channels + c] + s->pixels * off * off;
+                double deviation = bn->sums[i * bn->channels + c] - mean;
+                squares += bn->sums[(bn->images + i) * bn->channels + c] + bn->pixels * deviation * deviation;
             }
-            s->mean[branch * s->channels + c] = mean;
-            s->inverse[branch * s->channels + c] = 1 / sqrt(about / n + s->eps);
-            float *running = s->running_mean[branch] + c, *spread = s->running_var[branch] + c;
-            *running += s->momentum * (mean - *running);
-            *spread += s->momentum * (about / (n > 1 ? n - 1 : 1) - *spread);
+            bn->mean[branch * bn->channels + c] = mean;
+            bn->inverse[branch * bn->channels + c] = 1 / sqrt(squares / n + bn->eps);
+            float *running_mean = bn->running_mean[branch] + c, *running_var = bn->running_var[branch] + c;
+            *running_mean += bn->momentum * (mean - *running_mean);
+            *running_var += bn->momentum * (squares / (n > 1 ? n - 1 : 1) - *running_var);
         }
     }
 }
 
-INLINE void normalised(const struct norm *s, long image, long c, int vectors) {
-    long n = s->pixels, channels = s->channels, first = image * n * channels + c;
-    int branch = image >= s->zeros;
+/* y of one image: BN and FiLM as one scale and shift per channel, then plus, ReLU and dropout. */
+INLINE void normalize_image(const struct norm *bn, long image, long c, int vectors) {
+    long n = bn->pixels, channels = bn->channels, first = image * n * channels + c;
+    int branch = image >= bn->zeros;
     vec scale[4], shift[4];
     for (int i = 0; i < vectors; i++) {
-        long here = c + i * L, at = branch * channels + here;
-        vec a = load(s->weight[branch] + here) * load(s->inverse + at), b = load(s->bias[branch] + here) - load(s->mean + at) * a;
-        if (s->gamma) {
-            vec gamma = load(s->gamma + s->row[image] * channels + here);
+        long channel = c + i * LANES, stat = branch * channels + channel;
+        vec a = load(bn->weight[branch] + channel) * load(bn->inverse + stat);
+        vec b = load(bn->bias[branch] + channel) - load(bn->mean + stat) * a;
+        if (bn->gamma) {
+            vec gamma = load(bn->gamma + bn->row[image] * channels + channel);
             a *= gamma;
-            b = b * gamma + load(s->beta + s->row[image] * channels + here);
+            b = b * gamma + load(bn->beta + bn->row[image] * channels + channel);
         }
         scale[i] = a;
         shift[i] = b;
     }
-    const stored *plus = s->plus;
-    long relu = s->relu, dropped = s->drop.dropped;
-    word_vec places = lanes();
-    for (long p = 0, at = first; p < n; p++, at += channels) {
+    const act_t *plus = bn->plus;
+    long relu = bn->relu, dropped = bn->drop.dropped;
+    uint_vec lanes = lane_indices();
+    for (long p = 0, offset = first; p < n; p++, offset += channels) {
         vec v[4];
-        EACH(v[i] = fetch(s->x + at + i * L) * scale[i] + shift[i])
-        if (plus) EACH(v[i] += fetch(plus + at + i * L))
-        if (relu) EACH(v[i] = positive(v[i]))
-        if (dropped) EACH(v[i] = left_of(&s->drop, places, at + i * L, v[i]))
-        EACH(keep(s->y + at + i * L, v[i]))
+        EACH(v[i] = load_act(bn->x + offset + i * LANES) * scale[i] + shift[i])
+        if (plus) EACH(v[i] += load_act(plus + offset + i * LANES))
+        if (relu) EACH(v[i] = relu_vec(v[i]))
+        if (dropped) EACH(v[i] = apply_dropout(&bn->drop, lanes, offset + i * LANES, v[i]))
+        EACH(store_act(bn->y + offset + i * LANES, v[i]))
     }
 }
 
-void norm_forward(const struct norm *given) {
-    const struct norm copy = *given, *s = &copy; /* no store changes it, as the compiler can see */
+void norm_forward(const struct norm *norm) {
+    const struct norm copy = *norm, *bn = &copy; /* a local copy: the compiler knows that no store changes it */
 #pragma omp parallel for schedule(dynamic)
-    for (long image = 0; image < s->images; image++) {
-#define DO(vectors) moments(s, image, c, vectors)
-        IN_BLOCKS(s->channels, DO)
-#undef DO
+    for (long image = 0; image < bn->images; image++) {
+#define RUN(vectors) image_moments(bn, image, c, vectors)
+        FOR_CHANNEL_BLOCKS(bn->channels, RUN)
+#undef RUN
     }
-    statistics(s);
+    batch_statistics(bn);
 #pragma omp parallel for schedule(dynamic)
-    for (long image = 0; image < s->images; image++) {
-#define DO(vectors) normalised(s, image, c, vectors)
-        IN_BLOCKS(s->channels, DO)
-#undef DO
+    for (long image = 0; image < bn->images; image++) {
+#define RUN(vectors) normalize_image(bn, image, c, vectors)
+        FOR_CHANNEL_BLOCKS(bn->channels, RUN)
+#undef RUN
     }
 }
 
-/* grad where ReLU and dropout let through. */
-INLINE vec through(const struct norm *s, long at) {
-    vec g = fetch(s->grad + at);
-    return s->relu ? where_positive(s->y + at, g * (float)s->drop.scale) : g;
+/* g, the gradient to γ (a x̂ + b) + β + plus: grad through dropout and ReLU. */
+INLINE vec pre_activation_grad(const struct norm *bn, long offset) {
+    vec g = load_act(bn->grad + offset);
+    return bn->relu ? relu_backward(bn->y + offset, g * (float)bn->drop.scale) : g;
 }
 
-/* Σ g and Σ g x̂ of an image, g being the gradient to γ (a x̂ + b) + β; and the gradient to plus, which it is. */
-INLINE void sums(const struct norm *s, long image, long c, int vectors) {
-    long n = s->pixels, channels = s->channels, branch = image >= s->zeros, first = image * n * channels + c;
-    vec plain[2][4] = {0}, times[2][4] = {0}, mean[4];
-    EACH(mean[i] = load(s->mean + branch * channels + c + i * L))
-#define AT (first + p * channels + i * L)
-#define SUM(g) plain[k][i] += g; times[k][i] += g * (fetch(s->x + AT) - mean[i])
-    if (s->to_plus) {
-        OVER_PIXELS(n, vec g = through(s, AT); keep(s->to_plus + AT, g); SUM(g))
+/* Σ g and Σ g x̂ over an image's pixels, to bn->sums; stores g, which is the gradient to plus, if to_plus is given. */
+INLINE void grad_sums(const struct norm *bn, long image, long c, int vectors) {
+    long n = bn->pixels, channels = bn->channels, branch = image >= bn->zeros, first = image * n * channels + c;
+    vec sum[2][4] = {0}, product[2][4] = {0}, mean[4];
+    EACH(mean[i] = load(bn->mean + branch * channels + c + i * LANES))
+#define OFFSET (first + p * channels + i * LANES)
+#define ADD(g) sum[k][i] += g; product[k][i] += g * (load_act(bn->x + OFFSET) - mean[i])
+    if (bn->to_plus) {
+        FOR_PIXELS(n, vec g = pre_activation_grad(bn, OFFSET); store_act(bn->to_plus + OFFSET, g); ADD(g))
     } else {
-        OVER_PIXELS(n, vec g = through(s, AT); SUM(g))
+        FOR_PIXELS(n, vec g = pre_activation_grad(bn, OFFSET); ADD(g))
     }
-#undef SUM
-#undef AT
-    EACH(store(s->sums + image * channels + c + i * L, plain[0][i] + plain[1][i]);
-         store(s->sums + (s->images + image) * channels + c + i * L,
-               (times[0][i] + times[1][i]) * load(s->inverse + branch * channels + c + i * L)))
+#undef ADD
+#undef OFFSET
+    EACH(store(bn->sums + image * channels + c + i * LANES, sum[0][i] + sum[1][i]);
+         store(bn->sums + (bn->images + image) * channels + c + i * LANES,
+               (product[0][i] + product[1][i]) * load(bn->inverse + branch * channels + c + i * LANES)))
 }
 
-/* The gradients to the parameters, from the sums; γ's and β's rows, and each branch's a and b. */
-static void to_parameters(const struct norm *s) {
-    long channels = s->channels;
-    memset(s->to_weight, 0, 2 * channels * 4);
-    memset(s->to_bias, 0, 2 * channels * 4);
-    if (s->gamma) {
-        memset(s->to_gamma, 0, s->rows * channels * 4);
-        memset(s->to_beta, 0, s->rows * channels * 4);
+/* Gradients to γ and β (per row) and to a and b (per branch) from the images' Σ g and Σ g x̂. */
+static void parameter_grads(const struct norm *bn) {
+    long channels = bn->channels;
+    memset(bn->to_weight, 0, 2 * channels * 4);
+    memset(bn->to_bias, 0, 2 * channels * 4);
+    if (bn->gamma) {
+        memset(bn->to_gamma, 0, bn->rows * channels * 4);
+        memset(bn->to_beta, 0, bn->rows * channels * 4);
     }
-    for (long image = 0; image < s->images; image++) {
-        int branch = image >= s->zeros;
-        for (long c = 0; c < channels; c += L) {
-            vec plain = load(s->sums + image * channels + c), times = load(s->sums + (s->images + image) * channels + c);
-            float *weight = s->to_weight + branch * channels + c, *bias = s->to_bias + branch * channels + c;
-            vec gamma = all(1);
-            if (s->gamma) {
-                long row = s->row[image] * channels + c;
-                gamma = load(s->gamma + row);
-                store(s->to_beta + row, load(s->to_beta + row) + plain);
-                store(s->to_gamma + row, load(s->to_gamma + row) + load(s->weight[branch] + c) * times + load(s->bias[branch] + c) * plain);
+    for (long image = 0; image < bn->images; image++) {
+        int branch = image >= bn->zeros;
+        for (long c = 0; c < channels; c += LANES) {
+            vec sum = load(bn->sums + image * channels + c);
+            vec product = load(bn->sums + (bn->images + image) * channels + c);
+            float *weight = bn->to_weight + branch * channels + c, *bias = bn->to_bias + branch * channels + c;
+            vec gamma = broadcast(1);
+            if (bn->gamma) {
+                long row = bn->row[image] * channels + c;
+                gamma = load(bn->gamma + row);
+                store(bn->to_beta + row, load(bn->to_beta + row) + sum);
+                store(bn->to_gamma + row, load(bn->to_gamma + row) + load(bn->weight[branch] + c) * product +
+                                           load(bn->bias[branch] + c) * sum);
             }
-            store(weight, load(weight) + gamma * times);
-            store(bias, load(bias) + gamma * plain);
+            store(weight, load(weight) + gamma * product);
+            store(bias, load(bias) + gamma * sum);
         }
     }
 }
 
-/* The gradient to x of an image whose branch has `of_branch` pixels. */
-INLINE void gradient_to_x(const struct norm *s, long image, long c, long of_branch, int vectors) {
-    long n = s->pixels, channels = s->channels, branch = image >= s->zeros, first = image * n * channels + c;
-    vec of_g[4], of_x[4], mean[4], less[4];
+/* Gradient to x of an image, with da and db the gradients to a and b of its branch, which has n pixels in all:
+a / √(var + eps) * (γ g - (x̂ da + db) / n). */
+INLINE void input_grad(const struct norm *bn, long image, long c, long branch_pixels, int vectors) {
+    long n = bn->pixels, channels = bn->channels, branch = image >= bn->zeros, first = image * n * channels + c;
+    vec g_factor[4], x_factor[4], mean[4], offset[4];
     for (int i = 0; i < vectors; i++) {
-        long here = c + i * L, at = branch * channels + here;
-        vec a = load(s->weight[branch] + here) * load(s->inverse + at), mine = a / (float)of_branch;
-        of_g[i] = s->gamma ? a * load(s->gamma + s->row[image] * channels + here) : a;
-        of_x[i] = mine * load(s->inverse + at) * load(s->to_weight + at);
-        less[i] = mine * load(s->to_bias + at);
-        mean[i] = load(s->mean + at);
+        long channel = c + i * LANES, stat = branch * channels + channel;
+        vec a = load(bn->weight[branch] + channel) * load(bn->inverse + stat), a_over_n = a / (float)branch_pixels;
+        g_factor[i] = bn->gamma ? a * load(bn->gamma + bn->row[image] * channels + channel) : a;
+        x_factor[i] = a_over_n * load(bn->inverse + stat) * load(bn->to_weight + stat);
+        offset[i] = a_over_n * load(bn->to_bias + stat);
+        mean[i] = load(bn->mean + stat);
     }
     for (long p = 0, at = first; p < n; p++, at += channels)
-        EACH(keep(s->to_x + at + i * L,
-                  through(s, at + i * L) * of_g[i] - (fetch(s->x + at + i * L) - mean[i]) * of_x[i] - less[i]))
+        EACH(store_act(bn->to_x + at + i * LANES,
+                       pre_activation_grad(bn, at + i * LANES) * g_factor[i] -
+                           (load_act(bn->x + at + i * LANES) - mean[i]) * x_factor[i] - offset[i]))
 }
 
-void norm_backward(const struct norm *given) {
-    const struct norm copy = *given, *s = &copy;
-    long counts[2] = {s->zeros * s->pixels, (s->images - s->zeros) * s->pixels};
+void norm_backward(const struct norm *norm) {
+    const struct norm copy = *norm, *bn = &copy;
+    long counts[2] = {bn->zeros * bn->pixels, (bn->images - bn->zeros) * bn->pixels};
 #pragma omp parallel for schedule(dynamic)
-    for (long image = 0; image < s->images; image++) {
-#define DO(vectors) sums(s, image, c, vectors)
-        IN_BLOCKS(s->channels, DO)
-#undef DO
+    for (long image = 0; image < bn->images; image++) {
+#define RUN(vectors) grad_sums(bn, image, c, vectors)
+        FOR_CHANNEL_BLOCKS(bn->channels, RUN)
+#undef RUN
     }
-    to_parameters(s);
+    parameter_grads(bn);
 #pragma omp parallel for schedule(dynamic)
-    for (long image = 0; image < s->images; image++) {
-#define DO(vectors) gradient_to_x(s, image, c, counts[image >= s->zeros], vectors)
-        IN_BLOCKS(s->channels, DO)
-#undef DO
+    for (long image = 0; image < bn->images; image++) {
+#define RUN(vectors) input_grad(bn, image, c, counts[image >= bn->zeros], vectors)
+        FOR_CHANNEL_BLOCKS(bn->channels, RUN)
+#undef RUN
     }
 }
 #undef EACH
-#undef OVER_PIXELS
-#undef IN_BLOCKS
+#undef FOR_PIXELS
+#undef FOR_CHANNEL_BLOCKS

@@ -1,8 +1,9 @@
-/* Dropout whose mask is a hash of (key, element), so that the way back draws it again and nothing is stored. */
+/* Dropout with a counter-based random mask: a hash of (key, element index). The backward pass recomputes the mask, so
+that none is stored. */
 #pragma once
 #include "simd.h"
 
-INLINE word_vec mixed(word_vec x) { /* MurmurHash3's finaliser, a bijection */
+INLINE uint_vec murmur3_finalizer(uint_vec x) { /* MurmurHash3's fmix32, a bijection */
     x ^= x >> 16;
     x *= 0x85ebca6b;
     x ^= x >> 13;
@@ -10,34 +11,37 @@ INLINE word_vec mixed(word_vec x) { /* MurmurHash3's finaliser, a bijection */
     return x ^ x >> 16;
 }
 
-/* Each number 0 with probability dropped / 2³², else times `scale`. */
+/* Each element is set to 0 with probability dropped / 2³², otherwise multiplied by `scale`. */
 struct drop {
     long key, dropped;
     double scale;
 };
 
-INLINE word_vec lanes(void) {
-    word_vec found;
-    for (int i = 0; i < L; i++) found[i] = i;
-    return found;
+INLINE uint_vec lane_indices(void) {
+    uint_vec lanes;
+    for (int i = 0; i < LANES; i++) lanes[i] = i;
+    return lanes;
 }
 
-/* The numbers v, of which the first is the at-th of all images', where not dropped. */
-INLINE vec left_of(const struct drop *d, word_vec places, long at, vec v) {
-    word_vec hash = mixed(mixed(places + (uint32_t)at + (uint32_t)d->key) ^ (uint32_t)(d->key >> 32) ^ (uint32_t)(at >> 32));
-    return choose((mask_vec)(hash < (uint32_t)d->dropped), (vec){0}, v * (float)d->scale);
+/* Dropout of a vector of activations; its first element has index `offset` in the tensor of all images. */
+INLINE vec apply_dropout(const struct drop *d, uint_vec lanes, long offset, vec v) {
+    uint_vec hash = murmur3_finalizer(murmur3_finalizer(lanes + (uint32_t)offset + (uint32_t)d->key) ^
+                                      (uint32_t)(d->key >> 32) ^ (uint32_t)(offset >> 32));
+    return blend((mask_vec)(hash < (uint32_t)d->dropped), (vec){0}, v * (float)d->scale);
 }
 
 struct dropout {
-    long count; /* of an image's numbers, a multiple of L */
-    const stored *x;
-    stored *y;
+    long count; /* elements of an image, a multiple of LANES */
+    const act_t *x;
+    act_t *y;
     struct drop drop;
 };
 
-void dropout(const struct dropout *given, long images) {
-    const struct dropout d = *given;
-    word_vec places = lanes();
+/* y = dropout(x); backward: the same with gradients. */
+void dropout(const struct dropout *args, long images) {
+    const struct dropout d = *args;
+    uint_vec lanes = lane_indices();
 #pragma omp parallel for schedule(static)
-    for (long at = 0; at < images * d.count; at += L) keep(d.y + at, left_of(&d.drop, places, at, fetch(d.x + at)));
+    for (long offset = 0; offset < images * d.count; offset += LANES)
+        store_act(d.y + offset, apply_dropout(&d.drop, lanes, offset, load_act(d.x + offset)));
 }

@@ -1,37 +1,47 @@
-/* A unit of a network: convolution → what lies before the norm → scale and shift → what is added → ReLU. Any part may be
-absent. Forward and backward to the input are both units. Images are (N, height, width, channels). */
+/* Fused convolution, the building block of the forward pass and of the gradient to the input. All activations are NHWC.
+
+    v   = conv(x, weights)       (POINTWISE: v = x)
+    v  += before
+    v   = v where mask > 0       gradient through the ReLU whose output is mask
+    raw = v
+    v   = v * scale + shift      batch norm and FiLM in eval mode
+    v  += after                  residual
+    v   = max(v, 0)              if relu
+    y   = v
+
+Every step but the last is optional: a null pointer skips it. These steps after the convolution are its epilogue. */
 #pragma once
 #include "gemm.h"
 
-enum { POINTWISE, WINOGRAD, GATHER, STRIDED };
+enum { POINTWISE, WINOGRAD, GATHER, STRIDED }; /* GATHER: im2col.h; STRIDED: winograd_strided.h */
 
 struct unit {
     long kind;
     long height, width, inputs;          /* of x */
     long out_height, out_width, outputs; /* of y */
-    const stored *x;
-    const float *weights; /* in panels */
-    stored *y;
-    /* GATHER: pixel (i, j) of a grid of y's pixels lies at (i * out_step + out_i, …) and sums `taps` pixels of x. They come
-       in runs, each of length[r] pixels of a row from (i * in_step + down[r], j * in_step + right[r]) on */
+    const act_t *x;       /* (images, height, width, inputs) */
+    const float *weights; /* packed, see winograd_weights and gather_weights */
+    act_t *y;             /* (images, out_height, out_width, outputs) */
+    /* GATHER: pixel (i, j) of a grid writes y's pixel (i * out_step + out_i, j * out_step + out_j), a weighted sum of
+       `taps` pixels of x. The taps form runs: length[r] pixels in a row of x, the first at
+       (i * in_step + down[r], j * in_step + right[r]) */
     long grid_height, grid_width, out_step, out_i, out_j, in_step, taps, runs;
     const long *down, *right, *length;
-    /* the tail; each like y or absent. v = convolution; v += before; v = 0 where mask <= 0, which a ReLU made; raw = v;
-       v = v * scale + shift; v += after; ReLU; y = v */
-    const stored *before, *mask, *after;
-    stored *raw;
-    const float *scale, *shift; /* (rows, outputs) */
-    const long *row;            /* the row of each image, or absent: the first for all */
+    /* epilogue */
+    const act_t *before, *mask, *after; /* shaped as y */
+    act_t *raw;                         /* shaped as y */
+    const float *scale, *shift;         /* (rows, outputs); shift may be null */
+    const long *row;                    /* (images): row of scale and shift; null: row 0 for all images */
     long relu;
-    long sparse; /* `before` has the even pixels of even rows alone (STRIDED, on the way back) */
+    long sparse; /* STRIDED backward: `before` holds the even pixels of even rows only */
 };
 
-/* Where a pixel of a grid of each image lies, and the next one. */
+/* A pixel of a grid of height × width pixels per image, and steps in row-major order over the grids of all images. */
 struct pixel { long image, i, j; };
-INLINE struct pixel pixel(long id, long height, long width) {
-    return (struct pixel){id / (height * width), id / width % height, id % width};
+INLINE struct pixel pixel_at(long index, long height, long width) {
+    return (struct pixel){index / (height * width), index / width % height, index % width};
 }
-INLINE void next(struct pixel *p, long height, long width) {
+INLINE void next_pixel(struct pixel *p, long height, long width) {
     if (++p->j < width) return;
     p->j = 0;
     if (++p->i < height) return;
@@ -39,67 +49,70 @@ INLINE void next(struct pixel *p, long height, long width) {
     p->image++;
 }
 
-/* `count` pixels on, in the same row or at its end. */
-INLINE void skip(struct pixel *p, long count, long height, long width) {
+/* Move `count` pixels on, at most to the start of the next row. */
+INLINE void advance_pixel(struct pixel *p, long count, long height, long width) {
     p->j += count - 1;
-    next(p, height, width);
+    next_pixel(p, height, width);
 }
 
-enum { ABREAST = 4 }; /* pixels whose tails are made at once */
+enum { EPILOGUE_PIXELS = 4 }; /* pixels that one call of `epilogue` finishes */
 
-/* The tail of L channels from `channel` on, at `wide` pixels of an image: the first has its place in y at `at`, the next `step` further. */
-INLINE void finish(const struct unit *u, vec *v, long wide, long step, long image, long channel, long at) {
-#define EACH(WHAT)                                           \
-    UNROLL for (int j = 0; j < ABREAST; j++) if (j < wide) { \
-        long here = at + j * step;                           \
-        WHAT;                                                \
+/* Epilogue of channels [channel, channel + LANES) of up to EPILOGUE_PIXELS pixels of an image: v[j] goes to
+y[offset + j * step], j < count. */
+INLINE void epilogue(const struct unit *u, vec *v, long count, long step, long image, long channel, long offset) {
+#define EACH(STATEMENT)                                               \
+    UNROLL for (int j = 0; j < EPILOGUE_PIXELS; j++) if (j < count) { \
+        long at = offset + j * step;                                  \
+        STATEMENT;                                                    \
     }
-    if (u->outputs < L) { /* an image's gradient, which has no tail */
-        EACH(keep_some(u->y + here, v[j], u->outputs))
+    if (u->outputs < LANES) { /* the gradient to an image, without an epilogue */
+        EACH(store_act_partial(u->y + at, v[j], u->outputs))
         return;
     }
-    if (u->before && !u->sparse) EACH(v[j] += fetch(u->before + here))
-    if (u->mask) EACH(v[j] = where_positive(u->mask + here, v[j]))
-    if (u->raw) EACH(keep(u->raw + here, v[j]))
+    if (u->before && !u->sparse) EACH(v[j] += load_act(u->before + at))
+    if (u->mask) EACH(v[j] = relu_backward(u->mask + at, v[j]))
+    if (u->raw) EACH(store_act(u->raw + at, v[j]))
     if (u->scale) {
         long row = (u->row ? u->row[image] * u->outputs : 0) + channel;
         vec scale = load(u->scale + row), shift = u->shift ? load(u->shift + row) : (vec){0};
-        UNROLL for (int j = 0; j < ABREAST; j++) v[j] = v[j] * scale + shift;
+        UNROLL for (int j = 0; j < EPILOGUE_PIXELS; j++) v[j] = v[j] * scale + shift;
     }
-    if (u->after) EACH(v[j] += fetch(u->after + here))
-    if (u->relu) UNROLL for (int j = 0; j < ABREAST; j++) v[j] = positive(v[j]);
-    EACH(keep(u->y + here, v[j]))
+    if (u->after) EACH(v[j] += load_act(u->after + at))
+    if (u->relu) UNROLL for (int j = 0; j < EPILOGUE_PIXELS; j++) v[j] = relu_vec(v[j]);
+    EACH(store_act(u->y + at, v[j]))
 #undef EACH
 }
 
-/* The tail of all channels of `count` pixels: v(j, k) is the vector of the j-th from channel k on. */
-#define FINISH_PIXELS(u, columns, count, step, image, at, v)                          \
-    for (long j = 0; j < count; j += ABREAST)                                         \
-        for (long k = 0; k < columns; k += L) {                                       \
-            vec abreast[ABREAST] = {v(j, k)};                                         \
-            if (count - j >= ABREAST) {                                               \
-                UNROLL for (int i = 1; i < ABREAST; i++) abreast[i] = v(j + i, k);    \
-                finish(u, abreast, ABREAST, step, image, k, (at) + j * (step) + k);   \
-            } else {                                                                  \
-                for (long i = 1; i < count - j; i++) abreast[i] = v(j + i, k);        \
-                finish(u, abreast, count - j, step, image, k, (at) + j * (step) + k); \
-            }                                                                         \
+/* Epilogue of `columns` channels of `count` pixels: VALUE(j, k) is the vector of pixel j from channel k on. */
+#define EPILOGUE(u, columns, count, step, image, offset, VALUE)                                  \
+    for (long j = 0; j < count; j += EPILOGUE_PIXELS)                                            \
+        for (long k = 0; k < columns; k += LANES) {                                              \
+            vec values[EPILOGUE_PIXELS] = {VALUE(j, k)};                                         \
+            if (count - j >= EPILOGUE_PIXELS) {                                                  \
+                UNROLL for (int i = 1; i < EPILOGUE_PIXELS; i++) values[i] = VALUE(j + i, k);    \
+                epilogue(u, values, EPILOGUE_PIXELS, step, image, k, (offset) + j * (step) + k); \
+            } else {                                                                             \
+                for (long i = 1; i < count - j; i++) values[i] = VALUE(j + i, k);                \
+                epilogue(u, values, count - j, step, image, k, (offset) + j * (step) + k);       \
+            }                                                                                    \
         }
 
-static void pointwise(const struct unit *given, long images) {
-    const struct unit copy = *given, *u = &copy; /* no store changes it, as the compiler can see */
+/* The epilogue alone, without a convolution: v = x. */
+static void pointwise(const struct unit *unit, long images) {
+    const struct unit copy = *unit, *u = &copy; /* a local copy: the compiler knows that no store changes it */
     long rows = images * u->height, columns = u->outputs, width = u->width;
 #pragma omp parallel for schedule(static)
     for (long r = 0; r < rows; r++) {
-        const stored *x = u->x + r * width * columns;
-#define HERE(j, k) fetch(x + (j) * columns + (k))
-        FINISH_PIXELS(u, columns, width, columns, r / u->height, r * width * columns, HERE)
-#undef HERE
+        const act_t *x = u->x + r * width * columns;
+#define VALUE(j, k) load_act(x + (j) * columns + (k))
+        EPILOGUE(u, columns, width, columns, r / u->height, r * width * columns, VALUE)
+#undef VALUE
     }
 }
 
-/* So many of `all` that each thread has as many as the others, at most `most`: results do not depend on it. */
-static long share(long all, long most, long threads) {
-    long rounds = CEIL(all, most * threads);
-    return CEIL(CEIL(all, rounds * threads), 2) * 2;
+/* Size of the blocks that `total` items are divided into: at most `max_block`, even, and such that every thread gets
+equally many items. Results do not depend on the block size. */
+static long balanced_block(long total, long max_block, long threads) {
+    long rounds = CEIL_DIV(total, max_block * threads);
+    return CEIL_DIV(CEIL_DIV(total, rounds * threads), 2) * 2;
 }

@@ -1,111 +1,120 @@
-/* Products of small matrices, as many rows and columns at once as the registers hold. */
+/* Single-threaded GEMM for small matrices that fit into a core's caches, register-blocked.
+
+Packed matrices: a right-hand side b of shape (depth, columns) is stored in panels of panel_width() columns, one panel
+after the other, each (depth, panel width) in row-major order. */
 #pragma once
 #include "simd.h"
 
-/* c[rows, columns] = (or, where `more`, +=) a[rows, depth] b[depth, columns]. a's element (i, k) is at i * down + k * along.
-`ahead`, if any: depth × L numbers to be fetched into the cache meanwhile. */
-#define PRODUCT(NAME, ROWS, VECTORS)                                                                                  \
-    INLINE void NAME(const float *a, long down, long along, const float *b, long ldb, float *c, long ldc, long depth, \
-                     int more, const float *ahead) {                                                                  \
+/* Microkernel: c[ROWS, VECTORS * LANES] = a[ROWS, depth] b[depth, VECTORS * LANES], or += if `accumulate`. Element
+(i, k) of a is a[i * a_row + k * a_column], so that a may be transposed. `prefetch`: depth × LANES floats to load into
+the second-level cache meanwhile, or null. */
+#define MICROKERNEL(NAME, ROWS, VECTORS)                                                                              \
+    INLINE void NAME(const float *a, long a_row, long a_column, const float *b, long ldb, float *c, long ldc,         \
+                     long depth, int accumulate, const float *prefetch) {                                             \
         vec total[ROWS][VECTORS];                                                                                     \
         UNROLL for (int i = 0; i < ROWS; i++) UNROLL for (int j = 0; j < VECTORS; j++) total[i][j] = (vec){0};        \
         _Pragma("GCC unroll 2") for (long k = 0; k < depth; k++) {                                                    \
-            if (ahead) __builtin_prefetch(ahead + k * L, 0, 2);                                                       \
-            vec row[VECTORS];                                                                                         \
-            UNROLL for (int j = 0; j < VECTORS; j++) row[j] = load(b + k * ldb + j * L);                              \
+            if (prefetch) __builtin_prefetch(prefetch + k * LANES, 0, 2);                                             \
+            vec b_row[VECTORS];                                                                                       \
+            UNROLL for (int j = 0; j < VECTORS; j++) b_row[j] = load(b + k * ldb + j * LANES);                        \
             UNROLL for (int i = 0; i < ROWS; i++) {                                                                   \
-                vec x = all(a[i * down + k * along]);                                                                 \
-                UNROLL for (int j = 0; j < VECTORS; j++) total[i][j] += x * row[j];                                   \
+                vec x = broadcast(a[i * a_row + k * a_column]);                                                       \
+                UNROLL for (int j = 0; j < VECTORS; j++) total[i][j] += x * b_row[j];                                 \
             }                                                                                                         \
         }                                                                                                             \
         UNROLL for (int i = 0; i < ROWS; i++) UNROLL for (int j = 0; j < VECTORS; j++)                                \
-            store(c + i * ldc + j * L, more ? load(c + i * ldc + j * L) + total[i][j] : total[i][j]);                 \
+            store(c + i * ldc + j * LANES,                                                                            \
+                  accumulate ? load(c + i * ldc + j * LANES) + total[i][j] : total[i][j]);                            \
     }
 
-#if L == 16  /* 32 registers */
-#define HIGH 24 /* rows of a product of one vector of columns; of two half as many, of four a quarter */
-PRODUCT(product_4, HIGH / 4, 4)
-PRODUCT(product_4_low, 4, 4)
-PRODUCT(outer_4, 4, 4)
-#define OUTER 8
+/* MAX_ROWS: rows of the microkernel with one vector of columns; two vectors leave registers for half as many rows, four
+for a quarter. */
+#if LANES == 16 /* 32 registers */
+#define MAX_ROWS 24
+MICROKERNEL(gemm_4, MAX_ROWS / 4, 4)
+MICROKERNEL(gemm_4_short, 4, 4)
+MICROKERNEL(gemm_tn_4, 4, 4)
+#define TN_ROWS 8
 #else /* 16 registers */
-#define HIGH 12
-#define OUTER 4
+#define MAX_ROWS 12
+#define TN_ROWS 4
 #endif
-PRODUCT(product_2, HIGH / 2, 2)
-PRODUCT(product_2_low, HIGH / 4, 2)
-PRODUCT(product_1, HIGH, 1)
-PRODUCT(product_1_low, HIGH / 2, 1)
-PRODUCT(outer_2, OUTER, 2)
-PRODUCT(outer_1, 8, 1)
+MICROKERNEL(gemm_2, MAX_ROWS / 2, 2)
+MICROKERNEL(gemm_2_short, MAX_ROWS / 4, 2)
+MICROKERNEL(gemm_1, MAX_ROWS, 1)
+MICROKERNEL(gemm_1_short, MAX_ROWS / 2, 1)
+MICROKERNEL(gemm_tn_2, TN_ROWS, 2)
+MICROKERNEL(gemm_tn_1, 8, 1)
 
-/* Columns of the panel that begins at column j of `columns`, a multiple of L. Panels lie one after the other. */
-INLINE long panel(long j, long columns) {
-    for (long wide = PANEL; wide > L; wide /= 2)
-        if (columns - j >= wide) return wide;
-    return L;
+/* Width of the panel that starts at `column` of a packed matrix with `columns` columns, a multiple of LANES. */
+INLINE long panel_width(long column, long columns) {
+    for (long width = PANEL_COLUMNS; width > LANES; width /= 2)
+        if (columns - column >= width) return width;
+    return LANES;
 }
 
-enum { DEPTH = 128 }; /* of a panel at a time, which then stays in the first cache for all rows */
+enum { DEPTH_BLOCK = 128 }; /* rows of a panel used at a time: they stay in the first-level cache for all rows of a */
 
-INLINE void product_of(const float *a, const float *b, float *c, long rows, long depth, long columns, const float *then) {
-#define TIMES(NAME, ...) NAME(a + i * depth + from, depth, 1, b, wide, c + i * columns + j, columns, some, from > 0, __VA_ARGS__)
-    for (long j = 0, wide; j < columns; j += wide) {
-        wide = panel(j, columns);
-        long from = 0;
-        do { /* once even if it is the sum of nothing */
-            long some = MIN(DEPTH, depth - from), i = 0;
-#if L == 16
-            if (wide == 4 * L) {
+INLINE void gemm_of_depth(const float *a, const float *b, float *c, long rows, long depth, long columns,
+                          const float *prefetch) {
+#define RUN(NAME, ...) \
+    NAME(a + i * depth + start, depth, 1, b, width, c + i * columns + j, columns, block, start > 0, __VA_ARGS__)
+    for (long j = 0, width; j < columns; j += width) {
+        width = panel_width(j, columns);
+        long start = 0;
+        do { /* once even if depth is 0, to store zeros */
+            long block = MIN(DEPTH_BLOCK, depth - start), i = 0;
+#if LANES == 16
+            if (width == 4 * LANES) {
                 for (long left = rows, group = 0; left > 0; group++) {
-                    long high = left > 4 && left != 7 && left != 8 ? 6 : 4;
-                    int ahead = then && group < 4; /* a quarter each of the panel */
-                    if (high == 6 && ahead) TIMES(product_4, then + group * some * L);
-                    else if (high == 6) TIMES(product_4, NULL);
-                    else TIMES(product_4_low, NULL);
-                    i += high;
-                    left -= high;
+                    long height = left > 4 && left != 7 && left != 8 ? 6 : 4; /* 7 and 8 rows: 4 and 4 */
+                    int prefetching = prefetch && group < 4; /* a quarter of the panel in each of four groups of rows */
+                    if (height == 6 && prefetching) RUN(gemm_4, prefetch + group * block * LANES);
+                    else if (height == 6) RUN(gemm_4, NULL);
+                    else RUN(gemm_4_short, NULL);
+                    i += height;
+                    left -= height;
                 }
             } else
 #endif
-            if (wide == 2 * L) {
-                for (; rows - i > HIGH / 4; i += HIGH / 2) TIMES(product_2, NULL);
-                if (i < rows) TIMES(product_2_low, NULL);
+            if (width == 2 * LANES) {
+                for (; rows - i > MAX_ROWS / 4; i += MAX_ROWS / 2) RUN(gemm_2, NULL);
+                if (i < rows) RUN(gemm_2_short, NULL);
             } else {
-                for (; rows - i > HIGH / 2; i += HIGH) TIMES(product_1, NULL);
-                if (i < rows) TIMES(product_1_low, NULL);
+                for (; rows - i > MAX_ROWS / 2; i += MAX_ROWS) RUN(gemm_1, NULL);
+                if (i < rows) RUN(gemm_1_short, NULL);
             }
-            if (then) then += some * wide;
-            b += some * wide;
-            from += some;
-        } while (from < depth);
+            if (prefetch) prefetch += block * width;
+            b += block * width;
+            start += block;
+        } while (start < depth);
     }
-#undef TIMES
+#undef RUN
 }
 
-/* c[rows, columns] = a[rows, depth] b, where b lies in panels. Rows up to the next multiple of HIGH may be written too. `then`: the
-panels of the next product, if known, which are fetched into the second cache meanwhile. */
-static void product(const float *a, const float *b, float *c, long rows, long depth, long columns, const float *then) {
-    /* The compiler knows the usual depths of narrow networks, whose loops are short */
-    if (depth == 16) product_of(a, b, c, rows, 16, columns, then);
-    else if (depth == 27) product_of(a, b, c, rows, 27, columns, then); /* the colours of 3×3 pixels */
-    else if (depth == 32) product_of(a, b, c, rows, 32, columns, then);
-    else if (depth == 64) product_of(a, b, c, rows, 64, columns, then);
-    else product_of(a, b, c, rows, depth, columns, then);
+/* c[rows, columns] = a[rows, depth] b, with a and c row-major without gaps and b packed. a and c must have room for
+rows up to the next multiple of MAX_ROWS. `prefetch`: packed right-hand side of the next call, or null. */
+static void gemm(const float *a, const float *b, float *c, long rows, long depth, long columns, const float *prefetch) {
+    /* Constant depths let the compiler unroll the short loops of narrow networks */
+    if (depth == 16) gemm_of_depth(a, b, c, rows, 16, columns, prefetch);
+    else if (depth == 27) gemm_of_depth(a, b, c, rows, 27, columns, prefetch); /* 3×3 pixels of 3 colours */
+    else if (depth == 32) gemm_of_depth(a, b, c, rows, 32, columns, prefetch);
+    else if (depth == 64) gemm_of_depth(a, b, c, rows, 64, columns, prefetch);
+    else gemm_of_depth(a, b, c, rows, depth, columns, prefetch);
 }
 
-/* c[rows, columns] = (or, where `more`, +=) aᵀ b with a[depth, rows], b[depth, columns], all without gaps; rows a multiple of 8,
-columns of L. */
-static void outer(const float *a, const float *b, float *c, long rows, long depth, long columns, int more) {
-#define TIMES(NAME) NAME(a + i, 1, rows, b + j, columns, c + i * columns + j, columns, depth, more, NULL)
+/* c[rows, columns] = aᵀ b, or += if `accumulate`, with a[depth, rows], b[depth, columns] and c row-major without gaps.
+rows is a multiple of 8, columns of LANES. */
+static void gemm_tn(const float *a, const float *b, float *c, long rows, long depth, long columns, int accumulate) {
+#define RUN(NAME) NAME(a + i, 1, rows, b + j, columns, c + i * columns + j, columns, depth, accumulate, NULL)
     long j = 0;
-#if L == 16
-    for (; j + 4 * L <= columns; j += 4 * L)
-        for (long i = 0; i < rows; i += 4) TIMES(outer_4);
+#if LANES == 16
+    for (; j + 4 * LANES <= columns; j += 4 * LANES)
+        for (long i = 0; i < rows; i += 4) RUN(gemm_tn_4);
 #endif
-    for (; j + 2 * L <= columns; j += 2 * L)
-        for (long i = 0; i < rows; i += OUTER) TIMES(outer_2);
-    for (; j < columns; j += L)
-        for (long i = 0; i < rows; i += 8) TIMES(outer_1);
-#undef TIMES
+    for (; j + 2 * LANES <= columns; j += 2 * LANES)
+        for (long i = 0; i < rows; i += TN_ROWS) RUN(gemm_tn_2);
+    for (; j < columns; j += LANES)
+        for (long i = 0; i < rows; i += 8) RUN(gemm_tn_1);
+#undef RUN
 }

@@ -1,4 +1,7 @@
-/* Vectors of L floats, and images stored in fp32 or bf16 (BF16 defined): arithmetic is fp32 either way. */
+/* SIMD vectors of LANES floats (AVX-512 or AVX2), and loads and stores of activations.
+
+Activations (images, feature maps and their gradients) are stored as act_t: fp32, or bf16 if BF16 is defined. All
+arithmetic is fp32. */
 #pragma once
 #include <stddef.h>
 #include <stdint.h>
@@ -7,110 +10,125 @@
 #include <immintrin.h>
 
 #ifdef __AVX512F__
-#define L 16     /* floats in a vector */
-#define PANEL 64 /* columns of a matrix that lie together: the widest that a product keeps in registers */
+#define LANES 16         /* floats in a vector */
+#define PANEL_COLUMNS 64 /* columns in a panel of a packed matrix: what a GEMM microkernel keeps in registers */
 #else
-#define L 8
-#define PANEL 16
+#define LANES 8
+#define PANEL_COLUMNS 16
 #endif
 #define UNROLL _Pragma("GCC unroll 64")
 #define INLINE static inline __attribute__((always_inline))
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
-#define CEIL(a, b) (((a) + (b) - 1) / (b))
+#define CEIL_DIV(a, b) (((a) + (b) - 1) / (b))
 
-typedef float vec __attribute__((vector_size(4 * L)));
-typedef float loose_vec __attribute__((vector_size(4 * L), aligned(4)));
-typedef int32_t mask_vec __attribute__((vector_size(4 * L)));
-typedef uint32_t word_vec __attribute__((vector_size(4 * L)));
-typedef uint32_t loose_word_vec __attribute__((vector_size(4 * L), aligned(4)));
-typedef uint16_t half_vec __attribute__((vector_size(2 * L), aligned(2)));
+typedef float vec __attribute__((vector_size(4 * LANES)));
+typedef float unaligned_vec __attribute__((vector_size(4 * LANES), aligned(4)));
+typedef int32_t mask_vec __attribute__((vector_size(4 * LANES)));
+typedef uint32_t uint_vec __attribute__((vector_size(4 * LANES)));
+typedef uint32_t unaligned_uint_vec __attribute__((vector_size(4 * LANES), aligned(4)));
+typedef uint16_t bf16_vec __attribute__((vector_size(2 * LANES), aligned(2)));
 
-INLINE vec all(float x) { return x - (vec){0}; }
-INLINE vec load(const float *p) { return *(const loose_vec *)p; }
-INLINE void store(float *p, vec v) { *(loose_vec *)p = v; }
-INLINE vec choose(mask_vec which, vec yes, vec no) { return (vec)((which & (mask_vec)yes) | (~which & (mask_vec)no)); }
-INLINE vec positive(vec v) { /* ReLU; NaN stays NaN, as the second of the two does */
-#if L == 16
+INLINE vec broadcast(float x) { return x - (vec){0}; }
+INLINE vec load(const float *p) { return *(const unaligned_vec *)p; }
+INLINE void store(float *p, vec v) { *(unaligned_vec *)p = v; }
+
+/* `yes` in lanes whose mask bits are all set, `no` in lanes whose mask bits are all clear. */
+INLINE vec blend(mask_vec mask, vec yes, vec no) { return (vec)((mask & (mask_vec)yes) | (~mask & (mask_vec)no)); }
+
+/* max(v, 0). max_ps returns its second operand if one operand is NaN, so NaN propagates. */
+INLINE vec relu_vec(vec v) {
+#if LANES == 16
     return (vec)_mm512_max_ps(_mm512_setzero_ps(), (__m512)v);
 #else
     return (vec)_mm256_max_ps(_mm256_setzero_ps(), (__m256)v);
 #endif
 }
+
+/* Sum of a vector's lanes, by halves to keep the dependency chain short. */
 typedef float vec8 __attribute__((vector_size(32)));
 typedef float vec4 __attribute__((vector_size(16)));
-INLINE float sum(vec v) { /* by halves: few additions wait for another */
-    union { vec whole; vec8 eights[L / 8]; } all = {v};
-    union { vec8 whole; vec4 fours[2]; } eight = {L == 16 ? all.eights[0] + all.eights[L / 8 - 1] : all.eights[0]};
-    vec4 four = eight.fours[0] + eight.fours[1];
+INLINE float horizontal_sum(vec v) {
+    union { vec whole; vec8 parts[LANES / 8]; } all = {v};
+    union { vec8 whole; vec4 parts[2]; } eight = {LANES == 16 ? all.parts[0] + all.parts[LANES / 8 - 1] : all.parts[0]};
+    vec4 four = eight.parts[0] + eight.parts[1];
     return (four[0] + four[2]) + (four[1] + four[3]);
 }
 
-/* Images as they are stored. fetch_if: zeros unless `inside`, which is all bits or none. where_positive: v where a ReLU let through
-what it stored at p, else zeros. keep_some: the first `count` numbers of a vector. */
+/* Loads and stores of activations:
+   load_act, load_act_scalar    LANES elements, one element
+   load_act_if                  LANES elements if `condition` has all bits set, zeros if it has none
+   store_act, store_act_scalar  LANES elements, one element
+   store_act_partial            the first `count` elements of a vector
+   relu_backward                grad where the ReLU output stored at p is positive or NaN, else 0 */
 #ifdef BF16
-typedef uint16_t stored;
-#if L == 16 && defined __AVX512BW__ && defined __AVX512VL__
-static const uint16_t TWICE[32] = {0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6, 7, 7, 8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13, 14, 14, 15, 15};
-INLINE __m256i halves(const stored *p) { return _mm256_loadu_si256((const __m256i *)p); }
-INLINE vec fetch_if(uint32_t inside, const stored *p) { /* each number to the upper half of a word, in one instruction */
-    return (vec)_mm512_maskz_permutexvar_epi16(0xaaaaaaaa & inside, _mm512_loadu_si512(TWICE), _mm512_castsi256_si512(halves(p)));
+typedef uint16_t act_t;
+#if LANES == 16 && defined __AVX512BW__ && defined __AVX512VL__
+static const uint16_t DUPLICATE[32] = {0, 0, 1, 1, 2,  2,  3,  3,  4,  4,  5,  5,  6,  6,  7,  7,
+                                       8, 8, 9, 9, 10, 10, 11, 11, 12, 12, 13, 13, 14, 14, 15, 15};
+INLINE __m256i load_bf16(const act_t *p) { return _mm256_loadu_si256((const __m256i *)p); }
+INLINE vec load_act_if(uint32_t condition, const act_t *p) { /* bf16 → upper half of an fp32 word, in one instruction */
+    return (vec)_mm512_maskz_permutexvar_epi16(0xaaaaaaaa & condition, _mm512_loadu_si512(DUPLICATE),
+                                               _mm512_castsi256_si512(load_bf16(p)));
 }
-INLINE vec where_positive(const stored *p, vec v) {
-    return (vec)_mm512_maskz_mov_ps(_mm256_test_epi16_mask(halves(p), _mm256_set1_epi16(0x7fff)), (__m512)v);
+INLINE vec relu_backward(const act_t *p, vec grad) { /* 0x7fff: -0 counts as 0 */
+    return (vec)_mm512_maskz_mov_ps(_mm256_test_epi16_mask(load_bf16(p), _mm256_set1_epi16(0x7fff)), (__m512)grad);
 }
 #else
-#define PLAIN
-INLINE vec fetch_if(uint32_t inside, const stored *p) {
-    return (vec)(__builtin_convertvector(*(const half_vec *)p, word_vec) << 16 & inside);
+#define GENERIC_RELU_BACKWARD
+INLINE vec load_act_if(uint32_t condition, const act_t *p) {
+    return (vec)(__builtin_convertvector(*(const bf16_vec *)p, uint_vec) << 16 & condition);
 }
 #endif
 #ifdef __AVX512BF16__
-INLINE void keep(stored *p, vec v) { *(half_vec *)p = (half_vec)_mm512_cvtneps_pbh((__m512)v); }
-INLINE void keep_some(stored *p, vec v, long count) { _mm256_mask_storeu_epi16(p, (1u << count) - 1, (__m256i)_mm512_cvtneps_pbh((__m512)v)); }
-#else
-INLINE void keep(stored *p, vec v) { /* to the nearest, ties to even; what is not a number stays so */
-    word_vec word = (word_vec)v, rounded = word + 0x7fff + ((word >> 16) & 1);
-    word = (word_vec)choose(v == v, (vec)rounded, (vec)(word | 0x400000));
-    *(half_vec *)p = __builtin_convertvector(word >> 16, half_vec);
-}
-INLINE void keep_some(stored *p, vec v, long count) {
-    stored found[L];
-    keep(found, v);
-    for (long k = 0; k < count; k++) p[k] = found[k];
-}
-#endif
-INLINE float fetch1(const stored *p) {
-    uint32_t word = (uint32_t)*p << 16;
-    float found;
-    memcpy(&found, &word, 4);
-    return found;
+INLINE void store_act(act_t *p, vec v) { *(bf16_vec *)p = (bf16_vec)_mm512_cvtneps_pbh((__m512)v); }
+INLINE void store_act_partial(act_t *p, vec v, long count) {
+    _mm256_mask_storeu_epi16(p, (1u << count) - 1, (__m256i)_mm512_cvtneps_pbh((__m512)v));
 }
 #else
-#define PLAIN
-typedef float stored;
-INLINE vec fetch_if(uint32_t inside, const stored *p) { return (vec)(*(const loose_word_vec *)p & inside); }
-INLINE void keep(stored *p, vec v) { store(p, v); }
-INLINE void keep_some(stored *p, vec v, long count) { for (long k = 0; k < count; k++) p[k] = v[k]; }
-INLINE float fetch1(const stored *p) { return *p; }
+INLINE void store_act(act_t *p, vec v) { /* rounds to nearest, ties to even; NaN stays NaN */
+    uint_vec bits = (uint_vec)v, rounded = bits + 0x7fff + ((bits >> 16) & 1);
+    bits = (uint_vec)blend(v == v, (vec)rounded, (vec)(bits | 0x400000));
+    *(bf16_vec *)p = __builtin_convertvector(bits >> 16, bf16_vec);
+}
+INLINE void store_act_partial(act_t *p, vec v, long count) {
+    act_t elements[LANES];
+    store_act(elements, v);
+    for (long k = 0; k < count; k++) p[k] = elements[k];
+}
 #endif
-INLINE vec fetch(const stored *p) { return fetch_if(~0u, p); }
-INLINE void keep1(stored *p, float x) { keep_some(p, all(x), 1); }
-#ifdef PLAIN
-INLINE vec where_positive(const stored *p, vec v) { return choose(fetch(p) <= 0, (vec){0}, v); }
+INLINE float load_act_scalar(const act_t *p) {
+    uint32_t bits = (uint32_t)*p << 16;
+    float x;
+    memcpy(&x, &bits, 4);
+    return x;
+}
+#else
+#define GENERIC_RELU_BACKWARD
+typedef float act_t;
+INLINE vec load_act_if(uint32_t condition, const act_t *p) { return (vec)(*(const unaligned_uint_vec *)p & condition); }
+INLINE void store_act(act_t *p, vec v) { store(p, v); }
+INLINE void store_act_partial(act_t *p, vec v, long count) { for (long k = 0; k < count; k++) p[k] = v[k]; }
+INLINE float load_act_scalar(const act_t *p) { return *p; }
+#endif
+INLINE vec load_act(const act_t *p) { return load_act_if(~0u, p); }
+INLINE void store_act_scalar(act_t *p, float x) { store_act_partial(p, broadcast(x), 1); }
+#ifdef GENERIC_RELU_BACKWARD
+INLINE vec relu_backward(const act_t *p, vec grad) { return blend(load_act(p) <= 0, (vec){0}, grad); }
 #endif
 
-/* Memory of this thread's own, kept for the next call; `floats` of it, those beyond what was there before are 0. */
-static float *workspace(int which, size_t floats) {
-    static __thread float *kept[3];
+/* Thread-local scratch buffer `slot` (0, 1 or 2) of at least `floats` floats. Its contents survive until a call asks
+for more: the buffer is then replaced by a larger one filled with zeros. */
+static float *workspace(int slot, size_t floats) {
+    static __thread float *buffers[3];
     static __thread size_t sizes[3];
-    if (floats > sizes[which]) {
-        free(kept[which]);
-        size_t bytes = CEIL(floats * 4, 4096) * 4096;
-        kept[which] = aligned_alloc(4096, bytes);
-        if (!kept[which]) abort();
-        memset(kept[which], 0, bytes);
-        sizes[which] = floats;
+    if (floats > sizes[slot]) {
+        free(buffers[slot]);
+        size_t bytes = CEIL_DIV(floats * 4, 4096) * 4096;
+        buffers[slot] = aligned_alloc(4096, bytes);
+        if (!buffers[slot]) abort();
+        memset(buffers[slot], 0, bytes);
+        sizes[slot] = floats;
     }
-    return kept[which];
+    return buffers[slot];
 }

@@ -1,200 +1,240 @@
-/* The way from a convolution to its weights: for each pair of a number that came in and one that went out, the sum over all
-pixels (in Winograd's domain: tiles) of the one times the other's gradient. The sums are made in blocks that stay in a core's
-cache, and where there are few blocks, in parts: each of some of the pixels. Both follow from sizes alone, so that results do
-not depend on the number of threads. */
+/* Gradient to a convolution's weights:
+
+    dw[output][tap][input] = Σ x[pixel + tap][input] dy[pixel][output] over all pixels of all images
+
+By Winograd transforms the sum runs over tiles, for each of the 36 tile elements; otherwise over im2col rows. Either way
+it is a product aᵀ b, computed in blocks of 64 × 64 that fit into a core's cache. If there are few blocks, the pixels or
+tiles are split into parts whose sums are added at the end. Blocks and parts depend on sizes only, not on the number of
+threads, and so results do not either. */
 #pragma once
 #include "im2col.h"
 #include "winograd_strided.h"
 
 struct gradient {
-    const struct unit *unit; /* without a tail: it has in x what came in, and in y the gradient to what went out */
+    const struct unit *unit; /* without an epilogue; x: the convolution's input, y: the gradient to its output */
     float *found;            /* (outputs, taps, inputs) */
-    long tiled;              /* the stride, if in Winograd's domain or strided.h's; 0: by gathering */
-    float *room;             /* for parts' sums, as much as `room_to_weights` says */
+    long tiled;              /* stride (1 or 2) of a convolution by Winograd transforms, 0: im2col */
+    float *room;             /* partial sums: room_to_weights() floats */
 };
 
-enum { EDGE = 64, TASKS = 16, FEW = 4, TILES = 48, FEWER_TILES = 20, ROWS = 64 };
+enum {
+    BLOCK_CHANNELS = 64,     /* inputs and outputs in a block, at most */
+    MIN_TASKS = 16,          /* fewer blocks than this are split into parts */
+    MAX_SMALL_PARTS = 4,     /* see part_count */
+    GRAD_TILES = 48,         /* tiles transformed at a time */
+    STRIDED_GRAD_TILES = 20, /* the same at stride 2 */
+    GRAD_PIXELS = 64,        /* im2col rows at a time */
+};
 
-/* In how many parts the sums over `all` pixels or tiles are made: so that there are TASKS, but beyond a FEW only where each part has
-so many that what it writes costs little, and never of less than `least`. */
-INLINE long parts_of(long blocks, long all, long least, long enough) {
-    return MAX(MIN(CEIL(TASKS, blocks), MAX(MIN(FEW, all / least), all / enough)), 1);
+/* Number of parts that the sums over `items` pixels or tiles are split into: enough for MIN_TASKS tasks, but no part
+has fewer than `min_items` items, and beyond MAX_SMALL_PARTS parts none has fewer than `large_part`: adding up small
+parts would cost too much. */
+INLINE long part_count(long blocks, long items, long min_items, long large_part) {
+    return MAX(MIN(CEIL_DIV(MIN_TASKS, blocks), MAX(MIN(MAX_SMALL_PARTS, items / min_items), items / large_part)), 1);
 }
 
-/* Blocks of up to EDGE inputs × EDGE outputs. */
-INLINE long tiled_blocks(const struct unit *u) { return CEIL(u->inputs, EDGE) * CEIL(u->outputs, EDGE); }
-INLINE long tiles_of(const struct unit *u, long images) { return images * CEIL(u->out_height, TILE) * CEIL(u->out_width, TILE); }
+INLINE long channel_block_count(const struct unit *u) {
+    return CEIL_DIV(u->inputs, BLOCK_CHANNELS) * CEIL_DIV(u->outputs, BLOCK_CHANNELS);
+}
+INLINE long tile_count(const struct unit *u, long images) {
+    return images * CEIL_DIV(u->out_height, OUT_TILE) * CEIL_DIV(u->out_width, OUT_TILE);
+}
 
-/* The sums in the domain, total[q][input][output], of high inputs from c and wide outputs from k on, over a part's tiles. */
-static void sum_tiles(const struct unit *u, long first, long last, long c, long k, long high, long wide, float *total) {
-    long down = CEIL(u->height, TILE), across = CEIL(u->width, TILE), of_rows = TILES * high + L, of_grads = TILES * wide + L;
-    float *rows = workspace(0, DOMAIN * of_rows), *grads = workspace(1, DOMAIN * of_grads);
-    for (long from = first; from < last; from += TILES) {
-        long count = MIN(TILES, last - from);
-        struct pixel tile = pixel(from, down, across);
-        for (long r = 0, some; r < count; r += some, skip(&tile, some, down, across)) {
-            some = MIN(count - r, across - tile.j);
-            tiles_to_domain(u->x + c, tile, some, u->height, u->width, u->inputs, high, rows + r * high, of_rows);
+/* total[q][c - c0][k - k0] = Σ over tiles [first, last) of transformed input c times transformed gradient k, for
+`inputs` inputs from c0 on and `outputs` outputs from k0 on. */
+static void sum_tiles(const struct unit *u, long first, long last, long c0, long k0, long inputs, long outputs,
+                      float *total) {
+    long down = CEIL_DIV(u->height, OUT_TILE), across = CEIL_DIV(u->width, OUT_TILE);
+    long x_stride = GRAD_TILES * inputs + LANES, grad_stride = GRAD_TILES * outputs + LANES;
+    float *x = workspace(0, TILE_POINTS * x_stride), *grads = workspace(1, TILE_POINTS * grad_stride);
+    for (long start = first; start < last; start += GRAD_TILES) {
+        long count = MIN(GRAD_TILES, last - start);
+        struct pixel tile = pixel_at(start, down, across);
+        for (long r = 0, run; r < count; r += run, advance_pixel(&tile, run, down, across)) {
+            run = MIN(count - r, across - tile.j);
+            transform_input_tiles(u->x + c0, tile, run, u->height, u->width, u->inputs, inputs, x + r * inputs,
+                                  x_stride);
         }
-        tile = pixel(from, down, across);
-        for (long r = 0; r < count; r++, next(&tile, down, across))
-            gradient_to_domain(u->y + k, tile, u->height, u->width, u->outputs, wide, grads + r * wide, of_grads);
-        for (long q = 0; q < DOMAIN; q++)
-            outer(rows + q * of_rows, grads + q * of_grads, total + q * high * wide, high, count, wide, from > first);
+        tile = pixel_at(start, down, across);
+        for (long r = 0; r < count; r++, next_pixel(&tile, down, across))
+            transform_grad_tile(u->y + k0, tile, u->height, u->width, u->outputs, outputs, grads + r * outputs,
+                                grad_stride);
+        for (long q = 0; q < TILE_POINTS; q++)
+            gemm_tn(x + q * x_stride, grads + q * grad_stride, total + q * inputs * outputs, inputs, count, outputs,
+                    start > first);
     }
 }
 
-/* The same in strided.h's domain. */
-static void sum_strided_tiles(const struct unit *u, long first, long last, long c, long k, long high, long wide, float *total) {
-    long down = CEIL(u->out_height, TILE), across = CEIL(u->out_width, TILE);
-    long of_rows = FEWER_TILES * high + L, of_grads = FEWER_TILES * wide + L;
-    float *rows = workspace(0, ALL * of_rows), *grads = workspace(1, ALL * of_grads);
-    for (long from = first; from < last; from += FEWER_TILES) {
-        long count = MIN(FEWER_TILES, last - from);
-        struct pixel tile = pixel(from, down, across);
-        for (long r = 0; r < count; r++, next(&tile, down, across)) {
-            strided_to_domain(u, tile, c, high, rows + r * high, of_rows, 0);
-            strided_gradient_to_domain(u, tile, k, wide, grads + r * wide, of_grads);
+/* sum_tiles for stride 2: the tile elements that share a filter element are added. */
+static void sum_strided_tiles(const struct unit *u, long first, long last, long c0, long k0, long inputs, long outputs,
+                              float *total) {
+    long down = CEIL_DIV(u->out_height, OUT_TILE), across = CEIL_DIV(u->out_width, OUT_TILE);
+    long x_stride = STRIDED_GRAD_TILES * inputs + LANES, grad_stride = STRIDED_GRAD_TILES * outputs + LANES;
+    float *x = workspace(0, STRIDED_POINTS * x_stride), *grads = workspace(1, STRIDED_POINTS * grad_stride);
+    for (long start = first; start < last; start += STRIDED_GRAD_TILES) {
+        long count = MIN(STRIDED_GRAD_TILES, last - start);
+        struct pixel tile = pixel_at(start, down, across);
+        for (long r = 0; r < count; r++, next_pixel(&tile, down, across)) {
+            transform_strided_tile(u, tile, c0, inputs, x + r * inputs, x_stride, 0);
+            transform_strided_grad_tile(u, tile, k0, outputs, grads + r * outputs, grad_stride);
         }
-        for (long q = 0; q < DOMAIN; q++) {
-            int more = from > first;
-            FOR_EACH_THAT_SHARES(q, n) {
-                outer(rows + n * of_rows, grads + n * of_grads, total + q * high * wide, high, count, wide, more);
-                more = 1;
+        for (long q = 0; q < TILE_POINTS; q++) {
+            int accumulate = start > first;
+            FOR_TILE_ELEMENTS(q, n) {
+                gemm_tn(x + n * x_stride, grads + n * grad_stride, total + q * inputs * outputs, inputs, count, outputs,
+                        accumulate);
+                accumulate = 1;
             }
         }
     }
 }
 
-/* From the sums of a block's parts, `size` apart, to its filters. */
-static void block_of_filters(const struct gradient *g, long c, long k, long high, long wide, const float *total, long parts, long size) {
-    long inputs = g->unit->inputs;
-    for (long i = 0; i < high; i += L)
-        for (long j = 0; j < wide; j += L)
-            filters(g->tiled == 1 ? FILTER : FILTER_OF_TWO, total + i * wide + j, parts, size, high * wide, wide, g->found + (k + j) * 9 * inputs + c + i, inputs);
+/* Filter gradients of a block from its `parts` partial sums, `part_stride` floats apart. */
+static void finish_channel_block(const struct gradient *g, long c0, long k0, long inputs, long outputs,
+                                 const float *total, long parts, long part_stride) {
+    long all_inputs = g->unit->inputs;
+    for (long i = 0; i < inputs; i += LANES)
+        for (long j = 0; j < outputs; j += LANES)
+            transform_filter_grads(g->tiled == 1 ? FILTER_TRANSFORM : STRIDED_FILTER_TRANSFORM, total + i * outputs + j,
+                                   parts, part_stride, inputs * outputs, outputs,
+                                   g->found + (k0 + j) * 9 * all_inputs + c0 + i, all_inputs);
 }
 
-static void winograd_gradient(const struct gradient *g, long images) {
+static void winograd_weight_grad(const struct gradient *g, long images) {
     const struct unit *u = g->unit;
-    long inputs = u->inputs, outputs = u->outputs, tiles = tiles_of(u, images), blocks = tiled_blocks(u);
-    long parts = parts_of(blocks, tiles, TILES, 10 * TILES), size = DOMAIN * MIN(EDGE, inputs) * MIN(EDGE, outputs), each = CEIL(outputs, EDGE);
-#define BLOCK_OF(id)                                                  \
-    long c = (id) / each * EDGE, high = MIN(EDGE, inputs - c);        \
-    long k = (id) % each * EDGE, wide = MIN(EDGE, outputs - k);
+    long inputs = u->inputs, outputs = u->outputs, tiles = tile_count(u, images), blocks = channel_block_count(u);
+    long parts = part_count(blocks, tiles, GRAD_TILES, 10 * GRAD_TILES);
+    long size = TILE_POINTS * MIN(BLOCK_CHANNELS, inputs) * MIN(BLOCK_CHANNELS, outputs);
+    long block_columns = CEIL_DIV(outputs, BLOCK_CHANNELS);
+#define CHANNEL_BLOCK(id)                                                                                            \
+    long c0 = (id) / block_columns * BLOCK_CHANNELS, block_inputs = MIN(BLOCK_CHANNELS, inputs - c0);                \
+    long k0 = (id) % block_columns * BLOCK_CHANNELS, block_outputs = MIN(BLOCK_CHANNELS, outputs - k0);
 #pragma omp parallel
     {
 #pragma omp for schedule(dynamic)
         for (long task = 0; task < blocks * parts; task++) {
             long part = task % parts;
             float *total = parts > 1 ? g->room + task * size : workspace(2, size);
-            BLOCK_OF(task / parts)
-            (g->tiled == 1 ? sum_tiles : sum_strided_tiles)(u, tiles * part / parts, tiles * (part + 1) / parts, c, k, high, wide, total);
-            if (parts == 1) block_of_filters(g, c, k, high, wide, total, 1, 0);
+            CHANNEL_BLOCK(task / parts)
+            (g->tiled == 1 ? sum_tiles : sum_strided_tiles)(u, tiles * part / parts, tiles * (part + 1) / parts, c0, k0,
+                                                            block_inputs, block_outputs, total);
+            if (parts == 1) finish_channel_block(g, c0, k0, block_inputs, block_outputs, total, 1, 0);
         }
 #pragma omp for schedule(dynamic)
         for (long id = 0; id < (parts > 1 ? blocks : 0); id++) {
-            BLOCK_OF(id)
-            block_of_filters(g, c, k, high, wide, g->room + id * parts * size, parts, size);
+            CHANNEL_BLOCK(id)
+            finish_channel_block(g, c0, k0, block_inputs, block_outputs, g->room + id * parts * size, parts, size);
         }
     }
-#undef BLOCK_OF
+#undef CHANNEL_BLOCK
 }
 
-/* A piece of what a pixel of the grid sums: `count` numbers from `from` on of one run, or all runs where those are few. */
-struct piece { long run, runs, from, count, at; };
-INLINE long depth_of(const struct unit *u) { return u->taps * u->inputs; }
-INLINE long pieces_of(const struct unit *u) {
-    if (depth_of(u) <= EDGE) return 1;
-    long found = 0;
-    for (long r = 0; r < u->runs; r++) found += CEIL(u->length[r] * u->inputs, EDGE);
-    return found;
+/* A slice of the columns of the im2col matrix, at most BLOCK_CHANNELS wide: `count` columns from `column` on. They are
+elements `start` to `start + count` of run `run` or, if the whole row is so short, all `runs` runs. */
+struct slice { long run, runs, start, count, column; };
+INLINE long im2col_depth(const struct unit *u) { return u->taps * u->inputs; }
+INLINE long slice_count(const struct unit *u) {
+    if (im2col_depth(u) <= BLOCK_CHANNELS) return 1;
+    long count = 0;
+    for (long r = 0; r < u->runs; r++) count += CEIL_DIV(u->length[r] * u->inputs, BLOCK_CHANNELS);
+    return count;
 }
-INLINE struct piece piece(const struct unit *u, long id) {
-    if (depth_of(u) <= EDGE) return (struct piece){0, u->runs, 0, depth_of(u), 0};
-    for (long r = 0, at = 0;; r++) {
-        long length = u->length[r] * u->inputs, here = CEIL(length, EDGE);
-        if (id < here) return (struct piece){r, 1, id * EDGE, MIN(EDGE, length - id * EDGE), at + id * EDGE};
-        id -= here;
-        at += length;
+INLINE struct slice slice_at(const struct unit *u, long id) {
+    if (im2col_depth(u) <= BLOCK_CHANNELS) return (struct slice){0, u->runs, 0, im2col_depth(u), 0};
+    for (long r = 0, column = 0;; r++) {
+        long length = u->length[r] * u->inputs, slices = CEIL_DIV(length, BLOCK_CHANNELS);
+        if (id < slices)
+            return (struct slice){r, 1, id * BLOCK_CHANNELS, MIN(BLOCK_CHANNELS, length - id * BLOCK_CHANNELS),
+                                  column + id * BLOCK_CHANNELS};
+        id -= slices;
+        column += length;
     }
 }
 
-/* Pixels of the grid, `count` from `first` on: the gradients to what went out, in panels of EDGE outputs. */
-static void gather_grads(const struct unit *u, long first, long count, float *grads) {
-    struct pixel at = pixel(first, u->grid_height, u->grid_width);
-    for (long r = 0; r < count; r++, next(&at, u->grid_height, u->grid_width)) {
-        const stored *y = u->y + gathered(u, at) * u->outputs;
-        for (long k = 0; k < u->outputs; k += L) {
-            long wide = MIN(EDGE, u->outputs - k / EDGE * EDGE);
-            store(grads + k / EDGE * EDGE * ROWS + r * wide + k % EDGE, fetch(y + k));
+/* Copy the gradients to the output at `count` grid pixels from `first` on, in panels of BLOCK_CHANNELS outputs. */
+static void pack_output_grads(const struct unit *u, long first, long count, float *grads) {
+    struct pixel p = pixel_at(first, u->grid_height, u->grid_width);
+    for (long r = 0; r < count; r++, next_pixel(&p, u->grid_height, u->grid_width)) {
+        const act_t *y = u->y + output_index(u, p) * u->outputs;
+        for (long k = 0; k < u->outputs; k += LANES) {
+            long width = MIN(BLOCK_CHANNELS, u->outputs - k / BLOCK_CHANNELS * BLOCK_CHANNELS);
+            store(grads + k / BLOCK_CHANNELS * BLOCK_CHANNELS * GRAD_PIXELS + r * width + k % BLOCK_CHANNELS,
+                  load_act(y + k));
         }
     }
 }
 
-/* The same pixels' numbers of a piece, in rows of `high`. */
-static void gather_piece(const struct unit *u, struct piece p, long first, long count, long high, float *rows, const stored *end) {
-    struct pixel at = pixel(first, u->grid_height, u->grid_width);
-    for (long r = 0; r < count; r++, next(&at, u->grid_height, u->grid_width))
-        if (p.runs > 1) gather_row(u, at, rows + r * high, end);
-        else gather_run(u, at, p.run, p.from, p.count, rows + r * high, end);
+/* Copy a slice of the im2col rows of `count` grid pixels from `first` on, in rows of `row_stride` floats. */
+static void im2col_slice(const struct unit *u, struct slice s, long first, long count, long row_stride, float *rows,
+                         const act_t *end) {
+    struct pixel p = pixel_at(first, u->grid_height, u->grid_width);
+    for (long r = 0; r < count; r++, next_pixel(&p, u->grid_height, u->grid_width))
+        if (s.runs > 1) im2col_row(u, p, rows + r * row_stride, end);
+        else im2col_run(u, p, s.run, s.start, s.count, rows + r * row_stride, end);
 }
 
-static void gather_gradient(const struct gradient *g, long images) {
+static void im2col_weight_grad(const struct gradient *g, long images) {
     const struct unit *u = g->unit;
-    long depth = depth_of(u), outputs = u->outputs, pixels = images * u->grid_height * u->grid_width, pieces = pieces_of(u);
-    long parts = parts_of(pieces, pixels, ROWS, ROWS), tasks = pieces * parts, size = EDGE * outputs;
-    const stored *end = u->x + images * u->height * u->width * u->inputs;
+    long depth = im2col_depth(u), outputs = u->outputs, pixels = images * u->grid_height * u->grid_width;
+    long slices = slice_count(u), parts = part_count(slices, pixels, GRAD_PIXELS, GRAD_PIXELS), tasks = slices * parts;
+    long size = BLOCK_CHANNELS * outputs;
+    const act_t *end = u->x + images * u->height * u->width * u->inputs;
 #pragma omp parallel
     {
-        float *rows = workspace(0, ROWS * EDGE + L), *grads = workspace(1, ROWS * outputs);
-        /* Each thread has consecutive tasks: so all those of a part share what it gathers of the gradients */
+        float *rows = workspace(0, GRAD_PIXELS * BLOCK_CHANNELS + LANES), *grads = workspace(1, GRAD_PIXELS * outputs);
+        /* Consecutive tasks for each thread: the slices of one part share its packed gradients */
         long thread = omp_get_thread_num(), threads = omp_get_num_threads();
         long begin = tasks * thread / threads, finish = tasks * (thread + 1) / threads;
-        for (long part = begin / pieces; part * pieces < finish; part++) {
+        for (long part = begin / slices; part * slices < finish; part++) {
             long first = pixels * part / parts, last = pixels * (part + 1) / parts;
-            long low = MAX(begin - part * pieces, 0), high = MIN(finish - part * pieces, pieces);
-            for (long from = first; from < last; from += ROWS) {
-                long count = MIN(ROWS, last - from);
-                gather_grads(u, from, count, grads);
-                for (long id = low; id < high; id++) {
-                    struct piece p = piece(u, id);
-                    long padded = CEIL(p.count, 8) * 8;
-                    gather_piece(u, p, from, count, padded, rows, end);
-                    for (long k = 0; k < outputs; k += EDGE)
-                        outer(rows, grads + k * ROWS, g->room + (part * pieces + id) * size + k * EDGE, padded, count, MIN(EDGE, outputs - k), from > first);
+            long first_slice = MAX(begin - part * slices, 0), last_slice = MIN(finish - part * slices, slices);
+            for (long start = first; start < last; start += GRAD_PIXELS) {
+                long count = MIN(GRAD_PIXELS, last - start);
+                pack_output_grads(u, start, count, grads);
+                for (long id = first_slice; id < last_slice; id++) {
+                    struct slice s = slice_at(u, id);
+                    long padded = CEIL_DIV(s.count, 8) * 8;
+                    im2col_slice(u, s, start, count, padded, rows, end);
+                    for (long k = 0; k < outputs; k += BLOCK_CHANNELS)
+                        gemm_tn(rows, grads + k * GRAD_PIXELS,
+                                g->room + (part * slices + id) * size + k * BLOCK_CHANNELS, padded, count,
+                                MIN(BLOCK_CHANNELS, outputs - k), start > first);
                 }
             }
         }
 #pragma omp barrier
 #pragma omp for schedule(dynamic)
-        for (long id = 0; id < pieces; id++) {
-            struct piece p = piece(u, id);
+        for (long id = 0; id < slices; id++) {
+            struct slice s = slice_at(u, id);
             for (long k = 0; k < outputs; k++) {
-                long wide = MIN(EDGE, outputs - k / EDGE * EDGE);
-                const float *total = g->room + id * size + k / EDGE * EDGE * EDGE + k % EDGE;
-                for (long d = 0; d < p.count; d++) {
+                long width = MIN(BLOCK_CHANNELS, outputs - k / BLOCK_CHANNELS * BLOCK_CHANNELS);
+                const float *total = g->room + id * size +
+                                     k / BLOCK_CHANNELS * BLOCK_CHANNELS * BLOCK_CHANNELS + k % BLOCK_CHANNELS;
+                for (long d = 0; d < s.count; d++) {
                     float sum = 0;
-                    for (long part = 0; part < parts; part++) sum += total[part * pieces * size + d * wide];
-                    g->found[k * depth + p.at + d] = sum;
+                    for (long part = 0; part < parts; part++) sum += total[part * slices * size + d * width];
+                    g->found[k * depth + s.column + d] = sum;
                 }
             }
         }
     }
 }
 
-/* The gradient to a convolution's weights. */
+/* Gradient to a convolution's weights, g->found. */
 void to_weights(const struct gradient *g, long images) {
-    if (g->tiled) winograd_gradient(g, images);
-    else gather_gradient(g, images);
+    if (g->tiled) winograd_weight_grad(g, images);
+    else im2col_weight_grad(g, images);
 }
 
-/* Floats that it needs for so many images, or fewer. */
+/* Floats that g->room needs for up to `images` images. */
 long room_to_weights(const struct unit *u, long tiled, long images) {
     if (!tiled) {
-        long pieces = pieces_of(u), parts = parts_of(pieces, images * u->grid_height * u->grid_width, ROWS, ROWS);
-        return pieces * parts * EDGE * u->outputs;
+        long slices = slice_count(u);
+        long parts = part_count(slices, images * u->grid_height * u->grid_width, GRAD_PIXELS, GRAD_PIXELS);
+        return slices * parts * BLOCK_CHANNELS * u->outputs;
     }
-    long blocks = tiled_blocks(u), size = DOMAIN * MIN(EDGE, u->inputs) * MIN(EDGE, u->outputs);
-    long parts = parts_of(blocks, tiles_of(u, images), TILES, 10 * TILES);
+    long blocks = channel_block_count(u);
+    long size = TILE_POINTS * MIN(BLOCK_CHANNELS, u->inputs) * MIN(BLOCK_CHANNELS, u->outputs);
+    long parts = part_count(blocks, tile_count(u, images), GRAD_TILES, 10 * GRAD_TILES);
     return parts > 1 ? blocks * parts * size : 0;
 }
