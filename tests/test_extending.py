@@ -21,6 +21,7 @@ from bench.spec.plugins import load_plugins
 from bench.spec.recipe import Recipe
 from bench.spec.registry import ATTACKS, METHODS, PROBES, TABLES, resolve
 from bench.training import objectives
+from reports.figures import find_figures
 from tests.command import ROOT, bench
 
 EXTENDING = (ROOT / "docs" / "extending.md").read_text()
@@ -79,6 +80,11 @@ def test_the_method_trains(digits, loaded):
     sum(terms).backward()
     assert len(terms) == 2 and all(p.grad is not None for p in net.parameters())
     assert training_passes(recipe, 33) - training_passes(recipe_of(norm="dual"), 33) == pytest.approx(32 * 5 / 6 * 3)
+
+
+def test_the_figure_is_found(loaded):
+    spec = find_figures()["signs"]
+    assert list(find_figures())[-1] == "signs" and spec.keep["attack"] == ["signs"]
 
 
 def test_the_attack_attacks(digits, loaded):

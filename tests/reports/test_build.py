@@ -78,7 +78,7 @@ def test_files_and_page(gappy):
         "torch 2.15.0, Python 3.11.7",
         "2 of 32 networks are missing",
         "failed, loss is NaN <at epoch 3>",
-        "15.6 min training, 1.0 min measuring",
+        "16 min training, 60 s measuring",
         "PGD-AT, λ=0.1",
         "0.1: 0.6000 (2 of 2); 0.05: 0.7000 (2 of 2)",
         "0.05 (provisional)",
