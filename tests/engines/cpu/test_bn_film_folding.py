@@ -1,15 +1,13 @@
-"""BN with FiLM in eval mode as scale and shift: all norms in two calls, against each by torch in fp64."""
+"""BN and FiLM folded into scale and shift, all norm layers in two calls, against the plain network in fp64."""
 
 import copy
 
 import pytest
 import torch
 
-from bench.engines import cpu
-from bench.engines.cpu.film_plan import Films
-from bench.models.film import films
+from bench.engines.cpu.film_plan import FilmPlan
 from bench.spec.recipe import Protocol
-from tests.engines.cpu.exact import needs_kernels, off
+from tests.engines.cpu.exact import engine_of, needs_kernels, off
 from tests.recipes import lively, oat, pgd_at
 
 pytestmark = needs_kernels
@@ -27,8 +25,8 @@ RECIPES = {
 
 
 def assert_exact(net, lam=LAM, **how):
-    found = net.condition(lam, training=False, **how)
-    assert net.kept.get("folding")
+    found = engine_of(net).condition(lam, training=False, **how)
+    assert engine_of(net).folding
     right = copy.deepcopy(net).double().condition(lam.double(), training=False, **how)
     assert (found.rows is None) == (right.rows is None)
     for pair, exact in zip(found.affine, right.affine, strict=True):
@@ -74,25 +72,24 @@ def test_it_follows_what_is_exchanged():
 
 def test_conditions_do_not_share_memory():
     net = lively(oat())
-    first = [value for pair in net.condition(LAM, training=False).affine for value in pair]
+    first = [value for pair in engine_of(net).condition(LAM, training=False).affine for value in pair]
     kept = [value.clone() for value in first]
-    net.condition(1 - LAM, training=False)
+    engine_of(net).condition(1 - LAM, training=False)
     assert all(torch.equal(*pair) for pair in zip(first, kept, strict=True))
 
 
 def test_another_kind_of_norm_is_torch_s():
     net = lively(oat("dual-affine"))
-    net.condition(LAM, training=False)
-    assert not net.kept.get("folding")
+    engine_of(net).condition(LAM, training=False)
+    assert not engine_of(net).folding
 
 
 def test_autocast_changes_nothing():
     net = lively(oat())
-    plain = net.condition(LAM, training=False).affine
+    plain = engine_of(net).condition(LAM, training=False).affine
     with torch.autocast("cpu", torch.bfloat16):
-        under = net.condition(LAM, training=False).affine
-        with cpu.without():
-            torchs = net.condition(LAM, training=False).affine
+        under = engine_of(net).condition(LAM, training=False).affine
+        torchs = net.condition(LAM, training=False).affine
     for one, other, third in zip(plain, under, torchs, strict=True):
         assert torch.equal(one[0], other[0]) and torch.equal(one[1], other[1])
         torch.testing.assert_close(third, other, rtol=1e-5, atol=1e-5)
@@ -101,15 +98,15 @@ def test_autocast_changes_nothing():
 @pytest.mark.parametrize("kind", ["paper", "authors"])
 @pytest.mark.parametrize("width", [1.0, 0.75, 0.35])
 @pytest.mark.parametrize("rows", [1, 6, 7])
-def test_gamma_and_beta_lie_where_their_places_say(kind, width, rows):
+def test_gamma_and_beta_lie_at_their_addresses(kind, width, rows):
     """At a width 0.35 the authors' perceptron has a unit more than γ and β take."""
     net = lively(oat(**WIDTHS, protocol=Protocol(film=kind)))
-    made, code = Films(net.norms, width), torch.randn(rows, 16, generator=torch.Generator().manual_seed(0))
-    made.forward(code[:1])
-    made.forward(code)
-    places = dict(zip((norm.index for norm in made.norms), made.places(), strict=True))
-    right = films([norm.film for norm in net.norms], code, width)
-    flat, start = made.room, made.room.data_ptr()
+    plan, code = FilmPlan(net.norms, width), torch.randn(rows, 16, generator=torch.Generator().manual_seed(0))
+    plan.forward(code[:1])
+    plan.forward(code)
+    places = dict(zip((norm.index for norm in plan.norms), plan.addresses(), strict=True))
+    right = net.films(code, width)
+    flat, start = plan.memory, plan.memory.data_ptr()
     for norm, pair in zip(net.norms, right, strict=True):
         for name, values in zip(("gamma", "beta"), pair or (), strict=False):
             at = (getattr(places[norm.index], name) - start) // 4

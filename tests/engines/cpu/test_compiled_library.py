@@ -17,12 +17,13 @@ from tests.engines.cpu.exact import needs_kernels
 module = importlib.import_module("bench.engines.cpu.compiled_library")
 SMALL = """
 import torch
-from bench.engines import cpu
-from bench.engines.cpu.compiled_library import about, lanes
+from bench.engines import engine_for
+from bench.engines.cpu.compiled_library import lanes
 from tests.recipes import images, lively, oat
 net, (x, _) = lively(oat(dropout=0.0)).eval(), images(5)
-found = net(x, torch.full((5,), 0.3))
-print(about(), lanes(), cpu.usable(x), bool(net.lists), *found[0].tolist())
+engine = engine_for(net, "cpu")
+found = engine.logits(x, engine.condition(torch.full((5,), 0.3)))
+print(engine.name.replace(" ", ""), lanes(), bool(getattr(engine, "plans", [])), *found[0].tolist())
 """
 
 
@@ -36,7 +37,7 @@ def test_without_a_compiler_torch_does_the_work(tmp_path):
     without, usual = python("-c", SMALL, PATH=str(tmp_path)), python("-c", SMALL)
     assert without.returncode == 0, without.stderr
     words, others = without.stdout.split(), usual.stdout.split()
-    assert words[0] == "torch" and words[2:4] == ["False", "False"]
+    assert words[0] == "eager" and words[2] == "False"
     found, expected = ([float(word) for word in line[-10:]] for line in (words, others))
     assert found == pytest.approx(expected, rel=1e-4, abs=1e-5)
 
@@ -115,6 +116,17 @@ def test_a_compiler_that_fails_or_writes_nonsense_leaves_the_work_to_torch(scrip
     assert fresh(torch.float32) is None
 
 
+def test_why_there_is_no_library_is_said_in_a_line(monkeypatch):
+    monkeypatch.setenv("BENCH_KERNELS", "off")
+    assert module.why_missing() == "BENCH_KERNELS=off"
+    monkeypatch.delenv("BENCH_KERNELS")
+    monkeypatch.setattr(module, "vectors", lambda: None)
+    assert "AVX2" in module.why_missing()
+    monkeypatch.setattr(module, "vectors", lambda: "avx2")
+    monkeypatch.setenv("PATH", "")
+    assert "gcc" in module.why_missing()
+
+
 def test_they_can_be_switched_off(fresh, monkeypatch, tmp_path):
     monkeypatch.setenv("BENCH_KERNELS", "off")
     assert fresh(torch.float32) is None and built(tmp_path) == []
@@ -140,11 +152,9 @@ def test_the_processor_decides_which_vectors_they_use(flags, vectors, monkeypatc
 @pytest.mark.skipif(module.lanes() == 8, reason="they use AVX2 anyway")
 def test_with_avx2_alone_they_compute_the_same():
     """What the tests of each kernel ask of it holds for vectors of 8."""
-    names = [
-        f"tests/engines/cpu/test_{what}.py"
-        for what in ("convolution", "normalisation", "perceptrons", "tape", "training")
-    ]
+    tested = ("autograd_convolution", "autograd_batch_norm", "autograd_film", "inference_plan", "training_plan")
+    names = [f"tests/engines/cpu/test_{name}.py" for name in tested]
     chosen = "fp32 or bf16 or formulas or torch_s or of_any_size or gradients_and_statistics"
     done = python("-m", "pytest", "-q", "-p", "no:cacheprovider", *names, "-k", chosen, BENCH_KERNELS="avx2")
     assert done.returncode == 0, done.stdout
-    assert python("-c", SMALL, BENCH_KERNELS="avx2").stdout.split()[:5] == ["own", "(avx2)", "8", "True", "True"]
+    assert python("-c", SMALL, BENCH_KERNELS="avx2").stdout.split()[:3] == ["cpu(avx2)", "8", "True"]

@@ -1,4 +1,4 @@
-"""Whole networks in eval mode: logits and the image's gradient against the same network in fp64, torch's work."""
+"""InferencePlan: logits and image gradients of whole networks in eval mode against the plain network in fp64."""
 
 import copy
 import pickle
@@ -7,11 +7,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from bench.engines import cpu
 from bench.engines.cpu.compiled_library import lanes
+from bench.engines.cpu.inference_plan import InferencePlan
 from bench.models import resnet
 from bench.models.network import ConditionalNetwork
-from tests.engines.cpu.exact import needs_kernels, off
+from tests.engines.cpu.exact import call, engine_of, needs_kernels, off, plans_of
 from tests.recipes import images, lively, oat, pgd_at
 
 pytestmark = needs_kernels
@@ -30,16 +30,21 @@ def network(kind: str, arch: str, **fields) -> ConditionalNetwork:
     return copy.deepcopy(MADE[key])
 
 
-def outputs(net, x, y, lam=LAM, **how) -> tuple[torch.Tensor, torch.Tensor]:
+def outputs(net, x, y, lam=LAM, forward=call, **how) -> tuple[torch.Tensor, torch.Tensor]:
     """Logits, and the gradient of the cross-entropy to the images."""
     x = x.clone().requires_grad_()
-    logits = net(x, net.condition(lam, **how))
+    logits = forward(net, x, lam, **how)
     (grad,) = torch.autograd.grad(F.cross_entropy(logits, y, reduction="sum"), x)
     return logits.detach(), grad
 
 
+def plain(net, x, lam, **how) -> torch.Tensor:
+    """Logits by the network itself."""
+    return net(x, net.condition(lam, **how))
+
+
 def exact(net, x, y, lam=LAM, **how) -> tuple[torch.Tensor, torch.Tensor]:
-    return outputs(copy.deepcopy(net).double(), x.double(), y, lam.double(), **how)
+    return outputs(copy.deepcopy(net).double(), x.double(), y, lam.double(), plain, **how)
 
 
 def assert_gradient(found, net, x, y, lam=LAM, right=None, **how) -> None:
@@ -57,9 +62,9 @@ def assert_gradient(found, net, x, y, lam=LAM, right=None, **how) -> None:
     raise AssertionError(f"the gradients of images {wrong} are not the network's")
 
 
-def assert_exact(net, x, y, lam=LAM, tape=True, **how):
+def assert_exact(net, x, y, lam=LAM, planned=True, **how):
     logits, grad = outputs(net, x, y, lam, **how)
-    assert bool(net.lists.get("tapes")) == tape
+    assert bool(plans_of(net, InferencePlan)) == planned
     right = exact(net, x, y, lam, **how)
     assert off(logits, right[0]) < 2e-5
     assert_gradient(grad, net, x, y, lam, right[1], **how)
@@ -95,10 +100,10 @@ def test_images_of_any_size(kind, size):
 def test_without_it_torch_finds_the_same(arch):
     net, (x, y) = network("oat-dual", arch), images(5, SHAPES[arch])
     found = outputs(net, x, y)
-    with cpu.without():
-        torchs = outputs(net, x, y)
-    for one, other in zip(found, torchs, strict=True):
-        torch.testing.assert_close(one, other, atol=1e-5 * other.abs().max(), rtol=1e-5)
+    usual = outputs(net, x, y, forward=plain)
+    torch.testing.assert_close(found[0], usual[0], atol=1e-5 * usual[0].abs().max(), rtol=1e-5)
+    for gradient in (found[1], usual[1]):  # at ReLU's kink the two may differ: each is the fp64 network's nearby
+        assert_gradient(gradient, net, x, y)
 
 
 def test_in_bf16_it_is_as_close_as_torch():
@@ -106,8 +111,7 @@ def test_in_bf16_it_is_as_close_as_torch():
     right = exact(net, x, y)
     with torch.autocast("cpu", torch.bfloat16):
         found = outputs(net, x, y)
-        with cpu.without():
-            usual = outputs(net, x, y)
+        usual = outputs(net, x, y, forward=plain)
     assert found[0].dtype == found[1].dtype == torch.float32
     for one, other, truth in zip(found, usual, right, strict=True):
         assert off(one, truth) < 1.5 * off(other, truth)
@@ -118,8 +122,8 @@ def test_in_bf16_it_is_as_close_as_torch():
 
 def test_it_follows_weights_statistics_and_the_classifier():
     net, (x, y), rng = network("oat-dual", "wrn-10-1"), images(5), torch.Generator().manual_seed(3)
-    cond = net.condition(LAM)
-    before = net(x, cond)
+    cond = engine_of(net).condition(LAM)
+    before = call(net, x, cond)
     changed = [
         net.blocks[1].conv2.weight,
         net.stem.weight,
@@ -132,9 +136,8 @@ def test_it_follows_weights_statistics_and_the_classifier():
         with torch.no_grad():
             tensor.mul_(1 + 0.5 * torch.rand(tensor.shape, generator=rng))
         assert_exact(net, x, y)
-    with cpu.without():  # a Condition is of the weights when it was made; the convolutions are of now
-        expected = net(x, cond)
-    torch.testing.assert_close(net(x, cond), expected, atol=1e-4, rtol=1e-4)
+    expected = net(x, cond)  # a Condition keeps BN and FiLM of its making; the convolutions are those of now
+    torch.testing.assert_close(call(net, x, cond), expected, atol=1e-4, rtol=1e-4)
     assert not torch.allclose(before, expected, atol=1e-2)
 
 
@@ -144,7 +147,7 @@ def test_it_follows_a_training_step():
     optimiser = torch.optim.SGD(net.parameters(), lr=0.1)
     for _ in range(2):
         assert_exact(net.eval(), x, y)
-        F.cross_entropy(net.train()(x, LAM.sort().values), y).backward()
+        F.cross_entropy(call(net.train(), x, LAM.sort().values), y).backward()
         optimiser.step()
     assert_exact(net.eval(), x, y)
 
@@ -153,9 +156,9 @@ def test_passes_may_be_interleaved():
     net, (x, y) = network("oat-dual", "wrn-16-2"), images(12, SHAPES["wrn-16-2"])
     parts = [(slice(0, 5), LAM), (slice(5, 8), LAM[:3].flip(0)), (slice(7, 12), LAM[:1])]
     given = [x[part].clone().requires_grad_() for part, _ in parts]
-    conds = [net.condition(lam) for _, lam in parts]
+    conds = [engine_of(net).condition(lam) for _, lam in parts]
     losses = [
-        F.cross_entropy(net(one, cond), y[part], reduction="sum")
+        F.cross_entropy(call(net, one, cond), y[part], reduction="sum")
         for one, cond, (part, _) in zip(given, conds, parts, strict=True)
     ]
     for i in (0, 2, 1, 0):
@@ -174,22 +177,22 @@ def test_batches_may_change_in_size():
 
 
 @pytest.mark.parametrize("n", [1, 8, 16, 17, 33])
-def test_equal_batches_share_one_tape(n):
+def test_equal_batches_share_one_plan(n):
     net, (x, _) = network("oat-dual", "wrn-10-1"), images(n)
-    tapes = []
+    plans = []
     for _ in range(3):
-        net(x, LAM[:1])
-        tapes += net.lists["tapes"]
-    assert len(tapes) == 3 and tapes[0] is tapes[1] is tapes[2]
+        call(net, x, LAM[:1])
+        plans += plans_of(net, InferencePlan)
+    assert len(plans) == 3 and plans[0] is plans[1] is plans[2]
 
 
-def test_one_tape_serves_any_lambda_and_the_parts_of_a_batch():
+def test_one_plan_serves_any_lambda_and_the_parts_of_a_batch():
     net, (x, y) = network("oat-dual", "wrn-10-1"), images(16)
-    net(x, LAM[:1])
-    (tape,) = net.lists["tapes"]
+    call(net, x, LAM[:1])
+    (plan,) = plans_of(net, InferencePlan)
     for n, lam in ((16, LAM[1:2]), (11, torch.linspace(0, 1, 11))):
         assert_exact(net, x[:n], y[:n], lam)
-    assert net.lists["tapes"] == [tape]
+    assert plans_of(net, InferencePlan) == [plan]
 
 
 def test_what_it_hands_out_is_not_overwritten():
@@ -203,7 +206,7 @@ def test_what_it_hands_out_is_not_overwritten():
 def test_only_images_get_a_gradient():
     net, (x, y) = network("oat-dual", "wrn-10-1"), images(5)
     outputs(net, x, y)
-    assert not net(x, LAM).requires_grad and all(p.grad is None for p in net.parameters())
+    assert not call(net, x, LAM).requires_grad and all(p.grad is None for p in net.parameters())
 
 
 def test_images_may_be_views_in_any_order_of_memory():
@@ -216,7 +219,7 @@ def test_images_may_be_views_in_any_order_of_memory():
 def test_what_is_not_a_number_stays_so():
     net, (x, _) = network("oat-dual", "wrn-10-1"), images(5)
     x[2, 0, 3, 3] = torch.nan
-    found = net(x, LAM)
+    found = call(net, x, LAM)
     assert found[2].isnan().all() and found[[0, 1, 3, 4]].isfinite().all()
 
 
@@ -234,11 +237,11 @@ def test_no_images_no_logits():
 @pytest.mark.parametrize("width", [0.75, 0.5])
 def test_widths_with_odd_channels_are_torch_s(width):
     net, (x, y) = network("oat-dual", "wrn-10-1", widths=(0.5, 0.75, 1.0)), images(5)
-    assert_exact(net, x, y, width=width, tape=int(16 * width) % lanes() == 0)
+    assert_exact(net, x, y, width=width, planned=int(16 * width) % lanes() == 0)
     assert_exact(net, x, y)
 
 
-def test_a_width_of_whole_vectors_has_a_tape_of_its_own(monkeypatch):
+def test_a_width_of_whole_vectors_has_a_plan_of_its_own(monkeypatch):
     monkeypatch.setattr(resnet, "STAGES", ((64, 2, 1), (128, 1, 2)))
     net, (x, y) = network("oat-dual", "resnet34", widths=(0.5, 1.0)), images(5, SHAPES["resnet34"])
     for width in (1.0, 0.5, 1.0):
@@ -248,13 +251,13 @@ def test_a_width_of_whole_vectors_has_a_tape_of_its_own(monkeypatch):
 def test_in_fp64_torch_does_the_work():
     net, (x, y) = network("oat-dual", "wrn-10-1").double(), images(5)
     outputs(net, x.double(), y, LAM.double())
-    assert not net.lists.get("tapes")
+    assert not plans_of(net, InferencePlan)
 
 
 @pytest.mark.parametrize("how", [copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))], ids=["copy", "pickle"])
 def test_a_copy_goes_its_own_way(how):
     net, (x, y) = network("oat-dual", "wrn-10-1"), images(5)
-    net.train()(x, torch.tensor([0.0, 0.0, 0.1, 0.3, 1.0])).sum().backward()
+    call(net.train(), x, torch.tensor([0.0, 0.0, 0.1, 0.3, 1.0])).sum().backward()
     before = outputs(net.eval(), x, y)
     other = how(net)
     with torch.no_grad():
@@ -262,7 +265,8 @@ def test_a_copy_goes_its_own_way(how):
             parameter.mul_(1.1)
     assert_exact(other, x, y)
     assert all(torch.equal(*pair) for pair in zip(outputs(net, x, y), before, strict=True))
-    assert not {id(tape) for tape in net.lists["tapes"]} & {id(tape) for tape in other.lists["tapes"]}
+    ids = [{id(plan) for plan in plans_of(one, InferencePlan)} for one in (net, other)]
+    assert ids[0] and ids[1] and not ids[0] & ids[1]
 
 
 @pytest.mark.parametrize("training", [False, True])
@@ -270,6 +274,6 @@ def test_a_condition_of_another_number_of_images_is_refused(training):
     """As torch would refuse it; of one λ it serves any number."""
     net, (x, _) = network("oat-dual", "wrn-10-1", dropout=0.0).train(training), images(8)
     with pytest.raises(ValueError, match="made for 5 images is asked to serve 8"):
-        net(x, net.condition(LAM.sort().values))
+        call(net, x, LAM.sort().values)
     one = torch.full((3,), 0.1)
-    torch.testing.assert_close(net(x, net.condition(one)), net(x, net.condition(one[:1])), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(call(net, x, one), call(net, x, one[:1]), rtol=1e-5, atol=1e-5)

@@ -1,15 +1,16 @@
-"""An attack's steps on a tape: against the same steps with the gradient of the network in fp64, by torch."""
+"""PGD by the CPU engine: against the same steps with the gradient of the plain network in fp64."""
 
 import copy
 
 import pytest
 import torch
 import torch.nn.functional as F
-from bench.engines.conditioned import Conditioned
 
 from bench.attacks.pgd import cross_entropy, fgsm, pgd
-from bench.engines import cpu
-from bench.engines.cpu.pgd import ascend
+from bench.engines.conditioned_model import ConditionedModel
+from bench.engines.cpu.engine import CpuEngine
+from bench.engines.cpu.pgd import take_steps
+from bench.engines.eager import EagerEngine
 from tests.engines.cpu.exact import needs_kernels
 from tests.recipes import images, lively, oat, pgd_at
 
@@ -18,13 +19,13 @@ LAM = torch.tensor([0.3, 0.0, 1.0, 0.0, 0.1])
 EPSILON, STEP = 0.1, 0.03
 
 
-def made(arch: str = "wrn-10-1", recipe=oat, lam=LAM, precision: str = "fp32") -> Conditioned:
-    net = lively(recipe(arch=arch), SHAPES[arch][0]).eval()
-    return Conditioned(net, net.condition(lam), precision)
+def made(arch: str = "wrn-10-1", recipe=oat, lam=LAM, precision: str = "fp32") -> ConditionedModel:
+    engine = CpuEngine(lively(recipe(arch=arch), SHAPES[arch][0]).eval())
+    return ConditionedModel(engine, engine.condition(lam), precision)
 
 
-def exact_gradient(given: Conditioned, x, y, lam) -> torch.Tensor:
-    net, x = copy.deepcopy(given.net).double(), x.double().requires_grad_()
+def exact_gradient(given: ConditionedModel, x, y, lam) -> torch.Tensor:
+    net, x = copy.deepcopy(given.engine.net).double(), x.double().requires_grad_()
     return torch.autograd.grad(F.cross_entropy(net(x, lam.double()), y, reduction="sum"), x)[0]
 
 
@@ -39,7 +40,7 @@ def test_each_step_follows_the_network_s_gradient(arch, recipe, lam):
     for _ in range(5):
         grad = exact_gradient(given, now, y, lam)
         expected = (now.double() + STEP * grad.sign()).clamp(low.double(), high.double())
-        now = given.ascend(now, low, high, y, STEP, 1)
+        now = given.pgd(now, low, high, y, STEP, 1)
         sure = grad.abs() > 1e-3 * grad.abs().amax(dim=(1, 2, 3), keepdim=True)
         assert sure.float().mean() > 0.9
         wrong = ((now - expected).abs() > 1e-6) & sure
@@ -67,7 +68,7 @@ def test_it_is_the_attack_that_autograd_makes(arch, attack, precision):
 def test_the_ball_is_never_left_and_x_stays(n):
     given, (x, y) = made(lam=LAM[:1]), images(n)
     before, low, high = x.clone(), (x - EPSILON).clamp(min=0), (x + EPSILON).clamp(max=1)
-    found = given.ascend(x, low, high, y, 0.07, 3)
+    found = given.pgd(x, low, high, y, 0.07, 3)
     assert torch.equal(x, before) and bool(((low <= found) & (found <= high)).all())
 
 
@@ -77,19 +78,19 @@ def test_steps_are_one_after_the_other():
     low, high = (x - EPSILON).clamp(min=0), (x + EPSILON).clamp(max=1)
     one = x
     for _ in range(3):
-        one = given.ascend(one, low, high, y, STEP, 1)
-    assert torch.equal(one, given.ascend(x, low, high, y, STEP, 3))
-    assert torch.equal(x, given.ascend(x, low, high, y, STEP, 0))
+        one = given.pgd(one, low, high, y, STEP, 1)
+    assert torch.equal(one, given.pgd(x, low, high, y, STEP, 3))
+    assert torch.equal(x, given.pgd(x, low, high, y, STEP, 0))
 
 
 @needs_kernels
 def test_a_graph_of_before_keeps_its_gradient():
-    """The attack takes the tape's buffers; a graph that was there runs its images again."""
+    """The attack takes the plan's buffers; an earlier graph runs its images again."""
     given, (x, y) = made(), images(5)
     x.requires_grad_()
     alone = torch.autograd.grad(F.cross_entropy(given(x), y), x)[0]
     loss = F.cross_entropy(given(x), y)
-    given.ascend(x.detach(), x.detach() - 1, x.detach() + 1, y, STEP, 2)
+    given.pgd(x.detach(), x.detach() - 1, x.detach() + 1, y, STEP, 2)
     assert torch.equal(torch.autograd.grad(loss, x)[0], alone)
 
 
@@ -97,7 +98,7 @@ def test_a_graph_of_before_keeps_its_gradient():
 def test_what_is_not_a_number_stays_where_it_is():
     given, (x, y) = made(), images(5)
     x[2, 0, 3, 3] = torch.nan
-    found = given.ascend(x, x - EPSILON, x + EPSILON, y, STEP, 2)
+    found = given.pgd(x, x - EPSILON, x + EPSILON, y, STEP, 2)
     assert found[2, 0, 3, 3].isnan() and torch.equal(found[2].nan_to_num(), x[2].nan_to_num())
     assert found[[0, 1, 3, 4]].isfinite().all() and not torch.equal(found[0], x[0])
 
@@ -108,7 +109,7 @@ def test_a_label_of_no_class_is_refused(label):
     given, (x, y) = made(), images(5)
     y[3] = label
     with pytest.raises(IndexError, match="none of the 10 classes"):
-        given.ascend(x, x, x, y, STEP, 1)
+        given.pgd(x, x, x, y, STEP, 1)
 
 
 @needs_kernels
@@ -117,42 +118,49 @@ def test_results_do_not_depend_on_the_number_of_threads():
     try:
         for n in (1, 2):
             torch.set_num_threads(n)
-            found.append(net.ascend(x, x - EPSILON, x + EPSILON, y, STEP, 2))
+            found.append(net.pgd(x, x - EPSILON, x + EPSILON, y, STEP, 2))
     finally:
         torch.set_num_threads(before)
     assert torch.equal(*found)
 
 
+@needs_kernels
 def test_autograd_makes_what_the_kernels_do_not():
-    """Another loss; a network that is watched; one in training mode, of fp64, or without the kernels."""
+    """Another loss; the eager engine; a network in training mode, or in fp64."""
     given, (x, y) = made(), images(5)
-    low, high = x - EPSILON, x + EPSILON
-    asked = []
+    low, high, engine = x - EPSILON, x + EPSILON, given.engine
+    calls = []
 
-    class Watched(Conditioned):
-        def ascend(self, *rest):
-            asked.append(rest)
+    class Recorded(ConditionedModel):
+        def pgd(self, *arguments):
+            calls.append(arguments)
 
-    watched = Watched(given.net, given.cond)
-    pgd(watched, x, y, EPSILON, STEP, 1, torch.Generator(), loss=lambda outputs, y: -cross_entropy(outputs, y))
-    assert not asked
-    pgd(watched, x, y, EPSILON, STEP, 1, torch.Generator())
-    assert len(asked) == 1
-    with cpu.without():
-        assert given.ascend(x, low, high, y, STEP, 1) is None
-    training = Conditioned(given.net, given.net.condition(LAM.sort().values, training=True))
-    assert training.ascend(x, low, high, y, STEP, 1) is None
-    hook = given.net.register_forward_pre_hook(lambda *_: None)
-    assert given.ascend(x, low, high, y, STEP, 1) is None
-    hook.remove()
-    double = Conditioned(given.net.double(), given.net.condition(LAM.double()))
-    assert double.ascend(x.double(), low.double(), high.double(), y, STEP, 1) is None
+    recorded = Recorded(engine, given.cond)
+    pgd(recorded, x, y, EPSILON, STEP, 1, torch.Generator(), loss=lambda outputs, y: -cross_entropy(outputs, y))
+    assert not calls
+    pgd(recorded, x, y, EPSILON, STEP, 1, torch.Generator())
+    assert len(calls) == 1
+    assert ConditionedModel(EagerEngine(engine.net), given.cond).pgd(x, low, high, y, STEP, 1) is None
+    training = ConditionedModel(engine, engine.condition(LAM.sort().values, training=True))
+    assert training.pgd(x, low, high, y, STEP, 1) is None
+    double = CpuEngine(engine.net.double())
+    model = ConditionedModel(double, double.condition(LAM.double()))
+    assert model.pgd(x.double(), low.double(), high.double(), y, STEP, 1) is None
+
+
+def test_hooks_see_the_passes_of_the_plain_network():
+    """The CPU engine computes around them."""
+    net, (x, y), seen = lively(oat()).eval(), images(5), []
+    net.register_forward_pre_hook(lambda *_: seen.append(1))
+    engine = EagerEngine(net)
+    pgd(ConditionedModel(engine, engine.condition(LAM)), x, y, EPSILON, STEP, 3, torch.Generator())
+    assert len(seen) == 3
 
 
 @needs_kernels
 def test_images_may_lie_in_memory_in_any_order():
     given, (x, y) = made("wrn-16-2"), images(5, SHAPES["wrn-16-2"])
     last = x.contiguous(memory_format=torch.channels_last)
-    tape = given.net.tape(x, given.cond)
-    found = [ascend(tape, given.cond, one, x - EPSILON, x + EPSILON, y, STEP, 2) for one in (x, last)]
+    plan = given.engine.inference_plan(x, given.cond)
+    found = [take_steps(plan, given.cond, one, x - EPSILON, x + EPSILON, y, STEP, 2) for one in (x, last)]
     assert torch.equal(*found)

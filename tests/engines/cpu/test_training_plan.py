@@ -1,5 +1,4 @@
-"""Whole networks in training mode: loss, the gradients to all parameters and the statistics against the same network in
-fp64, torch's work."""
+"""TrainingPlan: loss, gradients and statistics of whole networks in training mode against the plain network in fp64."""
 
 import copy
 import gc
@@ -9,11 +8,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from bench.engines import cpu
+from bench.engines.cpu.training_plan import TrainingPlan
 from bench.models import resnet
 from bench.models.network import ConditionalNetwork
 from bench.spec.recipe import Protocol
-from tests.engines.cpu.exact import needs_kernels, off
+from tests.engines.cpu.exact import call, engine_of, needs_kernels, off, plans_of
 from tests.recipes import images, lively, oat, pgd_at
 
 pytestmark = needs_kernels
@@ -46,9 +45,9 @@ def batch(seed: int = 0, n: int = 6) -> tuple[torch.Tensor, torch.Tensor]:
     return images(n, (1, 16, 16), seed)
 
 
-def step(net, x, y, lam=LAM, width=1.0) -> torch.Tensor:
-    """Its loss; gradients are added to those that are there."""
-    loss = F.cross_entropy(net(x, net.condition(lam.to(x.dtype), width=width)), y)
+def step(net, x, y, lam=LAM, width=1.0, forward=call) -> torch.Tensor:
+    """The loss; gradients are added to the parameters'. A network in fp64 computes its passes itself."""
+    loss = F.cross_entropy(forward(net, x, lam.to(x.dtype), width=width), y)
     loss.backward()
     return loss.detach()
 
@@ -72,7 +71,7 @@ def compare(kind: str, run: Callable, passes: int = 1) -> None:
         net, (x, y) = network(kind), batch(seed)
         reference = copy.deepcopy(net).double()
         found, right = run(net, x, y), run(reference, x.double(), y)
-        assert len(net.lists.get("passes", [])) == passes and not reference.lists.get("passes")
+        assert len(plans_of(net, TrainingPlan)) == passes and not plans_of(reference, TrainingPlan)
         torch.testing.assert_close(found.double(), right, rtol=1e-4, atol=1e-6)
         error = distance(net, reference)
         assert error < 0.1
@@ -102,7 +101,7 @@ def test_two_passes_may_be_open_at_once(order):
 
     def run(net, x, y):
         parts = [slice(0, 6), slice(2, 6)]
-        losses = [F.cross_entropy(net(x[part], LAM[part].to(x.dtype)), y[part]) for part in parts]
+        losses = [F.cross_entropy(call(net, x[part], LAM[part].to(x.dtype)), y[part]) for part in parts]
         for i in order:
             losses[i].backward()
         return torch.stack(losses).detach()
@@ -140,18 +139,18 @@ def test_training_goes_on_for_steps_of_any_size_with_attacks_between_them():
         optimiser = torch.optim.SGD(made.parameters(), lr=0.02, momentum=0.9)
         for n in (6, 40, 20, 6, 33):
             optimiser.zero_grad()
-            made(x[:7].to(kind), made.condition(lam[:7].to(kind), training=False))
+            call(made, x[:7].to(kind), lam[:7].to(kind), training=False)
             step(made, x[:n].to(kind), y[:n], lam[:n])
             optimiser.step()
     weights = [torch.cat([p.flatten().double() for p in one.parameters()]) for one in (net, reference)]
     assert off(*weights) < 1e-4  # roundings, and kinks, add up
     with torch.no_grad():
-        assert off(net.eval()(x, lam), reference.eval()(x.double(), lam.double())) < 1e-3
+        assert off(call(net.eval(), x, lam), call(reference.eval(), x.double(), lam.double())) < 1e-3
 
 
 def test_a_way_back_is_asked_for_once():
     net, (x, _) = network("dual"), batch()
-    loss = net(x, LAM).sum()
+    loss = call(net, x, LAM).sum()
     loss.backward(retain_graph=True)
     with pytest.raises(RuntimeError, match="asked for twice"):
         loss.backward()
@@ -160,25 +159,24 @@ def test_a_way_back_is_asked_for_once():
 def test_a_pass_that_is_forgotten_or_needs_no_way_back_is_free_again():
     net, (x, _) = network("dual"), batch()
     with torch.no_grad():
-        net(x, LAM)
+        call(net, x, LAM)
     for _ in range(3):
-        net(x, LAM)
+        call(net, x, LAM)
         gc.collect()
-    assert len(net.lists["passes"]) == 1
-    held = [net(x, LAM) for _ in range(2)]
-    assert len(net.lists["passes"]) == len(held)
+    assert len(plans_of(net, TrainingPlan)) == 1
+    held = [call(net, x, LAM) for _ in range(2)]
+    assert len(plans_of(net, TrainingPlan)) == len(held)
 
 
 def test_dropout_draws_as_it_does_layer_by_layer():
     """And so do its gradients: a mask is drawn again on the way back."""
     net, (x, y) = lively(oat(dropout=0.3, arch="wrn-16-2")), batch()
-    net.lists.clear()
     other, losses = copy.deepcopy(net), []
     for made, given in ((net, x), (other, x.clone().requires_grad_())):
         torch.manual_seed(8)
         losses.append([step(made, given, y).item() for _ in range(2)])
     assert losses[0] == pytest.approx(losses[1], rel=1e-5) and losses[0][0] != pytest.approx(losses[0][1], rel=1e-3)
-    assert net.lists.get("passes") and not other.lists.get("passes")
+    assert plans_of(net, TrainingPlan) and not plans_of(other, TrainingPlan)
     assert distance(net, other) < 2e-5  # both in fp32: a kink is one to both
 
 
@@ -187,8 +185,7 @@ def test_in_bf16_it_is_as_close_as_torch():
     torchs, reference = copy.deepcopy(net), copy.deepcopy(net).double()
     with torch.autocast("cpu", torch.bfloat16):
         step(net, x, y)
-        with cpu.without():
-            step(torchs, x, y)
+        step(torchs, x, y, forward=lambda net, x, lam, **how: net(x, net.condition(lam, **how)))
     step(reference, x.double(), y)
     grads = [torch.cat([p.grad.flatten().double() for p in one.parameters()]) for one in (net, torchs, reference)]
     assert all(p.grad.dtype == torch.float32 for p in net.parameters())
@@ -227,7 +224,7 @@ def test_it_follows_what_is_exchanged():
 
 def test_a_parameter_must_not_change_before_the_way_back():
     net, (x, _) = network("dual"), batch()
-    loss = net(x, LAM).sum()
+    loss = call(net, x, LAM).sum()
     with torch.no_grad():
         net.norms[1].film.gamma[0].weight.mul_(2)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
@@ -239,7 +236,7 @@ def test_gradients_without_backward_are_the_same():
     net, (x, y) = network("dual"), batch()
     step(net, x, y)
     wanted = [net.head.weight, net.stem.weight, net.norms[1].film.gamma[0].bias]
-    found = torch.autograd.grad(F.cross_entropy(net(x, LAM), y), wanted)
+    found = torch.autograd.grad(F.cross_entropy(call(net, x, LAM), y), wanted)
     assert all(torch.equal(one, parameter.grad) for one, parameter in zip(found, wanted, strict=True))
 
 
@@ -251,14 +248,14 @@ def test_widths_in_turn_keep_their_lists():
         for width in (0.5, 1.0):
             step(net, x, y, width=width)
             net.zero_grad()
-        made.append(list(net.lists["passes"]))
+        made.append(plans_of(net, TrainingPlan))
     assert len(made[0]) == 2 and made[0] == made[1] == made[2]
 
 
-def test_what_the_kernels_lack_is_asked_once(monkeypatch):
-    net, (x, y), asked = network("dual-affine").train(), batch(), []
-    features = net.features
-    monkeypatch.setattr(net, "features", lambda x, cond: asked.append(type(x)) or features(x, cond))
+def test_what_the_kernels_lack_is_planned_once(monkeypatch):
+    net, (x, y), planned = network("dual-affine").train(), batch(), []
+    make = TrainingPlan.__init__
+    monkeypatch.setattr(TrainingPlan, "__init__", lambda self, *rest: planned.append(1) or make(self, *rest))
     for _ in range(3):
         step(net, x, y)
-    assert [kind.__name__ for kind in asked] == ["Value", "Tensor", "Tensor", "Tensor"]
+    assert len(planned) == 1 and len(engine_of(net).unsupported) == 1

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from bench.engines.cpu import batch_norm
+from bench.engines.cpu import layerwise
 from bench.models.dual_bn import Condition, ConditionalNorm
 from tests.engines.cpu.exact import HALF, needs_kernels, off
 
@@ -45,7 +45,8 @@ def given(rows: int, plus: bool, seed: int = 0) -> dict[str, torch.Tensor]:
 
 def ours(norm, tensors, zeros, row, relu):
     film = (tensors["gamma"], tensors["beta"]) if "gamma" in tensors else None
-    return norm(tensors["x"], Condition([film], zeros, rows=row), tensors.get("plus"), relu)
+    cond = Condition(True, rows=row, films=[film], zeros=zeros)
+    return layerwise.normalise_add_relu(norm, tensors["x"], cond, tensors.get("plus"), relu)
 
 
 def formulas(norm, tensors, zeros, row, relu):
@@ -153,5 +154,11 @@ def test_what_is_not_a_number_stays_so_and_stays_in_its_branch(relu):
     assert y.isfinite().all() and norm.bn_a.running_mean.isfinite().all()
 
 
-def test_odd_channels_are_torch_s():
-    assert not batch_norm.supported(torch.zeros(1, 12, 2, 2)) and batch_norm.supported(torch.zeros(1, 16, 2, 2))
+def test_odd_channels_are_torch_s(monkeypatch):
+    calls = []
+    monkeypatch.setattr(layerwise, "normalise", lambda *arguments: calls.append(arguments))
+    for channels in (12, 16):
+        norm = ConditionalNorm(channels)
+        norm.index = 0
+        layerwise.normalise_add_relu(norm, torch.zeros(2, channels, 2, 2), Condition(True, films=[None]), None, False)
+    assert [call[0].shape[1] for call in calls] == [16]
