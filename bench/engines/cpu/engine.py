@@ -43,11 +43,11 @@ class CpuEngine:
         self.drop_plans()
 
     def drop_plans(self) -> None:
+        self.pointers, self.packed = ParameterPointers(self.net), PackedWeights()
         try:
-            self.steps = lower(self.net)
+            self.steps = lower(self.net) if self.pointers.contiguous() else None
         except Unsupported:
             self.steps = None  # a backbone of other operators: the plain network computes all
-        self.pointers, self.packed = ParameterPointers(self.net), PackedWeights()
         self.folding: dict[float, Folding] = {}
         self.plans: list[InferencePlan | TrainingPlan] = []
         self.unsupported: set[tuple] = set()
@@ -83,14 +83,14 @@ class CpuEngine:
 
     @torch.no_grad()
     def fold(self, code: Tensor | None, is_clean: Tensor, width: float) -> list[tuple[Tensor, Tensor]]:
+        self.refresh()
         net = self.net
-        if net.head.weight.dtype != torch.float32:
+        if self.steps is None or net.head.weight.dtype != torch.float32:
             return net.fold(code, is_clean, width)
         if not all(map(layerwise.by_branches, net.norms)):
             with torch.autocast("cpu", enabled=False):
                 films = self.films(code, width)
                 return [norm.fold(film, is_clean, width) for norm, film in zip(net.norms, films, strict=True)]
-        self.refresh()
         if width not in self.folding:
             self.folding[width] = Folding(net.norms, width)
         return self.folding[width].affine(code, is_clean)

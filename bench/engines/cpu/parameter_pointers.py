@@ -26,6 +26,12 @@ class ParameterPointers:
         self.matrices = [tensor for tensor in self.tensors if tensor.dim() > 1]
         self.layout = self.read_layout()
 
+    def contiguous(self) -> bool:
+        """Whether the vectors, and the weights of linear layers, lie in memory as the kernels read them. Convolution
+        weights are repacked."""
+        weights = [matrix for matrix in self.matrices if matrix.dim() == 2 and isinstance(matrix, nn.Parameter)]
+        return all(map(Tensor.is_contiguous, self.vectors + weights))
+
     def read_layout(self) -> list[list]:
         """The addresses, sizes and strides of all tensors, by the cheapest calls that tell two layouts apart."""
         return [

@@ -1,0 +1,67 @@
+"""Which engine computes, by BENCH_ENGINE and by what the machine has; and who may know of engines."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from bench.engines import engine_class
+from bench.engines.cpu.engine import CpuEngine
+from bench.engines.eager import EagerEngine
+from bench.errors import BadInput
+from tests.command import ROOT, environment
+from tests.engines.cpu.exact import needs_kernels
+
+SOURCES = [path for path in (ROOT / "bench").rglob("*.py") if "engines/cpu" not in path.as_posix()]
+
+
+@needs_kernels
+@pytest.mark.parametrize(
+    ("variables", "device", "engine"),
+    [
+        ({}, "cpu", CpuEngine),
+        ({"BENCH_ENGINE": "auto"}, "cpu", CpuEngine),
+        ({"BENCH_ENGINE": "cpu"}, "cpu", CpuEngine),
+        ({"BENCH_ENGINE": "eager"}, "cpu", EagerEngine),
+        ({"BENCH_KERNELS": "off"}, "cpu", EagerEngine),
+        ({"BENCH_KERNELS": "avx2"}, "cpu", CpuEngine),
+        ({}, "cuda", EagerEngine),
+    ],
+)
+def test_the_environment_chooses(variables, device, engine, monkeypatch):
+    for name in ("BENCH_ENGINE", "BENCH_KERNELS"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert engine_class(device) is engine
+
+
+def test_an_engine_that_cannot_run_says_why(monkeypatch):
+    monkeypatch.setenv("BENCH_ENGINE", "cpu")
+    with pytest.raises(BadInput, match="BENCH_ENGINE=cpu: it computes on CPUs alone"):
+        engine_class("cuda")
+    monkeypatch.setenv("BENCH_KERNELS", "off")
+    with pytest.raises(BadInput, match="BENCH_ENGINE=cpu: BENCH_KERNELS=off"):
+        engine_class("cpu")
+
+
+def test_an_unknown_engine_is_bad_input_to_the_command():
+    command = [sys.executable, "-m", "bench", "data", "list"]
+    variables = environment() | {"BENCH_ENGINE": "cp"}
+    result = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=60)
+    line = "BENCH_ENGINE: unknown engine 'cp', did you mean 'cpu'? (allowed: auto, eager, cpu)"
+    assert result.returncode == 2 and line in result.stdout + result.stderr
+
+
+def test_the_models_import_no_engine():
+    look = "import sys, bench.models; print([name for name in sys.modules if name.startswith('bench.engines')])"
+    result = subprocess.run([sys.executable, "-c", look], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+    for path in (ROOT / "bench" / "models").glob("*.py"):
+        assert not re.search(r"kernels|engines", path.read_text("utf-8")), path.name
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_only_the_cpu_engine_handles_addresses(path):
+    assert not re.search(r"\bctypes\b|\bdata_ptr\b", path.read_text("utf-8"))
