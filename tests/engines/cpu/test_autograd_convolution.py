@@ -80,7 +80,8 @@ def check(shape):
 
 
 def fp32(*given):
-    return torchs(*given, torch.float32)
+    with torch.backends.mkldnn.flags(enabled=False):  # oneDNN writes out of bounds for some strided 1×1 convolutions
+        return torchs(*given, torch.float32)
 
 
 @settings(max_examples=200, deadline=None)
