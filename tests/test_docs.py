@@ -14,23 +14,13 @@ from bench.cli import app
 from tests.command import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "docs" / "results" / "README.md"]
-STALE = {
-    "architecture.md",
-    "fidelity.md",
-    "performance.md",
-}  # empty this set once these pages follow the tree
 EXAMPLES = {"suites/mine.yaml"}  # files that a reader of docs/extending.md creates
 PATH = re.compile(r"(?<![\w./@-])(?:bench|reports|suites|tests|docs)/[\w./*-]*[\w*/]")
 MODULE = re.compile(r"(?<![\w./-])(?:bench|reports|tests)(?:\.[a-z_]\w*)+(?:[.:]\w+)?")
 SOURCE_FILE = re.compile(r"`([a-z_/]+\.(?:py|h|c))`")
 
 
-def parameter(path: Path):
-    marks = [pytest.mark.xfail(strict=False)] if path.name in STALE else []
-    return pytest.param(path, id=str(path.relative_to(ROOT)), marks=marks)
-
-
-@pytest.fixture(params=map(parameter, PAGES))
+@pytest.fixture(params=PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def page(request) -> Path:
     return request.param
 
