@@ -114,7 +114,11 @@ def test_in_bf16_each_number_is_rounded_once(shape):
 def test_a_convolution_with_odd_channels_is_torch_s():
     conv, x = SlimConv2d(3, 12, 3, 1, 1, bias=False), torch.randn(2, 3, 5, 5)
     assert not convolution.supported(conv, 3, 12)
-    assert torch.equal(layerwise.convolve(conv, x, 1.0, PackedWeights()), F.conv2d(x, conv.weight, None, 1, 1))
+    packed = PackedWeights()
+    assert torch.equal(layerwise.convolve(conv, x, 1.0, packed), F.conv2d(x, conv.weight, None, 1, 1))
+    assert not packed.packed
+    layerwise.convolve(SlimConv2d(3, 16, 3, 1, 1, bias=False), x, 1.0, packed)
+    assert packed.packed
 
 
 # --- packed weights

@@ -1,9 +1,12 @@
 """The MLPs of all FiLM layers in one call, against fp64 by torch."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 import torch.nn.functional as F
 
+from bench.engines.cpu import layerwise
 from bench.engines.cpu.autograd_film import film_outputs, mlp_weights, perceptrons
 from bench.models.film import MLP, FiLM
 from tests.engines.cpu.exact import needs_kernels, off
@@ -102,3 +105,15 @@ def test_each_layer_gets_its_own_gamma_and_beta(kind, width):
     for pair, right in zip(found, exact, strict=True):
         for one, other in zip(pair, right, strict=True):
             assert one.shape[1] in (int(16 * width), int(20 * width), int(33 * width)) and off(one, other) < 1e-6
+
+
+@torch.no_grad()
+def test_a_norm_layer_without_film_has_neither_gamma_nor_beta():
+    torch.manual_seed(0)
+    layers = [FiLM(7, 16), None, FiLM(7, 20)]
+    network, code = SimpleNamespace(norms=[SimpleNamespace(film=film) for film in layers]), torch.randn(5, 7)
+    outputs = layerwise.films(network, code, 1.0)
+    assert outputs[1] is None
+    for film, pair in zip(layers[::2], outputs[::2], strict=True):
+        for output, exact in zip(pair, film.double()(code.double()), strict=True):
+            assert off(output, exact) < 1e-6
