@@ -36,7 +36,7 @@ def run_trial_command(
     """
     recipe = read_recipe(recipe_path)
     source = source or recipe.dataset
-    source = source if source in data.NAMES else str(Path(source).resolve())
+    source = source if source in data.NAMED_DATASETS else str(Path(source).resolve())
     measurements = accuracy_measurements(recipe, lambdas, test_images)
     info = data.describe(source, data_root)
     if info.fingerprint != recipe.data_hash:

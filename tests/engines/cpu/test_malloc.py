@@ -8,7 +8,7 @@ from bench.engines.cpu import malloc
 def test_both_thresholds_are_set_and_set_back(monkeypatch):
     calls = []
     monkeypatch.setattr(malloc, "mallopt", lambda: lambda name, value: calls.append((name, value)))
-    with pytest.raises(KeyError), malloc.kept():
+    with pytest.raises(KeyError), malloc.keep_freed_memory():
         assert dict(calls) == malloc.KEEP
         calls.clear()
         raise KeyError
@@ -17,5 +17,5 @@ def test_both_thresholds_are_set_and_set_back(monkeypatch):
 
 def test_another_c_library_is_left_alone(monkeypatch):
     monkeypatch.setattr(malloc, "mallopt", lambda: None)
-    with malloc.kept():
+    with malloc.keep_freed_memory():
         pass
