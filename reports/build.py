@@ -41,7 +41,6 @@ def build(figures: list[str] | None, runs: Path, out: Path, scale: str | None = 
 
 
 def check_known(name: str) -> str:
-    """The name, if a figure has it. Raises ReportError."""
     if name in FIGURES:
         return name
     close = difflib.get_close_matches(name, FIGURES, 1)
@@ -55,12 +54,10 @@ def remedy(name: str) -> str:
 
 
 def has_scale(plans: list[dict], name: str, scale: str | None) -> bool:
-    """Whether a plan at this scale mentions the figure."""
     return scale is None or any(plan["scale"] == scale for plan in plans_of(name, plans))
 
 
 def choose_scale(plans: list[dict], name: str, scale: str | None) -> str:
-    """Scale at which a figure is drawn. Raises ReportError."""
     mentioning = plans_of(name, plans)
     if not mentioning:
         raise ReportError(f"no plan mentions {name}: {remedy(name)}")

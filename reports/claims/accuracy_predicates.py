@@ -19,9 +19,9 @@ from reports.statistics.contrasts import (
     Accuracy,
     Contrast,
     add,
+    counts_of,
     estimate_contrast,
     mean_difference,
-    panel_counts,
     require,
 )
 from reports.statistics.estimates import clipped
@@ -44,7 +44,7 @@ class ContrastCondition:
 
 def measure(panel: Panel, asked: Iterable[ContrastCondition]) -> list[Condition]:
     """Estimate the contrasts on a panel. Raises MissingNetworks with everything that any of them lacks."""
-    asked, counts = list(asked), panel_counts(panel)
+    asked, counts = list(asked), counts_of(panel.points)
     require(counts, (accuracy for condition in asked for accuracy in condition.contrast))
     return [
         Condition(c.text, estimate_contrast(counts, c.contrast), c.low, c.high, c.unit, c.weight, c.leads)
@@ -53,7 +53,6 @@ def measure(panel: Panel, asked: Iterable[ContrastCondition]) -> list[Condition]
 
 
 def accuracy_text(metric: str, lam: float) -> str:
-    """Write a metric at one λ: RA(λ=1)."""
     return f"{metric.upper()}(λ={lam:g})"
 
 

@@ -20,8 +20,6 @@ Lambdas = Annotated[list[Lambda], pydantic.Field(min_length=1), pydantic.BeforeV
 
 
 class Arguments(pydantic.BaseModel):
-    """Strict, frozen model."""
-
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 

@@ -6,7 +6,7 @@ from reports.claims.arguments import Arguments, Lambdas
 from reports.claims.decide import Condition
 from reports.load import formatting
 from reports.load.panels import Panel
-from reports.statistics.contrasts import Accuracy, panel_counts
+from reports.statistics.contrasts import Accuracy, counts_of
 from reports.statistics.frontier_distance import common_range, distance_to_frontier, height_above
 from reports.statistics.frontier_estimates import Pair, estimate_distance, pair_of, too_few_images
 
@@ -40,7 +40,7 @@ def read_pair(panel: Panel, args: Curves) -> Pair:
         [Accuracy(label, "sa", lam, args.width, args.attack) for lam in args.lambdas]
         for label in (args.label, args.frontier)
     )
-    return pair_of(panel_counts(panel), *sides)
+    return pair_of(counts_of(panel.points), *sides)
 
 
 def gap(panel: Panel, args: Gap) -> list[Condition]:

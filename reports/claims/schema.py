@@ -44,7 +44,9 @@ class CheckFields(Arguments):
     args: dict[str, Any]
 
 
-class ClaimFields(Arguments):
+class Claim(Arguments):
+    """A claim; `load` replaces the fields of its checks by checks."""
+
     id: int = pydantic.Field(ge=1)
     claim: str = pydantic.Field(min_length=1)
     paper: str = pydantic.Field(min_length=1)
@@ -53,7 +55,7 @@ class ClaimFields(Arguments):
 
 
 class File(Arguments):
-    claims: list[ClaimFields] = pydantic.Field(min_length=1)
+    claims: list[Claim] = pydantic.Field(min_length=1)
 
 
 @dataclass(frozen=True)
@@ -76,15 +78,6 @@ class Check:
         return PREDICATES[self.predicate][2]
 
 
-@dataclass(frozen=True)
-class Claim:
-    id: int
-    claim: str
-    paper: str
-    source: str
-    checks: tuple[Check, ...]
-
-
 def load(path: Path, figures: list[str]) -> list[Claim]:
     """Claims of the file, in order. Raises bench.errors.BadInput, `file:line: what is wrong`."""
     document = read(path)
@@ -94,7 +87,7 @@ def load(path: Path, figures: list[str]) -> list[Claim]:
         if any(claim.id == earlier.id for earlier in claims):
             document.fail(("claims", i, "id"), f"there are two claims with id {claim.id}")
         checks = tuple(check_of(document, ("claims", i, "checks", j), c, figures) for j, c in enumerate(claim.checks))
-        claims.append(Claim(claim.id, claim.claim, claim.paper, claim.source, checks))
+        claims.append(claim.model_copy(update={"checks": checks}))
     return claims
 
 

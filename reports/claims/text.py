@@ -113,13 +113,11 @@ def condition_line(condition: Condition) -> dict:
 
 
 def number_text(value: float, condition: Condition) -> str:
-    """Two decimals, without a minus before zero."""
     text = f"{value:+.2f}" if condition.unit in SIGNED else f"{value:.2f}"
     return text.replace("-", "−") if float(text) else text.lstrip("+-")
 
 
 def region_text(condition: Condition) -> str:
-    """Write the region in which a condition's estimate is asked to lie."""
     low, high = condition.low, condition.high
     low_text, high_text = (f"{bound:g}".replace("-", "−") for bound in (low, high))
     unbounded = [low == -float("inf"), high == float("inf")]
@@ -178,13 +176,11 @@ def commands(not_run: Sequence, scale: str, plans: list[dict]) -> list[str]:
 
 
 def is_planned(plan: dict, figure: str, dataset: str) -> bool:
-    """Whether a plan has a panel of the figure that stands for the data set."""
     return any(figure in panel["figures"] and dataset == panel["stands_for"] for panel in plan["panels"])
 
 
 @cache  # YAML is slow to read, and every claim needs the suites
 def suites() -> dict[str, dict[str, tuple[list[str], str]]]:
-    """File → experiment → its figures and data set."""
     by_file = {}
     for path in sorted(SUITES.glob("*.yaml")):
         experiments = yaml.safe_load(path.read_text("utf-8"))["experiments"]

@@ -110,7 +110,6 @@ def cloud_sets(shift: float, rng: np.random.Generator) -> list[np.ndarray]:
 
 
 def cloud_panels(seeds: int, n: int, runs: int, rng: np.random.Generator) -> Iterator[Panel]:
-    """Panels of BN statistics with clouds that are just apart."""
     for _ in range(runs):
         rows = []
         for seed in range(seeds):
@@ -146,7 +145,6 @@ def saliency_panels(levels: dict, seeds: int, n: int, runs: int, rng: np.random.
 
 
 def cost_panels(seeds: int, n: int, runs: int, rng: np.random.Generator) -> Iterator[Panel]:
-    """One panel of costs, since counts are exact."""
     counts = {"PGD-ATS": 1_160_000_000, "OATS (dual BN)": 1_191_320_001}
     rows = [
         {"label": label, "seed": seed, "width": 1.0, "macs": macs, "parameters": 1, "key": f"{label}-{seed}"}

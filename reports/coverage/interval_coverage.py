@@ -25,7 +25,6 @@ def covered(truth: float, bounds: Iterable[tuple[float, float]]) -> np.ndarray:
 
 
 def bounds(estimate) -> tuple[float, float]:
-    """Bounds of a 95 % interval; infinite without an estimate."""
     return estimate.bounds(CONFIDENCE) if estimate else (-np.inf, np.inf)
 
 
@@ -55,7 +54,7 @@ def point(share: float, n: int, seeds: int, spread: float, runs: int, rng) -> np
 def contrast(world: World, terms: Contrast, runs: int, rng) -> np.ndarray:
     """Coverage of Σ coefficient · accuracy, as in claims and tables of differences."""
     truth = sum(c * world.truth[accuracy.label][accuracy.lam][accuracy.metric == "ra"] for accuracy, c in terms.items())
-    counts = (contrasts.panel_counts(panel) for panel in panels(world, runs, rng))
+    counts = (contrasts.counts_of(panel.points) for panel in panels(world, runs, rng))
     return covered(truth, (bounds(contrasts.estimate_contrast(run_counts, terms)) for run_counts in counts))
 
 

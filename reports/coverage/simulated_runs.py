@@ -46,13 +46,8 @@ class World:
         rows = rows.reindex(columns=POINT_COLUMNS)
         return rows.assign(network=pd.factorize(rows.key)[0])
 
-    def expected(self, grid: pd.DataFrame) -> np.ndarray:
-        """SA and RA as fractions (rows, 2)."""
-        return np.array([self.truth[row.label][row.lam] for row in grid.itertuples()]) / 100
-
 
 def panels(world: World, runs: int, rng: np.random.Generator) -> Iterator[Panel]:
-    """Independent sets of runs of a world."""
     grid = world.grid()
     trials = grid[["key", "label", "seed"]].drop_duplicates().assign(status="done", url="", name="", lam=np.nan)
     for _ in range(runs):
@@ -62,7 +57,7 @@ def panels(world: World, runs: int, rng: np.random.Generator) -> Iterator[Panel]
 
 def simulate_counts(world: World, grid: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     """Add counts and percentages to the grid, and for one seed which images were right."""
-    expected, bits = world.expected(grid), {}
+    expected, bits = np.array([world.truth[row.label][row.lam] for row in grid.itertuples()]) / 100, {}
     if world.seeds == 1:
         correct = simulate_images(expected, grid.network.to_numpy(), world.n, rng)
         counts = correct.sum(axis=-1)

@@ -10,19 +10,16 @@ from reports.load.panels import View
 from reports.plots import by_lambda, facets, tradeoff
 from reports.plots.facets import Facet
 from reports.statistics import differences
+from reports.statistics.curve_tables import summary_rows
 
 PGD7 = {"attack": ["pgd7"], "width": [1.0]}  # the paper's attack, full width
 DRAWINGS = {"tradeoff": tradeoff.draw, "by_lambda": by_lambda.draw, "side_by_side": by_lambda.draw_side_by_side}
 
 
-def one_row(view: View) -> list[list[Facet]]:
-    return [facets.by_panel(view)]
-
-
 def accuracy_figure(
     *,
     axes: str,
-    rows: Callable[[View], list[list[Facet]]] = one_row,
+    rows: Callable[[View], list[list[Facet]]] = lambda view: [facets.by_panel(view)],
     omit: str = "",
     omitted_in: str = "",
     off_range: tuple[str, ...] = (),
@@ -32,9 +29,9 @@ def accuracy_figure(
 ) -> FigureSpec:
     """Specification of a figure of SA and RA.
 
-    axes: tradeoff, by_lambda (SA above RA), or side_by_side (SA left of RA). rows: rows of facets. omit: method that is
-    left out and shown in another figure, omitted_in. off_range: methods that do not set the limits of the axes. lead:
-    first sentence of the caption. compare: facet → a further table for the page, or None. fields: of FigureSpec.
+    axes: tradeoff, by_lambda (SA above RA), or side_by_side (SA left of RA). rows: rows of facets, by default a column
+    per data set. omit: method that is left out and shown in the figure omitted_in. off_range: methods that do not set
+    the limits of the axes. lead: first sentence of the caption. compare: facet → further table for the page, or None.
     """
 
     def shown(view: View) -> View:
@@ -54,8 +51,9 @@ def accuracy_figure(
         return tradeoff.caption(all_facets(view), shown(view), elsewhere)
 
     def summary(view: View) -> list[dict]:
-        compared = [compare(facet) for facet in all_facets(view)] if compare else []
-        return [*facets.summary_tables(all_facets(view)), *(table for table in compared if table)]
+        columns = all_facets(view)
+        tables = [{"heading": f.heading, "below": f.below, "rows": summary_rows(f.panel)} for f in columns]
+        return tables + [table for table in map(compare, columns) if table] if compare else tables
 
     def csv(view: View) -> pd.DataFrame:
         return points_csv(shown(view))

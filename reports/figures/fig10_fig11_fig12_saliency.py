@@ -35,7 +35,6 @@ def caption(view: View) -> str:
 
 
 def panel_text(panel: Panel) -> str:
-    """Name the seeds and images behind a panel's maps and numbers."""
     measured, (seed, maps) = saliency_alignment.measured_rows(panel), saliency_alignment.drawn_maps(panel)
     several = formatting.counted(measured.seed.nunique(), "seed")
     images = formatting.listing(f"{n:,}" for n in sorted(measured.n.unique()))
@@ -66,7 +65,6 @@ def summary(view: View) -> list[dict]:
 
 
 def rises_text(curve: pd.DataFrame) -> str:
-    """Whether alignment rises with λ. curve: one method's rows of saliency_alignment.table."""
     half = curve.half.fillna(0)
     bounds = {"alignment_low": curve.alignment - half, "alignment_high": curve.alignment + half}
     return monotone_text(curve.assign(**bounds), "alignment")

@@ -42,7 +42,6 @@ def isolation_row(measure: str, lam: float, numbers: dict) -> dict:
 
 
 def ratio_text(numbers: dict, name: str) -> str:
-    """Write a ratio with its interval; a dash if any of them is not finite."""
     values = [numbers[name], numbers[f"{name}_low"], numbers[f"{name}_high"]]
     return "{:.2f}\u00a0[{:.2f},\u00a0{:.2f}]".format(*values) if np.isfinite(values).all() else "–"
 

@@ -30,7 +30,6 @@ def digest(view: View) -> str:
 
 
 def file_digest(path: Path) -> bytes:
-    """Hash of a file, or a fixed text if it is missing."""
     try:
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").digest()

@@ -20,7 +20,6 @@ def summary(view: View) -> list[dict]:
 
 
 def cost_rows(panel: Panel, scale: str) -> list[dict]:
-    """Costs as text, with the paper's numbers if they apply."""
     table, rows = costs(panel), []
     divisor, prefix = si_prefix(table.macs.max()) if len(table) else (1e9, "G")
     for row in table.itertuples():

@@ -49,8 +49,9 @@ def summary(view: View) -> list[dict]:
                 ra = method_curve(facet, method).set_index("lam").ra
                 texts = {f"RA at λ = {lam:g}, %": ra_text(ra[lam], pgd7.get(lam), facet is row[0]) for lam in ra.index}
                 rows.append({"Method": method, "Attack": facet.heading} | texts)
+        filled = pd.DataFrame(rows).fillna("–").to_dict("records")  # methods may be measured at different λ
         heading = f"{row[0].panel.title}: RA, and in brackets the loss against PGD-7"
-        tables.append({"heading": heading, "below": row[0].panel.subtitle, "rows": same_columns(rows)})
+        tables.append({"heading": heading, "below": row[0].panel.subtitle, "rows": filled})
     return tables
 
 
@@ -59,12 +60,6 @@ def ra_text(ra: float, pgd7: float | None, is_pgd7: bool) -> str:
     if pd.isna(ra):
         return "–"
     return f"{ra:.1f}" if is_pgd7 or pgd7 is None or pd.isna(pgd7) else f"{ra:.1f} ({ra - pgd7:+.1f})"
-
-
-def same_columns(rows: list[dict]) -> list[dict]:
-    """Give all rows the same columns, since methods may be measured at different λ."""
-    columns = list(dict.fromkeys(column for row in rows for column in row))
-    return [{column: row.get(column, "–") for column in columns} for row in rows]
 
 
 MODERN = FigureSpec(

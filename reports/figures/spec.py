@@ -18,11 +18,6 @@ def points_csv(view: View) -> pd.DataFrame:
     return table.round({"sa": 4, "ra": 4})
 
 
-def no_tables(view: View) -> list[dict]:
-    """No tables of curves: the summary has every number."""
-    return []
-
-
 @dataclass(frozen=True, kw_only=True)
 class FigureSpec:
     """A figure of the report.
@@ -43,5 +38,5 @@ class FigureSpec:
     caption: Callable[[View], str]
     summary: Callable[[View], list[dict]]
     csv: Callable[[View], pd.DataFrame] = points_csv
-    curves: Callable[[View], list[dict]] = no_tables
+    curves: Callable[[View], list[dict]] = lambda view: []  # without curves
     suite: str = "frontiers"

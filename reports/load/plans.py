@@ -31,7 +31,6 @@ def belongs_to(panel: dict, figure: str) -> bool:
 
 
 def plans_of(figure: str, plans: list[dict]) -> list[dict]:
-    """Plans with a panel of the figure, in the given order."""
     return [plan for plan in plans if any(belongs_to(panel, figure) for panel in plan["panels"])]
 
 

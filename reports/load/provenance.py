@@ -59,7 +59,6 @@ def training_commits(commits) -> list[str]:
 
 
 def with_value(networks: pd.DataFrame, column: str) -> list:
-    """Networks that have a value in a column, as named tuples."""
     return list(networks.dropna(subset=[column]).itertuples()) if column in networks else []
 
 
@@ -91,7 +90,6 @@ def rate_rows(networks: pd.DataFrame) -> list[dict]:
 
 
 def data_hashes(view: View) -> list[tuple[str, str]]:
-    """(data set, content hash) of every finished network."""
     done = (panel.trials[panel.trials.status == "done"].assign(dataset=panel.dataset) for panel in view.panels)
     networks = pd.concat(done, ignore_index=True).drop_duplicates("key")
     return [(formatting.dataset(t.dataset), t.data_hash) for t in with_value(networks, "data_hash")]

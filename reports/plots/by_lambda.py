@@ -144,14 +144,12 @@ def draw_curve(ax, curve: pd.DataFrame, seeds: pd.DataFrame, metric: str, label:
 
 
 def beyond(facet: Facet, metric: str, label: str, frame: tuple[float, float]) -> dict[str, pd.DataFrame]:
-    """Points of a method's curve below and above the frame."""
     table = curves(facet.panel)
     curve = table[table.label == label].dropna(subset=[metric])
     return {"below": curve[curve[metric] < frame[0]], "above": curve[curve[metric] > frame[1]]}
 
 
 def is_beyond(facet: Facet, view: View, off_range: tuple[str, ...], label: str) -> bool:
-    """Whether a method has points outside the frame of a facet."""
     if not len(facet.panel.points):
         return False
     numbers = paper_numbers.numbers_for(facet, view)

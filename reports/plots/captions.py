@@ -24,7 +24,6 @@ def scale(view: View) -> str:
 
 
 def setting(view: View) -> str:
-    """Name attack, ε, test images, and scale."""
     points = view.points
     if not len(points):
         return f"Scale {view.scale}; no network has finished."
@@ -60,7 +59,6 @@ def gaps(view: View, table: pd.DataFrame) -> str:
 
 
 def omitted(view: View) -> str:
-    """Name the panels that list the figure and have nothing to show in it."""
     names = [f"{panel.title} ({panel.experiment})" for panel in omitted_panels(view)]
     attacks = "measured with other attacks or at other widths only"
     return f"Not drawn: {formatting.listing(names)}, {attacks}." if names else ""

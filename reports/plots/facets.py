@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from reports.load.panels import UNMEASURED, Panel, View
-from reports.statistics.curve_tables import sa_ra_rows, summary_rows
+from reports.statistics.curve_tables import sa_ra_rows
 from reports.statistics.curves import curves
 
 
@@ -76,11 +76,6 @@ def empty_text(panel: Panel) -> str:
 def all_curves(facets: list[Facet]) -> pd.DataFrame:
     """Curves of all facets in one frame, with `facet`, the index in the list."""
     return pd.concat([curves(facet.panel).assign(facet=place) for place, facet in enumerate(facets)])
-
-
-def summary_tables(facets: list[Facet]) -> list[dict]:
-    """A summary table of each facet, for the page."""
-    return [{"heading": f.heading, "below": f.below, "rows": summary_rows(f.panel)} for f in facets]
 
 
 def curve_tables(facets: list[Facet]) -> list[dict]:

@@ -86,7 +86,6 @@ def draw_mark(ax, mark, y: float) -> None:
 
 
 def row_text(row) -> str:
-    """Label of a ledger row, with the baseline below it unless that is the default."""
     default = row.baseline in (protocol_ablation.DEFAULT, None)
     return row.row if default else f"{row.row}\n(against {row.baseline})"
 

@@ -26,7 +26,8 @@ def draw_panel(axes, panel: Panel, scale: str) -> None:
             style.empty(ax)
         return style.note(axes[0], panel.missing_text)
     labels = list(table.label.unique())
-    ys = line_positions(table)
+    methods = (table.label != table.label.shift()).cumsum() - 1
+    ys = np.arange(len(table)) + 0.5 * methods.to_numpy()  # half a line between methods
     for ax, name in zip(axes, AXIS_LABELS, strict=True):
         divisor, prefix = si_prefix(table[name].max()) if name != "milliseconds" else (1.0, "")
         for label in labels:
@@ -57,14 +58,7 @@ def si_prefix(largest: float) -> tuple[float, str]:
     return (1e9, "G") if largest >= 1e8 else (1e6, "M")
 
 
-def line_positions(table: pd.DataFrame) -> np.ndarray:
-    """y of each row of a table, with half a line between methods."""
-    method = (table.label != table.label.shift()).cumsum() - 1
-    return np.arange(len(table)) + 0.5 * method.to_numpy()
-
-
 def line_ends(table: pd.DataFrame, name: str) -> pd.Series:
-    """Right end of each line of a column."""
     return table.greatest if name == "milliseconds" else table[name]
 
 

@@ -19,7 +19,6 @@ DASHES = {"ls": (0, (4, 2)), "lw": 0.8, "zorder": 1, "label": LABEL}
 
 @cache
 def all_numbers() -> list[dict]:
-    """Entries of paper_numbers.yaml."""
     return yaml.safe_load(FILE.read_text("utf-8"))
 
 

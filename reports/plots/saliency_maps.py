@@ -126,7 +126,6 @@ def colored(gradient: np.ndarray) -> np.ndarray:
 
 
 def mark_missing(ax, columns: int, y: float, text: str) -> None:
-    """Draw a hatched bar in place of a row of maps."""
     look = {"facecolor": "#f2f2f2", "edgecolor": "#bbbbbb", "hatch": "////", "lw": 0.5}
     ax.add_patch(Rectangle((0.03, y + 0.1), columns - 0.06, 0.8, **look))
     box = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}

@@ -117,7 +117,6 @@ def title(ax, heading: str, below: str = "", align: str = "center", room: int = 
 
 
 def room(figure, columns: int) -> int:
-    """Number of small characters that fit over one of `columns` columns."""
     return int(0.93 * figure.get_figwidth() / columns * 72 / (0.55 * SMALL))
 
 
@@ -152,7 +151,6 @@ def tag(ax, xy, text: str, color: str) -> None:
 
 
 def empty(ax, text: str = "no network has finished") -> None:
-    """Write on empty axes why nothing is drawn."""
     ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", fontsize=SMALL)
     ax.set(xticks=[], yticks=[])
 

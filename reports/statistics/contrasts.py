@@ -14,7 +14,6 @@ import pandas as pd
 
 from bench.measures import correct_bits
 from reports.load import formatting
-from reports.load.panels import Panel
 from reports.statistics import estimates
 from reports.statistics.estimates import Estimate
 
@@ -46,10 +45,6 @@ class Count(NamedTuple):
 
 Counts = Mapping[Accuracy, Mapping[int, Count]]  # accuracy → seed → count
 Contrast = Mapping[Accuracy, float]  # accuracy → coefficient
-
-
-def panel_counts(panel: Panel) -> Counts:
-    return counts_of(panel.points)
 
 
 def counts_of(points: pd.DataFrame) -> Counts:

@@ -71,11 +71,6 @@ def of_paired_images(coefficients, correct) -> Estimate:
     return Estimate(100 * float(c @ correct.mean(axis=1)), bounds, PAIRED)
 
 
-def normal(value: float, error: float) -> Estimate:
-    """Number of one seed's networks with its standard error over the test images, paired."""
-    return Estimate(value, partial(normal_bounds, value, error), PAIRED)
-
-
 def normal_bounds(value: float, error: float, confidence: float) -> tuple[float, float]:
     half = float(ndtri(0.5 + confidence / 2)) * error
     return value - half, value + half

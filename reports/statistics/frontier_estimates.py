@@ -6,6 +6,7 @@ they are about other test images, by secants.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -74,7 +75,8 @@ def by_secants(correct: tuple[np.ndarray, np.ndarray], distance: Distance) -> Es
     value = at(mean)
     if np.isnan(value) or np.isnan(halves).any():
         return None
-    return estimates.normal(value, float(np.sqrt(halves @ halves)))
+    bounds = partial(estimates.normal_bounds, value, float(np.sqrt(halves @ halves)))
+    return Estimate(value, bounds, estimates.PAIRED)
 
 
 def by_jackknife(seeds: list[tuple[np.ndarray, np.ndarray]], distance: Distance) -> Estimate | None:

@@ -15,7 +15,6 @@ COLUMNS += ["key", "net_lam", "folder"]
 
 
 def measured_rows(panel: Panel) -> pd.DataFrame:
-    """A row per network and measured λ."""
     return pd.DataFrame(panel.probes, columns=COLUMNS)
 
 

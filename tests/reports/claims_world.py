@@ -1,4 +1,4 @@
-"""Invented runs whose truth is known: panels for single predicates, and runs directories as the suites plan them."""
+"""Simulated runs with a known truth: panels for single predicates, and runs directories as the suites plan them."""
 
 import json
 from pathlib import Path
@@ -19,7 +19,7 @@ SUITES = SCALES.parent
 
 
 def panel(curves: dict, seeds: int = 3, n: int = 10_000, spread: float = 0.0, rng=None, **fields) -> Panel:
-    """A panel of methods: {label: {λ: (sa, ra)}} in percent, or with more of a point's columns as a dict behind them.
+    """Panel of methods {label: {λ: (sa, ra)}}, in percent, optionally with further columns of a point as a dict.
 
     spread: standard deviation of a training's SA and RA, percentage points, drawn from rng.
     """
@@ -30,20 +30,21 @@ def panel(curves: dict, seeds: int = 3, n: int = 10_000, spread: float = 0.0, rn
             for lam, (sa, ra, *more) in curve.items():
                 sa, ra = (accuracy + spread * rng.standard_normal() for accuracy in (sa, ra))
                 clean, robust = (int(np.clip(round(n * accuracy / 100), 0, n)) for accuracy in (sa, ra))
-                own = label.startswith("PGD-AT")
-                key = f"{label}-{seed}" + (f"-{lam:g}" if own else "")
+                one_lambda = label.startswith("PGD-AT")
+                key = f"{label}-{seed}" + (f"-{lam:g}" if one_lambda else "")
                 row = {"label": label, "seed": seed, "lam": lam, "width": 1.0, "attack": "pgd7", "n": n, "key": key}
                 row |= {"clean_correct": clean, "robust_correct": robust, "sa": 100 * clean / n, "ra": 100 * robust / n}
                 bits = correct_columns(clean, robust, n, key, lam, more)
                 points.append(row | bits | (more[0] if more else {}))
-                trials.append({"key": key, "name": key, "label": label, "lam": lam if own else np.nan, "seed": seed})
+                trial = {"key": key, "name": key, "label": label, "lam": lam if one_lambda else np.nan}
+                trials.append(trial | {"seed": seed})
     frame = pd.DataFrame(trials).drop_duplicates("key").assign(status="done", url="")
     where = {"dataset": "digits", "arch": "wrn-10-1", "stands_for": ("svhn",), "overrides": {}} | fields
     return Panel(**where, trials=frame, points=pd.DataFrame(points, columns=POINT_COLUMNS))
 
 
 def probed(rows: list[dict]) -> Panel:
-    """A panel of probe rows; each is given width 1 and a key where it has none."""
+    """Panel of probe rows, with width 1 and a key for rows that have none."""
     rows = [{"width": 1.0, "key": f"{row['label']}-{row['seed']}-{row.get('lam')}"} | row for row in rows]
     frame = pd.DataFrame(rows)[["key", "label", "seed"]].drop_duplicates().assign(status="done", url="", name="")
     empty = pd.DataFrame(columns=POINT_COLUMNS)
@@ -54,7 +55,7 @@ def probed(rows: list[dict]) -> Panel:
 
 
 def truth(label: str, recipe, lam: float, width: float, attack: str) -> tuple[float, float]:
-    """SA and RA, percent, in a world where every claim's shape is true and pronounced."""
+    """SA and RA in percent; every claim's shape is true and pronounced."""
     sa, ra = 95.0 - 12 * lam**0.8, 10 + 50 * lam**0.5
     if label.startswith("OAT") or recipe.method == "oat":
         sa, ra = sa + 1.5, ra + 4.0
@@ -77,72 +78,71 @@ def suites(runs: Path, names=None, n: int = 1000, spread: float = 0.05, **option
         if names is None or path.stem in names:
             planned = plan(path, "laptop", Options(**options))
             write_plan(planned, runs, f"python -m bench run suites/{path.name}")
-            for one in planned.panels:
-                for trial, label in zip(one.trials, curve_labels(one), strict=True):
+            for planned_panel in planned.panels:
+                for trial, label in zip(planned_panel.trials, curve_labels(planned_panel), strict=True):
                     finish(runs, trial, label, n, spread, rng)
 
 
 def finish(runs: Path, trial, label: str, n: int, spread: float, rng) -> None:
-    """results.json with the rows of every measurement asked for, beside those that are there."""
+    """Write results.json with the rows of every planned measurement, in addition to its existing rows."""
     folder = runs / "trials" / trial.key
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "results.json"
-    found = json.loads(path.read_text())["measurements"] if path.exists() else {}
-    for what in trial.measurements:
-        if what.key not in found:
-            rows = MEASURES[what.probe](trial.recipe, label, what, folder, n, spread, rng)
-            found[what.key] = {"measurement": what.model_dump(mode="json"), "rows": rows}
-    content = {"key": trial.key, "recipe": trial.recipe.model_dump(mode="json"), "measurements": found}
+    entries = json.loads(path.read_text())["measurements"] if path.exists() else {}
+    for measurement in trial.measurements:
+        if measurement.key not in entries:
+            rows = MEASURES[measurement.probe](trial.recipe, label, measurement, folder, n, spread, rng)
+            entries[measurement.key] = {"measurement": measurement.model_dump(mode="json"), "rows": rows}
+    content = {"key": trial.key, "recipe": trial.recipe.model_dump(mode="json"), "measurements": entries}
     content |= {"heldout": {"score": 0.7, "epoch": 3}, "seconds": {"train": 10.0, "measure": 1.0}}
     content |= {"macs": {"forward": 1e6, "training": 5e9}, "provenance": {"device": "cpu", "git_commit": "0" * 40}}
     path.write_text(json.dumps(content))
 
 
-def accuracy(recipe, label, what, folder, n, spread, rng) -> list[dict]:
+def accuracy(recipe, label, measurement, folder, n, spread, rng) -> list[dict]:
     rows = []
-    for lam in what.lambdas:
-        sa, ra = (
-            value + spread * rng.standard_normal() for value in truth(label, recipe, lam, what.width, what.attack)
-        )
+    for lam in measurement.lambdas:
+        expected = truth(label, recipe, lam, measurement.width, measurement.attack)
+        sa, ra = (value + spread * rng.standard_normal() for value in expected)
         clean, robust = (int(np.clip(round(n * value / 100), 0, n)) for value in (sa, ra))
-        row = {"lam": lam, "width": what.width, "attack": what.attack_label, "n": n}
+        row = {"lam": lam, "width": measurement.width, "attack": measurement.attack_label, "n": n}
         row |= {"clean_correct": clean, "robust_correct": min(robust, clean)}
-        rows.append(row | correct_columns(clean, min(robust, clean), n, recipe.key, lam, what.key))
+        rows.append(row | correct_columns(clean, min(robust, clean), n, recipe.key, lam, measurement.key))
     return rows
 
 
-def bn_statistics(recipe, label, what, folder, n, spread, rng) -> list[dict]:
+def bn_statistics(recipe, label, measurement, folder, n, spread, rng) -> list[dict]:
     lam, branch = recipe.lam, "a"
     mean = rng.normal(3.0 * (lam == 0) + 0.2 * lam, 1.0, 128)
     var = rng.gamma(9.0, 0.1, 128) + 2.0 * (lam == 0)
-    row = {"lam": lam, "branch": branch, "width": what.width, "layer": "blocks.2.norm2"}
+    row = {"lam": lam, "branch": branch, "width": measurement.width, "layer": "blocks.2.norm2"}
     return [row | {"mean": mean.tolist(), "var": var.tolist()}]
 
 
-def saliency(recipe, label, what, folder, n, spread, rng) -> list[dict]:
-    name, rows, tensors = f"saliency-{what.key}.safetensors", [], {}
+def saliency(recipe, label, measurement, folder, n, spread, rng) -> list[dict]:
+    name, rows, tensors = f"saliency-{measurement.key}.safetensors", [], {}
     tensors["images"] = rng.integers(0, 255, (2, 1, 8, 8)).astype(np.uint8)
     tensors |= {"labels": np.array([0, 1]), "index": np.array([0, 1])}
-    for lam in what.lambdas:
+    for lam in measurement.lambdas:
         scores = rng.gamma(9.0, (0.1 + 0.1 * lam) * (1.1 if recipe.method == "oat" else 1.0), 300).astype(np.float32)
         tensors |= {f"alignment/{lam:g}": scores, f"map/{lam:g}": rng.normal(size=(2, 1, 8, 8)).astype(np.float32)}
-        row = {"lam": lam, "width": what.width, "n": len(scores), "file": name}
+        row = {"lam": lam, "width": measurement.width, "n": len(scores), "file": name}
         rows.append(row | {"alignment": float(scores.mean()), "alignment_sd": float(scores.std(ddof=1))})
     save_file(tensors, folder / name)
     return rows
 
 
-def cost(recipe, label, what, folder, n, spread, rng) -> list[dict]:
+def cost(recipe, label, measurement, folder, n, spread, rng) -> list[dict]:
     film = 20_000_000 if recipe.method == "oat" else 0
-    row = {"width": what.width, "macs": 1_160_000_000 + film, "film_macs": film, "batch": 64, "threads": 1}
+    row = {"width": measurement.width, "macs": 1_160_000_000 + film, "film_macs": film, "batch": 64, "threads": 1}
     return [row | {"parameters": 21_300_000 + film, "milliseconds": 5.0, "device": "cpu"}]
 
 
-def masking(recipe, label, what, folder, n, spread, rng) -> list[dict]:
+def masking(recipe, label, measurement, folder, n, spread, rng) -> list[dict]:
     """An honest network; PGD leaves 40 of 100 images."""
-    rows = [{"lam": lam, "width": what.width, "n": 100} for lam in what.lambdas]
-    if what.surrogate:
-        named = {"surrogate": what.surrogate, "surrogate_name": "pgd-at λ=1 · digits"}
+    rows = [{"lam": lam, "width": measurement.width, "n": 100} for lam in measurement.lambdas]
+    if measurement.surrogate:
+        named = {"surrogate": measurement.surrogate, "surrogate_name": "pgd-at λ=1 · digits"}
         return [row | named | {"fooled_images": [1, *range(50, 70)]} for row in rows]
     signs = {"clean_correct": 95, "steps": [[7, 48], [20, 46], [50, 45]], "restarts": [[1, 45], [5, 40]]}
     signs |= {"robust_images": list(range(40)), "queries": 200, "square": 1, "margin": 2}
@@ -150,12 +150,12 @@ def masking(recipe, label, what, folder, n, spread, rng) -> list[dict]:
     return [row | signs for row in rows]
 
 
-def transfer(recipe, label, what, folder, n, spread, rng) -> list[dict]:
-    """RA falls by 1 with every step away from λ′ = λ; the dial costs nothing against as many tries."""
-    grid, rows = what.lambdas, []
+def transfer(recipe, label, measurement, folder, n, spread, rng) -> list[dict]:
+    """RA rises by 1 with every step of λ′ away from λ; choosing λ′ gains nothing over as many tries."""
+    grid, rows = measurement.lambdas, []
     for i, lam in enumerate(grid):
         robust = [n * (50 + abs(i - j)) // 100 for j in range(len(grid))]
-        row = {"lam": lam, "width": what.width, "attack": what.attack_label, "n": n, "clean_correct": n}
+        row = {"lam": lam, "width": measurement.width, "attack": measurement.attack_label, "n": n, "clean_correct": n}
         row |= {"crafted_at": list(grid), "robust_correct": robust, "worst_correct": n * 46 // 100}
         row |= {"same_tries_correct": n * 45 // 100, "only_lambda": n // 100, "only_starts": n // 50}
         if recipe.norm == "dual":

@@ -41,7 +41,7 @@ NORMAL = {
 
 
 def jitter(*words, spread: float) -> float:
-    """A number within ±spread that depends on nothing but the words."""
+    """Reproducible pseudo-random number within ±spread, determined by the words."""
     digest = hashlib.sha256(repr(words).encode()).digest()
     return spread * (int.from_bytes(digest[:4], "big") / 2**31 - 1)
 
@@ -58,7 +58,7 @@ def planned(label: str, lam: float | None, seed: int, dataset: str, arch: str, l
 
 
 def networks(dataset="digits", arch="wrn-10-1", seeds=(0, 1, 2), lrs=(0.1,), labels=("normal", "dual")) -> list[dict]:
-    """The eight networks of Figure 4, for each seed and learning rate."""
+    """Eight networks of Figure 4, for each seed and learning rate."""
     kinds = [("PGD-AT", lam) for lam in S1] + [(f"OAT ({norm} BN)", None) for norm in labels]
     return [planned(label, lam, seed, dataset, arch, lr) for label, lam in kinds for seed in seeds for lr in lrs]
 
@@ -85,7 +85,7 @@ def write(path: Path, content: dict) -> None:
 
 
 def correct_columns(clean: int, robust: int, n: int, *words) -> dict[str, str]:
-    """Which images were right, for counts of a row; images are drawn from the words alone."""
+    """Columns of a row that say which images were right; the words determine the images."""
     seed = int.from_bytes(hashlib.sha256(repr(words).encode()).digest()[:8], "big")
     orders = np.random.default_rng(seed).permuted(np.tile(np.arange(n), (2, 1)), axis=1)
     counts = zip(correct_bits.COLUMNS, orders, (clean, robust), strict=True)
@@ -93,7 +93,7 @@ def correct_columns(clean: int, robust: int, n: int, *words) -> dict[str, str]:
 
 
 def accuracy(trial: dict, dataset: str) -> dict[float, tuple[float, float]]:
-    """λ → SA and RA in percent of a trial, with a little noise of its seed."""
+    """λ → SA and RA of a trial in percent, with small noise per seed."""
     curve = {"PGD-AT": FRONTIER, "OAT (dual BN)": DUAL, "OAT (normal BN)": NORMAL}[trial["label"]]
     down = {"cifar10": 3.5, "stl10": 14.0}.get(dataset, 0.0)
     lambdas = S1 if trial["lam"] is None else (trial["lam"],)
@@ -102,7 +102,7 @@ def accuracy(trial: dict, dataset: str) -> dict[float, tuple[float, float]]:
 
 
 def results(trial: dict, dataset="digits", n=N, score=0.7, counts: dict | None = None, epsilon=0.3) -> dict:
-    """results.json of a trial. counts: λ → (clean correct, robust correct), else invented ones."""
+    """Content of results.json of a trial. counts: λ → (clean correct, robust correct), default plausible ones."""
     curve = accuracy(trial, dataset)
     counts = counts or {lam: (round(sa * n / 100), round(max(ra, 0) * n / 100)) for lam, (sa, ra) in curve.items()}
     rows = [
@@ -140,7 +140,7 @@ def fail(runs: Path, trial: dict) -> None:
 
 
 def laptop(runs: Path, seeds=(0, 1, 2)) -> list[dict]:
-    """All finished at laptop scale: three of the paper's data sets stood in for by digits."""
+    """Write finished runs at laptop scale: digits stand in for three data sets of the paper."""
     trials = networks(seeds=seeds)
     write_plan(runs, [panel(trials, stands_for=name) for name in ("svhn", "cifar10", "stl10")])
     finish(runs, trials)
@@ -148,7 +148,7 @@ def laptop(runs: Path, seeds=(0, 1, 2)) -> list[dict]:
 
 
 def paper(runs: Path, seeds=(0, 1, 2), n=10_000) -> dict[str, list[dict]]:
-    """All finished at the paper's scale: its three data sets, a panel each."""
+    """Write finished runs at the paper's scale: a panel for each of its three data sets."""
     archs = {"svhn": "wrn-16-8", "cifar10": "resnet34", "stl10": "wrn-40-2"}
     trials = {name: networks(name, arch, seeds) for name, arch in archs.items()}
     write_plan(runs, [panel(trials[name], name, name, archs[name]) for name in archs], scale="paper")

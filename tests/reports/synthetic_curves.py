@@ -1,4 +1,4 @@
-"""Runs directories of the curves' other suites (Figures 5, 6, 7, 9, 13, App. C, protocol), with invented numbers."""
+"""Write runs directories for Figures 5, 6, 7, 9, 13, App. C and `protocol`, with plausible numbers."""
 
 import hashlib
 import shutil
@@ -21,7 +21,7 @@ PROTOCOL |= {"lam_sampling": "iid", "dct": "orthonormal"}
 
 
 def network(label: str, seed: int, lam: float | None = None, dataset="digits", protocol=None, **fields) -> dict:
-    """A trial as today's plans list it; fields and protocol: what its recipe has other than the default."""
+    """Trial as plans list it. fields, protocol: the recipe's differences from the default."""
     trial = synthetic.planned(label, lam, seed, dataset, "wrn-10-1")
     pgd_at = {"method": "pgd_at", "norm": "normal", "lam": lam, "lambdas": [], "encoding": "none"}
     recipe = RECIPE | (pgd_at if lam is not None else {}) | {"seed": seed, "dataset": dataset, "lr": 0.1} | fields
@@ -52,7 +52,7 @@ def shape(label: str, lam: float, width: float = 1.0, attack: str = "pgd7") -> t
 def finish(
     runs: Path, trials: list[dict], lambdas=S1, widths=(1.0,), attacks=("pgd7",), n=450, move=None, step=0.075
 ) -> None:
-    """Results of trials. lambdas: of a conditional network; move: label → added SA and RA in percentage points."""
+    """Write results of trials. lambdas: of conditional networks; move: label → added SA and RA in percentage points."""
     for trial in trials:
         rows = []
         for width in widths:
@@ -60,8 +60,8 @@ def finish(
                 for lam in lambdas if trial["lam"] is None else (trial["lam"],):
                     noise = synthetic.jitter(trial["label"], trial["seed"], trial["lam"], spread=0.5)
                     added = (move or {}).get(trial["label"], (0, 0))
-                    found = np.add(shape(trial["label"], lam, width, attack), added) + noise
-                    clean, robust = (round(float(np.clip(value, 0, 100)) * n / 100) for value in found)
+                    accuracies = np.add(shape(trial["label"], lam, width, attack), added) + noise
+                    clean, robust = (round(float(np.clip(value, 0, 100)) * n / 100) for value in accuracies)
                     row = {"lam": lam, "width": width, "attack": attack, "n": n, "clean_correct": clean}
                     bits = synthetic.correct_columns(clean, robust, n, trial["key"], lam, width, attack)
                     rows.append(row | {"robust_correct": robust} | bits)
@@ -148,7 +148,7 @@ MOVES |= {"row 15: dct=unnormalised": (-1.2, -2.5), "all rows: authors-code": (-
 
 
 def protocol(runs: Path, seeds=(0, 1, 2), n=450) -> list[dict]:
-    """The ledger: OAT with one thing changed, and PGD-AT at λ = 1 with another batch."""
+    """Protocol ledger: OAT with one choice changed, and PGD-AT at λ = 1 with another batch size."""
     trials = [trial for label, fields in ROWS.items() for trial in conditional(label, seeds, **fields)]
     trials += [network("PGD-AT, λ=1", seed, 1.0) for seed in seeds]
     trials += [network("row 9: batch=256", seed, 1.0, batch=256) for seed in seeds]
@@ -161,9 +161,9 @@ def view(runs: Path, figure: str, scale="laptop") -> View:
     return load_view(read_plans(runs)[0], runs, figure, scale, FIGURES[figure].keep)
 
 
-def draw(figure: str, found: View):
+def draw(figure: str, loaded_view: View):
     with style.paper():
-        return FIGURES[figure].draw(found)
+        return FIGURES[figure].draw(loaded_view)
 
 
 def lines(ax, label: str) -> list:

@@ -17,7 +17,7 @@ COUNTED = {  # width → MACs, FiLM's share, parameters: of ResNet-34, as counte
 
 
 def rng(*words) -> np.random.Generator:
-    """Depends on nothing but the words."""
+    """Generator seeded by the words."""
     return np.random.default_rng(int.from_bytes(hashlib.sha256(repr(words).encode()).digest()[:8], "big"))
 
 
@@ -28,7 +28,7 @@ def mkey(*words) -> str:
 def write(
     runs: Path, figure: str, trials: list[dict], rows: dict[str, list[dict]], probe: str, scale="laptop", **panel
 ):
-    """A plan of one panel with that figure, and results.json for the trials in `rows` (key → rows)."""
+    """Write a plan of one panel with the figure, and results.json for the trials in `rows` (key → rows)."""
     for trial in trials:
         trial["measurements"] = [mkey(probe, trial["lam"])]
     where = {"dataset": "digits", "stands_for": "cifar10", "arch": "wrn-10-1"} | panel
@@ -48,9 +48,9 @@ def networks(labels, seeds) -> list[dict]:
 
 
 def bn(runs: Path, seeds=(0, 1), channels=64, shift=2.0, gone=()) -> list[dict]:
-    """Fig. 2: λ=0's cloud lies `shift` of the clouds' spreads away from the others, which move by 0.3 from λ to λ.
+    """Fig. 2: the cloud of λ=0 lies `shift` standard deviations from the others, which move by 0.3 from λ to λ.
 
-    gone: (λ, seed) of networks that are not there.
+    gone: (λ, seed) of missing networks.
     """
     trials, rows = networks(["PGD-AT"], seeds), {}
     for trial in trials:
@@ -65,20 +65,20 @@ def bn(runs: Path, seeds=(0, 1), channels=64, shift=2.0, gone=()) -> list[dict]:
 
 
 def saliency(runs: Path, seeds=(0, 1), channels=1, size=8, gone=(), figure="fig10") -> list[dict]:
-    """Fig. 10: maps that look the more like the image the greater λ; OAT's a little more than PGD-AT's.
+    """Fig. 10: maps resemble the image more with larger λ, OAT's slightly more than PGD-AT's.
 
-    gone: (label, λ or None, seed) of networks that are not there.
+    gone: (label, λ or None, seed) of missing networks.
     """
     trials, rows = networks(["PGD-AT", "OAT (dual BN)"], seeds), {}
     images = rng("images").integers(0, 256, (CHOSEN, channels, size, size), dtype=np.uint8)
     for trial in trials:
-        own = S1 if trial["lam"] is None else (trial["lam"],)
+        lambdas = S1 if trial["lam"] is None else (trial["lam"],)
         folder, name = runs / "trials" / trial["key"], f"saliency-{mkey('saliency', trial['lam'])}.safetensors"
         if (trial["label"], trial["lam"], trial["seed"]) in gone:
             continue
         tensors = {"images": images, "index": np.arange(CHOSEN), "labels": np.arange(CHOSEN)}
-        found = []
-        for lam in own:
+        rows_of_trial = []
+        for lam in lambdas:
             noise = rng(trial["label"], lam, trial["seed"]).normal(size=images.shape)
             tensors[f"map/{lam:g}"] = (lam * (images / 255 - 0.5) + 0.2 * noise).astype(np.float32)
             mean = 0.5 + lam + 0.1 * (trial["label"] != "PGD-AT") + 0.02 * trial["seed"]
@@ -87,16 +87,16 @@ def saliency(runs: Path, seeds=(0, 1), channels=1, size=8, gone=(), figure="fig1
             )
             tensors[f"alignment/{lam:g}"] = scores
             row = {"lam": lam, "width": 1.0, "n": IMAGES, "file": name}
-            found.append(row | {"alignment": float(scores.mean()), "alignment_sd": float(scores.std(ddof=1))})
+            rows_of_trial.append(row | {"alignment": float(scores.mean()), "alignment_sd": float(scores.std(ddof=1))})
         folder.mkdir(parents=True, exist_ok=True)
         save_file(tensors, folder / name)
-        rows[trial["key"]] = found
+        rows[trial["key"]] = rows_of_trial
     write(runs, figure, trials, rows, "saliency")
     return trials
 
 
 def cost(runs: Path, seeds=(0, 1), scale="laptop", arch="wrn-10-1", gone=(), overrides=None) -> list[dict]:
-    """Sec. 4.3: two methods at two widths. gone: labels of which nothing is there."""
+    """Sec. 4.3: two methods at two widths. gone: labels without results."""
     trials = [synthetic.planned(label, None, seed, "digits", arch) for label in COUNTED for seed in seeds]
     rows = {}
     for trial in trials:

@@ -1,4 +1,4 @@
-"""The files of `python -m bench report`: CSV, byte-identical figures, and a page whose links all lead somewhere."""
+"""Files of `python -m bench report`: CSV, byte-identical figures, and pages without broken links."""
 
 import re
 import shutil
@@ -12,7 +12,7 @@ from tests.reports import synthetic
 
 
 class Page(HTMLParser):
-    """Text, links, and ids of a page; complains where tags do not nest."""
+    """Text, links, and ids of a page; asserts that tags nest."""
 
     VOID = ("meta", "img", "br")
 
@@ -45,7 +45,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def gappy(tmp_path_factory):
-    """A laptop run with a learning-rate grid, a failed and a missing network; and its report beside it."""
+    """Runs at laptop scale with a learning-rate grid, a failed and a missing network; trials; report files."""
     runs = tmp_path_factory.mktemp("gappy")
     trials = synthetic.networks(lrs=(0.1, 0.05), seeds=(0, 1))
     synthetic.write_plan(runs, [synthetic.panel(trials)], dirty=True)
@@ -57,7 +57,7 @@ def gappy(tmp_path_factory):
 
 @pytest.fixture
 def svg_only(monkeypatch):
-    """Where a test asks about other things than the formats, one will do."""
+    """Draw one format only, for tests of other things."""
     monkeypatch.setattr("reports.figures.figure_files.FORMATS", ("svg",))
 
 
@@ -109,7 +109,7 @@ def test_csv_holds_every_point_of_the_winners(gappy):
 
 
 def test_every_point_leads_to_its_run(gappy):
-    """From the SVG to the network's row on the page, and from there to its directory, in a copy of runs/ too."""
+    """The SVG links to the network's row on the page, which links to its directory, also in a copy of runs/."""
     runs, _, _ = gappy
     page = Page(runs / "report" / "index.html")
     for figure in ("fig4", "fig8"):
@@ -121,7 +121,7 @@ def test_every_point_leads_to_its_run(gappy):
         assert sorted(links) == sorted([*points.key] * axes)
         assert set(links) <= set(page.ids) and {f"../trials/{key}" for key in links} <= set(page.links)
     row = points.groupby("key").get_group(points.key[0])
-    spans = (f"{own.min():.1f}" + f"–{own.max():.1f}" * (len(own) > 1) for own in (row.sa, row.ra))
+    spans = (f"{values.min():.1f}" + f"–{values.max():.1f}" * (len(values) > 1) for values in (row.sa, row.ra))
     assert " / ".join(spans) in page.text
 
 
@@ -135,8 +135,8 @@ def test_a_page_outside_the_runs_directory_links_no_directory(tmp_path, svg_only
 def test_same_input_same_bytes(tmp_path):
     synthetic.laptop(tmp_path, seeds=(0,))
     first, second = (build(["fig4", "fig8"], tmp_path, tmp_path / name) for name in ("a", "b"))
-    for one, other in zip(first, second, strict=True):
-        assert one.read_bytes() == other.read_bytes(), one.name
+    for path, other in zip(first, second, strict=True):
+        assert path.read_bytes() == other.read_bytes(), path.name
 
 
 def test_page_keeps_figures_built_earlier(tmp_path):
@@ -211,8 +211,8 @@ def test_panels_of_one_data_set_are_not_averaged(tmp_path, svg_only):
     build(["fig4"], tmp_path, tmp_path / "alone")
     synthetic.finish(tmp_path, changed, dataset="cifar10")
     build(["fig4"], tmp_path, tmp_path / "both")
-    one, two = (tables((tmp_path / out / "README.md").read_text("utf-8")) for out in ("alone", "both"))
-    assert len(two) == 2 and two[0] == one[0] and two[1] != two[0]
+    alone, two = (tables((tmp_path / out / "README.md").read_text("utf-8")) for out in ("alone", "both"))
+    assert len(two) == 2 and two[0] == alone[0] and two[1] != two[0]
 
 
 def tables(text: str) -> list[str]:
@@ -220,7 +220,7 @@ def tables(text: str) -> list[str]:
 
 
 def test_a_plan_of_oat_alone_of_which_nothing_has_finished_is_drawn_as_a_gap(tmp_path, svg_only):
-    """No λ is known of a network that no file speaks of: interrupted early, or measured with another attack only."""
+    """Without any results no λ is known: the run was interrupted early, or measured with another attack only."""
     oat = [trial for trial in synthetic.networks(seeds=(0,)) if trial["method"] == "oat"]
     synthetic.write_plan(tmp_path, [synthetic.panel(oat)])
     build(None, tmp_path, tmp_path / "out")

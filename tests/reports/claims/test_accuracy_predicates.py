@@ -1,4 +1,4 @@
-"""Each predicate on SA and RA where the truth is known: reproduced, not reproduced, inconclusive, missing, one seed."""
+"""Predicates on SA and RA with a known truth: reproduced, not reproduced, inconclusive, missing, one seed."""
 
 import numpy as np
 import pytest
@@ -18,9 +18,9 @@ def moved(curve: dict, sa: float = 0.0, ra: float = 0.0, only=None) -> dict:
     return {lam: (s + sa, r + ra) if only in (None, lam) else (s, r) for lam, (s, r) in curve.items()}
 
 
-def judged(found, predicate: str, **given) -> str:
+def judged(measured, predicate: str, **args) -> str:
     model, function, _ = schema.PREDICATES[predicate]
-    return all_hold(verdicts(function(found, model.model_validate(given))))
+    return all_hold(verdicts(function(measured, model.model_validate(args))))
 
 
 def noisy(curves: dict, **fields):
@@ -51,87 +51,87 @@ def test_monotone_sees_a_slow_reversal_that_no_two_neighbours_show():
     assert judged(noisy({DUAL: gentle}), "monotone", **RISES) == REPRODUCED  # 2 pp back of 18 is less than a fifth
 
 
-def test_one_seed_speaks_of_test_images():
-    found = panel({DUAL: RISING}, seeds=1)
+def test_one_seeds_interval_is_over_test_images():
+    measured = panel({DUAL: RISING}, seeds=1)
     model, function, _ = schema.PREDICATES["monotone"]
-    (whole, *pairs) = function(found, model.model_validate(RISES))
+    (whole, *pairs) = function(measured, model.model_validate(RISES))
     low, high = whole.estimate.bounds(0.95)
     half = (
         1.96 * 100 * np.sqrt((0.62 * 0.38 + 0.37 * 0.63) / 10_000)
     )  # Newcombe's is close to Wald's so far from 0 and 1
     assert (low, high) == pytest.approx((25 - half, 25 + half), abs=0.03)
     assert "test images only" in whole.estimate.kind and len(pairs) == 14
-    assert judged(found, "monotone", **RISES) == REPRODUCED
+    assert judged(measured, "monotone", **RISES) == REPRODUCED
     assert judged(panel({DUAL: RISING}, seeds=1, n=40), "monotone", **RISES) == INCONCLUSIVE
 
 
 def test_values():
-    given = {"points": [{"label": DUAL, "lam": 1, "sa": 94, "ra": 62}, {"label": DUAL, "lam": 0, "sa": 97}]}
-    given |= {"within": {"sa": 1, "ra": 2}}
-    assert judged(noisy({DUAL: RISING}), "values", **given) == REPRODUCED
-    assert judged(noisy({DUAL: moved(RISING, ra=6)}), "values", **given) == NOT_REPRODUCED
-    assert judged(noisy({DUAL: moved(RISING, sa=1)}), "values", **given) == INCONCLUSIVE  # on the tolerance's edge
-    assert judged(panel({DUAL: RISING}, seeds=1, n=200), "values", **given) == INCONCLUSIVE
+    args = {"points": [{"label": DUAL, "lam": 1, "sa": 94, "ra": 62}, {"label": DUAL, "lam": 0, "sa": 97}]}
+    args |= {"within": {"sa": 1, "ra": 2}}
+    assert judged(noisy({DUAL: RISING}), "values", **args) == REPRODUCED
+    assert judged(noisy({DUAL: moved(RISING, ra=6)}), "values", **args) == NOT_REPRODUCED
+    assert judged(noisy({DUAL: moved(RISING, sa=1)}), "values", **args) == INCONCLUSIVE  # on the tolerance's edge
+    assert judged(panel({DUAL: RISING}, seeds=1, n=200), "values", **args) == INCONCLUSIVE
 
 
 def test_an_interval_ends_at_100_percent():
     model, function, _ = schema.PREDICATES["values"]
     curves = {DUAL: {0.0: (99.9, 50)}}
-    given = {"points": [{"label": DUAL, "lam": 0, "sa": 99.5}], "within": {"sa": 0.5}}
-    (condition,) = function(panel(curves, spread=0.05), model.model_validate(given))
+    args = {"points": [{"label": DUAL, "lam": 0, "sa": 99.5}], "within": {"sa": 0.5}}
+    (condition,) = function(panel(curves, spread=0.05), model.model_validate(args))
     assert condition.estimate.bounds(0.999)[1] == 100
 
 
 def test_within_range():
-    given = {"label": NORMAL, "metric": "ra", "lambdas": "S4", "low": 59.81, "high": 64.62}
-    assert judged(noisy({NORMAL: FLAT}), "within_range", **given) == REPRODUCED
-    assert judged(noisy({NORMAL: moved(FLAT, ra=-9, only=0.2)}), "within_range", **given) == NOT_REPRODUCED
-    given = {"label": NORMAL, "metric": "sa", "lambdas": "S4", "high": 94}
-    assert judged(noisy({NORMAL: FLAT}), "within_range", **given) == INCONCLUSIVE  # 93.5, a seed's noise from 94
-    assert judged(panel({NORMAL: FLAT}, seeds=1, n=1000), "within_range", **given) == INCONCLUSIVE
-    assert judged(panel({NORMAL: FLAT}, seeds=1, n=100_000), "within_range", **given) == REPRODUCED
-    assert judged(noisy({NORMAL: moved(FLAT, sa=3)}), "within_range", **given) == NOT_REPRODUCED
+    args = {"label": NORMAL, "metric": "ra", "lambdas": "S4", "low": 59.81, "high": 64.62}
+    assert judged(noisy({NORMAL: FLAT}), "within_range", **args) == REPRODUCED
+    assert judged(noisy({NORMAL: moved(FLAT, ra=-9, only=0.2)}), "within_range", **args) == NOT_REPRODUCED
+    args = {"label": NORMAL, "metric": "sa", "lambdas": "S4", "high": 94}
+    assert judged(noisy({NORMAL: FLAT}), "within_range", **args) == INCONCLUSIVE  # 93.5, a seed's noise from 94
+    assert judged(panel({NORMAL: FLAT}, seeds=1, n=1000), "within_range", **args) == INCONCLUSIVE
+    assert judged(panel({NORMAL: FLAT}, seeds=1, n=100_000), "within_range", **args) == REPRODUCED
+    assert judged(noisy({NORMAL: moved(FLAT, sa=3)}), "within_range", **args) == NOT_REPRODUCED
 
 
 def test_flat_is_judged_against_the_other_methods_change():
-    given = {"label": NORMAL, "metric": "ra", "lambdas": "S4", "against": DUAL, "part": 1 / 3}
-    assert judged(noisy({NORMAL: FLAT, DUAL: RISING}), "flat", **given) == REPRODUCED
-    assert judged(noisy({NORMAL: RISING, DUAL: RISING}), "flat", **given) == NOT_REPRODUCED
-    assert judged(noisy({NORMAL: moved(FLAT, ra=-20, only=0.3), DUAL: RISING}), "flat", **given) == NOT_REPRODUCED
-    assert judged(noisy({NORMAL: FLAT, DUAL: FLAT}), "flat", **given) == INCONCLUSIVE  # nothing to be flat against
-    assert judged(wild({NORMAL: FLAT, DUAL: RISING}), "flat", **given) == INCONCLUSIVE
+    args = {"label": NORMAL, "metric": "ra", "lambdas": "S4", "against": DUAL, "part": 1 / 3}
+    assert judged(noisy({NORMAL: FLAT, DUAL: RISING}), "flat", **args) == REPRODUCED
+    assert judged(noisy({NORMAL: RISING, DUAL: RISING}), "flat", **args) == NOT_REPRODUCED
+    assert judged(noisy({NORMAL: moved(FLAT, ra=-20, only=0.3), DUAL: RISING}), "flat", **args) == NOT_REPRODUCED
+    assert judged(noisy({NORMAL: FLAT, DUAL: FLAT}), "flat", **args) == INCONCLUSIVE  # nothing to be flat against
+    assert judged(wild({NORMAL: FLAT, DUAL: RISING}), "flat", **args) == INCONCLUSIVE
 
 
 def test_compared_within():
-    given = {"label": DUAL, "of": AT, "lambdas": "S1", "within": {"sa": 1, "ra": 2}, "each": True}
-    assert judged(panel({DUAL: RISING, AT: RISING}, spread=0.05), "compared", **given) == REPRODUCED
-    assert judged(noisy({DUAL: moved(RISING, ra=9), AT: RISING}), "compared", **given) == NOT_REPRODUCED
+    args = {"label": DUAL, "of": AT, "lambdas": "S1", "within": {"sa": 1, "ra": 2}, "each": True}
+    assert judged(panel({DUAL: RISING, AT: RISING}, spread=0.05), "compared", **args) == REPRODUCED
+    assert judged(noisy({DUAL: moved(RISING, ra=9), AT: RISING}), "compared", **args) == NOT_REPRODUCED
     dent = moved(RISING, ra=-40, only=0.2)
-    assert judged(noisy({DUAL: dent, AT: RISING}), "compared", **given) == NOT_REPRODUCED
-    assert judged(wild({DUAL: RISING, AT: RISING}), "compared", **given) == INCONCLUSIVE
+    assert judged(noisy({DUAL: dent, AT: RISING}), "compared", **args) == NOT_REPRODUCED
+    assert judged(wild({DUAL: RISING, AT: RISING}), "compared", **args) == INCONCLUSIVE
 
 
 def test_compared_at_least_and_equal_to():
-    given = {"label": [DUAL, NORMAL], "of": AT, "lambdas": "S1", "least": {"sa": 0, "ra": 0}}
+    args = {"label": [DUAL, NORMAL], "of": AT, "lambdas": "S1", "least": {"sa": 0, "ra": 0}}
     better = moved(RISING, sa=2, ra=2)
-    assert judged(noisy({DUAL: better, NORMAL: better, AT: RISING}), "compared", **given) == REPRODUCED
+    assert judged(noisy({DUAL: better, NORMAL: better, AT: RISING}), "compared", **args) == REPRODUCED
     worse = moved(RISING, sa=2, ra=-3)
-    assert judged(noisy({DUAL: better, NORMAL: worse, AT: RISING}), "compared", **given) == NOT_REPRODUCED
-    given = {"label": DUAL, "of": AT, "lambdas": [1], "equals": {"sa": 0.67}, "within": {"sa": 0.6}}
-    assert judged(panel({DUAL: moved(RISING, sa=0.67), AT: RISING}, spread=0.02), "compared", **given) == REPRODUCED
-    assert judged(panel({DUAL: RISING, AT: RISING}, spread=0.01), "compared", **given) == NOT_REPRODUCED
-    assert judged(panel({DUAL: moved(RISING, sa=0.67), AT: RISING}, seeds=1), "compared", **given) == INCONCLUSIVE
+    assert judged(noisy({DUAL: better, NORMAL: worse, AT: RISING}), "compared", **args) == NOT_REPRODUCED
+    args = {"label": DUAL, "of": AT, "lambdas": [1], "equals": {"sa": 0.67}, "within": {"sa": 0.6}}
+    assert judged(panel({DUAL: moved(RISING, sa=0.67), AT: RISING}, spread=0.02), "compared", **args) == REPRODUCED
+    assert judged(panel({DUAL: RISING, AT: RISING}, spread=0.01), "compared", **args) == NOT_REPRODUCED
+    assert judged(panel({DUAL: moved(RISING, sa=0.67), AT: RISING}, seeds=1), "compared", **args) == INCONCLUSIVE
 
 
 def test_exceeds_and_far_below():
-    given = {"metric": "sa", "label": DUAL, "lam": 0, "of": NORMAL, "of_lam": 0.1, "least": 0}
-    assert judged(noisy({DUAL: RISING, NORMAL: FLAT}), "exceeds", **given) == REPRODUCED
-    assert judged(noisy({DUAL: FLAT, NORMAL: RISING}), "exceeds", **given) == NOT_REPRODUCED
+    args = {"metric": "sa", "label": DUAL, "lam": 0, "of": NORMAL, "of_lam": 0.1, "least": 0}
+    assert judged(noisy({DUAL: RISING, NORMAL: FLAT}), "exceeds", **args) == REPRODUCED
+    assert judged(noisy({DUAL: FLAT, NORMAL: RISING}), "exceeds", **args) == NOT_REPRODUCED
     narrow = {lam: (*accuracies, {"width": 0.5}) for lam, accuracies in RISING.items()}
     lost = {lam: (70, 30, {"width": 0.5}) for lam in S1}
-    given = {"label": "OATS (normal BN)", "others": ["PGD-ATS"], "lambdas": "S1", "widths": [0.5], "least": 5}
-    assert judged(noisy({"PGD-ATS": narrow, "OATS (normal BN)": lost}), "far_below", **given) == REPRODUCED
-    assert judged(noisy({"PGD-ATS": narrow, "OATS (normal BN)": narrow}), "far_below", **given) == NOT_REPRODUCED
+    args = {"label": "OATS (normal BN)", "others": ["PGD-ATS"], "lambdas": "S1", "widths": [0.5], "least": 5}
+    assert judged(noisy({"PGD-ATS": narrow, "OATS (normal BN)": lost}), "far_below", **args) == REPRODUCED
+    assert judged(noisy({"PGD-ATS": narrow, "OATS (normal BN)": narrow}), "far_below", **args) == NOT_REPRODUCED
 
 
 GAP = {"label": DUAL, "lambdas": "S1", "tolerance": 2, "least_range": 1}
@@ -147,42 +147,43 @@ def test_gap():
 
 
 @pytest.mark.parametrize("seeds", [1, 3])
-def test_gap_over_hardly_any_common_sa_cannot_be_told(seeds):
+def test_gap_over_a_short_common_range_is_not_judged(seeds):
     model, function, _ = schema.PREDICATES["gap"]
-    for frontier, words in (({0.0: (97, 8), 1.0: (92, 61)}, "share 0.70 pp"), ({0.0: (80, 8), 1.0: (70, 61)}, "no SA")):
-        found = panel({DUAL: {0.0: (97, 50), 1.0: (96.3, 60)}, AT: frontier}, seeds)
-        (condition,) = function(found, model.model_validate(GAP | {"lambdas": [0, 1]}))
-        assert condition.estimate is None and words in condition.reason
+    frontiers = {"share 0.70 pp": {0.0: (97, 8), 1.0: (92, 61)}, "no SA": {0.0: (80, 8), 1.0: (70, 61)}}
+    for reason, frontier in frontiers.items():
+        measured = panel({DUAL: {0.0: (97, 50), 1.0: (96.3, 60)}, AT: frontier}, seeds)
+        (condition,) = function(measured, model.model_validate(GAP | {"lambdas": [0, 1]}))
+        assert condition.estimate is None and reason in condition.reason
         assert verdicts([condition]) == [INCONCLUSIVE]
 
 
 def test_above():
-    given = {"label": DUAL, "lambdas": "S1", "at": [0.3, 0.4], "least": 0}
+    args = {"label": DUAL, "lambdas": "S1", "at": [0.3, 0.4], "least": 0}
     above = {lam: (sa, ra + 6) for lam, (sa, ra) in FRONTIER.items()}
-    assert judged(panel({DUAL: above, AT: FRONTIER}, spread=0.05), "above", **given) == REPRODUCED
+    assert judged(panel({DUAL: above, AT: FRONTIER}, spread=0.05), "above", **args) == REPRODUCED
     below = {lam: (sa, ra - 6) for lam, (sa, ra) in FRONTIER.items()}
-    assert judged(panel({DUAL: below, AT: FRONTIER}, spread=0.05), "above", **given) == NOT_REPRODUCED
-    assert judged(panel({DUAL: moved(above, sa=5), AT: FRONTIER}), "above", **given) == INCONCLUSIVE
-    assert judged(panel({DUAL: above, AT: FRONTIER}, seeds=1), "above", **given) == REPRODUCED
+    assert judged(panel({DUAL: below, AT: FRONTIER}, spread=0.05), "above", **args) == NOT_REPRODUCED
+    assert judged(panel({DUAL: moved(above, sa=5), AT: FRONTIER}), "above", **args) == INCONCLUSIVE
+    assert judged(panel({DUAL: above, AT: FRONTIER}, seeds=1), "above", **args) == REPRODUCED
 
 
-def test_what_is_missing_is_named():
+def test_missing_networks_are_named():
     holes = {lam: accuracies for lam, accuracies in RISING.items() if lam not in (0.1, 0.2)}
     with pytest.raises(MissingNetworks, match=r"OAT \(dual BN\) at λ = 0.1, 0.2$"):
         judged(panel({DUAL: holes}), "monotone", **RISES)
     with pytest.raises(MissingNetworks, match=r"PGD-AT at λ = 0, 0.1, 0.2, 0.3, 0.4, 1, PGD-20"):
         judged(panel({DUAL: {lam: (*a, {"attack": "pgd20"}) for lam, a in RISING.items()}, AT: FRONTIER}), "gap",
                **GAP | {"attack": "pgd20"})  # fmt: skip
-    given = {"label": DUAL, "of": AT, "lambdas": [1], "width": 0.5, "least": {"sa": 0}}
+    args = {"label": DUAL, "of": AT, "lambdas": [1], "width": 0.5, "least": {"sa": 0}}
     with pytest.raises(MissingNetworks, match="OAT .* at λ = 1, width 0.5; PGD-AT at λ = 1, width 0.5"):
-        judged(panel({DUAL: RISING, AT: FRONTIER}), "compared", **given)
+        judged(panel({DUAL: RISING, AT: FRONTIER}), "compared", **args)
 
 
 def test_seeds_that_some_network_lacks_are_left_out():
     whole = panel({DUAL: RISING, AT: FRONTIER}, spread=0.1)
     less = whole.points[~((whole.points.label == AT) & (whole.points.seed == 0) & (whole.points.lam == 1))]
     model, function, _ = schema.PREDICATES["compared"]
-    given = model.model_validate({"label": DUAL, "of": AT, "lambdas": "S1", "least": {"sa": 0}})
-    (condition,) = function(type(whole)(**{**vars(whole), "points": less}), given)
+    args = model.model_validate({"label": DUAL, "of": AT, "lambdas": "S1", "least": {"sa": 0}})
+    (condition,) = function(type(whole)(**{**vars(whole), "points": less}), args)
     assert condition.estimate.kind == "t over 2 seeds"
     assert {key.removeprefix(f"{AT}-").removeprefix(f"{DUAL}-")[0] for key in condition.estimate.keys} == {"1", "2"}

@@ -1,4 +1,4 @@
-"""Intervals cover as often as they say, and verdicts are wrong no more often than they may be: simulated."""
+"""Simulated coverage of intervals and error rates of verdicts."""
 
 import numpy as np
 import pytest
@@ -14,20 +14,20 @@ TRIES = 3000
 SLIP = 0.01  # three standard errors of a rate of 2.5 % in so many tries
 
 
-def covers(found, truth: float, confidence: float = 0.95) -> float:
-    ends = [estimate.bounds(confidence) for estimate in found]
+def covers(sample, truth: float, confidence: float = 0.95) -> float:
+    ends = [estimate.bounds(confidence) for estimate in sample]
     return float(np.mean([low <= truth <= high for low, high in ends]))
 
 
 @pytest.mark.parametrize("confidence", [0.95, 0.995])
 def test_intervals_over_seeds_cover(confidence):
     rng = np.random.default_rng(0)
-    found = [estimates.over_seeds(values) for values in rng.normal(60, 1.5, (TRIES, 3))]
-    assert covers(found, 60, confidence) == pytest.approx(confidence, abs=0.012)
+    sample = [estimates.over_seeds(values) for values in rng.normal(60, 1.5, (TRIES, 3))]
+    assert covers(sample, 60, confidence) == pytest.approx(confidence, abs=0.012)
 
 
-def test_two_seeds_with_the_same_count_are_no_certainty():
-    """99 % of 450 images, a training's spread of 0.15: seeds often agree to the image."""
+def test_two_seeds_with_the_same_count_have_an_interval_of_positive_width():
+    """At 99 % of 450 images and a training deviation of 0.15 pp, seeds often have the same count."""
     rng = np.random.default_rng(0)
     step = 100 / 450
     values = np.round(rng.normal(99, 0.15, (TRIES, 2)) / step) * step
@@ -37,7 +37,7 @@ def test_two_seeds_with_the_same_count_are_no_certainty():
     assert covers(rounded, 99) >= 0.95
 
 
-def correct(probabilities, images: int, common: float, own: float, rng) -> np.ndarray:
+def correct(probabilities, images: int, common: float, individual: float, rng) -> np.ndarray:
     """Which of the same images networks have right, (networks, λ, 2, images).
 
     An image's difficulty is partly common to all networks, partly a network's own at every λ. probabilities: (networks,
@@ -46,8 +46,8 @@ def correct(probabilities, images: int, common: float, own: float, rng) -> np.nd
     probabilities = np.asarray(probabilities)
     networks, lambdas = probabilities.shape[:2]
     hardness = np.sqrt(common) * rng.standard_normal((1, 1, images))
-    hardness = hardness + np.sqrt(own) * rng.standard_normal((networks, 1, images))
-    hardness = hardness + np.sqrt(1 - common - own) * rng.standard_normal((networks, lambdas, images))
+    hardness = hardness + np.sqrt(individual) * rng.standard_normal((networks, 1, images))
+    hardness = hardness + np.sqrt(1 - common - individual) * rng.standard_normal((networks, lambdas, images))
     return hardness[:, :, None] < ndtri(probabilities)[..., None]
 
 
@@ -58,8 +58,8 @@ def test_an_accuracy_of_none_or_all_has_an_interval():
     assert estimates.of_accuracy(210, 450).bounds(0.95) == pytest.approx((100 * low, 100 * high))
 
 
-@pytest.mark.parametrize(("common", "own"), [(0.0, 0.9), (0.5, 0.4)])
-def test_gap_to_the_frontier_covers_however_networks_are_correlated(common, own):
+@pytest.mark.parametrize(("common", "individual"), [(0.0, 0.9), (0.5, 0.4)])
+def test_gap_to_the_frontier_covers_however_networks_are_correlated(common, individual):
     rng = np.random.default_rng(0)
     curve, other = (
         np.array([[0.58, 0.28], [0.61, 0.22], [0.65, 0.10]]),
@@ -68,7 +68,7 @@ def test_gap_to_the_frontier_covers_however_networks_are_correlated(common, own)
     truth = frontier_distance.distance_to_frontier(100 * curve, 100 * other)
     gaps = []
     for _ in range(100):
-        images = correct(np.stack([curve, other, other, other]), 1000, common, own, rng)
+        images = correct(np.stack([curve, other, other, other]), 1000, common, individual, rng)
         both = images[0], images[[1, 2, 3], [0, 1, 2]]  # one network at three λ, and three networks at one each
         gaps.append(frontier_estimates.estimate_distance(Pair([], both), frontier_distance.distance_to_frontier))
     with_value = [gap for gap in gaps if gap]
@@ -76,15 +76,15 @@ def test_gap_to_the_frontier_covers_however_networks_are_correlated(common, own)
 
 
 def test_secants_of_a_linear_statistic_are_the_delta_method():
-    """Of a mean difference in RA the error is that of the images' own differences."""
+    """The error of a mean difference in RA is that of the differences per image."""
     rng = np.random.default_rng(0)
     right = (rng.normal(size=(3, 1, 2, 400)) + rng.normal(size=400) < ndtri([[0.9], [0.5]])).reshape(3, 2, 400)
     hits = right[:2], right[2:]
-    found = frontier_estimates.by_secants(hits, lambda curve, other: curve[:, 1].mean() - other[0, 1])
+    estimate = frontier_estimates.by_secants(hits, lambda curve, other: curve[:, 1].mean() - other[0, 1])
     values = 100 * (right[:2, 1].mean(axis=0) - right[2, 1])
     half = ndtri(0.975) * values.std(ddof=1) / np.sqrt(400)
-    assert found.value == pytest.approx(values.mean()) and found.kind == estimates.PAIRED
-    assert found.bounds(0.95) == pytest.approx((values.mean() - half, values.mean() + half))
+    assert estimate.value == pytest.approx(values.mean()) and estimate.kind == estimates.PAIRED
+    assert estimate.bounds(0.95) == pytest.approx((values.mean() - half, values.mean() + half))
     assert frontier_estimates.by_secants(hits, lambda curve, other: np.nan) is None
 
 
@@ -100,13 +100,13 @@ def test_the_gap_of_one_seed_is_paired():
 
 
 def rate(wanted: str, true: float, low: float, high: float, conditions: int = 1, seeds: int = 3) -> float:
-    """How often a check of so many independent conditions on a mean of `true` comes to a verdict."""
+    """Rate of a verdict in a check with independent conditions on a mean of `true`."""
     rng = np.random.default_rng(0)
-    found = []
+    answers = []
     for values in rng.normal(true, 1.0, (TRIES // conditions, conditions, seeds)):
-        asked = [Condition("", estimates.over_seeds(one), low, high) for one in values]
-        found.append(all_hold(verdicts(asked)))
-    return found.count(wanted) / len(found)
+        asked = [Condition("", estimates.over_seeds(sample), low, high) for sample in values]
+        answers.append(all_hold(verdicts(asked)))
+    return answers.count(wanted) / len(answers)
 
 
 def test_false_reproduced_is_rare_at_the_edge_of_the_tolerance():
@@ -116,22 +116,22 @@ def test_false_reproduced_is_rare_at_the_edge_of_the_tolerance():
 
 
 def test_false_reproduced_of_many_conditions_is_no_likelier():
-    """One at the edge, the others far inside: the worst that an intersection–union test can meet."""
+    """One condition at the edge, the others far inside: the worst case of an intersection–union test."""
     rng, means = np.random.default_rng(0), np.array([0, 40, 40, 40, 40, 40])
-    found = []
+    answers = []
     for values in rng.normal(means[:, None], 1, (1000, 6, 3)):
-        asked = [Condition("", estimates.over_seeds(one), low=0.0) for one in values]
-        found.append(all_hold(verdicts(asked)))
-    assert found.count(REPRODUCED) / len(found) == pytest.approx(0.025, abs=0.015)
+        asked = [Condition("", estimates.over_seeds(sample), low=0.0) for sample in values]
+        answers.append(all_hold(verdicts(asked)))
+    assert answers.count(REPRODUCED) / len(answers) == pytest.approx(0.025, abs=0.015)
 
 
 def test_false_not_reproduced_of_many_conditions_is_controlled():
-    """All at the edge, so that every one of them holds: uncorrected, one of 15 would fail in a third of the runs."""
+    """All conditions at the edge, so that each holds: uncorrected, one of 15 would fail in a third of the runs."""
     assert rate(NOT_REPRODUCED, true=0.0, low=0.0, high=np.inf, conditions=15) <= 0.05 + 0.03
     assert rate(NOT_REPRODUCED, true=0.0, low=0.0, high=np.inf, conditions=1) == pytest.approx(0.025, abs=SLIP)
 
 
-def test_there_is_power():
+def test_true_and_false_claims_are_decided_with_high_power():
     assert rate(REPRODUCED, true=5.0, low=-2.0, high=np.inf) > 0.95
     assert rate(NOT_REPRODUCED, true=-9.0, low=-2.0, high=np.inf) > 0.95
     assert rate(INCONCLUSIVE, true=-1.0, low=-2.0, high=np.inf, seeds=2) > 0.9

@@ -1,4 +1,4 @@
-"""The claims of whole runs directories, planned as the suites plan them, and the page that shows them."""
+"""Claims judged on whole runs directories, planned as the suites plan them, and the pages that show them."""
 
 import json
 import re
@@ -18,7 +18,7 @@ CHROMIUM = shutil.which("chromium")
 
 
 def judged(runs, out, scale="laptop", figure="fig4") -> dict[int, dict]:
-    """Claim → what claims.json says of it."""
+    """Claim id → its entry in claims.json."""
     out.mkdir(exist_ok=True)
     judge.write(read_plans(runs)[0], runs, out, {figure: scale})
     return {claim["id"]: claim for claim in json.loads((out / "claims.json").read_text("utf-8"))["claims"]}
@@ -30,7 +30,7 @@ def checks(claim: dict) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    """Every suite finished, in a world where all shapes of the paper are true; and its claims."""
+    """Runs directory with every suite finished and all shapes of the paper true, and its claims."""
     runs = tmp_path_factory.mktemp("world")
     claims_world.suites(runs)
     return runs, judged(runs, runs / "report")
@@ -44,35 +44,36 @@ def page(world):
 
 
 def test_a_world_in_which_every_shape_is_true(world):
-    """So every label, λ, width, attack and probe that claims.yaml names is one that the suites plan and measure."""
-    _, found = world
-    assert {id: claim["verdict"] for id, claim in found.items()} == {
+    """Every label, λ, width, attack and probe in claims.yaml is planned and measured by the suites."""
+    _, claims = world
+    assert {id: claim["verdict"] for id, claim in claims.items()} == {
         id: NOT_JUDGED if id == 6 else REPRODUCED for id in range(1, 14)
     }
-    assert not any(claim["missing"] or claim["commands"] for claim in found.values())
-    assert found[3]["parts"][0]["on"] == "digits, WRN-10-1, in place of SVHN, CIFAR-10, and STL-10"
-    assert len(found[11]["parts"]) == 1 and found[11]["figures"] == ["fig10", "fig11", "fig12"]  # one panel, asked once
-    assert found[1]["parts"][0]["note"] == "t over 3 seeds"
-    assert found[1]["unjudged"] == [{"name": "the paper's numbers", "where": "at scale paper"}]
+    assert not any(claim["missing"] or claim["commands"] for claim in claims.values())
+    assert claims[3]["parts"][0]["on"] == "digits, WRN-10-1, in place of SVHN, CIFAR-10, and STL-10"
+    assert len(claims[11]["parts"]) == 1  # one panel, asked once
+    assert claims[11]["figures"] == ["fig10", "fig11", "fig12"]
+    assert claims[1]["parts"][0]["note"] == "t over 3 seeds"
+    assert claims[1]["unjudged"] == [{"name": "the paper's numbers", "where": "at scale paper"}]
 
 
 def test_the_networks_behind_a_claim_are_named(world):
-    runs, found = world
+    runs, claims = world
     (plan,) = [plan for plan in read_plans(runs)[0] if plan["suite"] == "frontiers"]
     trials = [t for t in plan["panels"][0]["trials"] if t["label"] in ("OAT (dual BN)", "OAT (normal BN)")]
-    assert {network["key"] for network in found[2]["networks"]} == {trial["key"] for trial in trials}
+    assert {network["key"] for network in claims[2]["networks"]} == {trial["key"] for trial in trials}
 
 
 def test_csv_holds_every_condition(world):
-    runs, found = world
+    runs, claims = world
     table = pd.read_csv(runs / "report" / "claims.csv")
     assert set(table.claim) == set(range(1, 14))
     for (id, name), rows in table.groupby(["claim", "check"]):
-        assert set(rows.check_verdict) == {checks(found[id]).get(name, NOT_JUDGED)}
+        assert set(rows.check_verdict) == {checks(claims[id]).get(name, NOT_JUDGED)}
     rows = table[(table.claim == 1) & (table.check == "RA rises with λ")]
     assert len(rows) == 15 and set(rows.dataset) == {"digits"} and (rows.low < rows.high).all()
-    told = found[1]["parts"][0]["checks"][0]["told"][0]
-    assert f"{rows.estimate.iloc[0]:+.2f} pp [{rows.low.iloc[0]:+.2f}, {rows.high.iloc[0]:+.2f}]" == told["value"]
+    line = claims[1]["parts"][0]["checks"][0]["told"][0]
+    assert f"{rows.estimate.iloc[0]:+.2f} pp [{rows.low.iloc[0]:+.2f}, {rows.high.iloc[0]:+.2f}]" == line["value"]
 
 
 def test_the_same_runs_give_the_same_bytes(world, tmp_path):
@@ -83,30 +84,30 @@ def test_the_same_runs_give_the_same_bytes(world, tmp_path):
     assert str(runs) not in (tmp_path / "claims.json").read_text("utf-8")
 
 
-def test_what_was_not_run_says_how_to_run_it(tmp_path):
+def test_a_claim_not_run_names_the_command(tmp_path):
     claims_world.suites(tmp_path, ["frontiers"])
-    found = judged(tmp_path, tmp_path / "out")
-    assert [found[id]["verdict"] for id in (1, 2, 3)] == [REPRODUCED] * 3
-    assert all(found[id]["verdict"] == NOT_RUN and not found[id]["parts"] for id in (4, 5, 7, 8, 9, 10, 11, 12, 13))
+    claims = judged(tmp_path, tmp_path / "out")
+    assert [claims[id]["verdict"] for id in (1, 2, 3)] == [REPRODUCED] * 3
+    assert all(claims[id]["verdict"] == NOT_RUN and not claims[id]["parts"] for id in (4, 5, 7, 8, 9, 10, 11, 12, 13))
     run = "python -m bench run suites/{}.yaml --scale laptop{}"
-    assert found[4]["commands"] == [run.format("sampling", " --only sets")]
-    assert found[9]["commands"] == [run.format("ablations", " --only without_zero")]
-    assert found[11]["commands"] == [run.format("saliency", "")]
-    assert found[12]["commands"] == [run.format("attacks", " --only svhn")]
+    assert claims[4]["commands"] == [run.format("sampling", " --only sets")]
+    assert claims[9]["commands"] == [run.format("ablations", " --only without_zero")]
+    assert claims[11]["commands"] == [run.format("saliency", "")]
+    assert claims[12]["commands"] == [run.format("attacks", " --only svhn")]
 
 
-def test_missing_networks_are_named_and_the_same_command_goes_on(tmp_path):
+def test_missing_networks_are_named_with_the_command_that_resumes(tmp_path):
     claims_world.suites(tmp_path, ["sampling"])
     (plan,) = read_plans(tmp_path)[0]
     for trial in plan["panels"][0]["trials"]:
         if trial["label"] == "OAT on S2" or trial["lam"] == 0.9:
             shutil.rmtree(tmp_path / "trials" / trial["key"])
-    found = judged(tmp_path, tmp_path / "out", figure="fig5")
-    assert found[4]["verdict"] == NOT_RUN and found[4]["commands"] == ["python -m bench run suites/sampling.yaml"]
-    missing = {one["name"]: one["what"] for one in found[4]["missing"]}
+    claims = judged(tmp_path, tmp_path / "out", figure="fig5")
+    assert claims[4]["verdict"] == NOT_RUN and claims[4]["commands"] == ["python -m bench run suites/sampling.yaml"]
+    missing = {check["name"]: check["what"] for check in claims[4]["missing"]}
     assert missing["S1 has the better SA"].startswith("OAT on S2 at λ = 0, 0.1, 0.15")
     assert missing["unseen λ hold against PGD-AT"].startswith("PGD-AT at λ = 0.9; OAT on S2 at λ = 0.15, 0.25")
-    assert found[8]["verdict"] == REPRODUCED
+    assert claims[8]["verdict"] == REPRODUCED
 
 
 def test_missing_seeds_leave_a_provisional_verdict(tmp_path):
@@ -118,18 +119,18 @@ def test_missing_seeds_leave_a_provisional_verdict(tmp_path):
     assert part["note"] == "t over 2 seeds; provisional: 1 of 24 networks missing"
 
 
-def test_one_seed_says_what_its_intervals_speak_of(tmp_path):
+def test_the_note_names_the_kind_of_one_seeds_intervals(tmp_path):
     claims_world.suites(tmp_path, ["frontiers", "saliency"], seeds=1)
-    found = judged(tmp_path, tmp_path / "out")
-    notes = {id: {part["note"] for part in found[id]["parts"]} for id in (1, 2, 3, 11)}
+    claims = judged(tmp_path, tmp_path / "out")
+    notes = {id: {part["note"] for part in claims[id]["parts"]} for id in (1, 2, 3, 11)}
     paired = {"one seed: test images only, paired"}
     assert notes == {1: paired, 2: paired, 3: paired, 11: {"one seed: test images only"}}
 
 
 def test_a_changed_setting_is_another_experiment(tmp_path):
     claims_world.suites(tmp_path, ["frontiers"], settings=("film=authors",))
-    found = judged(tmp_path, tmp_path / "out")
-    assert found[1]["verdict"] == NOT_RUN and "--scale laptop" in found[1]["commands"][0]
+    claims = judged(tmp_path, tmp_path / "out")
+    assert claims[1]["verdict"] == NOT_RUN and "--scale laptop" in claims[1]["commands"][0]
 
 
 def test_the_papers_numbers_are_judged_at_its_scale_on_its_data(tmp_path):
@@ -139,19 +140,19 @@ def test_the_papers_numbers_are_judged_at_its_scale_on_its_data(tmp_path):
         if trial["lam"] is None:  # without the noise
             counts = {lam: (round(100 * sa), round(100 * ra)) for lam, (sa, ra) in curves[trial["label"]].items()}
             synthetic.finish(tmp_path / "paper", [trial], dataset="svhn", n=10_000, counts=counts)
-    found = judged(tmp_path / "paper", tmp_path / "out", "paper")
-    assert set(checks(found[1]).values()) == set(checks(found[2]).values()) == {REPRODUCED}
-    assert checks(found[1])["the paper's numbers"] == checks(found[2])["the paper's SA"] == REPRODUCED
-    assert {part["on"] for part in found[3]["parts"]} >= {"CIFAR-10, ResNet-34", "STL-10, WRN-40-2", "SVHN, WRN-16-8"}
+    claims = judged(tmp_path / "paper", tmp_path / "out", "paper")
+    assert set(checks(claims[1]).values()) == set(checks(claims[2]).values()) == {REPRODUCED}
+    assert checks(claims[1])["the paper's numbers"] == checks(claims[2])["the paper's SA"] == REPRODUCED
+    assert {part["on"] for part in claims[3]["parts"]} >= {"CIFAR-10, ResNet-34", "STL-10, WRN-40-2", "SVHN, WRN-16-8"}
     plans = list((tmp_path / "paper" / "plans").glob("*.json"))
     plans[0].write_text(plans[0].read_text().replace('"dataset": "svhn"', '"dataset": "svhn_jpeg"'))
-    found = judged(tmp_path / "paper", tmp_path / "out", "paper")
-    assert found[1]["unjudged"][0]["where"] == "at scale paper with the paper's own data"
-    assert "the paper's numbers" not in checks(found[1])
+    claims = judged(tmp_path / "paper", tmp_path / "out", "paper")
+    assert claims[1]["unjudged"][0]["where"] == "at scale paper with the paper's own data"
+    assert "the paper's numbers" not in checks(claims[1])
 
 
 def test_a_claim_that_fails(tmp_path):
-    """Normal BN that does not collapse refutes claim 2, and its numbers too, at the paper's scale."""
+    """Normal BN that does not collapse refutes claim 2 and its numbers at the paper's scale."""
     trials = synthetic.networks("svhn", "wrn-16-8")
     synthetic.write_plan(tmp_path, [synthetic.panel(trials, "svhn", "svhn", "wrn-16-8")], scale="paper")
     synthetic.finish(tmp_path, trials, dataset="svhn", n=10_000)
@@ -164,7 +165,7 @@ def test_a_claim_that_fails(tmp_path):
     assert checks(claim)["SA stays below dual BN's"] == INCONCLUSIVE
 
 
-def test_claims_are_not_judged_for_a_figure_that_none_is_on(tmp_path):
+def test_nothing_is_written_for_a_figure_without_claims(tmp_path):
     assert judge.write([], tmp_path, tmp_path, {"protocol": "laptop"}) == []
 
 
@@ -182,10 +183,11 @@ def test_the_markdown_table_has_a_row_for_each_claim(page):
 
 
 def test_the_html_page_nests_and_links_lead_somewhere(page):
-    found = Page(page / "index.html")
-    found.check_links(page)
-    assert [name for name in found.ids if name.startswith("claim")] == ["claims", *(f"claim-{i}" for i in range(1, 14))]
-    assert re.search(r"12\s*reproduced", found.text)
+    html_page = Page(page / "index.html")
+    html_page.check_links(page)
+    anchors = [name for name in html_page.ids if name.startswith("claim")]
+    assert anchors == ["claims", *(f"claim-{i}" for i in range(1, 14))]
+    assert re.search(r"12\s*reproduced", html_page.text)
 
 
 @pytest.mark.skipif(not CHROMIUM, reason="no chromium here: run `make browser` or install it")

@@ -1,4 +1,4 @@
-"""Predicates on clouds, saliency and cost where the truth is known."""
+"""Predicates on clouds, saliency and cost with a known truth."""
 
 import numpy as np
 import pytest
@@ -54,9 +54,9 @@ def test_each_of_the_three_distances_decides():
 
 def test_the_largest_distance_is_that_of_normal_clouds_that_share_half_of_their_mass():
     rng = np.random.default_rng(0)
-    one, other = rng.normal(size=(2, 2000, 2))
+    cloud, other = rng.normal(size=(2, 2000, 2))
     other[:, 0] += 2 * 0.6745
-    assert cloud_distances.distances([one, other])[0, 1] == pytest.approx(CLOUDS["largest"], abs=0.05)
+    assert cloud_distances.distances([cloud, other])[0, 1] == pytest.approx(CLOUDS["largest"], abs=0.05)
 
 
 def test_clouds_without_a_lambda():
@@ -68,7 +68,7 @@ def test_clouds_without_a_lambda():
 
 
 def saliency(folder, levels: dict[str, list[float]], seeds: int = 3, images: int = 400, spread: float = 0.02):
-    """Images' alignments are of very different size, and common to all networks."""
+    """Panel of saliency rows; alignment varies strongly between images, in the same way for all networks."""
     rng, rows = np.random.default_rng(0), []
     size = rng.gamma(4.0, 0.25, images)
     for label, means in levels.items():
@@ -96,27 +96,27 @@ def test_alignment(tmp_path, seeds):
     assert judged(saliency(tmp_path, {OAT: dent}, seeds), "alignment_rises", **RISES) == NOT_REPRODUCED
     assert judged(saliency(tmp_path, {OAT: RISING, AT: RISING}, seeds), "alignment_no_worse", **NO_WORSE) == REPRODUCED
     better = [2 * level for level in RISING]
-    found = saliency(tmp_path, {OAT: RISING, AT: better}, seeds)
-    assert judged(found, "alignment_no_worse", **NO_WORSE) == NOT_REPRODUCED
-    found = saliency(tmp_path, {OAT: LEVEL, AT: LEVEL}, seeds, images=12, spread=0.3 if seeds > 1 else 0.03)
-    assert judged(found, "alignment_rises", **RISES) == INCONCLUSIVE
+    measured = saliency(tmp_path, {OAT: RISING, AT: better}, seeds)
+    assert judged(measured, "alignment_no_worse", **NO_WORSE) == NOT_REPRODUCED
+    measured = saliency(tmp_path, {OAT: LEVEL, AT: LEVEL}, seeds, images=12, spread=0.3 if seeds > 1 else 0.03)
+    assert judged(measured, "alignment_rises", **RISES) == INCONCLUSIVE
 
 
 def test_one_seed_is_compared_image_by_image(tmp_path):
-    """Their sizes differ by far more than the methods do: unpaired, 400 images could not tell."""
-    found = saliency(tmp_path, {OAT: [1.02] * 6, AT: LEVEL}, seeds=1, spread=0.0)
+    """Images differ by far more than methods: unpaired, 400 images could not decide."""
+    measured = saliency(tmp_path, {OAT: [1.02] * 6, AT: LEVEL}, seeds=1, spread=0.0)
     model, function, _ = schema.PREDICATES["alignment_no_worse"]
-    for condition in function(found, model.model_validate(NO_WORSE)):
+    for condition in function(measured, model.model_validate(NO_WORSE)):
         low, high = condition.estimate.bounds(0.99)
         assert low < 1.02 < high and high - low < 0.06
         assert "test images only" in condition.estimate.kind
 
 
 def test_a_damaged_file_is_missing(tmp_path):
-    found = saliency(tmp_path, {OAT: RISING, AT: RISING}, seeds=1)
+    measured = saliency(tmp_path, {OAT: RISING, AT: RISING}, seeds=1)
     (tmp_path / f"{AT}-0.safetensors").write_bytes(b"half a fi")
     with pytest.raises(MissingNetworks, match="PGD-AT-0.safetensors of PGD-AT"):
-        judged(found, "alignment_no_worse", **NO_WORSE)
+        judged(measured, "alignment_no_worse", **NO_WORSE)
     three = saliency(tmp_path, {OAT: RISING, AT: RISING})  # over seeds the rows suffice
     (tmp_path / f"{AT}-0.safetensors").unlink()
     assert judged(three, "alignment_no_worse", **NO_WORSE) == REPRODUCED

@@ -1,4 +1,4 @@
-"""claims.yaml: every claim of the paper is there with its numbers, and a slip in it is an error with its line."""
+"""claims.yaml has every claim of the paper with its numbers, and a mistake in it is an error with its line."""
 
 import re
 from pathlib import Path
@@ -24,10 +24,10 @@ NUMBERS = {  # of the paper's text, by claim
 
 
 def test_all_thirteen_claims_are_there_with_the_papers_numbers():
-    found = {claim.id: claim for claim in judge.all_claims()}
-    assert list(found) == list(range(1, 14))
+    claims = {claim.id: claim for claim in judge.all_claims()}
+    assert list(claims) == list(range(1, 14))
     for id, numbers in NUMBERS.items():
-        shown = re.findall(r"\d+(?:\.\d+)?", found[id].claim + " " + found[id].paper)
+        shown = re.findall(r"\d+(?:\.\d+)?", claims[id].claim + " " + claims[id].paper)
         assert set(numbers.split()) <= set(shown), id
 
 
@@ -41,23 +41,23 @@ def test_numbers_are_judged_only_where_nothing_of_the_papers_setting_was_changed
 
 
 def test_every_check_has_a_suite_that_measures_it():
-    """The experiment of that figure and data set exists, plans the labels that are compared, and asks for the probe."""
+    """An experiment of each check's figure and data set exists and measures its probe and attack."""
     for claim in judge.all_claims():
         for check in claim.checks:
             for dataset, figure in check.figure.items():
                 assert figure in FIGURES
                 experiments = experiments_of(figure, dataset)
                 assert experiments, (claim.id, figure, dataset)
-                probes = {m.get("probe", "accuracy") for one in experiments for m in one["measure"]}
+                probes = {m.get("probe", "accuracy") for experiment in experiments for m in experiment["measure"]}
                 assert check.probe in probes
-                attacks = {m.get("attack") for one in experiments for m in one["measure"]}
+                attacks = {m.get("attack") for experiment in experiments for m in experiment["measure"]}
                 assert getattr(check.args, "attack", "pgd7") in attacks or check.probe != "accuracy"
 
 
 def experiments_of(figure: str, dataset: str) -> list[dict]:
     suites = [yaml.safe_load(path.read_text("utf-8")) for path in text.SUITES.glob("*.yaml")]
-    every = [one for suite in suites for one in suite["experiments"].values()]
-    return [one for one in every if figure in one["figures"] and one["dataset"] == dataset]
+    experiments = [experiment for suite in suites for experiment in suite["experiments"].values()]
+    return [e for e in experiments if figure in e["figures"] and e["dataset"] == dataset]
 
 
 GOOD = """\
@@ -106,20 +106,20 @@ def test_a_good_file_is_read(tmp_path):
         ("name: rises", "name: ''", 7, "at least 1 character"),
     ],
 )
-def test_a_slip_is_named_with_its_line(tmp_path, old, new, line, message):
+def test_a_mistake_is_reported_with_its_line(tmp_path, old, new, line, message):
     assert old in GOOD
     with pytest.raises(BadInput, match=re.escape(message)) as error:
         loaded(tmp_path, GOOD.replace(old, new))
     assert f"claims.yaml:{line}: " in str(error.value)
 
 
-def test_an_id_is_given_once(tmp_path):
+def test_ids_are_unique(tmp_path):
     twice = GOOD + GOOD.partition("claims:\n")[2]
     with pytest.raises(BadInput, match="claims.yaml:12: there are two claims with id 1"):
         loaded(tmp_path, twice)
 
 
-def test_a_tolerance_or_a_least_but_not_both(tmp_path):
+def test_within_and_least_exclude_each_other(tmp_path):
     text = GOOD[: GOOD.index("predicate:")]
     text += "predicate: compared\n        args: {label: A, of: B, lambdas: S1, least: {sa: 0}, within: {sa: 1}}\n"
     with pytest.raises(BadInput, match="claims.yaml:11: give `within`"):

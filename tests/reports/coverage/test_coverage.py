@@ -1,6 +1,6 @@
-"""95 % intervals hold 93–97 times in 100, and verdicts are seldom wrong: a fast part of docs/statistics.md's tables.
+"""Coverage of 95 % intervals is 93–97 %, and verdicts are seldom wrong: a fast part of docs/statistics.md's tables.
 
-Simulated runs whose truth is known. A bound is widened by twice the Monte Carlo error.
+Simulated runs with a known truth. Bounds are widened by twice the Monte Carlo error.
 """
 
 import numpy as np
@@ -15,9 +15,9 @@ from reports.statistics import cloud_distances, curves
 from reports.statistics.frontier_estimates import by_jackknife
 
 
-def check(found: np.ndarray, low: float = 0.93, high: float = 0.97) -> None:
-    share = found.mean()
-    error = np.sqrt(share * (1 - share) / len(found))
+def check(contains: np.ndarray, low: float = 0.93, high: float = 0.97) -> None:
+    share = contains.mean()
+    error = np.sqrt(share * (1 - share) / len(contains))
     assert low - 2 * error <= share <= high + 2 * error
 
 
@@ -36,7 +36,7 @@ def test_a_point_over_seeds(share, spread, seeds, n):
 @pytest.mark.parametrize("seeds", [1, 3, 5])
 @pytest.mark.parametrize("terms", [interval_coverage.MEAN, interval_coverage.STEP], ids=["methods", "lambdas"])
 def test_a_difference(terms, seeds):
-    """Of methods, whose networks of one seed have something in common, and of one network at two λ."""
+    """Difference of methods, whose networks of one seed are correlated, and of one network at two λ."""
     check(interval_coverage.contrast(World(interval_coverage.CURVES, seeds, 500), terms, 120, np.random.default_rng(1)))
 
 
@@ -64,7 +64,7 @@ def test_a_distance_to_the_frontier(name, seeds):
 
 
 def test_a_distance_of_one_seed():
-    """With fewer images the gap's holds more often, because of the curves' corners, and is not given."""
+    """With fewer images the gap's interval covers more often, because of the curves' corners, and is not reported."""
     world = World(interval_coverage.CURVES, 1, 1000)
     for name in ("gap", "volume"):
         check(interval_coverage.distance(name, world, 200, np.random.default_rng(0)))
@@ -73,10 +73,10 @@ def test_a_distance_of_one_seed():
 def test_simulated_runs_have_the_truth_they_are_given():
     rng, truth = np.random.default_rng(0), {"a": {0.0: (95.0, 20.0), 1.0: (90.0, 60.0)}}
     for seeds in (1, 4):
-        found = [
+        means = [
             panel.points.groupby("lam")[["sa", "ra"]].mean() for panel in panels(World(truth, seeds, 400), 150, rng)
         ]
-        assert sum(found).to_numpy() / 150 == pytest.approx(np.array([(95, 20), (90, 60)]), abs=0.8)
+        assert sum(means).to_numpy() / 150 == pytest.approx(np.array([(95, 20), (90, 60)]), abs=0.8)
     right = simulate_images(np.array([(0.9, 0.6), (0.8, 0.5)]), np.array([0, 1]), 4000, rng)
     assert (right[:, 0] >= right[:, 1]).all()  # robust is clean too
     assert np.corrcoef(right[:, 0])[0, 1] > 0.1  # what is hard for one network is hard for the other
@@ -86,19 +86,19 @@ def test_simulated_runs_have_the_truth_they_are_given():
     "case", false_verdicts.cases(), ids=lambda case: f"{case.predicate}-{case.edge[:9]}".replace(" ", "_")
 )
 def test_a_claim_that_is_just_false_is_seldom_reproduced(case):
-    """At most 2.5 %, give or take three Monte Carlo errors."""
+    """At most 2.5 % plus three Monte Carlo errors."""
     runs = 40 if case.predicate == "apart" else 100
-    found = false_verdicts.case_verdicts(case, 3, 1000, runs, np.random.default_rng(3))
+    answers = false_verdicts.case_verdicts(case, 3, 1000, runs, np.random.default_rng(3))
     allowed = 0.025 + 3 * np.sqrt(0.025 * 0.975 / runs)
-    assert found.count(REPRODUCED) / len(found) <= allowed
+    assert answers.count(REPRODUCED) / len(answers) <= allowed
     if case.predicate != "cost":  # exact: just false is false
-        assert found.count(NOT_REPRODUCED) / len(found) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / runs)
+        assert answers.count(NOT_REPRODUCED) / len(answers) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / runs)
 
 
 def test_clouds_that_are_just_apart_are():
     rng = np.random.default_rng(4)
     sets = [cloud_distances.standardised(false_verdicts.cloud_sets(false_verdicts.JUST_APART, rng)) for _ in range(80)]
-    ratios = np.log([cloud_distances.isolation(cloud_distances.distances(found))["ratio"] for found in sets])
+    ratios = np.log([cloud_distances.isolation(cloud_distances.distances(clouds))["ratio"] for clouds in sets])
     assert ratios.mean() == pytest.approx(np.log(1.5), abs=3 * ratios.std() / np.sqrt(len(ratios)))
 
 
@@ -127,9 +127,9 @@ def test_the_command_writes_between_the_marks_and_nowhere_else(tmp_path, monkeyp
 
 def test_one_seed_on_few_images_has_no_gap_and_no_area_but_a_hypervolume():
     rng, labels = np.random.default_rng(0), list(interval_coverage.CURVES)
-    for seeds, n, told in ((1, 300, False), (1, 1000, True), (3, 300, True)):
+    for seeds, n, has_gap in ((1, 300, False), (1, 1000, True), (3, 300, True)):
         (panel,) = panels(World(interval_coverage.CURVES, seeds, n), 1, rng)
-        found = {name: curves.distance(curves.pair(panel.points, *labels), name) for name in curves.DISTANCES}
-        assert found["volume"] is not None
-        assert [found[name] is not None for name in ("gap", "area")] == [told, told]
-        assert told or curves.gap(panel.points, *labels)["doubt"]
+        distances = {name: curves.distance(curves.pair(panel.points, *labels), name) for name in curves.DISTANCES}
+        assert distances["volume"] is not None
+        assert [distances[name] is not None for name in ("gap", "area")] == [has_gap, has_gap]
+        assert has_gap or curves.gap(panel.points, *labels)["doubt"]

@@ -27,9 +27,9 @@ def view(runs, figure="fig10"):
     return load_view(read_plans(runs)[0], runs, figure, "laptop", FIG10.keep)
 
 
-def draw(found):
+def draw(loaded_view):
     with style.paper():
-        return FIG10.draw(found)
+        return FIG10.draw(loaded_view)
 
 
 def texts(ax):
@@ -68,15 +68,15 @@ def test_each_map_is_symmetric_about_zero_and_clipped_at_its_own_percentile():
 
 
 def test_zero_is_white_for_one_channel_and_middle_grey_for_three():
-    one, three = (saliency_maps.colored(np.array([[[-2.0, 0, 2.0]]] * channels)) for channels in (1, 3))
-    assert (one[0, 1] > 0.95).all() and one[0, 0, 2] > one[0, 0, 0] and one[0, 2, 0] > one[0, 2, 2]
+    grey, three = (saliency_maps.colored(np.array([[[-2.0, 0, 2.0]]] * channels)) for channels in (1, 3))
+    assert (grey[0, 1] > 0.95).all() and grey[0, 0, 2] > grey[0, 0, 0] and grey[0, 2, 0] > grey[0, 2, 2]
     assert three[0].tolist() == [[0, 0, 0], [0.5, 0.5, 0.5], [1, 1, 1]]
 
 
 def test_a_row_without_a_network_is_a_marked_gap(tmp_path):
     synthetic_probes.saliency(tmp_path, channels=3, gone=[("PGD-AT", 0.2, 0), ("PGD-AT", 0.4, 0), ("PGD-AT", 0.4, 1)])
-    found = view(tmp_path)
-    images, curves = draw(found).axes
+    loaded_view = view(tmp_path)
+    images, curves = draw(loaded_view).axes
     assert len(images.images) == CHOSEN * ROWS and len(images.patches) == 1  # seed 1 lacks but λ = 0.4
     shown = texts(images)
     assert shown.count("missing") == 1 and any(text.endswith("(1 of 2)") for text in shown)
@@ -85,7 +85,7 @@ def test_a_row_without_a_network_is_a_marked_gap(tmp_path):
     assert to_rgb(line.get_color()) == color and np.isnan(line.get_ydata()).tolist() == 4 * [False] + [True, False]
     hollow = [line for line in curves.lines if line.get_label() == "_hollow" and len(line.get_xdata())]
     assert len(hollow) == 1 and hollow[0].get_xdata()[0] == pytest.approx(2, abs=0.1)
-    assert "3 of 14 networks missing" in FIG10.caption(found) and "maps of seed 1" in FIG10.caption(found)
+    assert "3 of 14 networks missing" in FIG10.caption(loaded_view) and "maps of seed 1" in FIG10.caption(loaded_view)
 
 
 @pytest.mark.parametrize("damage", ["gone", "short", "empty", "other images", "not finite", "other shape"])
@@ -105,11 +105,11 @@ def test_a_damaged_file_of_maps_is_a_gap_and_its_alignment_still_counts(tmp_path
             "other shape": {name: content[name][:, :, :5]},
         }[damage]
         save_file(content | changed, path)
-    found = view(tmp_path)
-    assert (found.trials.status == "done").all()
-    images, _ = draw(found).axes
+    loaded_view = view(tmp_path)
+    assert (loaded_view.trials.status == "done").all()
+    images, _ = draw(loaded_view).axes
     assert texts(images).count("no map of this seed") == 1 and len(images.images) == CHOSEN * ROWS
-    assert saliency_alignment.table(found.panels[0]).alignment.notna().all() and FIG10.summary(found)
+    assert saliency_alignment.table(loaded_view.panels[0]).alignment.notna().all() and FIG10.summary(loaded_view)
 
 
 def test_no_maps_at_all_still_draw_the_curves(tmp_path):
@@ -125,20 +125,21 @@ def test_no_maps_at_all_still_draw_the_curves(tmp_path):
 def test_nothing_finished(tmp_path):
     gone = [("PGD-AT", lam, 0) for lam in S1] + [("OAT (dual BN)", None, 0)]
     synthetic_probes.saliency(tmp_path, seeds=(0,), gone=gone)
-    found = view(tmp_path)
-    (ax,) = draw(found).axes
+    loaded_view = view(tmp_path)
+    (ax,) = draw(loaded_view).axes
     assert "no network has finished" in texts(ax) and "7 of 7 networks missing" in texts(ax)
-    assert "7 of 7 networks missing" in FIG10.caption(found) and FIG10.summary(found)[0]["rows"][0]["λ=0"] == "–"
+    assert "7 of 7 networks missing" in FIG10.caption(loaded_view)
+    assert FIG10.summary(loaded_view)[0]["rows"][0]["λ=0"] == "–"
 
 
 def test_differences_pair_the_images_of_one_seed_and_the_seeds_of_several(tmp_path):
     trials = synthetic_probes.saliency(tmp_path / "one", seeds=(0,))
-    own, frontier = tensors(tmp_path / "one", trials[-1]), tensors(tmp_path / "one", trials[1])
-    gaps = own["alignment/0.1"].astype(float) - frontier["alignment/0.1"]
+    oat, frontier = tensors(tmp_path / "one", trials[-1]), tensors(tmp_path / "one", trials[1])
+    gaps = oat["alignment/0.1"].astype(float) - frontier["alignment/0.1"]
     asked = ("OAT (dual BN)", 0.1), ("PGD-AT", 0.1)
     half = stats.t.ppf(0.975, len(gaps) - 1) * stats.sem(gaps)
-    found = saliency_alignment.difference(view(tmp_path / "one").panels[0], *asked)
-    assert found == (pytest.approx(gaps.mean()), pytest.approx(half), "images")
+    difference = saliency_alignment.difference(view(tmp_path / "one").panels[0], *asked)
+    assert difference == (pytest.approx(gaps.mean()), pytest.approx(half), "images")
 
     synthetic_probes.saliency(tmp_path / "three", seeds=(0, 1, 2))
     panel = view(tmp_path / "three").panels[0]
@@ -156,8 +157,8 @@ def test_differences_pair_the_images_of_one_seed_and_the_seeds_of_several(tmp_pa
 
 def test_the_change_from_the_first_lambda_to_the_last_is_paired_too(tmp_path):
     trials = synthetic_probes.saliency(tmp_path, seeds=(0,))
-    own = tensors(tmp_path, trials[-1])
-    gaps = own["alignment/1"].astype(float) - own["alignment/0"]
+    oat = tensors(tmp_path, trials[-1])
+    gaps = oat["alignment/1"].astype(float) - oat["alignment/0"]
     half = stats.t.ppf(0.975, len(gaps) - 1) * stats.sem(gaps)
     assert FIG10.summary(view(tmp_path))[0]["rows"][0]["λ=1 − λ=0"] == f"{gaps.mean():+.2f} ± {half:.2f}"
 
@@ -175,7 +176,7 @@ def test_summary_says_whether_alignment_rises(tmp_path):
 def test_files_of_figures_10_to_12(tmp_path):
     trials = synthetic_probes.saliency(tmp_path, seeds=(0,), figure="fig12")
     first, second = (build(["fig12"], tmp_path, tmp_path / name) for name in ("a", "b"))
-    assert all(one.read_bytes() == other.read_bytes() for one, other in zip(first, second, strict=True))
+    assert all(path.read_bytes() == other.read_bytes() for path, other in zip(first, second, strict=True))
     table = pd.read_csv(tmp_path / "a" / "fig12.csv")
     assert list(table.columns) == COLUMNS and len(table) == ROWS
     assert set(table.key) == {trial["key"] for trial in trials}

@@ -1,4 +1,4 @@
-"""What is drawn, read back from the matplotlib figure."""
+"""Figures 4 and 8, read back from the matplotlib figure."""
 
 import shutil
 
@@ -11,7 +11,7 @@ from reports.figures.fig4_tradeoff import FIG4
 from reports.plots import by_lambda, label_placement, style
 from reports.statistics import curves
 from tests.reports import synthetic
-from tests.reports.load.test_results import view
+from tests.reports.load.test_panels import view
 
 FLAT = {lam: (round(450 * 0.94), round(450 * 0.60)) for lam in synthetic.S1}
 
@@ -20,13 +20,13 @@ def lines(ax, label):
     return [line for line in ax.lines if line.get_label() == label]
 
 
-def draw(name, found):
+def draw(name, loaded_view):
     with style.paper():
-        return FIGURES[name].draw(found)
+        return FIGURES[name].draw(loaded_view)
 
 
 def small(runs, seeds=(0, 1)):
-    """PGD-AT at λ = 0, 0.4, 1 with counts of a hundred, one more for each seed."""
+    """Write PGD-AT at λ = 0, 0.4, 1 with counts of 100 images, one more for each seed."""
     counts = {0.0: (97, 10), 0.4: (94, 50), 1.0: (90, 60)}
     trials = [synthetic.planned("PGD-AT", lam, seed, "digits", "wrn-10-1") for lam in counts for seed in seeds]
     synthetic.write_plan(runs, [synthetic.panel(trials)])
@@ -51,13 +51,13 @@ def test_fig4_draws_means_from_lambda_1_to_0_with_their_intervals(tmp_path):
 
 def test_fig4_one_seed_takes_wilson_and_says_so(tmp_path):
     small(tmp_path, seeds=(0,))
-    found = view(tmp_path)
-    table = curves.curves(found.panels[0])
+    loaded_view = view(tmp_path)
+    table = curves.curves(loaded_view.panels[0])
     assert table.interval.tolist() == ["wilson"] * 3
     assert (table.sa_low[0], table.sa_high[0]) == pytest.approx(
         (82.56, 94.48), abs=0.01
     )  # 90 of 100, from the literature
-    assert "One seed" in FIG4.caption(found) and "Wilson" in FIG4.caption(found)
+    assert "One seed" in FIG4.caption(loaded_view) and "Wilson" in FIG4.caption(loaded_view)
 
 
 def test_fig4_gap_breaks_the_line_and_dots_bridge_it(tmp_path):
@@ -65,15 +65,15 @@ def test_fig4_gap_breaks_the_line_and_dots_bridge_it(tmp_path):
     for trial in trials[2:4]:  # λ = 0.4
         shutil.rmtree(tmp_path / "trials" / trial["key"])
     shutil.rmtree(tmp_path / "trials" / trials[0]["key"])  # λ = 0, seed 0
-    found = view(tmp_path)
-    (ax,) = draw("fig4", found).axes
+    loaded_view = view(tmp_path)
+    (ax,) = draw("fig4", loaded_view).axes
     (curve,) = lines(ax, "PGD-AT")
     assert np.isnan(curve.get_xdata()).tolist() == [False, True, False]
     assert lines(ax, "_bridge")[0].get_xdata().tolist() == [90.5, 98.0]
     assert lines(ax, "_hollow")[0].get_xdata().tolist() == [98.0]
-    assert curves.curves(found.panels[0]).planned.tolist() == [2, 2, 2]
+    assert curves.curves(loaded_view.panels[0]).planned.tolist() == [2, 2, 2]
     assert "3 of 6 networks missing" in [text.get_text() for text in ax.texts]
-    assert "3 of 6 networks missing" in FIG4.caption(found)
+    assert "3 of 6 networks missing" in FIG4.caption(loaded_view)
 
 
 def test_fig8_marks_a_missing_lambda_on_the_axis(tmp_path):
@@ -92,30 +92,30 @@ def test_fig8_marks_a_missing_lambda_on_the_axis(tmp_path):
 @pytest.mark.parametrize("name", ["fig4", "fig5", "fig6", "fig7", "fig8", "fig9", "fig13", "appc"])
 def test_nothing_finished_is_drawn_as_such(tmp_path, name):
     synthetic.write_plan(tmp_path, [synthetic.panel(synthetic.networks())])
-    found = view(tmp_path)
-    texts = [text.get_text() for text in draw(name, found).axes[0].texts]
+    loaded_view = view(tmp_path)
+    texts = [text.get_text() for text in draw(name, loaded_view).axes[0].texts]
     assert "no network has finished" in texts
-    assert "24 of 24 networks missing" in FIGURES[name].caption(found)
-    assert FIGURES[name].summary(found)[0]["rows"][0]["SA, %"] == "–"
+    assert "24 of 24 networks missing" in FIGURES[name].caption(loaded_view)
+    assert FIGURES[name].summary(loaded_view)[0]["rows"][0]["SA, %"] == "–"
 
 
 def test_papers_numbers_are_drawn_at_the_papers_scale_only(tmp_path):
     synthetic.paper(tmp_path / "paper", seeds=(0,))
-    found = view(tmp_path / "paper", "paper")
-    svhn, cifar, stl = draw("fig4", found).axes
+    loaded_view = view(tmp_path / "paper", "paper")
+    svhn, cifar, stl = draw("fig4", loaded_view).axes
     crosses = [(float(line.get_xdata()[0]), float(line.get_ydata()[0])) for line in lines(svhn, "paper (text)")]
     assert crosses == [(94.43, 62.16), (97.07, 37.32)]
     (band,) = [patch for patch in svhn.patches if isinstance(patch, Rectangle)]
     assert (band.get_y(), band.get_y() + band.get_height()) == pytest.approx((61.81, 62.62))
     assert band.get_x() + band.get_width() == pytest.approx(94) and band.get_x() == svhn.get_xlim()[0]
     assert [line.get_xdata()[0] for line in lines(cifar, "paper (text)")] == [93.1, 93.68]
-    assert not lines(stl, "paper (text)") and "printed in the paper" in FIG4.caption(found)
+    assert not lines(stl, "paper (text)") and "printed in the paper" in FIG4.caption(loaded_view)
 
     trials = synthetic.networks("svhn", "wrn-16-8", seeds=(0,))
     synthetic.write_plan(tmp_path / "short", [synthetic.panel(trials, "svhn", "svhn", "wrn-16-8")], scale="short")
     synthetic.finish(tmp_path / "short", trials)
-    found = view(tmp_path / "short", "short")
-    assert not lines(draw("fig4", found).axes[0], "paper (text)") and "printed" not in FIG4.caption(found)
+    loaded_view = view(tmp_path / "short", "short")
+    assert not lines(draw("fig4", loaded_view).axes[0], "paper (text)") and "printed" not in FIG4.caption(loaded_view)
 
 
 def test_fig8_puts_the_papers_points_beside_the_dual_curve(tmp_path):
@@ -130,10 +130,10 @@ def test_collapsed_points_share_one_label(tmp_path):
     synthetic.write_plan(tmp_path, [synthetic.panel(trials)])
     synthetic.finish(tmp_path, [trial for trial in trials if trial["lam"] is not None])
     synthetic.finish(tmp_path, [trial for trial in trials if trial["lam"] is None], counts=FLAT)
-    found = view(tmp_path)
-    (ax,) = draw("fig4", found).axes
+    loaded_view = view(tmp_path)
+    (ax,) = draw("fig4", loaded_view).axes
     assert "1–0" in [text.get_text() for part in (ax, *ax.child_axes) for text in part.texts]
-    row = FIG4.summary(found)[0]["rows"][1]
+    row = FIG4.summary(loaded_view)[0]["rows"][1]
     assert row["Mean gap to frontier, pp of RA"] == "no SA in common" and row["RA rises with λ"] == "yes"
 
 

@@ -1,4 +1,4 @@
-"""Section 4.3's cost: overheads against the right baseline, and the paper's numbers only where they belong."""
+"""Figure `cost` (Sec. 4.3): overheads against the baseline, and the paper's numbers on its own network only."""
 
 import numpy as np
 import pandas as pd
@@ -17,9 +17,9 @@ def view(runs, scale="laptop"):
     return load_view(read_plans(runs)[0], runs, "cost", scale, COST.keep)
 
 
-def draw(found):
+def draw(loaded_view):
     with style.paper():
-        return COST.draw(found)
+        return COST.draw(loaded_view)
 
 
 def crosses(ax):
@@ -44,15 +44,15 @@ def test_overheads_are_against_the_baseline_of_the_same_width(tmp_path):
 
 def test_a_line_per_method_and_width_in_three_columns(tmp_path):
     synthetic_probes.cost(tmp_path)
-    found = view(tmp_path)
-    axes = draw(found).axes
+    loaded_view = view(tmp_path)
+    axes = draw(loaded_view).axes
     assert [ax.get_xlabel() for ax in axes] == ["MACs per image (G)", "parameters (M)", "ms per batch"]
     names = [label.get_text() for label in axes[0].get_yticklabels()]
     assert names == ["PGD-ATS, 1×", "PGD-ATS, 0.5×", "OATS (dual BN), 1×", "OATS (dual BN), 0.5×"]
     (marks,) = [line for line in axes[1].lines if line.get_marker() == style.method("PGD-ATS", names)["marker"]][:1]
     assert sorted(np.concatenate([line.get_xdata() for line in axes[1].lines])) == pytest.approx([5.4, 8.5, 21.3, 33.4])
     assert {text.get_text() for text in axes[1].texts} >= {"+56.8 %", "+57.4 %"}
-    assert all(ax.get_xlim()[0] == 0 for ax in axes) and "cpu, 2 threads" in COST.caption(found)
+    assert all(ax.get_xlim()[0] == 0 for ax in axes) and "cpu, 2 threads" in COST.caption(loaded_view)
 
 
 def test_the_papers_numbers_belong_to_its_own_network_only(tmp_path):
@@ -64,32 +64,32 @@ def test_the_papers_numbers_belong_to_its_own_network_only(tmp_path):
         "changed": {"scale": "paper", "arch": "resnet34", "overrides": {"film": "authors"}},
     }.items():
         synthetic_probes.cost(tmp_path / name, **kwargs)
-        found = view(tmp_path / name, kwargs.get("scale", "laptop"))
-        rows = [row["Method"] for row in COST.summary(found)[0]["rows"]]
-        shown = crosses(draw(found).axes[0])
+        loaded_view = view(tmp_path / name, kwargs.get("scale", "laptop"))
+        rows = [row["Method"] for row in COST.summary(loaded_view)[0]["rows"]]
+        shown = crosses(draw(loaded_view).axes[0])
         if name in ("paper", "short"):
             assert shown == pytest.approx([1.16, 1.18]) and rows[-1] == "OATS (dual BN) (paper)"
-            assert COST.summary(found)[0]["rows"][-1]["MACs over the baseline"] == "+1.7 %"
-            assert "Crosses: the paper's" in COST.caption(found)
+            assert COST.summary(loaded_view)[0]["rows"][-1]["MACs over the baseline"] == "+1.7 %"
+            assert "Crosses: the paper's" in COST.caption(loaded_view)
         else:
             assert shown == [] and not any("paper" in row for row in rows), name
-            assert "paper's" not in COST.caption(found)
+            assert "paper's" not in COST.caption(loaded_view)
 
 
 def test_without_its_baseline_a_method_has_no_overhead(tmp_path):
     synthetic_probes.cost(tmp_path, gone=("PGD-ATS",))
-    found = view(tmp_path)
-    axes = draw(found).axes
+    loaded_view = view(tmp_path)
+    axes = draw(loaded_view).axes
     assert not any("%" in text.get_text() for ax in axes for text in ax.texts)
     assert "2 of 4 networks missing" in [text.get_text() for text in axes[2].texts]
-    assert {row["MACs over the baseline"] for row in COST.summary(found)[0]["rows"]} == {"–"}
+    assert {row["MACs over the baseline"] for row in COST.summary(loaded_view)[0]["rows"]} == {"–"}
 
 
 def test_nothing_finished(tmp_path):
     synthetic_probes.cost(tmp_path, gone=tuple(synthetic_probes.COUNTED), scale="paper", arch="resnet34")
-    found = view(tmp_path, "paper")
-    assert all("no network has finished" in [text.get_text() for text in ax.texts] for ax in draw(found).axes)
-    assert "4 of 4 networks missing" in COST.caption(found) and COST.summary(found)[0]["rows"] == []
+    loaded_view = view(tmp_path, "paper")
+    assert all("no network has finished" in [text.get_text() for text in ax.texts] for ax in draw(loaded_view).axes)
+    assert "4 of 4 networks missing" in COST.caption(loaded_view) and COST.summary(loaded_view)[0]["rows"] == []
 
 
 def test_every_method_knows_its_baseline():
@@ -100,7 +100,7 @@ def test_every_method_knows_its_baseline():
 def test_files(tmp_path):
     synthetic_probes.cost(tmp_path)
     first, second = (build(["cost"], tmp_path, tmp_path / name) for name in ("a", "b"))
-    assert all(one.read_bytes() == other.read_bytes() for one, other in zip(first, second, strict=True))
+    assert all(path.read_bytes() == other.read_bytes() for path, other in zip(first, second, strict=True))
     table = pd.read_csv(tmp_path / "a" / "cost.csv")
     assert list(table.columns) == COLUMNS and len(table) == 2 * 2 * 2
     assert "| OATS (dual BN) | 0.5 |" in (tmp_path / "a" / "README.md").read_text("utf-8")

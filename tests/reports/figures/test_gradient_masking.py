@@ -1,4 +1,4 @@
-"""Signs of masking and transfer in reports: judged by exact tests, drawn, and said in a claim's verdict."""
+"""Signs of gradient masking and transfer: exact tests, drawings, and the note in a claim's verdict."""
 
 import json
 
@@ -24,8 +24,8 @@ LENT = {"lam": 0.3, "width": 1.0, "n": 100, "surrogate": "b" * 16, "surrogate_na
 
 
 def parsed(*measured: dict, key: str = "k") -> list[dict]:
-    what = {"probe": "masking", "epsilon": 0.1}
-    return [row | {"key": key} for row in result_schema.parse({"measurement": what, "rows": list(measured)})]
+    measurement = {"probe": "masking", "epsilon": 0.1}
+    return [row | {"key": key} for row in result_schema.parse({"measurement": measurement, "rows": list(measured)})]
 
 
 class Rows:
@@ -53,18 +53,18 @@ def test_an_honest_network_fails_nothing():
         ({"zero_gradients": 60}, "no gradient"),
     ],
 )
-def test_each_sign_is_seen_by_itself(changed, sign):
+def test_each_sign_is_detected_by_itself(changed, sign):
     assert fails(**changed) == [sign]
 
 
 def test_transfer_counts_only_images_that_withstand_the_white_box():
     lent = LENT | {"fooled_images": list(range(20, 100))}  # 20 of the 40 that withstand, and 60 others
-    found = {sign.name: sign for sign in signs(parsed(HONEST, lent))}
-    assert found["transfer"].count == 20 and found["transfer"].fails
+    by_name = {sign.name: sign for sign in signs(parsed(HONEST, lent))}
+    assert by_name["transfer"].count == 20 and by_name["transfer"].fails
     assert "transfer" not in {sign.name for sign in signs(parsed(HONEST))}
 
 
-def test_nothing_left_to_attack_is_no_sign():
+def test_no_robust_images_are_no_sign():
     """λ=0: PGD fools everything, so ε need not grow."""
     none = {"steps": [[7, 0], [20, 0], [50, 0]], "restarts": [[1, 0], [5, 0]], "robust_images": [], "epsilons": []}
     assert fails(**none, square=0, margin=0) == []
@@ -72,7 +72,7 @@ def test_nothing_left_to_attack_is_no_sign():
 
 @pytest.mark.parametrize("name", SIGNS)
 @pytest.mark.parametrize("n", [100, 256, 1000])
-def test_the_limit_is_where_scipy_s_exact_test_begins_to_reject(name, n):
+def test_the_limit_is_the_least_count_that_scipys_exact_test_rejects(name, n):
     limit = Sign(name, 0, n, 7, {}).limit
     for count, rejected in ((limit - 1, False), (limit, True)):
         p = binomtest(count, n, SIGNS[name], alternative="greater").pvalue
@@ -82,8 +82,8 @@ def test_the_limit_is_where_scipy_s_exact_test_begins_to_reject(name, n):
 
 def test_the_tests_of_a_network_share_the_level():
     other = HONEST | {"lam": 1.0}
-    found = signs(parsed(HONEST, other) + parsed(HONEST, key="another"))
-    assert {sign.row["key"]: sign.tests for sign in found} == {"k": 12, "another": 6}
+    network_signs = signs(parsed(HONEST, other) + parsed(HONEST, key="another"))
+    assert {sign.row["key"]: sign.tests for sign in network_signs} == {"k": 12, "another": 6}
 
 
 @pytest.mark.parametrize("broken", [{"margin": 101}, {"steps": [[7, -1]]}, {"n": 0}, {"epsilons": [[0.2, 900]]}])
@@ -92,7 +92,7 @@ def test_impossible_counts_are_damage(broken):
         parsed(HONEST | broken)
 
 
-def test_the_sentence():
+def test_the_verdict_note():
     assert verdict_note(0) == "" and verdict_note(1) == "but 1 network shows signs of masked gradients"
     assert verdict_note(3) == "but 3 networks show signs of masked gradients"
 
@@ -101,17 +101,17 @@ def test_the_sentence():
 
 
 def mask(runs, keep) -> list[str]:
-    """Give networks that `keep` chooses a sign; their keys."""
-    found = []
+    """Give the networks chosen by `keep` a failed sign, and return their keys."""
+    keys = []
     for path in runs.glob("trials/*/results.json"):
         content = json.loads(path.read_text())
-        for one in content["measurements"].values():
-            what = one["measurement"]
-            if what["probe"] == "masking" and not what["surrogate"] and keep(content["recipe"]):
-                one["rows"][-1]["square"] = 35
-                found.append(path.parent.name)
+        for entry in content["measurements"].values():
+            measurement = entry["measurement"]
+            if measurement["probe"] == "masking" and not measurement["surrogate"] and keep(content["recipe"]):
+                entry["rows"][-1]["square"] = 35
+                keys.append(path.parent.name)
         path.write_text(json.dumps(content))
-    return found
+    return keys
 
 
 @pytest.fixture(scope="module")
@@ -121,11 +121,11 @@ def runs(tmp_path_factory):
     return folder
 
 
-def test_a_verdict_says_which_networks_it_rests_on_are_masked(runs, tmp_path):
+def test_a_verdict_counts_its_networks_with_masked_gradients(runs, tmp_path):
     plans, _ = read_plans(runs)
     judge.write(plans, runs, tmp_path, {"fig4": "laptop"})
-    before = {one["id"]: one for one in json.loads((tmp_path / "claims.json").read_text())["claims"]}
-    assert {one["but"] for one in before.values()} == {""}
+    before = {claim["id"]: claim for claim in json.loads((tmp_path / "claims.json").read_text())["claims"]}
+    assert {claim["but"] for claim in before.values()} == {""}
     saved = {path: path.read_text() for path in runs.glob("trials/*/results.json")}
     keys = mask(runs, lambda recipe: recipe["norm"] == "dual")
     judge.write(plans, runs, tmp_path, {"fig4": "laptop"})
@@ -133,9 +133,9 @@ def test_a_verdict_says_which_networks_it_rests_on_are_masked(runs, tmp_path):
     for path, text in saved.items():
         path.write_text(text)
     html.write_pages(tmp_path)
-    after = {one["id"]: one for one in json.loads((tmp_path / "claims.json").read_text())["claims"]}
+    after = {claim["id"]: claim for claim in json.loads((tmp_path / "claims.json").read_text())["claims"]}
     assert len(keys) == 2 and after[1]["but"] == "but 2 networks show signs of masked gradients"
-    assert {i: one["verdict"] for i, one in after.items()} == {i: one["verdict"] for i, one in before.items()}
+    assert {i: claim["verdict"] for i, claim in after.items()} == {i: claim["verdict"] for i, claim in before.items()}
     assert after[6]["but"] == ""  # costs are not accuracies
     for page in ("index.html", "README.md"):
         assert "but 2 networks show signs of masked gradients" in (tmp_path / page).read_text()
@@ -181,7 +181,7 @@ def test_the_matrix_is_drawn_as_measured(runs):
         assert ((8.35, 0) in texts) == ("dual" in ax.get_title())
 
 
-def test_its_csv_and_table_have_every_way_of_attacking(runs):
+def test_transfer_csv_and_table_have_every_choice_of_the_attacker(runs):
     table = TRANSFER.csv(view(runs, "transfer"))
     dual = table[(table.method == "OAT (dual BN)") & (table.seed == 0) & (table["lambda"] == 0.1)]
     assert dict(zip(dual.crafted_at, dual.ra, strict=True)) == {
@@ -195,7 +195,7 @@ def test_its_csv_and_table_have_every_way_of_attacking(runs):
     assert float(row["p"]) > 0.5
 
 
-def test_the_sign_test_is_scipy_s():
+def test_the_sign_test_agrees_with_scipy():
     for lost, won in ((12, 0), (9, 4), (0, 0), (3, 9)):
         expected = binomtest(lost, lost + won, 0.5, alternative="greater").pvalue if lost + won else 1.0
         assert sign_test(lost, won) == pytest.approx(expected)

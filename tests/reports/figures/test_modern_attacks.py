@@ -1,4 +1,4 @@
-"""The figure of today's attacks, read back from matplotlib: a column per method, a line per attack, the package."""
+"""Figure `modern`, read back from matplotlib: a column per method, a line per attack, the package."""
 
 import json
 
@@ -17,8 +17,8 @@ LOST = {"pgd7": 0, "cw50-r10": 6, "pgd50-r10": 8, "autoattack": 11}
 
 
 @pytest.fixture
-def found(tmp_path):
-    """Trials of two methods, each attack finding a little more than the one before."""
+def make_trials(tmp_path):
+    """Function that writes trials of two methods; each attack finds slightly more than the one before."""
 
     def make(seeds=(0, 1, 2), package="autoattack 0.1", experiment="modern", stands_for="svhn"):
         trials = world.pgd_at(LAMBDAS, seeds) + world.conditional("OAT (dual BN)", seeds)
@@ -38,8 +38,8 @@ def found(tmp_path):
     return make
 
 
-def test_it_has_a_column_per_method_and_a_line_per_attack(found, tmp_path):
-    found()
+def test_modern_has_a_column_per_method_and_a_line_per_attack(make_trials, tmp_path):
+    make_trials()
     shown = view(tmp_path, "modern")
     axes = draw("modern", shown).axes
     assert [ax.get_title() for ax in axes] == ["PGD-AT", "OAT (dual BN)"] and axes[0].get_ylim() == axes[1].get_ylim()
@@ -57,18 +57,18 @@ def test_it_has_a_column_per_method_and_a_line_per_attack(found, tmp_path):
     assert len(set(starts)) == 4  # side by side, so that no bar hides another
 
 
-def test_the_caption_names_the_package_and_what_it_lacks(found, tmp_path):
-    found()
+def test_the_caption_names_the_package_and_what_it_lacks(make_trials, tmp_path):
+    make_trials()
     caption = MODERN.caption(view(tmp_path, "modern"))
     assert "AutoAttack (standard version) by autoattack 0.1. " in caption and "64 test images" in caption
     assert "AutoAttack, CW-50 (10 restarts), PGD-50 (10 restarts), and PGD-7" in caption and "FAB" not in caption
-    found(package="adversarial-robustness-toolbox 1.20.1")
+    make_trials(package="adversarial-robustness-toolbox 1.20.1")
     caption = MODERN.caption(view(tmp_path, "modern"))
     assert "by adversarial-robustness-toolbox 1.20.1, with DeepFool in FAB's place (docs/attacks.md)." in caption
 
 
-def test_the_table_says_what_is_lost_against_pgd7(found, tmp_path):
-    found(seeds=(0,))
+def test_the_table_gives_the_loss_against_pgd7(make_trials, tmp_path):
+    make_trials(seeds=(0,))
     shown = view(tmp_path, "modern")
     (table,) = MODERN.summary(shown)
     assert [(row["Method"], row["Attack"]) for row in table["rows"]] == [
@@ -78,11 +78,11 @@ def test_the_table_says_what_is_lost_against_pgd7(found, tmp_path):
     row = table["rows"][-1]
     assert row["RA at λ = 1, %"] == f"{ra['autoattack', 1.0]:.1f} ({-100 * 11 / 64:+.1f})"
     assert table["rows"][4]["RA at λ = 0.3, %"] == f"{ra['pgd7', 0.3]:.1f}"
-    assert [one["heading"] for one in MODERN.curves(shown)] == LABELS
+    assert [table_of_attack["heading"] for table_of_attack in MODERN.curves(shown)] == LABELS
 
 
-def test_gaps_are_marked(found, tmp_path):
-    trials = found()
+def test_gaps_are_marked(make_trials, tmp_path):
+    trials = make_trials()
     remove(tmp_path, [t for t in trials if t["lam"] == 0.3])  # a λ without any network
     remove(tmp_path, trials[-1:])
     shown = view(tmp_path, "modern")

@@ -7,14 +7,14 @@ from reports.figures import FIGURES
 from reports.figures.peers_of_oat import PEERS
 from reports.plots import style
 from tests.reports import synthetic
-from tests.reports.load.test_results import view
+from tests.reports.load.test_panels import view
 
 TRADES, AFFINE, DUAL = "OAT TRADES (dual BN)", "OAT (dual-affine BN)", "OAT (dual BN)"
 SEEDS, N = (0, 1), 100
 
 
 def panel(runs, peer: str, stands_for: str, robust: int, finished: bool = True) -> dict:
-    """PGD-AT, OAT dual, and a peer whose RA is `robust` of a hundred at every λ; OAT's is 50."""
+    """Panel of PGD-AT, OAT dual, and a peer with RA `robust` % at every λ; OAT has 50 %."""
     trials = [synthetic.planned("PGD-AT", lam, seed, "digits", "wrn-10-1") for lam in synthetic.S1 for seed in SEEDS]
     trials += [synthetic.planned(label, None, seed, "digits", "wrn-10-1") for label in (DUAL, peer) for seed in SEEDS]
     for trial in trials if finished else []:
@@ -22,8 +22,8 @@ def panel(runs, peer: str, stands_for: str, robust: int, finished: bool = True) 
         lambdas = synthetic.S1 if trial["lam"] is None else (trial["lam"],)
         counts = {lam: (90 + round(9 * (1 - lam)), ra) for lam in lambdas}
         synthetic.write(runs / "trials" / trial["key"] / "results.json", results(trial, counts))
-    made = synthetic.panel(trials, stands_for=stands_for)
-    return made | {"figures": ["peers"], "experiment": f"{peer}_{stands_for}"}
+    planned_panel = synthetic.panel(trials, stands_for=stands_for)
+    return planned_panel | {"figures": ["peers"], "experiment": f"{peer}_{stands_for}"}
 
 
 def results(trial: dict, counts: dict) -> dict:
@@ -32,16 +32,16 @@ def results(trial: dict, counts: dict) -> dict:
 
 
 @pytest.fixture
-def found(tmp_path):
+def loaded_view(tmp_path):
     panels = [panel(tmp_path, TRADES, name, 60) for name in ("svhn", "cifar10")]
     panels += [panel(tmp_path, AFFINE, name, 45) for name in ("svhn", "cifar10")]
     synthetic.write_plan(tmp_path, panels)
     return view(tmp_path, figure="peers")
 
 
-def test_a_column_per_peer_with_its_own_curve_colour_and_heading(found):
+def test_a_column_per_peer_with_its_own_curve_colour_and_heading(loaded_view):
     with style.paper():
-        axes = PEERS.draw(found).axes
+        axes = PEERS.draw(loaded_view).axes
     assert [ax.get_title() for ax in axes] == ["TRADES' loss", "Shared statistics"]
     colours = set()
     for ax, peer, ra in zip(axes, (TRADES, AFFINE), (60.5, 45.5), strict=True):
@@ -54,8 +54,8 @@ def test_a_column_per_peer_with_its_own_curve_colour_and_heading(found):
     assert len(colours) == 4
 
 
-def test_the_page_says_how_far_the_peer_is_from_oat(found):
-    tables = PEERS.summary(found)
+def test_the_page_says_how_far_the_peer_is_from_oat(loaded_view):
+    tables = PEERS.summary(loaded_view)
     assert [table["heading"] for table in tables[2:]] == [
         "TRADES' loss, against OAT (dual BN) at equal λ",
         "Shared statistics, against OAT (dual BN) at equal λ",
@@ -64,18 +64,18 @@ def test_the_page_says_how_far_the_peer_is_from_oat(found):
     assert trades["Method"] == TRADES and trades["Mean ΔRA, pp"].startswith("+10.0 [")
     assert affine["Method"] == AFFINE and affine["Mean ΔRA, pp"].startswith("-5.0 [")
     assert trades["Mean ΔSA, pp"].startswith("+0.0 [")
-    rows = pd.DataFrame([row for table in PEERS.curves(found) for row in table["rows"]])
+    rows = pd.DataFrame([row for table in PEERS.curves(loaded_view) for row in table["rows"]])
     assert set(rows.method) == {"PGD-AT", DUAL, TRADES, AFFINE}
 
 
-def test_what_is_missing_is_drawn_as_such(tmp_path):
+def test_missing_networks_are_drawn_as_gaps(tmp_path):
     synthetic.write_plan(tmp_path, [panel(tmp_path, TRADES, "svhn", 60, finished=False)])
-    found = view(tmp_path, figure="peers")
+    loaded_view = view(tmp_path, figure="peers")
     with style.paper():
-        (ax,) = PEERS.draw(found).axes
+        (ax,) = PEERS.draw(loaded_view).axes
     assert "no network has finished" in [text.get_text() for text in ax.texts]
-    assert "16 of 16 networks missing" in PEERS.caption(found)
-    assert PEERS.summary(found)[1]["rows"] == []
+    assert "16 of 16 networks missing" in PEERS.caption(loaded_view)
+    assert PEERS.summary(loaded_view)[1]["rows"] == []
 
 
 def test_it_is_registered_with_its_suite():

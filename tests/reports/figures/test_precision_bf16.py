@@ -7,13 +7,13 @@ from reports.figures import FIGURES
 from reports.figures.precision_bf16 import LABEL, PRECISION, REFERENCE
 from reports.plots import style
 from tests.reports import synthetic
-from tests.reports.load.test_results import view
+from tests.reports.load.test_panels import view
 
 SEEDS, N = (0, 1), 100
 
 
 @pytest.fixture
-def found(tmp_path):
+def loaded_view(tmp_path):
     labels = (REFERENCE, LABEL)
     trials = [synthetic.planned(label, None, seed, "digits", "wrn-10-1") for label in labels for seed in SEEDS]
     for trial in trials:
@@ -28,15 +28,15 @@ def found(tmp_path):
     return view(tmp_path, figure="precision")
 
 
-def test_both_are_drawn(found):
+def test_both_are_drawn(loaded_view):
     with style.paper():
-        (ax,) = PRECISION.draw(found).axes
+        (ax,) = PRECISION.draw(loaded_view).axes
     curves = {line.get_label(): line for line in ax.lines if not line.get_label().startswith("_")}
     assert curves[LABEL].get_ydata().tolist() == [47.5] * 6
     assert curves[REFERENCE].get_ydata().tolist() == [50.5] * 6
 
 
-def test_the_page_says_how_far_apart_they_are(found):
-    (row,) = PRECISION.summary(found)[-1]["rows"]
+def test_the_page_says_how_far_apart_they_are(loaded_view):
+    (row,) = PRECISION.summary(loaded_view)[-1]["rows"]
     assert row["Method"] == LABEL and row["Mean ΔRA, pp"].startswith("-3.0 [")
     assert FIGURES["precision"] is PRECISION and "suites/extra/precision.yaml" in remedy("precision")

@@ -1,4 +1,4 @@
-"""Measured rows of every probe, and how they reach a figure: checked, filtered, merged, and never a crash."""
+"""Measured rows of every probe are checked, filtered and merged into panels; damaged rows do not crash."""
 
 import json
 import math
@@ -11,7 +11,7 @@ from reports.load import provenance, result_schema
 from reports.load.panels import load_view
 from reports.load.plans import read_plans
 from tests.reports import synthetic, synthetic_probes
-from tests.reports.load.test_results import view
+from tests.reports.load.test_panels import view
 
 BN = {"lam": 0.1, "branch": "a", "width": 1.0, "layer": "norm", "mean": [0.1, 0.2], "var": [1.0, 2.0]}
 SALIENCY = {"lam": 0.1, "width": 1.0, "n": 40, "alignment": 0.5, "alignment_sd": 0.1, "file": "maps.safetensors"}
@@ -52,7 +52,7 @@ def keep(probe):
 
 
 def one(runs, probe, changes, lam=0.1):
-    """A panel of a single network, measured by that probe, with a row of it changed."""
+    """Panel of a single network with one row of the probe, changed."""
     (trial,) = trials = [synthetic.planned("PGD-AT", lam, 0, "digits", "wrn-10-1")]
     synthetic_probes.write(runs, "fig2", trials, {trial["key"]: [WHOLE[probe] | changes]}, probe)
     path = runs / "trials" / trial["key"] / "results.json"
@@ -71,8 +71,8 @@ def test_a_whole_row_reaches_the_figure(tmp_path, probe):
         return
     (row,) = panel.probes
     assert not len(panel.points) and all(row[name] == value for name, value in WHOLE[probe].items())
-    told = {"label": "PGD-AT", "method": "pgd_at", "seed": 0, "lr": 0.1, "dataset": "digits", "scale": "laptop"}
-    assert all(row[name] == value for name, value in told.items()) and row["net_lam"] == 0.1
+    network = {"label": "PGD-AT", "method": "pgd_at", "seed": 0, "lr": 0.1, "dataset": "digits", "scale": "laptop"}
+    assert all(row[name] == value for name, value in network.items()) and row["net_lam"] == 0.1
     assert row["folder"] == tmp_path / "trials" / row["key"]
 
 
@@ -126,9 +126,9 @@ def test_only_filters_rows_and_keeps_the_rest(tmp_path):
     assert part.trials is panel.trials and part.title == panel.title and not len(panel.only(width=0.5).points)
     assert not len(panel.only(branch="a").points)  # of another probe
     synthetic_probes.cost(tmp_path / "cost")
-    found = load_view(read_plans(tmp_path / "cost")[0], tmp_path / "cost", "cost", "laptop", keep("cost"))
-    assert {row["width"] for row in found.panels[0].only(width=0.5).probes} == {0.5}
-    assert len(found.panels[0].only(width=0.5).probes) == len(found.probes) / 2
+    loaded_view = load_view(read_plans(tmp_path / "cost")[0], tmp_path / "cost", "cost", "laptop", keep("cost"))
+    assert {row["width"] for row in loaded_view.panels[0].only(width=0.5).probes} == {0.5}
+    assert len(loaded_view.panels[0].only(width=0.5).probes) == len(loaded_view.probes) / 2
 
 
 def test_panels_keep_their_experiment_and_merged_ones_the_first(tmp_path):
@@ -137,12 +137,12 @@ def test_panels_keep_their_experiment_and_merged_ones_the_first(tmp_path):
     others = synthetic.networks(seeds=(0,), labels=("dual",))
     panels.append(synthetic.panel(others, stands_for="cifar10") | {"experiment": "without_zero"})
     synthetic.write_plan(tmp_path, panels)
-    found = [(panel.experiment, panel.stands_for) for panel in view(tmp_path).panels]
-    assert found == [("stl10", ("svhn", "stl10")), ("without_zero", ("cifar10",))]
+    panels_loaded = [(panel.experiment, panel.stands_for) for panel in view(tmp_path).panels]
+    assert panels_loaded == [("stl10", ("svhn", "stl10")), ("without_zero", ("cifar10",))]
 
 
 def two_panels(runs, extra):
-    """The same networks in two experiments; the second one also asks for a measurement, of one row changed thus."""
+    """Two experiments with the same networks; the second also plans a measurement with one row changed by `extra`."""
     trials = synthetic.networks(seeds=(0,))
     synthetic.finish(runs, trials)
     more = [trial | {"measurements": [*trial["measurements"], "another"]} for trial in trials]
@@ -168,9 +168,9 @@ def test_a_network_under_two_labels_is_two_curves(tmp_path):
     (trial,) = [trial for trial in synthetic.networks(seeds=(0,)) if trial["label"] == "OAT (dual BN)"]
     synthetic.write_plan(tmp_path, [synthetic.panel([trial, trial | {"label": "default"}, trial])])
     synthetic.finish(tmp_path, [trial])
-    found = view(tmp_path)
-    assert found.panels[0].points.label.value_counts().to_dict() == {"OAT (dual BN)": 6, "default": 6}
-    assert len(found.panels[0].trials) == 2 and len(found.trials) == 1  # trained once
+    loaded_view = view(tmp_path)
+    assert loaded_view.panels[0].points.label.value_counts().to_dict() == {"OAT (dual BN)": 6, "default": 6}
+    assert len(loaded_view.panels[0].trials) == 2 and len(loaded_view.trials) == 1  # trained once
 
 
 @pytest.mark.parametrize("damage", [{"seconds": {"train": math.inf, "measure": "x"}}, {"heldout": 3}, {"recipe": None}])

@@ -1,4 +1,4 @@
-"""Figures 4, 6 and 7: the frontier of each method, captions true for the data, gaps that cannot be judged, insets."""
+"""Figures 4, 6 and 7: each method's frontier, captions generated from the data, gaps that cannot be judged, insets."""
 
 import numpy as np
 import pandas as pd
@@ -19,18 +19,18 @@ GAP = "Mean gap to frontier, pp of RA"
 
 def test_fig6_has_a_column_per_width_and_leaves_normal_bn_out(tmp_path):
     world.slimming(tmp_path)
-    found = view(tmp_path, "fig6")
-    axes = draw("fig6", found).axes
+    loaded_view = view(tmp_path, "fig6")
+    axes = draw("fig6", loaded_view).axes
     assert [ax.get_title() for ax in axes] == ["width 1", "width 0.75", "width 0.5"]
     for ax, width in zip(axes, (1.0, 0.75, 0.5), strict=True):
-        own = found.points[(found.points.width == width) & (found.points.label == "OATS (dual BN)")]
-        means = own.groupby("lam")[["sa", "ra"]].mean().sort_index(ascending=False)
+        points = loaded_view.points.query(f"width == {width} and label == 'OATS (dual BN)'")
+        means = points.groupby("lam")[["sa", "ra"]].mean().sort_index(ascending=False)
         (line,) = lines(ax, "OATS (dual BN)")
         assert np.allclose(line.get_xydata(), means) and not lines(ax, "OATS (normal BN)")
-    assert "OATS (normal BN) is in Figure 9." in FIG6.caption(found)
-    rows = FIG6.summary(found)[1]["rows"]
+    assert "OATS (normal BN) is in Figure 9." in FIG6.caption(loaded_view)
+    rows = FIG6.summary(loaded_view)[1]["rows"]
     assert [row["Method"] for row in rows] == ["PGD-ATS", "OATS (dual BN)"] and rows[0][GAP] == "is the frontier"
-    assert rows[1][GAP].startswith("+") and len(FIG6.curves(found)) == 3
+    assert rows[1][GAP].startswith("+") and len(FIG6.curves(loaded_view)) == 3
 
 
 def test_fig6_csv_holds_what_is_drawn(tmp_path, monkeypatch):
@@ -44,54 +44,55 @@ def test_fig6_csv_holds_what_is_drawn(tmp_path, monkeypatch):
 
 def test_fig6_draws_the_papers_margin_beyond_the_measured_frontier(tmp_path):
     world.slimming(tmp_path, (0,), "paper", "cifar10")
-    found = view(tmp_path, "fig6", "paper")
-    axes = draw("fig6", found).axes
-    best = found.points[(found.points.width == 0.75) & (found.points.label == "PGD-ATS")].nlargest(1, "ra").iloc[0]
+    loaded_view = view(tmp_path, "fig6", "paper")
+    axes = draw("fig6", loaded_view).axes
+    best = loaded_view.points.query("width == 0.75 and label == 'PGD-ATS'").nlargest(1, "ra").iloc[0]
     (cross,) = lines(axes[1], "paper (text)")
     assert cross.get_xydata()[0] == pytest.approx([best.sa + 0.67, best.ra + 1.34])
-    assert not lines(axes[0], "paper (text)") and "+0.67 pp of SA" in FIG6.caption(found)
+    assert not lines(axes[0], "paper (text)") and "+0.67 pp of SA" in FIG6.caption(loaded_view)
     remove(tmp_path, world.pgd_at(world.S1, (0,), "PGD-ATS", widths=[0.5, 0.75, 1.0], dataset="cifar10"))
-    found = view(tmp_path, "fig6", "paper")
-    assert not lines(draw("fig6", found).axes[1], "paper (text)") and "0.67" not in FIG6.caption(found)
+    loaded_view = view(tmp_path, "fig6", "paper")
+    assert not lines(draw("fig6", loaded_view).axes[1], "paper (text)") and "0.67" not in FIG6.caption(loaded_view)
 
 
 def test_fig6_marks_a_width_that_was_not_measured(tmp_path):
     trials = world.slimming(tmp_path, seeds=(0, 1))
     world.finish(tmp_path, trials, widths=(1.0, 0.75))
-    found = view(tmp_path, "fig6")
-    axes = draw("fig6", found).axes
+    loaded_view = view(tmp_path, "fig6")
+    axes = draw("fig6", loaded_view).axes
     assert "not measured here yet" in texts(axes[2]) and lines(axes[0], "PGD-ATS")
-    assert "Some networks are not measured everywhere" in FIG6.caption(found)
+    assert "Some networks are not measured everywhere" in FIG6.caption(loaded_view)
 
 
 def test_fig7_has_a_column_per_attack(tmp_path):
     world.attacks(tmp_path)
-    found = view(tmp_path, "fig7")
-    axes = draw("fig7", found).axes
+    loaded_view = view(tmp_path, "fig7")
+    axes = draw("fig7", loaded_view).axes
     assert [ax.get_title() for ax in axes] == ["PGD-20", "MI-FGSM", "FGSM"]
-    means = found.points[found.points.label == "PGD-AT"].groupby(["attack", "lam"]).ra.mean()
+    means = loaded_view.points[loaded_view.points.label == "PGD-AT"].groupby(["attack", "lam"]).ra.mean()
     for ax, attack in zip(axes, ("pgd20", "mifgsm", "fgsm"), strict=True):
         assert lines(ax, "PGD-AT")[0].get_ydata()[0] == pytest.approx(means[attack, 1.0])
-    assert "FGSM, MI-FGSM, and PGD-20" in FIG7.caption(found) and "0.1–0" not in texts(axes[0])[0]
-    assert [table["heading"] for table in FIG7.curves(found)] == ["PGD-20", "MI-FGSM", "FGSM"]
+    assert "FGSM, MI-FGSM, and PGD-20" in FIG7.caption(loaded_view) and "0.1–0" not in texts(axes[0])[0]
+    assert [table["heading"] for table in FIG7.curves(loaded_view)] == ["PGD-20", "MI-FGSM", "FGSM"]
 
 
-def test_an_experiment_measured_with_other_attacks_is_left_out_with_a_word(tmp_path):
+def test_an_experiment_measured_with_other_attacks_is_left_out_and_named(tmp_path):
     trials = synthetic.networks(seeds=(0,))
     others = world.pgd_at(seeds=(0,), dataset="svhn")
     world.finish(tmp_path, others, attacks=("fgsm",))
     synthetic.finish(tmp_path, trials)
     mine = world.panel(others, ["fig4", "fig8"], "mine", "svhn", "svhn")
     synthetic.write_plan(tmp_path, [synthetic.panel(trials, stands_for="cifar10"), mine])
-    found = view(tmp_path, "fig4")
-    assert len(found.panels) == 2 and [ax.get_title() for ax in draw("fig4", found).axes] == ["digits, WRN-10-1"]
+    loaded_view = view(tmp_path, "fig4")
+    assert len(loaded_view.panels) == 2
+    assert [ax.get_title() for ax in draw("fig4", loaded_view).axes] == ["digits, WRN-10-1"]
     note = "Not drawn: SVHN, WRN-10-1 (mine), measured with other attacks or at other widths only."
-    assert note in FIG4.caption(found) and note in world.FIGURES["fig8"].caption(found)
+    assert note in FIG4.caption(loaded_view) and note in world.FIGURES["fig8"].caption(loaded_view)
     world.remove(tmp_path, trials)  # not measured at all is a gap, and is drawn as one
     assert [ax.get_title() for ax in draw("fig4", view(tmp_path, "fig4")).axes] == ["digits, WRN-10-1"]
 
 
-def test_nothing_but_other_attacks_is_said_on_the_axes(tmp_path):
+def test_axes_say_that_only_other_attacks_were_measured(tmp_path):
     trials = world.pgd_at(seeds=(0,))
     synthetic.write_plan(tmp_path, [world.panel(trials, ["fig4"], "mine")])
     world.finish(tmp_path, trials, attacks=("fgsm",))
@@ -115,8 +116,8 @@ def test_a_gap_over_a_sliver_of_sa_cannot_be_judged():
     frontier = curve("PGD-AT", {1.0: (96.6, 60), 0.1: (98.8, 47), 0.0: (99.2, 0)})
     sliver = curve("OAT (dual BN)", {1.0: (98.90, 54), 0.0: (99.05, 33)})
     wide = curve("OAT (dual BN)", {1.0: (97.0, 62), 0.0: (99.0, 33)})
-    found = curves.gap(pd.DataFrame(frontier + sliver), "OAT (dual BN)")
-    assert "share only 0.15 pp of SA (98.90–99.05)" in found["doubt"]
+    gap = curves.gap(pd.DataFrame(frontier + sliver), "OAT (dual BN)")
+    assert "share only 0.15 pp of SA (98.90–99.05)" in gap["doubt"]
     assert curves.gap(pd.DataFrame(frontier + wide), "OAT (dual BN)")["doubt"] == ""
 
 
@@ -125,15 +126,15 @@ def test_a_gap_wider_than_all_ra_cannot_be_judged():
     points = pd.DataFrame(curve("PGD-AT", values) + curve("OAT (dual BN)", values))
     second = points.assign(seed=1, sa=points.sa + [0, 0, 0, 0.4, 0.4, 0.4], ra=points.ra + [0, 0, 0, 9, 9, 9])
     second = second.assign(clean_correct=100 * second.sa, robust_correct=100 * second.ra)
-    found = curves.gap(pd.concat([points, second]), "OAT (dual BN)")
-    assert found["kind"] == "t over 2 seeds" and "pp wide, and both curves together span" in found["doubt"]
+    gap = curves.gap(pd.concat([points, second]), "OAT (dual BN)")
+    assert gap["kind"] == "t over 2 seeds" and "pp wide, and both curves together span" in gap["doubt"]
 
 
-def test_the_laptops_gap_reads_as_not_judged(tmp_path):
+def test_a_gap_over_a_short_sa_range_reads_as_not_judged(tmp_path):
     trials = synthetic.laptop(tmp_path)
     flat = {lam: (445, 230 + round(20 * lam)) for lam in synthetic.S1}
-    own = [trial for trial in trials if trial["label"] == "OAT (normal BN)"]
-    for trial in own:
+    normal = [trial for trial in trials if trial["label"] == "OAT (normal BN)"]
+    for trial in normal:
         jump = {lam: (clean + trial["seed"] % 2, ra) for lam, (clean, ra) in flat.items()} | {1.0: (444, 250)}
         synthetic.finish(tmp_path, [trial], counts=jump)
     frontier = [trial for trial in trials if trial["lam"] is not None]
@@ -144,7 +145,7 @@ def test_the_laptops_gap_reads_as_not_judged(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("label", "there", "frontier"),
+    ("label", "labels", "frontier"),
     [
         ("OATS (dual BN)", ["PGD-AT", "PGD-ATS"], "PGD-ATS"),
         ("OAT on S2", ["PGD-AT", "PGD-ATS"], "PGD-AT"),
@@ -152,8 +153,8 @@ def test_the_laptops_gap_reads_as_not_judged(tmp_path):
         ("RO-128", ["DCT-16"], None),
     ],
 )
-def test_each_method_has_its_own_frontier(label, there, frontier):
-    assert curves.frontier_of(label, there) == frontier
+def test_each_method_has_its_own_frontier(label, labels, frontier):
+    assert curves.frontier_of(label, labels) == frontier
 
 
 def test_methods_come_in_the_papers_order():
@@ -220,15 +221,15 @@ def test_an_inset_holds_the_crowds_labels_and_the_caption_says_so(tmp_path):
         crowd = {lam: (444 - round(4 * lam) + high // 2, 220 + round(30 * lam) + 2 * high) for lam in lams}
         lone = {0.0: (446, 0), 1.0: (420, 280)} if trial["lam"] is not None else {}
         synthetic.finish(tmp_path, [trial], counts={lam: lone.get(lam, crowd[lam]) for lam in lams})
-    found = view(tmp_path, "fig4")
-    (ax,) = draw("fig4", found).axes
+    loaded_view = view(tmp_path, "fig4")
+    (ax,) = draw("fig4", loaded_view).axes
     (small,) = ax.child_axes
     assert {"0", "1"} <= set(texts(ax)) and len(texts(small)) > 4
     hidden = [
         small.get_tightbbox().contains(*xy) for line in ax.lines for xy in ax.transData.transform(line.get_xydata())
     ]
     assert len(hidden) >= 18 and not any(hidden)
-    assert len(lines(small, "OAT (dual BN)")) == 1 and "The inset enlarges" in FIG4.caption(found)
+    assert len(lines(small, "OAT (dual BN)")) == 1 and "The inset enlarges" in FIG4.caption(loaded_view)
     with style.paper():
-        two = tradeoff.draw([facets.by_panel(found) * 2], found)
+        two = tradeoff.draw([facets.by_panel(loaded_view) * 2], loaded_view)
     assert not any(ax.child_axes for ax in two.axes)  # no room in narrow columns

@@ -1,4 +1,4 @@
-"""From files to frames: which plan and which learning rate count, and what becomes of broken files."""
+"""Files → frames: the plans and learning rates that count, and broken files."""
 
 import json
 
@@ -30,9 +30,9 @@ def test_panels_come_in_the_papers_order_from_several_plans(tmp_path):
         trials = synthetic.networks(name, seeds=(0,))
         created = f"2026-11-20T10:0{minute}:00+00:00"
         synthetic.write_plan(tmp_path, [synthetic.panel(trials, name, name)], "short", created)
-    found = view(tmp_path, "short")
-    assert [panel.dataset for panel in found.panels] == ["svhn", "cifar10", "stl10"]
-    assert len(found.plans) == 3 and all(panel.subtitle == "" for panel in found.panels)
+    loaded_view = view(tmp_path, "short")
+    assert [panel.dataset for panel in loaded_view.panels] == ["svhn", "cifar10", "stl10"]
+    assert len(loaded_view.plans) == 3 and all(panel.subtitle == "" for panel in loaded_view.panels)
 
 
 def test_newest_plan_wins_and_other_overrides_are_another_panel(tmp_path):
@@ -118,7 +118,7 @@ def test_unreadable_plan_is_noted(tmp_path):
     assert len(plans) == 1 and "half.json" in notes[0]
 
 
-def test_a_grid_that_is_not_finished_is_chosen_from_what_there_is(tmp_path):
+def test_an_unfinished_grid_is_decided_by_its_finished_networks(tmp_path):
     trials = synthetic.networks(seeds=(0, 1), lrs=(0.1, 0.05))
     synthetic.write_plan(tmp_path, [synthetic.panel(trials)])
     synthetic.finish(tmp_path, [trial for trial in trials if trial["lr"] == 0.1 and trial["seed"] == 0], score=0.2)
