@@ -70,7 +70,8 @@ def train_epoch(engine: Engine, optimiser, recipe: Recipe, data: Dataset, epoch:
     order = torch.randperm(len(data.train.images), generator=cpu_rng).to(device)
     steps = len(order) // recipe.batch
     total, correct = torch.zeros((), device=device), {"sa": [], "ra": []}
-    engine.net.train()
+    if not engine.net.training:  # train() visits every module
+        engine.net.train()
     for i in range(steps):
         lr = schedule.learning_rate(recipe.schedule, recipe.lr, epoch * steps + i, steps, recipe.epochs)
         for group in optimiser.param_groups:

@@ -5,6 +5,7 @@ a pointer wrong: a module or tensor that was replaced, and memory that was moved
 """
 
 import ctypes
+import itertools
 import operator
 
 from torch import Tensor, nn
@@ -15,16 +16,17 @@ class ParameterPointers:
 
     def __init__(self, net: nn.Module):
         modules = list(net.modules())
-        self.children = [module._modules for module in modules]
-        self.child_counts = list(map(len, self.children))
-        self.module_slots = [(children, name) for children in self.children for name in children]
-        self.modules = [children[name] for children, name in self.module_slots]
-        self.tensor_slots = [(d, name) for m in modules for d in (m._parameters, m._buffers) for name in d]
-        self.slot_values = [slots[name] for slots, name in self.tensor_slots]  # None for an absent bias
-        self.tensors = [tensor for tensor in self.slot_values if tensor is not None]
+        tables = [table for m in modules for table in (m._parameters, m._buffers) if table]
+        self.tables = [module._modules for module in modules] + tables
+        self.entries = self.read_entries()
+        self.tensors = [entry for entry in self.entries if isinstance(entry, Tensor)]
         self.vectors = [tensor for tensor in self.tensors if tensor.dim() <= 1]
         self.matrices = [tensor for tensor in self.tensors if tensor.dim() > 1]
         self.layout = self.read_layout()
+
+    def read_entries(self) -> list[nn.Module | Tensor | None]:
+        """All modules, parameters and buffers; None for an absent bias."""
+        return list(itertools.chain.from_iterable(map(dict.values, self.tables)))
 
     def contiguous(self) -> bool:
         """Whether the vectors, and the weights of linear layers, lie in memory as the kernels read them. Convolution
@@ -44,14 +46,9 @@ class ParameterPointers:
 
     def current(self) -> bool:
         """Whether every pointer that was taken since this object was made is still right."""
-        modules = [children.get(name) for children, name in self.module_slots]
-        tensors = [slots.get(name) for slots, name in self.tensor_slots]
-        return (
-            all(map(operator.is_, modules, self.modules))
-            and all(map(operator.is_, tensors, self.slot_values))
-            and list(map(len, self.children)) == self.child_counts
-            and self.read_layout() == self.layout
-        )
+        entries = self.read_entries()
+        same = len(entries) == len(self.entries) and all(map(operator.is_, entries, self.entries))
+        return same and self.read_layout() == self.layout
 
 
 def point_to_parameters(structure: ctypes.Structure, parameters: dict[str, Tensor]) -> None:
