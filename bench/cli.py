@@ -82,7 +82,7 @@ def run(
     """
     collect_garbage_rarely()
     load_plugins(plugin)
-    from bench.run.session import execute
+    from bench.run.run_command import execute
 
     request = make_request(suites, scale, only, dataset, seeds, set, runs, data, cpus_per_trial, gpus_per_trial)
     raise typer.Exit(execute(request, address, console, command_line()))

@@ -1,10 +1,17 @@
 from pathlib import Path
 
+import hypothesis
 import pytest
 import torch
 
 from bench.engines.cpu.engine import CpuEngine, why_unavailable
 from bench.engines.eager import EagerEngine
+
+# A busy machine is no fault of a test: examples have no deadline, and may be made slowly.
+hypothesis.settings.register_profile(
+    "shared-machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("shared-machine")
 
 
 @pytest.fixture(params=["eager", "cpu"])

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from bench.authors_checkpoint import authors_name, convert, import_weights
 from bench.models import build
-from bench.spec.recipe import Protocol
+from bench.spec.protocol_ledger import Protocol
 from tests.recipes import oat, pgd_at
 
 DIM, OURS_ALONE = 16, ("codebook", "lambdas")

@@ -8,7 +8,7 @@ import sys
 import pytest
 import torch
 
-from bench.attacks.from_measurement import attack_of
+from bench.attacks.attack_options import attack_of
 from bench.data import load
 from bench.engines import engine_for
 from bench.models import build

@@ -83,7 +83,7 @@ def test_verbs_that_only_read_import_nothing_heavy(arguments, tmp_path):
 
 def test_the_driver_and_the_report_import_no_torch():
     """Only workers need torch; a report uses the parts of scipy that import quickly."""
-    modules = "bench.run.ray_scheduler, bench.run.session, bench.tracking.mlflow_writer, reports.build"
+    modules = "bench.run.ray_scheduler, bench.run.run_command, bench.tracking.mlflow_writer, reports.build"
     script = f"import sys, {modules}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert not set(done.stdout.split()) & {"torch", "torchvision", "sklearn", "scipy.stats"}

@@ -4,12 +4,21 @@ ART's own AutoAttack has other defaults (five restarts, no targets, steps of 0.1
 ART does not require. Import this module only where ART is used: that takes seconds.
 """
 
+import fcntl
+import os
+import tempfile
+from pathlib import Path
+
 import numpy as np
 import torch
-from art.attacks.evasion import AutoProjectedGradientDescent, DeepFool, SquareAttack
-from art.attacks.evasion.auto_attack import run_attack
-from art.estimators.classification import PyTorchClassifier
 from torch import Tensor, nn
+
+# ART's first import on a machine writes ~/.art/config.json, and fails in a second process that looks at the same time.
+with open(Path(tempfile.gettempdir()) / f"import-of-art-{os.getuid()}.lock", "w") as lock:
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    from art.attacks.evasion import AutoProjectedGradientDescent, DeepFool, SquareAttack
+    from art.attacks.evasion.auto_attack import run_attack
+    from art.estimators.classification import PyTorchClassifier
 
 
 def standard(network: nn.Module, x: Tensor, y: Tensor, epsilon, seed, steps: int, targets: int, queries: int) -> Tensor:

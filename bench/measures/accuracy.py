@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from bench.attacks.from_measurement import attack_of
+from bench.attacks.attack_options import attack_of
 from bench.data import Images
 from bench.engines import Engine
 from bench.engines.conditioned_model import model_at

@@ -17,7 +17,7 @@ from bench.spec.registry import ATTACK_DEFAULTS, ATTACKS, PROBES, Probe
 from bench.spec.scale import Scale, read_scale
 from bench.spec.strict_yaml import Document
 from bench.spec.suite import LABEL, Experiment, Measure, Suite, check_packages, check_suite, read_suite
-from bench.spec.surrogates import with_surrogates
+from bench.spec.surrogate_networks import with_surrogates
 from bench.spec.trial import Trial
 
 

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from bench.spec.recipe import Frozen
+from bench.spec.content_key import Frozen
 from bench.spec.registry import Probe, lookup
 
 

@@ -11,7 +11,8 @@ import yaml
 from bench.errors import BadInput, unknown
 from bench.spec.architectures import code_dim
 from bench.spec.lambda_sets import lambda_set
-from bench.spec.recipe import AUTHORS_BATCH_PGD_AT, PROTOCOLS, Protocol, Recipe
+from bench.spec.protocol_ledger import AUTHORS_BATCH_PGD_AT, PROTOCOLS, Protocol
+from bench.spec.recipe import Recipe
 from bench.spec.registry import Method, Norm, backbone_of, lookup
 from bench.spec.strict_yaml import Document, explain, first_error
 

@@ -2,8 +2,9 @@
 
 from pydantic import Field
 
+from bench.spec.content_key import Frozen
 from bench.spec.measurement import Measurement
-from bench.spec.recipe import Frozen, Recipe
+from bench.spec.recipe import Recipe
 
 
 class Trial(Frozen):

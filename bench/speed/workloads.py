@@ -7,7 +7,8 @@ import torch
 from bench.errors import BadInput
 from bench.models import parse_arch
 from bench.spec.lambda_sets import S1
-from bench.spec.recipe import PROTOCOLS, Protocol, Recipe
+from bench.spec.protocol_ledger import PROTOCOLS, Protocol
+from bench.spec.recipe import Recipe
 
 TASKS = {
     "oat": "training step of OAT, dual BN",

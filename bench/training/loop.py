@@ -19,6 +19,7 @@ from bench.spec.recipe import Recipe
 from bench.spec.registry import ATTACKS, METHODS, resolve
 from bench.training import checkpoint, lambda_sampling, schedule, selection
 from bench.training.objectives import Batch
+from bench.training.slimmable_loss import over_widths
 
 
 class TrainingFailed(Exception):
@@ -61,7 +62,7 @@ def sgd(net: ConditionalNetwork, recipe: Recipe) -> torch.optim.SGD:
 
 def train_epoch(engine: Engine, optimiser, recipe: Recipe, data: Dataset, epoch: int) -> dict:
     """Train for one pass over the images, in whole batches. All randomness comes from (recipe.seed, epoch)."""
-    device, objective, widths = data.train.images.device, resolve(METHODS[recipe.method]), recipe.widths or (1.0,)
+    device, objective = data.train.images.device, resolve(METHODS[recipe.method])
     seeds = np.random.SeedSequence([recipe.seed, epoch]).generate_state(3).tolist()
     # Dropout draws from the global generator. On a CPU torch.manual_seed would spend time on recording its caller.
     (torch.default_generator if device.type == "cpu" else torch).manual_seed(seeds[0])
@@ -82,16 +83,13 @@ def train_epoch(engine: Engine, optimiser, recipe: Recipe, data: Dataset, epoch:
         x = x.contiguous(memory_format=torch.channels_last)
         y, lam = data.train.labels[index], lam.to(device)
         optimiser.zero_grad(set_to_none=True)
-        for width in widths:
-            batch = Batch(x, y, lam, zeros, rng, width)
-            with autocast(recipe.precision, device):  # around the whole step: each weight is cast once
-                for term in objective(engine, recipe, batch):
-                    term.backward()
-                    total += term.detach()
-            for metric, pairs in batch.correct.items():
-                correct[metric] += pairs
+        batch = Batch(x, y, lam, zeros, rng, correct=correct)
+        with autocast(recipe.precision, device):  # around the whole step: each weight is cast once
+            for term in over_widths(objective, engine, recipe, batch):
+                term.backward()
+                total += term.detach()
         optimiser.step()
-    loss = total.item() / steps / len(widths)
+    loss = total.item() / steps / max(len(recipe.widths), 1)
     if not math.isfinite(loss):
         raise TrainingFailed(f"the loss became {loss} in epoch {epoch + 1} of {recipe.epochs} (lr {recipe.lr:g})")
     return {"loss": loss, "lr": lr} | {f"train_{metric}": share(pairs) for metric, pairs in correct.items()}

@@ -1,8 +1,7 @@
 """Training losses: PGD-AT, Eq. (1) and (2), and OAT, Eq. (3) and Algorithm 1.
 
 An objective yields the terms of (1-λ)·L_c + λ·L_a one by one; the training loop calls backward on each, so that the
-graph of the clean pass is freed before the attack begins. For a slimmable network the loop asks for the terms at every
-width in turn, which is Algorithm 2: gradients add up, and each width is attacked by itself.
+graph of the clean pass is freed before the attack begins. `slimmable_loss` sums an objective over widths.
 """
 
 from collections.abc import Iterator

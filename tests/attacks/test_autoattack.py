@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from bench.attacks import autoattack, autoattack_art
-from bench.attacks.from_measurement import attack_of
+from bench.attacks.attack_options import attack_of
 from bench.attacks.pgd import pgd
 from bench.spec import autoattack_packages
 from bench.spec.autoattack_packages import ART, OWN, Unavailable

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from bench.attacks.pgd import fgsm, mi_fgsm, pgd
-from bench.spec.recipe import step_size
+from bench.spec.protocol_ledger import step_size
 from tests.recipes import images, lively, oat
 
 NET = lively(oat()).eval()

@@ -11,7 +11,7 @@ import torch
 from foolbox.attacks.gradient_descent_base import L1BaseGradientDescent
 from torch import nn
 
-from bench.attacks.from_measurement import away
+from bench.attacks.attack_options import away
 from bench.attacks.pgd import cross_entropy, pgd
 from bench.spec.registry import ATTACKS, resolve
 from tests.recipes import images, lively, oat, pgd_at

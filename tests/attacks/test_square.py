@@ -2,7 +2,7 @@
 
 import torch
 
-from bench.attacks.from_measurement import attack_of
+from bench.attacks.attack_options import attack_of
 from bench.attacks.pgd import cross_entropy, margin
 from bench.attacks.square import area, square
 from bench.spec.costs import attack_effort

@@ -63,7 +63,9 @@ def test_a_damaged_facts_file_is_written_again(tmp_path):
     assert json.loads(facts_file.read_text())["fingerprint"] == info.fingerprint
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
 @given(labels=st.lists(st.integers(0, 2), min_size=10, max_size=40), heldout=st.integers(1, 5))
 def test_every_image_is_in_exactly_one_split(tmp_path_factory, labels, heldout):
     root = tmp_path_factory.mktemp("rows")

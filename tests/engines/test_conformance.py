@@ -13,7 +13,8 @@ from bench.engines.cpu.engine import CpuEngine, why_unavailable
 from bench.engines.eager import EagerEngine
 from bench.models import resnet
 from bench.spec import registry
-from bench.spec.recipe import Protocol, Recipe
+from bench.spec.protocol_ledger import Protocol
+from bench.spec.recipe import Recipe
 from bench.training.loop import sgd
 from tests.engines import conformance, steps
 from tests.engines.conformance import EVAL_LAM, TRAINING_LAM, Make, Pass

@@ -11,7 +11,7 @@ from torch.utils.checkpoint import checkpoint
 
 from bench.attacks.pgd import cross_entropy, gradient, pgd
 from bench.engines.eager import EagerEngine
-from bench.spec.recipe import Protocol
+from bench.spec.protocol_ledger import Protocol
 from bench.training.loop import sgd
 from tests.engines import conformance, steps
 from tests.engines.conformance import EVAL_LAM, TRAINING_LAM, Pass

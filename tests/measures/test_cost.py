@@ -11,7 +11,7 @@ from bench.measures.cost import TIMED_BATCH, cost, forward_cost
 from bench.models import build
 from bench.spec.architectures import layers_only
 from bench.spec.measurement import Measurement
-from bench.spec.recipe import Protocol
+from bench.spec.protocol_ledger import Protocol
 from tests.network_of_width import network_of_width
 from tests.recipes import images, lively, oat, pgd_at
 from tests.recording_engine import RecordingEngine

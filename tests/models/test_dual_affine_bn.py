@@ -14,7 +14,7 @@ from bench.models.dual_affine_bn import Affine, DualAffineNorm
 from bench.models.dual_bn import Condition
 from bench.models.film import FiLM
 from bench.spec.measurement import Measurement
-from bench.spec.recipe import Protocol
+from bench.spec.protocol_ledger import Protocol
 from tests.recipes import images, lively, oat
 
 LAM = torch.tensor([0.0, 0.0, 0.1, 0.3, 1.0])

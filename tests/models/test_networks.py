@@ -11,7 +11,7 @@ from bench.models import build, parse_arch
 from bench.models.dual_bn import Condition, ConditionalNorm
 from bench.models.film import FiLM
 from bench.spec.lambda_sets import S1
-from bench.spec.recipe import Protocol
+from bench.spec.protocol_ledger import Protocol
 from tests.recipes import images, lively, oat, pgd_at
 
 SMALL = {"wrn-10-1": (1, 8, 8), "resnet34": (3, 16, 16)}

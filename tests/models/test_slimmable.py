@@ -10,7 +10,7 @@ from bench.models import build
 from bench.models.dual_bn import ConditionalNorm
 from bench.models.film import FiLM
 from bench.models.slimmable import SwitchableBN, slim
-from bench.spec.recipe import Protocol
+from bench.spec.protocol_ledger import Protocol
 from tests.network_of_width import network_of_width
 from tests.recipes import images, lively, oat, pgd_at
 

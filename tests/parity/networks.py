@@ -11,7 +11,8 @@ from bench.authors_checkpoint import convert
 from bench.models import build
 from bench.models.network import ConditionalNetwork
 from bench.spec.lambda_sets import S1
-from bench.spec.recipe import PROTOCOLS, Recipe
+from bench.spec.protocol_ledger import PROTOCOLS
+from bench.spec.recipe import Recipe
 from bench.speed.authors_steps import CLASSES, build_network
 from tests.parity import reference
 

@@ -6,7 +6,7 @@ import torch
 
 from bench.models.lambda_encoding import codebook
 from bench.spec.lambda_sets import S1
-from bench.spec.recipe import PROTOCOLS, step_size
+from bench.spec.protocol_ledger import PROTOCOLS, step_size
 from bench.training import lambda_sampling
 from tests.parity import reference
 from tests.parity.networks import Case, encoding_matrix

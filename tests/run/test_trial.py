@@ -19,7 +19,8 @@ from bench.run.resume import is_unfinished
 from bench.run.trial import run_trial
 from bench.spec.costs import training_passes
 from bench.spec.measurement import Measurement
-from bench.spec.recipe import Protocol, Recipe
+from bench.spec.protocol_ledger import Protocol
+from bench.spec.recipe import Recipe
 from bench.spec.trial import Trial
 from bench.training import selection
 from bench.trial_dir import read_failure, read_progress, read_results, write_failure

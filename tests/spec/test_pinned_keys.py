@@ -5,9 +5,11 @@ A key changes with RECIPE_VERSION only.
 
 import pytest
 
+from bench.spec.content_key import RECIPE_VERSION
 from bench.spec.lambda_sets import S1, S2
 from bench.spec.measurement import Measurement
-from bench.spec.recipe import PROTOCOLS, RECIPE_VERSION, Recipe
+from bench.spec.protocol_ledger import PROTOCOLS
+from bench.spec.recipe import Recipe
 
 BASE = {"dataset": "svhn", "data_hash": "0" * 64, "heldout": 1000, "augment": "none", "arch": "wrn-16-8"}
 BASE |= {"epsilon": 8 / 255, "lr": 0.1, "epochs": 80, "batch": 128}

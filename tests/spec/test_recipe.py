@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.spec.content_key import Frozen
 from bench.spec.lambda_sets import S1, S2, S3, S4, lambda_set
 from bench.spec.measurement import Measurement
-from bench.spec.recipe import PROTOCOLS, Frozen, Protocol, Recipe
+from bench.spec.protocol_ledger import PROTOCOLS, Protocol
+from bench.spec.recipe import Recipe
 from bench.spec.trial import Trial
 from tests.recipes import oat, pgd_at
 

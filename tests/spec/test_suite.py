@@ -12,7 +12,7 @@ from bench.data import DataError
 from bench.errors import BadInput
 from bench.spec.expand import Options, plan
 from bench.spec.lambda_sets import S1
-from bench.spec.recipe import PROTOCOLS, Protocol
+from bench.spec.protocol_ledger import PROTOCOLS, Protocol
 
 FRONTIERS = ROOT / "suites" / "frontiers.yaml"
 LAPTOP = (ROOT / "suites" / "scales" / "laptop.yaml").read_text()
@@ -405,7 +405,9 @@ def revalued(draw):
     return SUITE.replace(draw(st.sampled_from(words)), draw(st.sampled_from(WORDS)), draw(st.integers(1, 2)))
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
 @given(text=mutated() | revalued())
 def test_no_suite_whatever_raises_anything_else(text, written):
     try:

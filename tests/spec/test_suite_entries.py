@@ -240,7 +240,9 @@ VALUES = [
 VALUES += ["S1+S9", "+10%", "+-1%", "+999999%", "saliency", "cost", "fgsm", "image", "8/255", "8/0", "2020-01-01", "é"]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
 @given(
     network=st.lists(st.tuples(st.sampled_from(OF_NETWORKS), st.sampled_from(VALUES)), max_size=2),
     measure=st.lists(st.tuples(st.sampled_from(FIELDS), st.sampled_from(VALUES)), max_size=3),

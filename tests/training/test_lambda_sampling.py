@@ -7,7 +7,7 @@ import torch
 from scipy.stats import binomtest, chisquare, kstest
 
 from bench.spec.lambda_sets import S1, S4
-from bench.spec.recipe import Protocol
+from bench.spec.protocol_ledger import Protocol
 from bench.training.lambda_sampling import sample
 from tests.recipes import oat, pgd_at
 

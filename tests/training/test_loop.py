@@ -4,7 +4,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from bench.spec.recipe import Protocol
+from bench.spec.protocol_ledger import Protocol
 from bench.training import loop, selection
 from bench.training.checkpoint import State
 from bench.training.loop import TrainingFailed, train

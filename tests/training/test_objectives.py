@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from bench.engines.eager import EagerEngine
-from bench.spec.recipe import Protocol
+from bench.spec.protocol_ledger import Protocol
 from bench.spec.registry import METHODS, resolve
 from bench.training import objectives
 from bench.training.objectives import Batch

@@ -8,7 +8,7 @@ import torch
 from bench.attacks.pgd import pgd
 from bench.engines.eager import EagerEngine
 from bench.spec.costs import training_passes
-from bench.spec.recipe import Protocol
+from bench.spec.protocol_ledger import Protocol
 from bench.spec.registry import METHODS, resolve
 from bench.training import trades
 from bench.training.objectives import Batch

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from bench.engines.cpu.film_plan import FilmPlan
-from bench.spec.recipe import Protocol
+from bench.spec.protocol_ledger import Protocol
 from tests.engines.cpu.exact import engine_of, needs_kernels, off
 from tests.recipes import lively, oat, pgd_at
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from bench.engines.cpu.training_plan import TrainingPlan
 from bench.models import resnet
 from bench.models.network import ConditionalNetwork
-from bench.spec.recipe import Protocol
+from bench.spec.protocol_ledger import Protocol
 from tests.engines.cpu.exact import call, engine_of, needs_kernels, off, plans_of
 from tests.recipes import images, lively, oat, pgd_at
 

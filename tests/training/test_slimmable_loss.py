@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from bench.engines.eager import EagerEngine
 from bench.models import build
 from bench.spec.lambda_sets import S1
-from bench.spec.recipe import Protocol
+from bench.spec.protocol_ledger import Protocol
 from bench.spec.registry import METHODS, resolve
 from bench.training import loop, objectives, selection
 from bench.training.checkpoint import State

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.attacks.from_measurement import attack_of, away, first_to_fool, restarted, wrong_classes
+from bench.attacks.attack_options import attack_of, away, first_to_fool, restarted, wrong_classes
 from bench.attacks.pgd import margin, pgd
 from bench.engines.precision import autocast
 from bench.spec.costs import attack_effort
