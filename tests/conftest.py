@@ -9,7 +9,9 @@ from bench.engines.eager import EagerEngine
 
 # A busy machine is no fault of a test: examples have no deadline, and may be made slowly.
 hypothesis.settings.register_profile(
-    "shared-machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    "shared-machine",
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.function_scoped_fixture],
 )
 hypothesis.settings.load_profile("shared-machine")
 

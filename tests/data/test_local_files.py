@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.data import describe, load, local_files, parquet
@@ -63,9 +63,7 @@ def test_a_damaged_facts_file_is_written_again(tmp_path):
     assert json.loads(facts_file.read_text())["fingerprint"] == info.fingerprint
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, deadline=None)
 @given(labels=st.lists(st.integers(0, 2), min_size=10, max_size=40), heldout=st.integers(1, 5))
 def test_every_image_is_in_exactly_one_split(tmp_path_factory, labels, heldout):
     root = tmp_path_factory.mktemp("rows")

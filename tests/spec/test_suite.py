@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench import ROOT
@@ -405,9 +405,7 @@ def revalued(draw):
     return SUITE.replace(draw(st.sampled_from(words)), draw(st.sampled_from(WORDS)), draw(st.integers(1, 2)))
 
 
-@settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=100, deadline=None)
 @given(text=mutated() | revalued())
 def test_no_suite_whatever_raises_anything_else(text, written):
     try:

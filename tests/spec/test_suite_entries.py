@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench import ROOT
@@ -240,9 +240,7 @@ VALUES = [
 VALUES += ["S1+S9", "+10%", "+-1%", "+999999%", "saliency", "cost", "fgsm", "image", "8/255", "8/0", "2020-01-01", "é"]
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150, deadline=None)
 @given(
     network=st.lists(st.tuples(st.sampled_from(OF_NETWORKS), st.sampled_from(VALUES)), max_size=2),
     measure=st.lists(st.tuples(st.sampled_from(FIELDS), st.sampled_from(VALUES)), max_size=3),
