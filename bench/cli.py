@@ -32,7 +32,7 @@ Scale = Annotated[str, typer.Option(help="How big: laptop, workstation, short, p
 Only = Annotated[list[str], typer.Option(help="Run only this experiment of the suites; can be repeated.")]
 DatasetOption = Annotated[
     list[str],
-    typer.Option(help="NAME=PATH reads the suite's data set NAME from a Parquet file or image folder; NAME alone "
+    typer.Option(help="NAME=PATH reads the suite's data set NAME from Parquet, IDX or image files; NAME alone "
     "uses the official data set instead of the scale's stand-in."),
 ]  # fmt: skip
 Seeds = Annotated[
@@ -208,13 +208,15 @@ def data_list(data: Data = ROOT / "data") -> None:
     from bench.data.official_archives import OFFICIAL_DATASETS, is_available
 
     for name in OFFICIAL_DATASETS:
-        typer.echo(f"{name:10s} {'here' if is_available(name, data) else f'absent: python -m bench data fetch {name}'}")
-    typer.echo(f"{'digits':10s} here (embedded in scikit-learn)")
+        typer.echo(f"{name:16s} {'here' if is_available(name, data) else f'absent: python -m bench data fetch {name}'}")
+    typer.echo(f"{'fashion-mnist-8k':16s} here (embedded in this repository)")
+    typer.echo(f"{'digits':16s} here (embedded in scikit-learn)")
 
 
 @data_app.command("fetch", epilog="Example: python -m bench data fetch cifar10")
 def data_fetch(
-    name: Annotated[str, typer.Argument(help="cifar10, svhn, or stl10", show_default=False)], data: Data = ROOT / "data"
+    name: Annotated[str, typer.Argument(help="cifar10, svhn, stl10, or fashion-mnist", show_default=False)],
+    data: Data = ROOT / "data",
 ) -> None:
     """Download an official data set from its mirrors, resuming partial downloads and checking the MD5."""
     from bench.data.fetch import fetch

@@ -1,4 +1,4 @@
-"""Read official archives with torchvision, after their checksums have been verified.
+"""Read official archives, all but Fashion-MNIST's with torchvision, after their checksums have been verified.
 
 CIFAR-10 is stored as pickles, and unpickling can run any code. No archive is extracted or read before its MD5 is known
 to be the official one.
@@ -15,12 +15,13 @@ from bench.data.official_archives import OFFICIAL_DATASETS, describe, missing_er
 
 
 def read(name: str, root: Path) -> tuple[Images, Images]:
-    """Training and test split, uint8 (N, 3, H, W) and int64 (N,), in the archive's order.
+    """Training and test split, uint8 (N, C, H, W) and int64 (N,), in the archive's order.
 
     The first process verifies and reads the archive and stores the tensors in `root/cache` for all later ones: hashing
     the 2.6 GB of STL-10 in every worker would take longer than many a trial. Raises DataError.
     """
-    reader = {"cifar10": _read_cifar10, "svhn": _read_svhn, "stl10": _read_stl10}[name]
+    readers = {"cifar10": _read_cifar10, "svhn": _read_svhn, "stl10": _read_stl10, "fashion-mnist": _read_fashion_mnist}
+    reader = readers[name]
     return cached_images(root, describe(name).fingerprint, lambda scratch: reader(root, scratch))
 
 
@@ -58,6 +59,18 @@ def _read_svhn(root: Path, scratch: Path) -> tuple[Images, Images]:
         verify("svhn", root / file)
     splits = (SVHN(root, split=split) for split in ("train", "test"))
     return tuple(Images.from_arrays(split.data, split.labels) for split in splits)
+
+
+def _read_fashion_mnist(root: Path, scratch: Path) -> tuple[Images, Images]:
+    from bench.data import idx
+
+    official = OFFICIAL_DATASETS["fashion-mnist"]
+    folder = root / official.folder
+    for file in official.archives:
+        if not (folder / file).exists():
+            raise missing_error("fashion-mnist", root, file)
+        verify("fashion-mnist", folder / file)
+    return tuple(Images.from_arrays(*split) for split in idx.read_splits(idx.find_files(folder)).values())
 
 
 def _read_tar(

@@ -2,31 +2,32 @@
 
 from pathlib import Path
 
-from bench.data import archive_reader, digits, official_archives
+from bench.data import archive_reader, digits, fashion_mnist_8k, official_archives
 from bench.data.dataset_types import DataError, Dataset, DatasetInfo, Images
 from bench.data.official_archives import OFFICIAL_DATASETS
 from bench.errors import unknown
 
-NAMED_DATASETS = ("digits", *OFFICIAL_DATASETS)
+EMBEDDED_DATASETS = {"digits": digits, fashion_mnist_8k.NAME: fashion_mnist_8k}  # read without a download
+NAMED_DATASETS = (*EMBEDDED_DATASETS, *OFFICIAL_DATASETS)
 
 
 def describe(source: str, root: Path) -> DatasetInfo:
     """Describe a dataset without decoding it.
 
     Args:
-        source: one of NAMED_DATASETS, or the path of a Parquet file, a Parquet folder or an image folder.
+        source: one of NAMED_DATASETS, or the path of a Parquet file, or of a folder of Parquet, IDX or image files.
         root: folder of the official archives. Describing a named dataset reads no file in it. Files at a path are
             hashed once for the fingerprint, which is then stored in `root/cache`.
 
     Raises DataError.
     """
-    if source == "digits":
-        return digits.describe()
+    if source in EMBEDDED_DATASETS:
+        return EMBEDDED_DATASETS[source].describe()
     if source in OFFICIAL_DATASETS:
         return official_archives.describe(source)
     if not Path(source).expanduser().exists():
         message = unknown("data set", source, NAMED_DATASETS)
-        raise DataError(f"{message}: give one of these, or the path of Parquet or image files")
+        raise DataError(f"{message}: give one of these, or the path of Parquet, IDX or image files")
     from bench.data import (
         local_files,
     )  # imported here because a plan with named datasets needs neither NumPy nor Pillow
@@ -67,8 +68,8 @@ def load(source: str, *, root: Path, heldout: int, train_images: int | None = No
 
 def _read(source: str, root: Path, fingerprint: str) -> tuple[Images, Images]:
     """Training split, held-out images included, and test split."""
-    if source == "digits":
-        return digits.read()
+    if source in EMBEDDED_DATASETS:
+        return EMBEDDED_DATASETS[source].read()
     if source in OFFICIAL_DATASETS:
         return archive_reader.read(source, root)
     from bench.data import local_files

@@ -28,20 +28,21 @@ def fetch(name: str, root: Path, console: Console | None = None) -> list[Path]:
     official file (the message lists every address that was tried), and if `root` cannot be written.
     """
     if name not in OFFICIAL_DATASETS:
-        problem = "needs no download" if name == "digits" else "is not an official data set"
+        embedded = name in ("digits", "fashion-mnist-8k")
+        problem = "needs no download" if embedded else "is not an official data set"
         raise DataError(f"{name} {problem}: fetch one of {', '.join(OFFICIAL_DATASETS)}")
-    console = console or Console(stderr=True)
+    console, folder = console or Console(stderr=True), root / OFFICIAL_DATASETS[name].folder
     try:
-        root.mkdir(parents=True, exist_ok=True)
-        return [_fetch_file(name, file, root, console) for file in OFFICIAL_DATASETS[name].archives]
+        folder.mkdir(parents=True, exist_ok=True)
+        return [_fetch_file(name, file, folder, console) for file in OFFICIAL_DATASETS[name].archives]
     except OSError as error:
         reason = error.strerror or error
-        raise DataError(f"cannot write into {root} ({reason}): make it writable, or choose another folder") from error
+        raise DataError(f"cannot write into {folder} ({reason}): make it writable, or choose another folder") from error
 
 
-def _fetch_file(name: str, file: str, root: Path, console: Console) -> Path:
-    target = root / file
-    with exclusive_lock(root / f".{file}.lock"):  # a second process waits here, then finds the file
+def _fetch_file(name: str, file: str, folder: Path, console: Console) -> Path:
+    target = folder / file
+    with exclusive_lock(folder / f".{file}.lock"):  # a second process waits here, then finds the file
         if target.exists():
             verify(name, target)
             print_line(console, f"{target} exists, MD5 correct")

@@ -1,6 +1,7 @@
 """Datasets in local files: format, fingerprint, splits and decoded images of a path.
 
-Two formats are read, each by a module with the functions `find_files`, `read_labels` and `read_encoded_images`.
+Encoded images are read by modules with the functions `find_files`, `read_labels` and `read_encoded_images`; IDX files,
+which hold plain pixels, by bench.data.idx.
 """
 
 import hashlib
@@ -10,10 +11,11 @@ from types import ModuleType
 
 import numpy as np
 
-from bench.data import image_folder, parquet
+from bench.data import idx, image_folder, parquet
 from bench.data.cache import cache_folder, cached_images, write_atomically
 from bench.data.dataset_types import DataError, DatasetInfo, FilesBySplit, Images
 from bench.data.image_decoding import decode_image, decode_images
+from bench.data.official_archives import official_name
 
 READER_VERSION = 1  # part of every fingerprint: raise it when the same files would give other tensors than before
 TEST_SHARE = 5  # the test split of a single Parquet file is the last 1/TEST_SHARE of its rows
@@ -23,6 +25,7 @@ def describe(source: str, root: Path, reserved_names: tuple[str, ...]) -> Datase
     """Describe the dataset at a path. The first call reads all bytes for the fingerprint, later calls read none.
 
     A dataset that has one of `reserved_names` gets the suffix " (own)", so that figures tell it from the official one.
+    IDX files with the content of an official dataset are this dataset.
     """
     path, reader, files = _find(source)
     facts = _remembered_facts(reader, files, root)
@@ -32,23 +35,27 @@ def describe(source: str, root: Path, reserved_names: tuple[str, ...]) -> Datase
     name = path.stem if path.is_file() else path.name
     if name in reserved_names:
         name = f"{name} (own)"
+    name = official_name(facts["fingerprint"]) or name
     counts = facts["classes"], facts["train"], facts["test"], heldout
     return DatasetInfo(name, shape, *counts, augment, facts["fingerprint"])
 
 
 def read(source: str, root: Path, fingerprint: str) -> tuple[Images, Images]:
-    """Training and test split, uint8 (N, 3, H, W) and int64 (N,), decoded by the first process that needs them."""
+    """Training and test split, uint8 (N, C, H, W) and int64 (N,), decoded by the first process that needs them."""
     return cached_images(root, fingerprint, lambda _: _decode_splits(*_find(source)[1:]))
 
 
 def _find(source: str) -> tuple[Path, ModuleType, FilesBySplit]:
-    """Absolute path, module that reads its format, files. Raises DataError if neither format fits."""
+    """Absolute path, module that reads its format, files. Raises DataError if no format fits."""
     path = Path(source).expanduser().resolve()
-    for reader in (parquet, image_folder):
+    for reader in (parquet, idx, image_folder):
         files = reader.find_files(path)
         if files:
             return path, reader, files
-    raise DataError(f"{path} holds no data: give a .parquet file, or a folder with train*.parquet or <class>/*.png|jpg")
+    raise DataError(
+        f"{path} holds no data: give a .parquet file, or a folder with train*.parquet, train-images-idx3-ubyte or "
+        "<class>/*.png|jpg"
+    )
 
 
 def _remembered_facts(reader: ModuleType, files: FilesBySplit, root: Path) -> dict:
@@ -69,7 +76,8 @@ def _remembered_facts(reader: ModuleType, files: FilesBySplit, root: Path) -> di
 def _examine(reader: ModuleType, files: FilesBySplit) -> dict:
     """Read all files for: fingerprint, shape (C, H, W), classes, and the numbers of train and test images."""
     first_paths = next(iter(files.values()))
-    labels = reader.read_labels(files)
+    splits = idx.read_splits(files) if reader is idx else None
+    labels = {split: y for split, (_, y) in splits.items()} if splits else reader.read_labels(files)
     classes = _count_classes(labels, first_paths[0])
     if "all" in labels:
         train = _train_rows(len(labels["all"]))
@@ -78,8 +86,14 @@ def _examine(reader: ModuleType, files: FilesBySplit) -> dict:
         counts = {split: len(split_labels) for split, split_labels in labels.items()}
     if min(counts.values()) == 0:
         raise DataError(f"{first_paths[0]}: too few images for a training and a test split: add images")
-    shape = decode_image(*next(reader.read_encoded_images(first_paths))).shape
-    return {"fingerprint": _fingerprint(reader, files), "shape": shape, "classes": classes, **counts}
+    if splits:
+        shape, fingerprint = splits["train"][0].shape[1:], idx.fingerprint(splits)
+    else:
+        shape, fingerprint = (
+            decode_image(*next(reader.read_encoded_images(first_paths))).shape,
+            _fingerprint(reader, files),
+        )
+    return {"fingerprint": fingerprint, "shape": shape, "classes": classes, **counts}
 
 
 def _train_rows(rows: int) -> int:
@@ -115,6 +129,8 @@ def _fingerprint(reader: ModuleType, files: FilesBySplit) -> str:
 
 
 def _decode_splits(reader: ModuleType, files: FilesBySplit) -> tuple[Images, Images]:
+    if reader is idx:
+        return tuple(_shuffle_if_sorted(*split) for split in idx.read_splits(files).values())
     labels = reader.read_labels(files)
     splits = {}
     for split, paths in files.items():
@@ -132,7 +148,7 @@ def _shuffle_if_sorted(images: np.ndarray, labels: np.ndarray) -> Images:
     In sorted order, the held-out images (the last ones) or a small training subset (the first ones) would be of one
     class.
     """
-    if (np.diff(labels) < 0).any():
+    if (np.diff(labels.astype(np.int64)) < 0).any():
         return Images.from_arrays(images, labels)
     order = np.random.default_rng(0).permutation(len(labels))
     return Images.from_arrays(images[order], labels[order])

@@ -1,4 +1,4 @@
-"""Official archives of the paper's datasets: addresses, checksums, sizes, and whether they have been downloaded.
+"""Official archives of the paper's datasets and of Fashion-MNIST: addresses, checksums, sizes, whether they are here.
 
 `python -m bench data fetch NAME` downloads them into the data folder; they may also be put there by hand.
 """
@@ -33,7 +33,14 @@ class OfficialDataset:
     augment: str  # docs/protocol.md, row 11
     archives: dict[str, Archive]
     extracted_folder: str | None = None  # the folder in the archive, which torchvision's own download leaves behind
+    folder: str = ""  # of the archives in the data folder; MNIST's files have the same names as Fashion-MNIST's
+    fingerprint: str | None = None  # where a folder of the same images, given by path, has to be the same dataset
 
+
+FASHION_MNIST_ADDRESSES = (  # both are the authors' own
+    "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion",
+    "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com",
+)
 
 OFFICIAL_DATASETS = {
     "cifar10": OfficialDataset(
@@ -98,6 +105,26 @@ OFFICIAL_DATASETS = {
             )
         },
     ),
+    "fashion-mnist": OfficialDataset(
+        shape=(1, 28, 28),
+        classes=10,
+        train=60000,
+        test=10000,
+        heldout=5000,
+        augment="none",
+        folder="fashion-mnist",
+        # bench.data.idx's, over the uncompressed content: Debian's package has it in other gzip files
+        fingerprint="15023a076847fc8a0c1ba0bae121f788b28e260b85dc053e9c8f25d5f542b5be",
+        archives={
+            file: Archive(md5, size, urls=tuple(f"{address}/{file}" for address in FASHION_MNIST_ADDRESSES))
+            for file, md5, size in (
+                ("train-images-idx3-ubyte.gz", "8d4fb7e6c68d591d4c3dfef9ec88bf0d", 26421880),
+                ("train-labels-idx1-ubyte.gz", "25c81989df183df01b3e8a0aad5dffbe", 29515),
+                ("t10k-images-idx3-ubyte.gz", "bef4ecab320f06d8554ea6380940ec79", 4422102),
+                ("t10k-labels-idx1-ubyte.gz", "bb300cfdad3c16e7a12a480ee83cd310", 5148),
+            )
+        },
+    ),
 }
 
 
@@ -105,15 +132,22 @@ def describe(name: str) -> DatasetInfo:
     """Describe an official dataset; reads no file."""
     official = OFFICIAL_DATASETS[name]
     checksums = "".join(archive.md5 for archive in official.archives.values())
-    fingerprint = hashlib.sha256(f"{name} reader {READER_VERSION} {checksums}".encode()).hexdigest()
+    computed = hashlib.sha256(f"{name} reader {READER_VERSION} {checksums}".encode()).hexdigest()
+    fingerprint = official.fingerprint or computed
     counts = official.classes, official.train, official.test, official.heldout
     return DatasetInfo(name, official.shape, *counts, official.augment, fingerprint)
+
+
+def official_name(fingerprint: str) -> str | None:
+    """The official dataset whose stored fingerprint this is, if there is one."""
+    names = {official.fingerprint: name for name, official in OFFICIAL_DATASETS.items() if official.fingerprint}
+    return names.get(fingerprint)
 
 
 def is_available(name: str, root: Path) -> bool:
     """Whether `root` holds the archives, torchvision's folder extracted from them, or the cached tensors."""
     official = OFFICIAL_DATASETS[name]
-    if all((root / file).exists() for file in official.archives):
+    if all((root / official.folder / file).exists() for file in official.archives):
         return True
     if (root / "cache" / f"{describe(name).fingerprint}.safetensors").exists():
         return True
@@ -139,4 +173,5 @@ def verify(name: str, path: Path) -> None:
 def missing_error(name: str, root: Path, file: str | None = None) -> DataError:
     """Error for a missing archive, or for all archives of a dataset, with the command that downloads them."""
     missing = file or " and ".join(OFFICIAL_DATASETS[name].archives)
-    return DataError(f"{missing} is not in {root}: run python -m bench data fetch {name}, or put it there by hand")
+    folder = root / OFFICIAL_DATASETS[name].folder
+    return DataError(f"{missing} is not in {folder}: run python -m bench data fetch {name}, or put it there by hand")

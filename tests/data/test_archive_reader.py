@@ -3,6 +3,7 @@
 Only checksums are patched: the archive's in OFFICIAL_DATASETS, and those that torchvision compares.
 """
 
+import gzip
 import hashlib
 import io
 import multiprocessing
@@ -71,6 +72,37 @@ def write_stl10(root: Path, files: dict[str, bytes], monkeypatch) -> None:
         monkeypatch.setattr(STL10, file_list, [[name, checksums[name]] for name, _ in getattr(STL10, file_list)])
     members = {f"stl10_binary/{name}": data for name, data in files.items()}
     write_tar(root / "stl10_binary.tar.gz", members | {"stl10_binary/unlabeled_X.bin": b"not read"}, monkeypatch)
+
+
+def write_fashion_mnist(root: Path, splits: dict[str, tuple[np.ndarray, np.ndarray]], monkeypatch) -> None:
+    """Write the four gzipped IDX files by NumPy's own big-endian integers."""
+    (root / "fashion-mnist").mkdir()
+    for split, arrays in splits.items():
+        for kind, array in zip(("images-idx3", "labels-idx1"), arrays, strict=True):
+            header = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">i4").tobytes()
+            file = root / "fashion-mnist" / f"{split}-{kind}-ubyte.gz"
+            file.write_bytes(gzip.compress(header + array.tobytes()))
+            patch_archive(monkeypatch, file.name, md5=md5(file.read_bytes()))
+
+
+def test_fashion_mnist_is_read_exactly_and_only_if_its_checksums_are_right(tmp_path, monkeypatch):
+    splits = {
+        name: (random_pixels(seed, count, 28, 28), random_pixels(seed, count) % 10)
+        for name, seed, count in (("train", 0, 30), ("t10k", 1, 20))
+    }
+    with pytest.raises(DataError, match="train-images-idx3-ubyte.gz is not in .*data fetch fashion-mnist"):
+        load("fashion-mnist", root=tmp_path, heldout=10)
+    write_fashion_mnist(tmp_path, splits, monkeypatch)
+    file = tmp_path / "fashion-mnist" / "t10k-labels-idx1-ubyte.gz"
+    content = file.read_bytes()
+    file.write_bytes(gzip.compress(b"other"))
+    with pytest.raises(DataError, match="not the official file"):
+        load("fashion-mnist", root=tmp_path, heldout=10)
+    file.write_bytes(content)
+    data = load("fashion-mnist", root=tmp_path, heldout=10)
+    train = [torch.cat(tensors).numpy() for tensors in zip(data.train, data.heldout, strict=True)]
+    for (images, labels), (expected, expected_labels) in zip((train, data.test), splits.values(), strict=True):
+        assert np.array_equal(images, expected[:, None]) and labels.tolist() == expected_labels.tolist()
 
 
 def test_cifar10_is_read_exactly(tmp_path, monkeypatch):
