@@ -64,7 +64,7 @@ class DatasetInfo:
     """Facts about a dataset that a plan needs before any image is decoded."""
 
     name: str
-    shape: tuple[int, int, int]  # (C, H, W)
+    shape: tuple[int, int, int]  # (C, H, W), before pooling
     classes: int
     train: int  # number of training images, the held-out ones included
     test: int  # number of test images

@@ -5,6 +5,7 @@ from pathlib import Path
 from bench.data import archive_reader, digits, fashion_mnist_8k, official_archives
 from bench.data.dataset_types import DataError, Dataset, DatasetInfo, Images
 from bench.data.official_archives import OFFICIAL_DATASETS
+from bench.data.pooling import pool_images
 from bench.errors import unknown
 
 EMBEDDED_DATASETS = {"digits": digits, fashion_mnist_8k.NAME: fashion_mnist_8k}  # read without a download
@@ -41,7 +42,7 @@ def require_archives(source: str, root: Path) -> None:
         raise official_archives.missing_error(source, Path(root))
 
 
-def load(source: str, *, root: Path, heldout: int, train_images: int | None = None) -> Dataset:
+def load(source: str, *, root: Path, heldout: int, train_images: int | None = None, pool: int = 1) -> Dataset:
     """Load a dataset on the CPU: images uint8 (N, C, H, W), labels int64 (N,).
 
     The split does not depend on any seed, so it is the same in every run.
@@ -51,6 +52,7 @@ def load(source: str, *, root: Path, heldout: int, train_images: int | None = No
         heldout: number of images held out for checkpoint selection: the LAST training images, as in the authors'
             code (docs/protocol.md, row 6).
         train_images: number of images to train on: the first of the remaining training images. None: all of them.
+        pool: each channel of all three splits is averaged over pool × pool pixels.
 
     Raises DataError.
     """
@@ -63,7 +65,8 @@ def load(source: str, *, root: Path, heldout: int, train_images: int | None = No
             f"hold out at most {len(train.labels) - 1}"
         )
     used = remaining if train_images is None else min(train_images, remaining)
-    return Dataset(info.name, info.classes, train.slice(0, used), train.slice(remaining, None), test)
+    splits = train.slice(0, used), train.slice(remaining, None), test
+    return Dataset(info.name, info.classes, *(Images(pool_images(x, pool), y) for x, y in splits))
 
 
 def _read(source: str, root: Path, fingerprint: str) -> tuple[Images, Images]:

@@ -69,13 +69,13 @@ class ExecutionPlan:
     request: Request
     plans: list[Plan]
     trials: list[Trial]
-    infos: dict[str, data.DatasetInfo]  # by trial key
+    infos: dict[str, data.DatasetInfo]  # by trial key; shapes are those after pooling
 
     @classmethod
     def of(cls, request: Request) -> "ExecutionPlan":
         plans = request.plans()
         panels = [panel for plan in plans for panel in plan.panels]
-        infos = {trial.key: panel.info for panel in panels for trial in panel.trials}
+        infos = {trial.key: panel.info_for(trial.recipe) for panel in panels for trial in panel.trials}
         return cls(request, plans, merge(trial for panel in panels for trial in panel.trials), infos)
 
     def directory(self, trial: Trial) -> Path:
@@ -124,3 +124,8 @@ class ExecutionPlan:
             return f"{counts}; nothing left to do"
         left = format_duration(self.wall_seconds())
         return f"{counts}; about {left} left on this machine with {self.request.slots} at a time"
+
+    @property
+    def notes(self) -> list[str]:
+        """Lines on what the scale's numbers became because the data are few, each once."""
+        return list(dict.fromkeys(note for plan in self.plans for panel in plan.panels for note in panel.notes))

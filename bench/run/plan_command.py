@@ -11,7 +11,7 @@ from bench.run.execution_plan import ExecutionPlan, Request
 from bench.spec.trial import Trial
 from bench.trial_dir import read_failure
 
-RECIPE_FIELDS = ("dataset", "arch", "method", "norm", "lam", "lr", "seed")
+RECIPE_FIELDS = ("dataset", "pool", "heldout", "batch", "arch", "method", "norm", "lam", "lr", "seed")
 
 
 def print_plan(request: Request, as_json: bool, out: Console) -> None:
@@ -32,6 +32,8 @@ def print_plan(request: Request, as_json: bool, out: Console) -> None:
         left += " (failed before)" * row["failed_before"]
         table.add_row(row["key"][:8], row["name"], " ".join(figures), left)
     out.print(table)
+    for note in plan.notes:
+        out.print(note, soft_wrap=True)
     macs = plan_object["cost"]["macs"]
     out.print(f"{plan.summary()}; {macs:.2g} multiply–accumulates in all", soft_wrap=True)
 

@@ -33,7 +33,8 @@ def execute(request: Request, address: str | None, console: Console, command: st
     with driver_lock(request.runs):
         for suite_plan in plan.plans:
             write_plan(suite_plan, request.runs, command)
-        console.print(plan.summary(), soft_wrap=True)
+        for line in (*plan.notes, plan.summary()):
+            console.print(line, soft_wrap=True)
         writer = open_index(plan, console) if plan.remaining or unindexed_trials(plan) else None
         if plan.remaining:
             run_remaining(plan, writer, address, console)

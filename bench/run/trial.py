@@ -54,7 +54,8 @@ def run_trial(
         try:
             if describe(trial.source, data_root).fingerprint != recipe.data_hash:
                 raise DataError(f"{trial.source} has changed since it was planned: run the command again")
-            data = load(trial.source, root=data_root, heldout=recipe.heldout, train_images=recipe.train_images)
+            split = {"heldout": recipe.heldout, "train_images": recipe.train_images, "pool": recipe.pool}
+            data = load(trial.source, root=data_root, **split)
             yield from train_network(recipe, data, directory, device, code_version)
             yield from measure_network(trial, data, directory, device, code_version)
         except (TrainingFailed, DataError, Unavailable) as error:

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
 from bench import ROOT, data
+from bench.data.pooling import pooled_shape
 from bench.errors import BadInput, unknown
 from bench.spec.lambda_sets import lambda_set
 from bench.spec.measurement import Measurement
@@ -15,6 +16,7 @@ from bench.spec.recipe import Recipe
 from bench.spec.recipe_fields import Blame, combinations, fraction, parse_settings, recipe_of
 from bench.spec.registry import ATTACK_DEFAULTS, ATTACKS, PROBES, Probe
 from bench.spec.scale import Scale, read_scale
+from bench.spec.small_data import describe_fit, fit_to_data
 from bench.spec.strict_yaml import Document
 from bench.spec.suite import LABEL, Experiment, Measure, Suite, check_packages, check_suite, read_suite
 from bench.spec.surrogate_networks import with_surrogates
@@ -37,7 +39,8 @@ class Options:
 
 @dataclass(frozen=True)
 class Panel:
-    """One experiment on one data set: a panel of its figures. `labels`: trial key → label in the suite."""
+    """One experiment on one data set: a panel of its figures. `labels`: trial key → label in the suite; `notes`: what
+    became smaller because the data are few."""
 
     experiment: str
     figures: tuple[str, ...]
@@ -47,6 +50,11 @@ class Panel:
     overrides: dict[str, str]
     trials: tuple[Trial, ...]
     labels: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def info_for(self, recipe: Recipe) -> data.DatasetInfo:
+        """The data set with the images' shape after the recipe's pooling."""
+        return replace(self.info, shape=pooled_shape(self.info.shape, recipe.pool))
 
 
 @dataclass(frozen=True)
@@ -101,7 +109,9 @@ def panel(
     source = role.pop("source", experiment.dataset)
     if not isinstance(source, str):
         scale_document.fail(("datasets", experiment.dataset, "source"), f"source: a name or path, not {source!r}")
-    source = options.datasets.get(experiment.dataset, source)
+    if experiment.dataset in options.datasets:
+        source = options.datasets[experiment.dataset]
+        role.pop("pool", None)  # of the scale's images, not of those that the user gives
     if source not in data.NAMED_DATASETS:
         source = str(Path(source).expanduser().resolve())  # workers have another working directory
     info = data.describe(source, options.root)
@@ -110,6 +120,7 @@ def panel(
     settings = parse_settings(options.settings)
     trials: dict[str, Trial] = {}
     labels: dict[str, str] = {}
+    notes: dict[str, None] = {}
     for i, network in enumerate(experiment.networks):
         network = dict(network)
         label = network.pop(LABEL, None)
@@ -123,7 +134,8 @@ def panel(
         fixed_batch = "batch" in network or "batch" in settings
         longer = relative_epochs(network, common | settings, blame)
         for fields in combinations(common | network | settings | longer, blame):
-            recipe = recipe_for(fields, info, scale, options.precision, fixed_batch, blame)
+            recipe, note = recipe_for(fields, info, scale, options.precision, fixed_batch, settings, blame)
+            notes |= {note: None} if note else {}
             measured = [m for measure in experiment.measure for m in measurements(measure, recipe, scale, blame)]
             for trial in trials_of(recipe, measured, options.seeds or scale.seeds, source):
                 trials.setdefault(trial.key, trial)
@@ -135,21 +147,35 @@ def panel(
     arch = next(iter(trials.values())).recipe.arch
     overrides = dict(text.split("=", 1) for text in options.settings)
     about = (name, tuple(experiment.figures), experiment.dataset, info, arch, overrides)
-    return Panel(*about, tuple(trials.values()), labels)
+    return Panel(*about, tuple(trials.values()), labels, tuple(notes))
 
 
 def recipe_for(
-    fields: dict, info: data.DatasetInfo, scale: Scale, precision: Callable[[], str], fixed_batch: bool, blame: Blame
-) -> Recipe:
-    """The recipe of one combination of fields on a data set. `fixed_batch`: see recipe_of."""
+    fields: dict,
+    info: data.DatasetInfo,
+    scale: Scale,
+    precision: Callable[[], str],
+    fixed_batch: bool,
+    settings: dict,
+    blame: Blame,
+) -> tuple[Recipe, str]:
+    """The recipe of one combination of fields on a data set, and a note on what few images changed in it, or "".
+
+    `fixed_batch`: see recipe_of. `settings` are the fields that --set gives, which few images do not change.
+    """
     fields = fields | {"dataset": info.name, "data_hash": info.fingerprint}
     if (scale.train_images or info.train) < info.train:
         fields["train_images"] = scale.train_images
     recipe = recipe_of(fields, precision, fixed_batch, blame)
-    if recipe.heldout + recipe.batch > info.train:
-        why = f"{recipe.heldout} held-out images and a batch of {recipe.batch} are more than the {info.train}"
-        blame(("heldout",), f"{why} training images of {info.name}")
-    return recipe
+    try:
+        pooled_shape(info.shape, recipe.pool)
+    except data.DataError as error:
+        blame(("pool",), f"{info.name}: {error}")
+    try:
+        fitted = fit_to_data(recipe, info.train, settings)
+    except ValueError as error:
+        blame(("heldout",) if "heldout" in settings else ("batch",), f"{info.name}: {error}")
+    return fitted, describe_fit(recipe, fitted, info.train)
 
 
 def trials_of(recipe: Recipe, measured: list[Measurement], seeds: int, source: str) -> Iterator[Trial]:

@@ -17,6 +17,7 @@ class Recipe(Frozen):
     dataset: str = Field(description="name of the data, as figures show it")
     data_hash: str = Field(description="content hash of the data")
     train_images: int | None = Field(None, ge=1, description="number of training images; None: all")
+    pool: int = Field(1, ge=1, description="on loading, each channel is averaged over pool × pool pixels")
     heldout: int = Field(ge=1, description="training images held out for selection (row 6)")
     augment: Literal["none", "crop-flip"] = Field(description="row 11: pad 4, random crop, random flip; or nothing")
     # network
@@ -93,7 +94,8 @@ class Recipe(Frozen):
         if self.method == "pgd_at":
             method = f"pgd-at{slim} λ={self.lam:g}"
         about = " ".join([method, *self.variant])
-        return f"{about} · {self.dataset} · {self.arch} · lr {self.lr:g} · seed {self.seed}"
+        pooled = f" pooled {self.pool}×{self.pool}" if self.pool > 1 else ""
+        return f"{about} · {self.dataset}{pooled} · {self.arch} · lr {self.lr:g} · seed {self.seed}"
 
     @property
     def variant(self) -> list[str]:

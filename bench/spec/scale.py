@@ -15,7 +15,7 @@ SCALES = ROOT / "suites" / "scales"
 
 class Scale(Strict):
     """Contents of a scale file. `recipe` and the entries of `datasets` are fields of Recipe; a data set's `source` is
-    the data set or path that stands in for it."""
+    the data set or path that stands in for it, and its `pool` belongs to this source: --dataset replaces both."""
 
     scale: str
     about: str
