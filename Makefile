@@ -1,5 +1,6 @@
 # Every target works on a fresh clone: `setup` is a prerequisite and runs once.
-#   SCALE=laptop|workstation|short|paper   scale            ARGS="…"   further options of the command that a target runs
+#   SCALE=smoke|laptop|workstation|workstation-fashion|short|paper   scale
+#   ARGS="…"   further options of the command that a target runs
 SHELL := /bin/bash
 PYTHON ?= python3
 SCALE ?= laptop

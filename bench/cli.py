@@ -28,7 +28,9 @@ app.add_typer(data_app, name="data")
 console = Console(stderr=True, highlight=False)
 
 Suites = Annotated[list[Path], typer.Argument(help="Suite files, e.g. suites/frontiers.yaml", show_default=False)]
-Scale = Annotated[str, typer.Option(help="How big: laptop, workstation, short, paper, or a YAML file.")]
+Scale = Annotated[
+    str, typer.Option(help="How big: smoke, laptop, workstation, workstation-fashion, short, paper, or a YAML file.")
+]
 Only = Annotated[list[str], typer.Option(help="Run only this experiment of the suites; can be repeated.")]
 DatasetOption = Annotated[
     list[str],

@@ -80,7 +80,7 @@ def test_a_suite_s_error_names_file_and_line(tmp_path):
 
 
 def test_too_few_images_are_reported_before_training(tmp_path):
-    done = bench("plan", FRONTIERS, "--set", "heldout=5000", "--runs", tmp_path)
+    done = bench("plan", FRONTIERS, "--scale", "smoke", "--set", "heldout=5000", "--runs", tmp_path)
     assert done.returncode == 2 and "--set heldout=5000: 5000 held-out images" in done.stderr
 
 
@@ -96,7 +96,7 @@ def test_ui_points_to_the_tracking_server_of_the_environment(tmp_path):
 
 
 def test_an_address_without_a_cluster_is_one_line(tmp_path):
-    done = bench("run", FRONTIERS, "--seeds", 1, "--runs", tmp_path, "--address", "127.0.0.1:9")
+    done = bench("run", FRONTIERS, "--scale", "smoke", "--seeds", 1, "--runs", tmp_path, "--address", "127.0.0.1:9")
     assert done.returncode == 2 and "no Ray cluster answers there" in done.stderr.splitlines()[-1]
 
 

@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 
 from tests.command import FRONTIERS, bench
 
-SMALL = ("--seeds", 1, "--set", "epochs=2")
+SMALL = ("--scale", "smoke", "--seeds", 1, "--set", "epochs=2")
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def runs(tmp_path_factory):
     return runs
 
 
-def mlflow_runs(runs, experiment="digits · laptop"):
+def mlflow_runs(runs, experiment="digits · smoke"):
     """(client, {run name: run}) of an experiment."""
     client = MlflowClient(f"sqlite:///{runs / 'mlflow.db'}")
     experiment_id = client.get_experiment_by_name(experiment).experiment_id
@@ -35,7 +35,7 @@ def test_each_network_is_a_finished_run_with_its_tags(runs):
     assert len(by_name) == 9 and {run.info.status for run in by_name.values()} == {"FINISHED"}
     tags = by_name["OAT (dual BN) · s0 · lr 0.1"].data.tags
     expected = {"suite": "frontiers", "figure": "fig4 fig8 masking", "method": "oat", "seed": "0"}
-    expected["scale"] = "laptop"
+    expected["scale"] = "smoke"
     assert expected.items() <= tags.items() and tags["protocol"] == "paper"
     assert len(tags["mlflow.source.git.commit"]) in (40, 7) and (runs / "trials" / tags["key"]).is_dir()
 

@@ -122,7 +122,7 @@ def test_the_probe_measures(digits, loaded, tmp_path):
 
 def test_the_suite_is_planned(tmp_path, loaded):
     (tmp_path / "mine.yaml").write_text(SUITE)
-    mine = plan(tmp_path / "mine.yaml", "laptop", Options(seeds=1))
+    mine = plan(tmp_path / "mine.yaml", "smoke", Options(seeds=1))
     labels = {m.attack_label for trial in mine.trials for m in trial.measurements if m.probe == "accuracy"}
     assert labels == {"signs", "signs-r10"} and len(mine.trials) == 8
     asked = [m for m in mine.trials[-1].measurements if m.probe == "confidence"]

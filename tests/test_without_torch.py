@@ -32,7 +32,7 @@ def output_and_imports(*arguments: object) -> tuple[str, set[str]]:
 def planned(tmp_path_factory) -> tuple[Path, str]:
     """(runs directory, stdout) of a small plan that has timed the machine."""
     runs = tmp_path_factory.mktemp("runs")
-    stdout, modules = output_and_imports("plan", FRONTIERS, "--seeds", 1, "--runs", runs, "--json")
+    stdout, modules = output_and_imports("plan", FRONTIERS, "--scale", "smoke", "--seeds", 1, "--runs", runs, "--json")
     assert "torch" in modules  # otherwise the tests below would show nothing
     return runs, stdout
 
@@ -40,10 +40,10 @@ def planned(tmp_path_factory) -> tuple[Path, str]:
 @NO_GPU
 def test_a_plan_of_timed_networks_imports_nothing_heavy(planned):
     runs, before = planned
-    stdout, modules = output_and_imports("plan", FRONTIERS, "--seeds", 1, "--runs", runs, "--json")
+    stdout, modules = output_and_imports("plan", FRONTIERS, "--scale", "smoke", "--seeds", 1, "--runs", runs, "--json")
     assert "bench.run.cost_estimate" in modules and not modules & HEAVY
     assert stdout == before
-    options = ("--seeds", 2, "--set", "weight_decay=0", "--runs", runs)
+    options = ("--scale", "smoke", "--seeds", 2, "--set", "weight_decay=0", "--runs", runs)
     stdout, modules = output_and_imports("plan", FRONTIERS, *options)
     assert "16 networks" in stdout and not modules & HEAVY  # other networks with the same layers
 
@@ -52,8 +52,8 @@ def test_a_plan_of_timed_networks_imports_nothing_heavy(planned):
 def test_a_plan_with_a_plugin_that_imports_torch_in_its_functions_imports_nothing_heavy(planned, tmp_path):
     runs, before = planned
     (tmp_path / "signs.py").write_text(re.search(r"```python\n# signs.py\n(.*?)```", EXTENDING, re.DOTALL)[1])
-    arguments = ("plan", FRONTIERS, "--seeds", 1, "--runs", runs, "--json", "--plugin", tmp_path / "signs.py")
-    output, modules = output_and_imports(*arguments)
+    arguments = ("plan", FRONTIERS, "--scale", "smoke", "--seeds", 1, "--runs", runs, "--json")
+    output, modules = output_and_imports(*arguments, "--plugin", tmp_path / "signs.py")
     assert "bench.spec.plugins" in modules and not modules & HEAVY
     assert output == before
 
@@ -66,7 +66,7 @@ def test_a_plan_of_image_folders_seen_before_imports_nothing_heavy_but_numpy(pla
         Image.fromarray(pixels).save(tmp_path / "dots" / f"class {i % 2}" / f"{i}.png")
     shutil.copytree(planned[0], tmp_path / "runs")
     arguments = ("plan", FRONTIERS, "--only", "svhn", "--dataset", f"svhn={tmp_path / 'dots'}", "--json")
-    arguments += ("--seeds", 1, "--runs", tmp_path / "runs", "--data", tmp_path / "data")
+    arguments += ("--scale", "smoke", "--seeds", 1, "--runs", tmp_path / "runs", "--data", tmp_path / "data")
     before, modules = output_and_imports(*arguments)
     assert "torch" in modules
     stdout, modules = output_and_imports(*arguments)

@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 
 from bench.atomic_write import write_json
+from bench.data import NAMED_DATASETS
 from bench.run import provenance
 from bench.run.curve_labels import curve_labels
 from bench.spec.expand import Panel, Plan
@@ -35,6 +36,7 @@ def describe_panel(panel: Panel) -> dict:
         "figures": list(panel.figures),
         "stands_for": panel.stands_for,
         "dataset": panel.info.name,
+        "own": panel.info.name not in NAMED_DATASETS,  # the user's images: figures name no other data set beside them
         "data_hash": panel.info.fingerprint,
         "arch": panel.arch,
         "overrides": panel.overrides,

@@ -174,7 +174,7 @@ def recipe_for(
     try:
         fitted = fit_to_data(recipe, info.train, settings)
     except ValueError as error:
-        blame(("heldout",) if "heldout" in settings else ("batch",), f"{info.name}: {error}")
+        blame(("heldout",) if "heldout" in settings else ("batch",), str(error))
     return fitted, describe_fit(recipe, fitted, info.train)
 
 

@@ -27,7 +27,8 @@ def fit_to_data(recipe: Recipe, images: int, fixed: Collection[str]) -> Recipe:
             batch = max(MIN_BATCH, batch // 2)
         batch = max(2, min(batch, trained))
     if trained < batch:
-        raise ValueError(f"{heldout} held-out images and a batch of {batch} are more than the {images} training images")
+        asked = f"{heldout} held-out images and a batch of {batch}"
+        raise ValueError(f"{asked} are more than the {images} training images of {recipe.dataset}")
     return recipe.model_copy(update={"heldout": heldout, "batch": batch})
 
 

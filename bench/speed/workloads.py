@@ -37,7 +37,7 @@ class Workload:
 
     def recipe(self, task: str, precision: str) -> Recipe:
         """Recipe with the protocol of the authors' code, so that all implementations do the same work; digits have the
-        laptop scale's. The number of λ=0 in a batch is fixed, since it decides how many images are attacked. γ starts
+        smoke scale's. The number of λ=0 in a batch is fixed, since it decides how many images are attacked. γ starts
         around 1: around 0, where the authors' code starts, deep activations of an untrained network could underflow,
         which CPUs handle slowly."""
         fields = {"dataset": "random", "data_hash": "none", "heldout": self.evaluated, "augment": "none"}

@@ -4,13 +4,14 @@ import json
 import re
 
 DATASETS = {"svhn": "SVHN", "cifar10": "CIFAR-10", "stl10": "STL-10"}  # in the paper's order
+NAMES = DATASETS | {"fashion-mnist": "Fashion-MNIST", "fashion-mnist-8k": "Fashion-MNIST-8k"}
 ATTACKS = {"fgsm": "FGSM", "mifgsm": "MI-FGSM", "mi-fgsm": "MI-FGSM", "autoattack": "AutoAttack"}
 
 
 def dataset(name: str) -> str:
     """Name a data set: cifar10 → CIFAR-10. A variant has other pixels, so its suffix stays: CIFAR-10-JPEG."""
     base, _, variant = name.partition("_")
-    return f"{DATASETS[base]}-{variant.upper()}" if base in DATASETS and variant else DATASETS.get(name, name)
+    return f"{DATASETS[base]}-{variant.upper()}" if base in DATASETS and variant else NAMES.get(name, name)
 
 
 def arch(name: str) -> str:

@@ -25,6 +25,7 @@ class Panel:
     points: a row per drawn network (the winner of its learning-rate grid) and measured λ, columns POINT_COLUMNS.
     probes: for a figure of another probe than accuracy, a dict per measured row (load.result_schema) with the
     network's label, method, seed, key, lr, dataset, scale, net_lam (its own λ, or NaN), and folder.
+    own: whether the images are the user's. pool: images are averaged over pool × pool pixels.
     """
 
     dataset: str
@@ -34,6 +35,8 @@ class Panel:
     trials: pd.DataFrame
     points: pd.DataFrame
     experiment: str = ""
+    own: bool = False
+    pool: int = 1
     probes: list[dict] = field(default_factory=list)
 
     def only(self, **values) -> "Panel":
@@ -48,10 +51,14 @@ class Panel:
 
     @property
     def subtitle(self) -> str:
-        """Data sets that the panel stands in for, and overridden fields; empty for the paper's own data set."""
-        others = [name for name in self.stands_for if name != self.dataset]
+        """Data sets that the panel stands in for, pooling, and overridden fields; empty for the paper's own data set.
+
+        The user's own images stand in for nothing: the figure is about them.
+        """
+        others = [name for name in self.stands_for if name != self.dataset and not self.own]
         stands_for = "stands in for " + ", ".join(formatting.dataset(name) for name in others) if others else ""
-        return "; ".join(part for part in (stands_for, formatting.overrides(self.overrides)) if part)
+        pooled = f"pooled {self.pool} × {self.pool}" if self.pool > 1 and "pool" not in self.overrides else ""
+        return "; ".join(part for part in (stands_for, pooled, formatting.overrides(self.overrides)) if part)
 
     @property
     def missing(self) -> pd.DataFrame:
@@ -131,7 +138,8 @@ def load_panel(runs: Path, planned: dict, scale: str, keep: dict[str, list]) -> 
     ]
     probes = sorted({probe_identity(row): row for row in reversed(probe_rows)}.items())
     where = {name: planned[name] for name in ("dataset", "arch", "experiment", "overrides")}
-    where |= {"stands_for": (planned["stands_for"],)}
+    where |= {"stands_for": (planned["stands_for"],), "own": planned.get("own", False)}
+    where |= {"pool": planned["trials"][0]["recipe"].get("pool", 1)}
     return Panel(**where, trials=frame, points=points, probes=[row for _, row in probes])
 
 

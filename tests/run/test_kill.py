@@ -26,7 +26,7 @@ experiments:
 @pytest.fixture
 def command(tmp_path) -> tuple:
     (tmp_path / "four.yaml").write_text(SUITE)
-    return "run", tmp_path / "four.yaml", "--seeds", 1, "--set", "epochs=6"
+    return "run", tmp_path / "four.yaml", "--scale", "smoke", "--seeds", 1, "--set", "epochs=6"
 
 
 def epochs(runs) -> int:

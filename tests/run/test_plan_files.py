@@ -9,17 +9,17 @@ from bench.tracking.run_tags import tags_by_key
 
 
 def test_a_plan_s_networks_are_tagged_with_the_suites_and_figures_that_use_them(tmp_path):
-    frontiers = plan(ROOT / "suites" / "frontiers.yaml", "laptop", Options(seeds=1))
+    frontiers = plan(ROOT / "suites" / "frontiers.yaml", "smoke", Options(seeds=1))
     write_plan(frontiers, tmp_path, "the command")
     tags = tags_by_key(read_plans(tmp_path))
     assert tags.keys() == {trial.key for trial in frontiers.trials} and len(tags) == 8
-    expected = {"suite": "frontiers", "figure": "fig4 fig8 masking", "scale": "laptop", "protocol": "paper"}
+    expected = {"suite": "frontiers", "figure": "fig4 fig8 masking", "scale": "smoke", "protocol": "paper"}
     expected["mlflow.source.name"] = "suites/frontiers.yaml"
     assert all(expected.items() <= trial_tags.items() for trial_tags in tags.values())
 
 
 def test_the_source_is_the_suite_file_that_the_command_names(tmp_path):
-    peers = plan(ROOT / "suites" / "extra" / "peers.yaml", "laptop", Options(seeds=1))
+    peers = plan(ROOT / "suites" / "extra" / "peers.yaml", "smoke", Options(seeds=1))
     write_plan(peers, tmp_path, "python -m bench run suites/extra/peers.yaml --seeds 1")
     tags = tags_by_key(read_plans(tmp_path))
     assert {trial_tags["mlflow.source.name"] for trial_tags in tags.values()} == {"suites/extra/peers.yaml"}

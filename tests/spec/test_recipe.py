@@ -20,6 +20,7 @@ OTHER = {  # another valid value for each field of OAT; method and lam are PGD-A
     "dataset": "svhn",
     "data_hash": "1" * 64,
     "train_images": None,
+    "pool": 2,
     "heldout": 41,
     "augment": "crop-flip",
     "arch": "wrn-16-1",

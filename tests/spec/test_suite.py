@@ -15,11 +15,11 @@ from bench.spec.lambda_sets import S1
 from bench.spec.protocol_ledger import PROTOCOLS, Protocol
 
 FRONTIERS = ROOT / "suites" / "frontiers.yaml"
-LAPTOP = (ROOT / "suites" / "scales" / "laptop.yaml").read_text()
+SMOKE = (ROOT / "suites" / "scales" / "smoke.yaml").read_text()
 
 
-def laptop(*texts: str, **options):
-    return plan(FRONTIERS, "laptop", Options(settings=texts, **options))
+def smoke(*texts: str, **options):
+    return plan(FRONTIERS, "smoke", Options(settings=texts, **options))
 
 
 # --- the paper's networks
@@ -72,15 +72,15 @@ def test_each_panel_draws_figures_4_and_8_and_the_signs_of_masking(paper):
     ]
 
 
-def test_the_laptop_s_three_panels_share_24_trials():
-    found = laptop()
+def test_the_smoke_scale_s_three_panels_share_24_trials():
+    found = smoke()
     assert [len(panel.trials) for panel in found.panels] == [24] * 3
     assert len(found.trials) == 24 == len({trial.key for trial in found.trials})
     assert Counter(t.recipe.seed for t in found.trials) == {0: 8, 1: 8, 2: 8}
     assert {t.source for t in found.trials} == {"digits"} and {t.recipe.arch for t in found.trials} == {"wrn-10-1"}
 
 
-@pytest.mark.parametrize("scale", ["laptop", "workstation", "short", "paper"])
+@pytest.mark.parametrize("scale", ["smoke", "laptop", "workstation", "short", "paper"])
 def test_every_scale_fits(scale):
     assert plan(FRONTIERS, scale, Options()).trials
 
@@ -96,15 +96,15 @@ def test_the_workstation_cuts_training_and_test_images():
 
 
 def test_only_leaves_the_other_experiments_out():
-    assert [panel.experiment for panel in laptop(only=("stl10", "svhn")).panels] == ["stl10", "svhn"]
+    assert [panel.experiment for panel in smoke(only=("stl10", "svhn")).panels] == ["stl10", "svhn"]
 
 
 def test_seeds():
-    assert {t.recipe.seed for t in laptop(seeds=5).trials} == set(range(5))
+    assert {t.recipe.seed for t in smoke(seeds=5).trials} == set(range(5))
 
 
 def test_more_seeds_keep_the_keys_of_the_first():
-    assert {t.key for t in laptop(seeds=1).trials} < {t.key for t in laptop(seeds=2).trials}
+    assert {t.key for t in smoke(seeds=1).trials} < {t.key for t in smoke(seeds=2).trials}
 
 
 def test_another_source_is_other_data_under_the_same_panel():
@@ -114,7 +114,7 @@ def test_another_source_is_other_data_under_the_same_panel():
 
 
 def test_a_setting_reaches_every_network():
-    found = laptop("epochs=3", "epsilon=8/255", "lr=[0.1, 0.2]")
+    found = smoke("epochs=3", "epsilon=8/255", "lr=[0.1, 0.2]")
     assert {t.recipe.epochs for t in found.trials} == {3}
     assert {t.measurements[0].epsilon for t in found.trials} == {8 / 255}
     assert Counter(t.recipe.lr for t in found.trials) == {0.1: 24, 0.2: 24}
@@ -122,9 +122,9 @@ def test_a_setting_reaches_every_network():
 
 
 def test_auto_precision_is_the_machine_s():
-    found = laptop("precision=auto", precision=lambda: "bf16")
+    found = smoke("precision=auto", precision=lambda: "bf16")
     assert {t.recipe.precision for t in found.trials} == {"bf16"}
-    assert {t.recipe.precision for t in laptop(precision=lambda: "bf16").trials} == {"fp32"}  # laptop asks for fp32
+    assert {t.recipe.precision for t in smoke(precision=lambda: "bf16").trials} == {"fp32"}  # smoke asks for fp32
 
 
 def test_the_authors_protocol_trains_pgd_at_with_256_images():
@@ -140,11 +140,11 @@ def test_the_authors_protocol_trains_pgd_at_with_256_images():
 
 def test_a_batch_that_was_asked_for_stays():
     for order in (("protocol=authors-code", "batch=32"), ("batch=32", "protocol=authors-code")):
-        assert {t.recipe.batch for t in laptop(*order).trials} == {32}
+        assert {t.recipe.batch for t in smoke(*order).trials} == {32}
 
 
 def test_the_authors_protocol_but_for_one_row():
-    found = {t.recipe for t in laptop("protocol=authors-code", "film=paper").trials}
+    found = {t.recipe for t in smoke("protocol=authors-code", "film=paper").trials}
     assert {r.protocol for r in found if r.method == "oat"} == {
         PROTOCOLS["authors-code"].model_copy(update={"film": "paper"})
     }
@@ -170,14 +170,14 @@ def test_each_row_of_the_ledger_is_set_by_its_own_name():
     assert ROWS.keys() == Protocol.model_fields.keys()
     for name, value in ROWS.items():
         for prefix in ("", "protocol."):
-            trials = laptop(f"{prefix}{name}={value}", seeds=1).trials
+            trials = smoke(f"{prefix}{name}={value}", seeds=1).trials
             (protocol,) = {t.recipe.protocol for t in trials if t.recipe.method == "oat"}
             assert protocol == Protocol(**{name: value})
 
 
 def test_pgd7_measures_with_the_step_of_seven_steps():
     """Whatever the steps in training."""
-    found = laptop("attack_steps=10", "step_rule=authors")
+    found = smoke("attack_steps=10", "step_rule=authors")
     (measured,), (trained,) = (
         {t.measurements[0].step for t in found.trials},
         {t.recipe.attack_step() for t in found.trials},
@@ -216,7 +216,7 @@ def written(tmp_path, monkeypatch):
     """Plans a suite's text, and a scale's, in the working directory."""
     monkeypatch.chdir(tmp_path)
 
-    def of(suite=SUITE, scale=LAPTOP, *texts):
+    def of(suite=SUITE, scale=SMOKE, *texts):
         Path("suite.yaml").write_text(suite)
         Path("scale.yaml").write_text(scale)
         return plan(Path("suite.yaml"), "scale.yaml", Options(settings=texts, seeds=1, root=tmp_path))
@@ -322,8 +322,8 @@ WRONG_SCALES = {
 
 @pytest.mark.parametrize(("old", "new", "said"), WRONG_SCALES.values(), ids=WRONG_SCALES)
 def test_a_wrong_scale_is_blamed_on_the_scale(old, new, said, written):
-    assert old in LAPTOP
-    assert said in complaint(written, SUITE, LAPTOP.replace(old, new, 1))
+    assert old in SMOKE
+    assert said in complaint(written, SUITE, SMOKE.replace(old, new, 1))
 
 
 WRONG_SETTINGS = {
@@ -343,22 +343,22 @@ WRONG_SETTINGS = {
 
 @pytest.mark.parametrize(("text", "said"), WRONG_SETTINGS.items(), ids=WRONG_SETTINGS)
 def test_a_wrong_setting_is_blamed_on_the_setting(text, said, written):
-    assert complaint(written, SUITE, LAPTOP, text).startswith(said)
+    assert complaint(written, SUITE, SMOKE, text).startswith(said)
 
 
 def test_unknown_names_in_options():
     assert complaint(plan, FRONTIERS, "labtop", Options()).startswith("--scale: unknown scale 'labtop', did you mean")
     only = Options(only=("cifar",))
-    assert complaint(plan, FRONTIERS, "laptop", only).startswith("--only: unknown experiment 'cifar', did you mean")
+    assert complaint(plan, FRONTIERS, "smoke", only).startswith("--only: unknown experiment 'cifar', did you mean")
     datasets = Options(datasets={"cifar": "digits"})
-    assert complaint(plan, FRONTIERS, "laptop", datasets).startswith("--dataset: unknown data set 'cifar', did you")
+    assert complaint(plan, FRONTIERS, "smoke", datasets).startswith("--dataset: unknown data set 'cifar', did you")
 
 
 def test_absent_files(tmp_path):
-    assert "no.yaml: cannot be read: No such file" in complaint(plan, tmp_path / "no.yaml", "laptop", Options())
+    assert "no.yaml: cannot be read: No such file" in complaint(plan, tmp_path / "no.yaml", "smoke", Options())
     assert "no.yaml: cannot be read" in complaint(plan, FRONTIERS, str(tmp_path / "no.yaml"), Options())
     with pytest.raises(DataError, match="nowhere"):
-        plan(FRONTIERS, "laptop", Options(datasets={"svhn": str(tmp_path / "nowhere")}))
+        plan(FRONTIERS, "smoke", Options(datasets={"svhn": str(tmp_path / "nowhere")}))
 
 
 # --- fuzz
@@ -417,8 +417,8 @@ def test_no_suite_whatever_raises_anything_else(text, written):
 
 
 def keys(**options) -> dict[str, set[str]]:
-    """The keys of each method's networks on cifar10 at laptop scale."""
-    made = plan(FRONTIERS, "laptop", Options(only=("cifar10",), **options))
+    """The keys of each method's networks on cifar10 at smoke scale."""
+    made = plan(FRONTIERS, "smoke", Options(only=("cifar10",), **options))
     return {method: {t.key for t in made.trials if t.recipe.method == method} for method in ("pgd_at", "oat")}
 
 

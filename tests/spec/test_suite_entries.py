@@ -13,7 +13,7 @@ from bench.run.execution_plan import ExecutionPlan, Request
 from bench.spec.expand import Options, plan
 from bench.spec.lambda_sets import S1, S2, S3, S4
 
-LAPTOP = (ROOT / "suites" / "scales" / "laptop.yaml").read_text()
+SMOKE = (ROOT / "suites" / "scales" / "smoke.yaml").read_text()
 SUITE = """\
 suite: mine
 about: a test
@@ -33,10 +33,10 @@ PGD7 = "attack: pgd7, lambdas: S1"
 
 @pytest.fixture
 def written(tmp_path, monkeypatch):
-    """Plans SUITE with this network and measurement, at laptop scale or this one, in the working directory."""
+    """Plans SUITE with this network and measurement, at smoke scale or this one, in the working directory."""
     monkeypatch.chdir(tmp_path)
 
-    def of(network=OATS, measure=PGD7, *texts, scale=LAPTOP):
+    def of(network=OATS, measure=PGD7, *texts, scale=SMOKE):
         Path("suite.yaml").write_text(SUITE.replace("NETWORK", network).replace("MEASURE", measure))
         Path("scale.yaml").write_text(scale)
         return plan(Path("suite.yaml"), "scale.yaml", Options(settings=texts, seeds=1, root=tmp_path)).panels[0]
@@ -74,19 +74,19 @@ def test_few_images_are_the_scale_s_and_have_a_key_of_their_own(written):
     few = [asked(written(measure=f"{PGD7}, few_images: {which}"))[0] for which in ("true", "false")]
     assert [(what.test_images, what.few_images) for what in few] == [(64, True), (None, False)]
     assert few[1].key == asked(written())[0].key  # what was measured before stays so
-    scale = LAPTOP.replace("few_images: 64", "").replace("few_lambdas:", "#")
+    scale = SMOKE.replace("few_images: 64", "").replace("few_lambdas:", "#")
     assert asked(written(measure=f"{PGD7}, few_images: true", scale=scale))[0].key == few[1].key
 
 
 def test_few_lambdas_narrow_what_asks_for_few_images_and_leave_out_networks_of_another(written):
     measure = f"{PGD7}, few_images: true"
-    panel = written(measure=measure)  # the laptop's: 0, 0.3, 1; the other network is PGD-AT of 0.4
+    panel = written(measure=measure)  # the smoke's: 0, 0.3, 1; the other network is PGD-AT of 0.4
     assert [[what.lambdas for what in trial.measurements] for trial in panel.trials] == [[(0.0, 0.3, 1.0)]]
     assert [what.lambdas for what in asked(written(measure=PGD7))] == [S1]
-    other = LAPTOP.replace("few_lambdas: [0, 0.3, 1]", "few_lambdas: [0.4]")
+    other = SMOKE.replace("few_lambdas: [0, 0.3, 1]", "few_lambdas: [0.4]")
     assert [asked(written(measure=measure, scale=other), i)[0].lambdas for i in (0, 1)] == [(0.4,), (0.4,)]
     with pytest.raises(BadInput, match=r"^scale.yaml:\d+: few_lambdas: \[0.5\] has no λ that one measures"):
-        written(measure=measure, scale=LAPTOP.replace("few_lambdas: [0, 0.3, 1]", "few_lambdas: [0.5]"))
+        written(measure=measure, scale=SMOKE.replace("few_lambdas: [0, 0.3, 1]", "few_lambdas: [0.5]"))
 
 
 def test_an_attack_whose_package_is_absent_is_said_where_it_is_asked_for(written, monkeypatch):
@@ -95,7 +95,7 @@ def test_an_attack_whose_package_is_absent_is_said_where_it_is_asked_for(written
     with pytest.raises(BadInput, match=r"^suite.yaml:11: autoattack needs a package .*pip install .*$"):
         written(measure="attack: autoattack")
     suite = ROOT / "suites" / "attacks.yaml"
-    assert plan(suite, "laptop", Options(only=("svhn",), seeds=1)).panels  # an experiment that needs none
+    assert plan(suite, "smoke", Options(only=("svhn",), seeds=1)).panels  # an experiment that needs none
 
 
 def test_the_authors_step_is_of_the_steps_that_are_made(written):
@@ -153,7 +153,7 @@ def test_epochs_may_be_relative_to_the_scale_s(given, texts, epochs, written):
 
 
 def test_epochs_relative_to_the_data_set_s(written):
-    scale = LAPTOP.replace("cifar10: {source: digits}", "cifar10: {source: digits, epochs: 200}")
+    scale = SMOKE.replace("cifar10: {source: digits}", "cifar10: {source: digits, epochs: 200}")
     assert written(f"{OATS}, epochs: +10%", scale=scale).trials[0].recipe.epochs == 220
 
 
@@ -212,7 +212,7 @@ def test_a_wrong_entry_is_one_line_with_its_place(network, measure, said, writte
 
 def test_relative_epochs_need_epochs_to_be_relative_to(written):
     relative = f"{OATS}, epochs: +10%"
-    said = complaint(written, relative, PGD7, scale=LAPTOP.replace("  epochs: 15\n", ""))
+    said = complaint(written, relative, PGD7, scale=SMOKE.replace("  epochs: 15\n", ""))
     assert said.startswith("suite.yaml:8: epochs: +10% needs a number of epochs in the scale, not None")
     said = complaint(written, relative, PGD7, "epochs=[10, 20]")
     assert said.startswith("--set epochs=[10, 20]: epochs: +10% needs a number of epochs")
@@ -263,16 +263,14 @@ def test_examples_are_borrowed_from_the_pgd_at_network_that_is_trained_alike(wri
     assert own.surrogate is None and lent == own.model_copy(update={"surrogate": panel.trials[1].key})
     assert (own.lambdas, own.epsilon, own.step, own.test_images) == ((0.0, 1.0), 0.3, 0.075, 100)
     assert [what.surrogate for what in asked(panel, 1)] == [None]  # the lender itself waits for none
-    narrowed = written(measure="probe: masking, lambdas: S1")  # by the laptop's few_lambdas, but for PGD-AT's own
+    narrowed = written(measure="probe: masking, lambdas: S1")  # by the smoke's few_lambdas, but for PGD-AT's own
     assert [asked(narrowed, i)[0].lambdas for i in (0, 1)] == [(0.0, 0.3, 1.0), (0.4,)]
     other = OATS.replace("[0.5, 1]", "[0.25, 1]")
     assert [what.surrogate for what in asked(written(other, "probe: masking, lambdas: [0, 1]"))] == [None]
 
 
 def test_a_lender_has_the_largest_lambda_and_is_run_first(tmp_path):
-    request = Request(
-        (ROOT / "suites" / "frontiers.yaml",), "laptop", ("svhn",), (), 2, (), tmp_path, tmp_path, 1, None
-    )
+    request = Request((ROOT / "suites" / "frontiers.yaml",), "smoke", ("svhn",), (), 2, (), tmp_path, tmp_path, 1, None)
     plan = ExecutionPlan.of(request)
     for trial in plan.trials:
         lent = {what.surrogate for what in trial.measurements} - {None}

@@ -101,12 +101,12 @@ def test_the_other_attacks_are_at_the_same_radius(paper):
             assert set(found.values()) == {(8 / 255, 2 / 255)}
 
 
-@pytest.mark.parametrize(("scale", "few"), [("laptop", 64), ("workstation", 100), ("paper", 1000)])
+@pytest.mark.parametrize(("scale", "few"), [("smoke", 64), ("laptop", 64), ("workstation", 100), ("paper", 1000)])
 def test_the_costly_attacks_and_what_stands_beside_them_are_on_the_same_few_images(scale, few):
     (panel,) = plan(ROOT / "suites" / "attacks.yaml", scale, Options(only=("modern",), seeds=1)).panels
     found = {(w.attack, w.restarts, w.few_images, w.test_images) for t in panel.trials for w in t.measurements}
     assert found == {(n, r, True, few) for n, r in (("pgd7", 1), ("pgd50", 10), ("cw50", 10), ("autoattack", 1))}
-    lambdas = (0.0, 0.3, 1.0) if scale == "laptop" else S1
+    lambdas = (0.0, 0.3, 1.0) if scale in ("smoke", "laptop") else S1
     assert {t.recipe.lam for t in panel.trials} == {None, *lambdas}
     for trial in panel.trials:
         assert {w.lambdas for w in trial.measurements} == {lambdas if trial.recipe.lam is None else (trial.recipe.lam,)}
@@ -117,7 +117,7 @@ def test_continuous_sampling_takes_a_tenth_more_epochs(paper):
     assert {(r.dataset, r.lambdas, r.lam_density, r.epochs) for r in recipes} == {("svhn", S1, "continuous", 88)}
 
 
-@pytest.mark.parametrize("scale", ["laptop", "workstation", "short", "paper"])
+@pytest.mark.parametrize("scale", ["smoke", "laptop", "workstation", "short", "paper"])
 @pytest.mark.parametrize("path", [*SUITES, PEERS], ids=lambda path: path.stem)
 def test_every_suite_fits_every_scale(path, scale):
     made = plan(path, scale, Options(seeds=1))

@@ -20,7 +20,7 @@ def server(tmp_path_factory):
     suite = runs.parent / "one.yaml"
     text = "suite: one\nabout: x\nexperiments:\n  cifar10:\n    figures: [fig4]\n    dataset: cifar10\n    networks:\n"
     suite.write_text(text + "      - {method: oat, norm: dual, lambdas: S1, encoding: ro-128}\n    measure: [{}]\n")
-    done = bench("run", suite, "--seeds", 1, "--set", "epochs=1", "--runs", runs)
+    done = bench("run", suite, "--scale", "smoke", "--seeds", 1, "--set", "epochs=1", "--runs", runs)
     assert done.returncode == 0, done.stderr
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -62,7 +62,7 @@ def test_the_server_serves_the_drawn_figure(server):
     from mlflow.artifacts import download_artifacts
 
     client = MlflowClient(address)
-    experiment = client.get_experiment_by_name("digits · laptop")
+    experiment = client.get_experiment_by_name("digits · smoke")
     (run,) = client.search_runs([experiment.experiment_id], "tags.method = 'report'")
     path = download_artifacts(run_id=run.info.run_id, artifact_path="figures/fig4.png", tracking_uri=address)
     with open(path, "rb") as file:

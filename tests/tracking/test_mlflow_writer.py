@@ -9,7 +9,7 @@ from bench.tracking.index_record import is_indexed
 from bench.tracking.run_tags import UNPLANNED
 from tests.recipes import pgd_at
 
-TAGS = {"suite": "frontiers", "figure": "fig4", "scale": "laptop", "protocol": "paper", "mlflow.source.name": "x"}
+TAGS = {"suite": "frontiers", "figure": "fig4", "scale": "smoke", "protocol": "paper", "mlflow.source.name": "x"}
 RECIPE = pgd_at(0.4)
 ACCURACY = {"probe": "accuracy", "few_images": False}
 
@@ -143,7 +143,7 @@ def test_a_trial_indexed_before_its_suite_moves_to_the_suite_s_experiment(runs):
     writer(runs).index_trial(RECIPE, UNPLANNED)
     writer(runs).index_trial(RECIPE, TAGS)
     (run,) = mlflow_runs(runs)
-    assert writer(runs).client.get_experiment(run.info.experiment_id).name == "digits · laptop"
+    assert writer(runs).client.get_experiment(run.info.experiment_id).name == "digits · smoke"
     writer(runs).index_trial(RECIPE, UNPLANNED)  # and stays there when no plan names it any longer
     assert len(mlflow_runs(runs)) == 1 and mlflow_runs(runs)[0].info.experiment_id == run.info.experiment_id
 
@@ -158,11 +158,11 @@ def test_an_experiment_deleted_in_mlflow_s_pages_is_restored(runs):
 
 def test_redrawing_a_figure_does_not_change_the_logged_one(runs, tmp_path):
     figure = tmp_path / "fig4.png"
-    figure.write_bytes(b"laptop's")
-    writer(runs).log_report("digits", "laptop", [figure])
+    figure.write_bytes(b"smoke's")
+    writer(runs).log_report("digits", "smoke", [figure])
     figure.write_bytes(b"workstation's")
     (logged,) = (runs / "artifacts").rglob("fig4.png")
-    assert logged.read_bytes() == b"laptop's"
+    assert logged.read_bytes() == b"smoke's"
 
 
 def test_runs_of_a_killed_driver_are_closed(runs):

@@ -50,7 +50,7 @@ def test_a_world_in_which_every_shape_is_true(world):
         id: NOT_JUDGED if id == 6 else REPRODUCED for id in range(1, 14)
     }
     assert not any(claim["missing"] or claim["commands"] for claim in claims.values())
-    assert claims[3]["parts"][0]["on"] == "digits, WRN-10-1, in place of SVHN, CIFAR-10, and STL-10"
+    assert claims[3]["parts"][0]["on"] == "Fashion-MNIST-8k, WRN-10-1, in place of SVHN, CIFAR-10, and STL-10"
     assert len(claims[11]["parts"]) == 1  # one panel, asked once
     assert claims[11]["figures"] == ["fig10", "fig11", "fig12"]
     assert claims[1]["parts"][0]["note"] == "t over 3 seeds"
@@ -71,7 +71,7 @@ def test_csv_holds_every_condition(world):
     for (id, name), rows in table.groupby(["claim", "check"]):
         assert set(rows.check_verdict) == {checks(claims[id]).get(name, NOT_JUDGED)}
     rows = table[(table.claim == 1) & (table.check == "RA rises with λ")]
-    assert len(rows) == 15 and set(rows.dataset) == {"digits"} and (rows.low < rows.high).all()
+    assert len(rows) == 15 and set(rows.dataset) == {"fashion-mnist-8k"} and (rows.low < rows.high).all()
     line = claims[1]["parts"][0]["checks"][0]["told"][0]
     assert f"{rows.estimate.iloc[0]:+.2f} pp [{rows.low.iloc[0]:+.2f}, {rows.high.iloc[0]:+.2f}]" == line["value"]
 
