@@ -10,6 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 FRONTIERS = "suites/frontiers.yaml"
+TINY = "tests/scales/tiny.yaml"
 
 
 def environment() -> dict[str, str]:

@@ -6,7 +6,7 @@ import signal
 import pytest
 from mlflow import MlflowClient
 
-from tests.command import bench, kill, start, wait_for
+from tests.command import TINY, bench, kill, start, wait_for
 
 SUITE = """
 suite: four
@@ -26,7 +26,7 @@ experiments:
 @pytest.fixture
 def command(tmp_path) -> tuple:
     (tmp_path / "four.yaml").write_text(SUITE)
-    return "run", tmp_path / "four.yaml", "--scale", "smoke", "--seeds", 1, "--set", "epochs=6"
+    return "run", tmp_path / "four.yaml", "--scale", TINY, "--set", "epochs=6"
 
 
 def epochs(runs) -> int:

@@ -7,7 +7,7 @@ import urllib.request
 
 import pytest
 
-from tests.command import bench, kill, start, wait_for
+from tests.command import TINY, bench, kill, start, wait_for
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
@@ -20,7 +20,7 @@ def server(tmp_path_factory):
     suite = runs.parent / "one.yaml"
     text = "suite: one\nabout: x\nexperiments:\n  cifar10:\n    figures: [fig4]\n    dataset: cifar10\n    networks:\n"
     suite.write_text(text + "      - {method: oat, norm: dual, lambdas: S1, encoding: ro-128}\n    measure: [{}]\n")
-    done = bench("run", suite, "--scale", "smoke", "--seeds", 1, "--set", "epochs=1", "--runs", runs)
+    done = bench("run", suite, "--scale", TINY, "--runs", runs)
     assert done.returncode == 0, done.stderr
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
