@@ -6,6 +6,7 @@ from bench import ROOT
 from bench.run.plan_files import read_plans, write_plan
 from bench.spec.expand import Options, plan
 from bench.tracking.run_tags import tags_by_key
+from tests.data.image_files import random_images, write_folder
 
 
 def test_a_plan_s_networks_are_tagged_with_the_suites_and_figures_that_use_them(tmp_path):
@@ -23,6 +24,16 @@ def test_the_source_is_the_suite_file_that_the_command_names(tmp_path):
     write_plan(peers, tmp_path, "python -m bench run suites/extra/peers.yaml --seeds 1")
     tags = tags_by_key(read_plans(tmp_path))
     assert {trial_tags["mlflow.source.name"] for trial_tags in tags.values()} == {"suites/extra/peers.yaml"}
+
+
+def test_a_panel_says_whether_the_images_are_the_users(tmp_path):
+    write_folder(tmp_path / "pets", {"cat": random_images(10), "dog": random_images(10, seed=1)})
+    sources = {"svhn": str(tmp_path / "pets"), "cifar10": "digits"}
+    made = plan(ROOT / "suites" / "frontiers.yaml", "laptop", Options(datasets=sources, seeds=1, root=tmp_path))
+    write_plan(made, tmp_path, "the command")
+    (stored,) = read_plans(tmp_path)
+    owns = {panel["dataset"]: panel["own"] for panel in stored["panels"]}
+    assert owns == {"pets": True, "digits": False, "fashion-mnist-8k": False}
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", "\x00"])

@@ -25,6 +25,21 @@ def test_stand_ins_collapse_into_one_panel_and_count_each_network_once(tmp_path)
     assert not panel.points.duplicated(["label", "seed", "lam"]).any()
 
 
+def test_the_users_images_stand_in_for_nothing_and_pooling_is_named(tmp_path):
+    trials = synthetic.networks("pets", seeds=(0,))
+    for trial in trials:
+        trial["recipe"]["pool"] = 2
+    synthetic.write_plan(
+        tmp_path, [synthetic.panel(trials, "pets", name) | {"own": True} for name in ("svhn", "stl10")]
+    )
+    (panel,) = view(tmp_path).panels
+    assert (panel.title, panel.subtitle) == ("pets, WRN-10-1", "pooled 2 × 2")
+    overridden = synthetic.panel(trials, "fashion-mnist-8k", overrides={"pool": "2"}) | {"own": False}
+    synthetic.write_plan(tmp_path, [overridden], "short")
+    (panel,) = view(tmp_path, "short").panels
+    assert (panel.title, panel.subtitle) == ("Fashion-MNIST-8k, WRN-10-1", "stands in for SVHN; pool=2")
+
+
 def test_panels_come_in_the_papers_order_from_several_plans(tmp_path):
     for minute, name in enumerate(("stl10", "cifar10", "svhn")):
         trials = synthetic.networks(name, seeds=(0,))
