@@ -20,7 +20,7 @@ def accuracy(engine: Engine, images: Images, measurement: Measurement, lam: floa
 
     Returns {"lam", "width", "attack", "n", "clean_correct", "robust_correct", "clean_hits", "robust_hits"}; the hits
     encode which images were classified correctly (correct_bits). The attack's random start depends on the measurement's
-    seed and the image alone, so that every network and λ is attacked from the same points.
+    seed and the image alone, so that every λ, and every network of the seed, is attacked from the same points.
     """
     device = images.images.device
     attack, rng = attack_of(measurement), torch.Generator(device).manual_seed(measurement.seed)

@@ -17,6 +17,8 @@ from bench.engines.conditioned_model import model_at
 from bench.measures.accuracy import BATCH, batches, correct, to_input
 from bench.spec.measurement import Measurement
 
+MORE_STARTS = 1000  # between the generators' seeds of two measurement seeds, so that these share no further start
+
 
 def transfer(engine: Engine, images: Images, measurement: Measurement, directory: Path) -> Iterator[dict]:
     """Yield a row per λ of the network under attack: {"lam", "width", "attack", "n", "clean_correct", "crafted_at"
@@ -71,7 +73,7 @@ def after_restarts(model, images: Images, measurement: Measurement, robust: Tens
     """(n,) bool: which of the `robust` images withstand further starts, so that the starts are as many as the λ′."""
     attack, robust = attack_of(measurement), robust.clone()
     for start in range(1, len(measurement.lambdas)):
-        rng = torch.Generator(robust.device).manual_seed(measurement.seed + start)
+        rng = torch.Generator(robust.device).manual_seed(MORE_STARTS * measurement.seed + start)
         for index in robust.nonzero()[:, 0].split(BATCH):
             x, y = to_input(images.images[index]), images.labels[index]
             robust[index] = correct(model, attack(model, x, y, rng), y)

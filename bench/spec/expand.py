@@ -179,10 +179,15 @@ def recipe_for(
 
 
 def trials_of(recipe: Recipe, measured: list[Measurement], seeds: int, source: str) -> Iterator[Trial]:
-    """Yield a trial per seed; none where nothing is measured, as for a PGD-AT network of none of the scale's few λ."""
+    """Yield a trial per seed; none where nothing is measured, as for a PGD-AT network of none of the scale's few λ.
+
+    The attack's random starts are those of the seed, so that their noise is in the spread between seeds, and the
+    networks of one seed are compared on the same starts.
+    """
     for seed in range(seeds if measured else 0):
         seeded = recipe.model_copy(update={"seed": seed})
-        yield Trial(recipe=seeded, measurements=tuple(dict.fromkeys(measured)), source=source)
+        measurements = tuple(dict.fromkeys(measurement.of_seed(seed) for measurement in measured))
+        yield Trial(recipe=seeded, measurements=measurements, source=source)
 
 
 def blame_origin(origins: list[tuple], settings: tuple[str, ...], loc: tuple, message: str) -> NoReturn:

@@ -28,14 +28,22 @@ class Measurement(Frozen):
     few_images: bool = Field(False, description="on the scale's few images; MLflow keeps these results apart")
     images: tuple[int, ...] = Field((), description="indices of the test images whose saliency maps are stored")
     surrogate: str | None = Field(None, description="key of the network that examples are crafted on (masking)")
-    seed: int = Field(0, ge=0, description="of the attack's random start")
+    seed: int = Field(0, ge=0, description="of the attack's random start: in a suite, the seed of the recipe")
 
     @model_validator(mode="after")
     def _fits_together(self):
-        attacks = "epsilon" in lookup(Probe, self.probe).takes
-        if attacks and not (self.epsilon > 0 and self.step > 0 and self.lambdas):
+        if self.attacks and not (self.epsilon > 0 and self.step > 0 and self.lambdas):
             raise ValueError(f"{self.probe} takes epsilon and step above 0, and at least one λ")
         return self
+
+    @property
+    def attacks(self) -> bool:
+        """Whether the probe attacks the network, from random starts that `seed` determines."""
+        return "epsilon" in lookup(Probe, self.probe).takes
+
+    def of_seed(self, seed: int) -> "Measurement":
+        """The measurement on the network of a seed: its attack starts from this seed's random points."""
+        return self.model_copy(update={"seed": seed}) if self.attacks else self
 
     @property
     def attack_label(self) -> str:

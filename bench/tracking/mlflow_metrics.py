@@ -28,8 +28,11 @@ def epoch_metrics(rows: list[dict]) -> list[Metric]:
     ]
 
 
-def measurement_metrics(entry: dict) -> list[Metric]:
+def measurement_metrics(entry: dict, network_seed: int) -> list[Metric]:
     """The metrics of one measurement, an entry of results.json: SA and RA, alignment, or cost.
+
+    RA from another seed's random starts than the network's has a name of its own, RA.pgd7.start0: measurements of
+    earlier versions, which attacked every network from the starts of seed 0.
 
     Per-λ metrics have step 1000·λ, so that MLflow's own chart draws the curve against λ. Other probes have no metric:
     their rows are in the artifact results.json.
@@ -37,7 +40,8 @@ def measurement_metrics(entry: dict) -> list[Metric]:
     measurement, rows, now = entry["measurement"], entry["rows"], milliseconds_now()
     probe = measurement["probe"]
     if probe == "accuracy":
-        return accuracy_metrics(rows, now, subset_suffix=".few" if measurement["few_images"] else "")
+        suffix, start = ".few" if measurement["few_images"] else "", measurement["seed"]
+        return accuracy_metrics(rows, now, suffix, "" if start == network_seed else f".start{start}")
     if probe == "saliency":
         return [Metric("alignment" + width_suffix(row), row["alignment"], now, lambda_step(row)) for row in rows]
     if probe == "cost":
@@ -45,12 +49,13 @@ def measurement_metrics(entry: dict) -> list[Metric]:
     return []
 
 
-def accuracy_metrics(rows: list[dict], now: int, subset_suffix: str) -> list[Metric]:
-    """SA and RA in percent. `subset_suffix` tells a measurement on a few test images from one on all."""
+def accuracy_metrics(rows: list[dict], now: int, subset_suffix: str, start_suffix: str) -> list[Metric]:
+    """SA and RA in percent. `subset_suffix` tells a measurement on a few test images from one on all, `start_suffix` RA
+    from the random starts of another seed."""
     metrics = []
     for row in rows:
-        suffix = width_suffix(row) + subset_suffix
-        for name, count in (("SA", row["clean_correct"]), (f"RA.{row['attack']}", row["robust_correct"])):
+        suffix, ra = width_suffix(row) + subset_suffix, f"RA.{row['attack']}{start_suffix}"
+        for name, count in (("SA", row["clean_correct"]), (ra, row["robust_correct"])):
             metrics.append(Metric(name + suffix, round(100 * count / row["n"], 2), now, lambda_step(row)))
     return metrics
 

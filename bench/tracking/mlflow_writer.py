@@ -174,7 +174,7 @@ class MlflowWriter:
         self.log_epochs(run_id, read_progress(directory))
         results, failure = read_results(directory), read_failure(directory)
         run = self.client.get_run(run_id)  # once: queries to the store can take as long as a small trial's training
-        self.log_measurements(run, results)
+        self.log_measurements(run, results, recipe.seed)
         files = [directory / name for name in ("recipe.json", "results.json", "progress.jsonl")]
         files += sorted(directory.glob("*.safetensors"))
         self.log_artifacts(run, [path for path in files if path.exists()])
@@ -188,14 +188,14 @@ class MlflowWriter:
         record = {"uri": portable_uri(self.uri, self.runs), "experiment_id": run.info.experiment_id, "run_id": run_id}
         write_index_record(directory, record | {"measurements": measurements, "tags": tags})
 
-    def log_measurements(self, run: Run, results: dict) -> None:
+    def log_measurements(self, run: Run, results: dict, network_seed: int) -> None:
         """Log the measurements of results.json that the run lacks, with provenance, times and MACs as tags."""
         logged_keys = set(run.data.tags.get(MEASUREMENTS_TAG, "").split())
         measurements = results.get("measurements", {})
         new_keys = [key for key in measurements if key not in logged_keys]
         if not new_keys:
             return
-        metrics = [metric for key in new_keys for metric in measurement_metrics(measurements[key])]
+        metrics = [metric for key in new_keys for metric in measurement_metrics(measurements[key], network_seed)]
         tags = dict(results["provenance"])
         for group in ("seconds", "macs"):
             tags |= {f"{group}_{name}": value for name, value in results[group].items()}

@@ -47,6 +47,16 @@ def written(tmp_path, monkeypatch):
 # --- measurements
 
 
+def test_attacks_start_at_points_of_the_recipe_s_seed(tmp_path):
+    """All networks of a seed are attacked from the same points, those of other seeds from others; seed 0 as ever."""
+    suites = [ROOT / "suites" / f"{name}.yaml" for name in ("frontiers", "attacks", "saliency", "ablations")]
+    trials = [t for path in suites for t in plan(path, "laptop", Options(seeds=3, root=tmp_path)).trials]
+    attacked = {(t.recipe.seed, m.seed) for t in trials for m in t.measurements if m.epsilon}
+    others = {m.seed for t in trials for m in t.measurements if not m.epsilon}
+    assert attacked == {(0, 0), (1, 1), (2, 2)} and others == {0}
+    assert {m.probe for t in trials for m in t.measurements if m.seed == 2} == {"accuracy", "masking", "transfer"}
+
+
 def asked(panel, number=0) -> list:
     return list(panel.trials[number].measurements)
 

@@ -11,7 +11,7 @@ from tests.recipes import pgd_at
 
 TAGS = {"suite": "frontiers", "figure": "fig4", "scale": "smoke", "protocol": "paper", "mlflow.source.name": "x"}
 RECIPE = pgd_at(0.4)
-ACCURACY = {"probe": "accuracy", "few_images": False}
+ACCURACY = {"probe": "accuracy", "few_images": False, "seed": 0}
 
 
 @pytest.fixture
@@ -194,4 +194,13 @@ def test_measurements_on_few_images_have_metrics_of_their_own():
     row = {"lam": 0.3, "width": 1.0, "attack": "pgd7", "n": 64, "clean_correct": 48, "robust_correct": 32}
     for few_images, names in ((False, ["SA", "RA.pgd7"]), (True, ["SA.few", "RA.pgd7.few"])):
         entry = {"measurement": ACCURACY | {"few_images": few_images}, "rows": [row]}
-        assert [metric.key for metric in measurement_metrics(entry)] == names
+        assert [metric.key for metric in measurement_metrics(entry, 0)] == names
+
+
+def test_ra_from_the_starts_of_another_seed_is_no_point_of_the_curve(runs):
+    """Earlier versions attacked every network from the starts of seed 0: such counts stay apart from new ones."""
+    row = {"lam": 0.4, "width": 1.0, "attack": "pgd7", "n": 100, "clean_correct": 90, "robust_correct": 35}
+    add_measurement(runs, "m2", ACCURACY | {"seed": 3}, row)
+    writer(runs).index_trial(RECIPE, TAGS)
+    logged = metrics(runs)
+    assert RECIPE.seed == 0 and logged["RA.pgd7"] == [(400, 40)] and logged["RA.pgd7.start3"] == [(400, 35)]
