@@ -225,6 +225,7 @@ for _entry in (
         takes=("lambdas", "images", "test_images"),
     ),
     Probe("cost", "bench.measures.cost:forward_cost"),
+    Probe("switching", "bench.measures.switching:switching"),
     Probe(
         *("transfer", "bench.measures.transfer:transfer", "bench.spec.costs:transfer"),
         takes=("attack", "epsilon", "lambdas", "test_images", "few_images"),

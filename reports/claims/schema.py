@@ -9,7 +9,13 @@ import pydantic
 
 from bench.errors import unknown
 from bench.spec.strict_yaml import Document, read
-from reports.claims import accuracy_predicates, frontier_predicates, probe_predicates
+from reports.claims import (
+    accuracy_predicates,
+    adjustment_predicates,
+    frontier_predicates,
+    probe_predicates,
+    tradeoff_predicates,
+)
 from reports.claims.arguments import Arguments
 from reports.claims.decide import Condition
 from reports.load import formatting
@@ -31,6 +37,15 @@ PREDICATES: dict[str, tuple[type[Arguments], Predicate, str]] = {
     "apart": (probe_predicates.Clouds, probe_predicates.apart, "bn_statistics"),
     "alignment_rises": (probe_predicates.Rises, probe_predicates.alignment_rises, "saliency"),
     "alignment_no_worse": (probe_predicates.NoWorse, probe_predicates.alignment_no_worse, "saliency"),
+    "larger_hypervolume": (
+        tradeoff_predicates.LargerHypervolume,
+        tradeoff_predicates.larger_hypervolume,
+        "accuracy",
+    ),
+    "better_score": (tradeoff_predicates.BetterScore, tradeoff_predicates.better_score, "accuracy"),
+    "kept": (tradeoff_predicates.Kept, tradeoff_predicates.kept, "accuracy"),
+    "training_cost": (adjustment_predicates.TrainingCost, adjustment_predicates.training_cost, "switching"),
+    "switching_cost": (adjustment_predicates.SwitchingCost, adjustment_predicates.switching_cost, "switching"),
     "cost": (probe_predicates.ForwardCost, probe_predicates.forward_cost, "cost"),
 }
 

@@ -182,7 +182,9 @@ def is_planned(plan: dict, figure: str, dataset: str) -> bool:
 @cache  # YAML is slow to read, and every claim needs the suites
 def suites() -> dict[str, dict[str, tuple[list[str], str]]]:
     by_file = {}
-    for path in sorted(SUITES.glob("*.yaml")):
+    for path in sorted([*SUITES.glob("*.yaml"), *SUITES.glob("extra/*.yaml")]):
         experiments = yaml.safe_load(path.read_text("utf-8"))["experiments"]
-        by_file[path.name] = {name: (fields["figures"], fields["dataset"]) for name, fields in experiments.items()}
+        by_file[path.relative_to(SUITES).as_posix()] = {
+            name: (fields["figures"], fields["dataset"]) for name, fields in experiments.items()
+        }
     return by_file

@@ -6,7 +6,7 @@ worst case: farther from the edge, or with more failing conditions, a false "rep
 
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -85,6 +85,14 @@ def cases() -> list[Case]:
              partial(saliency_panels, {OAT: (1.0, 1.0)})),
         Case("alignment_no_worse", "worse by just what is allowed", ends | {"of": AT, "least": 0.9},
              partial(saliency_panels, {OAT: (0.9, 1.4), AT: (1.0, 1.0)})),
+        Case("larger_hypervolume", "the same area", {"label": OAT, "frontier": NORMAL, "lambdas": S1},
+             of_truth({OAT: RISING, NORMAL: RISING})),
+        Case("better_score", "the same (SA + RA)/2", both | {"least": 0}, of_truth({OAT: RISING, AT: RISING})),
+        Case("kept", "as much as just over what is asked",
+             {"label": OAT, "metric": "ra", "lambdas": S4, "width": 0.25, "most": 0.5}, narrow_panels),
+        Case("training_cost", "as much as just over what is asked",
+             {"label": OAT, "lambdas": S1, "at_most": 1}, training_panels),
+        Case("switching_cost", "as much as just over what is asked", {"label": OAT, "at_most": 1}, switching_panels),
         Case("cost", "more by just over what is asked", cost, cost_panels),
     ]  # fmt: skip
 
@@ -152,6 +160,33 @@ def cost_panels(seeds: int, n: int, runs: int, rng: np.random.Generator) -> Iter
         for seed in range(seeds)
     ]
     yield probe_panel(rows)
+
+
+def narrow_panels(seeds: int, n: int, runs: int, rng: np.random.Generator) -> Iterator[Panel]:
+    """Panels of one network at two widths, with half the RA at the smaller one. The halves of one truth are simulated
+    as two labels, so that each has training noise of its own, and joined."""
+    truth = {"wide": RISING, "narrow": {lam: (sa, ra / 2) for lam, (sa, ra) in RISING.items()}}
+    for panel in panels(World(truth, seeds, n), runs, rng):
+        width = panel.points.label.map({"wide": 1.0, "narrow": 0.25})
+        key = OAT + "-" + panel.points.seed.astype(str)
+        points = panel.points.assign(width=width, label=OAT, key=key)
+        yield replace(panel, points=points, trials=panel.trials.assign(label=OAT))
+
+
+def training_panels(seeds: int, n: int, runs: int, rng: np.random.Generator) -> Iterator[Panel]:
+    networks = [(OAT, np.nan), *((AT, lam) for lam in S1)]
+    rows = [
+        {"label": label, "lam": lam, "seed": seed, "key": f"{label}-{lam:g}-{seed}", "drawn": True}
+        | dict.fromkeys(("macs_training", "train_seconds"), 600.001 if label == OAT else 100.0)
+        for label, lam in networks
+        for seed in range(seeds)
+    ]
+    yield replace(probe_panel(rows), trials=pd.DataFrame(rows))
+
+
+def switching_panels(seeds: int, n: int, runs: int, rng: np.random.Generator) -> Iterator[Panel]:
+    row = {"label": OAT, "width": 1.0, "batch": 64, "milliseconds": 5.0, "switched_milliseconds": 10.001}
+    yield probe_panel([row | {"seed": seed, "key": f"{OAT}-{seed}"} for seed in range(seeds)])
 
 
 # ---- the table

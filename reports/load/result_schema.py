@@ -67,6 +67,17 @@ def cost(row: dict, measurement: dict) -> dict:
     return costs | {"device": str(row["device"])}
 
 
+def switching(row: dict, measurement: dict) -> dict:
+    """Median times of a batch at the same λ and after a switch; the latter is NaN for a network of one λ."""
+    times = {"milliseconds": number(row, "milliseconds"), "switched_milliseconds": math.nan}
+    if row["switched_milliseconds"] is not None:
+        times["switched_milliseconds"] = number(row, "switched_milliseconds")
+    counts = {name: int(row[name]) for name in ("batch", "threads")}
+    if not (times["milliseconds"] > 0 and not times["switched_milliseconds"] <= 0 and counts["batch"] > 0):
+        raise ValueError(f"impossible times {row['milliseconds']}, {row['switched_milliseconds']} ms")
+    return times | counts | {"width": fraction(row, "width"), "device": str(row["device"])}
+
+
 def transfer(row: dict, measurement: dict) -> dict:
     """Counts of images robust at one λ against examples crafted at every λ′, and against all of them.
 
@@ -113,7 +124,7 @@ def gradient_masking(row: dict, measurement: dict) -> dict:
 
 
 PROBES = {"accuracy": accuracy, "bn_statistics": bn_statistics, "saliency": saliency, "cost": cost}
-PROBES |= {"transfer": transfer, "masking": gradient_masking}
+PROBES |= {"switching": switching, "transfer": transfer, "masking": gradient_masking}
 
 
 def number(row: dict, name: str) -> float:

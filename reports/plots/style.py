@@ -33,7 +33,10 @@ METHODS = {
     "OAT on S1": DUAL,  # the same network as OAT (dual BN); circles, because stars are its unseen λ
     "OAT on S2": {"color": "#009E73", "marker": "o", "zorder": 4},
     "OAT, λ ~ U[0,1]": OTHERS[1],
+    "OAT, λ ~ U[0,1], as many epochs": OTHERS[2],
+    "OAT, small λ denser, as many epochs": OTHERS[3],
     "none (scalar λ)": {"color": "#7a7a7a", "marker": "s", "zorder": 3},
+    "one-hot": {"color": "#009E73", "marker": "P", "zorder": 3},
     "DCT-16": {"color": "#56B4E9", "marker": "v", "zorder": 4},
     "DCT-128": {"color": "#0072B2", "marker": "^", "zorder": 4},
     "RO-16": {"color": "#E69F00", "marker": "D", "zorder": 4},

@@ -67,6 +67,10 @@ def truth(label: str, recipe, lam: float, width: float, attack: str) -> tuple[fl
         sa, ra = 60.0, 20.0
     sa, ra = sa + 0.5 * (label == "OAT on S1"), ra + 1.0 * (label == "OAT on S2")
     sa, ra = (value - 2 * (label.startswith("none")) for value in (sa, ra))
+    sa, ra = (value - 3 * ("as many epochs" in label) + ("small λ" in label) for value in (sa, ra))
+    sa, ra = (value - (label == "one-hot") for value in (sa, ra))
+    if width == 0.25:
+        sa, ra = sa - 2, ra * 0.3
     drop = 4 * (1 - width)
     return sa - drop, ra - drop - {"pgd20": 1.0, "fgsm": -8.0}.get(attack, 0.0)
 
@@ -74,10 +78,10 @@ def truth(label: str, recipe, lam: float, width: float, attack: str) -> tuple[fl
 def suites(runs: Path, names=None, n: int = 1000, spread: float = 0.05, **options) -> None:
     """Plan suites at laptop scale exactly as the command does, and finish every network as `truth` has it."""
     rng = np.random.default_rng(1)
-    for path in sorted(SUITES.glob("*.yaml")):
+    for path in sorted([*SUITES.glob("*.yaml"), SUITES / "extra" / "peers.yaml"]):
         if names is None or path.stem in names:
             planned = plan(path, "laptop", Options(**options))
-            write_plan(planned, runs, f"python -m bench run suites/{path.name}")
+            write_plan(planned, runs, f"python -m bench run suites/{path.relative_to(SUITES).as_posix()}")
             for planned_panel in planned.panels:
                 for trial, label in zip(planned_panel.trials, curve_labels(planned_panel), strict=True):
                     finish(runs, trial, label, n, spread, rng)
@@ -138,6 +142,11 @@ def cost(recipe, label, measurement, folder, n, spread, rng) -> list[dict]:
     return [row | {"parameters": 21_300_000 + film, "milliseconds": 5.0, "device": "cpu"}]
 
 
+def switching(recipe, label, measurement, folder, n, spread, rng) -> list[dict]:
+    row = {"width": measurement.width, "milliseconds": 5.0, "batch": 64, "threads": 1, "device": "cpu"}
+    return [row | {"switched_milliseconds": None if recipe.method == "pgd_at" else 5.5}]
+
+
 def masking(recipe, label, measurement, folder, n, spread, rng) -> list[dict]:
     """An honest network; PGD leaves 40 of 100 images."""
     rows = [{"lam": lam, "width": measurement.width, "n": 100} for lam in measurement.lambdas]
@@ -165,4 +174,4 @@ def transfer(recipe, label, measurement, folder, n, spread, rng) -> list[dict]:
 
 
 MEASURES = {"accuracy": accuracy, "bn_statistics": bn_statistics, "saliency": saliency, "cost": cost}
-MEASURES |= {"masking": masking, "transfer": transfer}
+MEASURES |= {"masking": masking, "transfer": transfer, "switching": switching}

@@ -24,12 +24,19 @@ def test_there_is_a_suite_for_each_part_of_the_paper():
     assert [path.stem for path in SUITES] == names
 
 
-def test_the_paper_is_47_networks_and_none_of_them_twice(paper):
-    """facts.md, part 2, per learning rate; what the protocol experiment adds is not the paper's."""
+def test_the_figures_of_the_paper_are_47_networks_and_none_of_them_twice(paper):
+    """Per learning rate. Beside them are the protocol experiment's, and four of statements that no figure shows:
+    one-hot codes, two continuous densities with as many epochs as S1, and a width of 0.25."""
     panels = [panel for made in paper for panel in made.panels]
     for lr in (0.1, 0.05, 0.01):
-        found = {t.key for p in panels if p.experiment != "protocol" for t in p.trials if t.recipe.lr == lr}
-        assert len(found) == 47
+        found = {t for p in panels if p.experiment != "protocol" for t in p.trials if t.recipe.lr == lr}
+        recipes = {t.key: t.recipe for t in found}
+        stated = {
+            key
+            for key, r in recipes.items()
+            if r.encoding == "onehot" or 0.25 in r.widths or (r.lam_density != "set" and r.epochs == 80)
+        }
+        assert len(stated) == 4 and len(recipes) == 47 + 4
     everything = merge(trial for panel in panels for trial in panel.trials)
     assert len(everything) == len({trial.key for trial in everything})
     recipes = [trial.recipe.model_dump_json() for trial in everything]
@@ -52,6 +59,8 @@ def test_every_figure_of_the_paper_has_a_suite(paper):
         "modern",
         "masking",
         "transfer",
+        "free",
+        "narrow",
     }
 
 
@@ -62,7 +71,7 @@ def test_what_needs_no_training_of_its_own_has_none(paper):
         for panel in made.panels:
             for figure in panel.figures:
                 keys.setdefault(figure, set()).update(trial.key for trial in panel.trials)
-    for figure in ("fig2", "fig7", "fig8", "fig10", "fig11", "fig12", "modern", "masking", "transfer"):
+    for figure in ("fig2", "fig7", "fig8", "fig10", "fig11", "fig12", "modern", "masking", "transfer", "free"):
         assert keys[figure] <= keys["fig4"]
     assert keys["fig6"] == keys["fig9"] and not keys["fig6"] & keys["fig4"]
 
@@ -76,15 +85,18 @@ def test_figure_5_asks_pgd_at_for_14_lambdas_and_oat_for_them_all(paper):
         assert sorted(lams) == (dedicated if trial.recipe.method == "oat" else [trial.recipe.lam])
 
 
-def test_slimming_is_the_paper_s_three_widths(paper):
+def test_slimming_is_the_paper_s_three_widths_and_the_one_of_its_footnote(paper):
     (made,) = [made for made in paper if made.suite == "slimming"]
-    assert {t.recipe.widths for t in made.trials} == {(0.5, 0.75, 1.0)}
-    assert Counter(t.recipe.label for t in made.trials if t.recipe.lr == 0.1) == {
+    trials = [trial for trial in made.trials if trial.recipe.widths == (0.5, 0.75, 1.0)]
+    narrow = [trial for trial in made.trials if trial not in trials]
+    assert {(t.recipe.widths, t.recipe.label) for t in narrow} == {((0.25, 0.5, 0.75, 1.0), "OATS (dual BN)")}
+    assert {m.width for t in narrow for m in t.measurements} == {0.25, 0.5, 0.75, 1.0}
+    assert Counter(t.recipe.label for t in trials if t.recipe.lr == 0.1) == {
         "PGD-ATS": 6,
         "OATS (dual BN)": 1,
         "OATS (normal BN)": 1,
     }
-    for trial in made.trials:
+    for trial in trials:
         assert Counter((w.probe, w.width) for w in trial.measurements) == {
             (probe, width): 1 for probe in ("accuracy", "cost") for width in (0.5, 0.75, 1.0)
         }
@@ -112,9 +124,11 @@ def test_the_costly_attacks_and_what_stands_beside_them_are_on_the_same_few_imag
         assert {w.lambdas for w in trial.measurements} == {lambdas if trial.recipe.lam is None else (trial.recipe.lam,)}
 
 
-def test_continuous_sampling_takes_a_tenth_more_epochs(paper):
+def test_continuous_sampling_takes_a_tenth_more_epochs_and_as_many_as_s1(paper):
     recipes = [t.recipe for made in paper for t in made.trials if t.recipe.lam_density != "set"]
-    assert {(r.dataset, r.lambdas, r.lam_density, r.epochs) for r in recipes} == {("svhn", S1, "continuous", 88)}
+    expected = {("continuous", 88), ("continuous", 80), ("continuous-low", 80)}
+    assert {(r.lam_density, r.epochs) for r in recipes} == expected
+    assert {(r.dataset, r.lambdas) for r in recipes} == {("svhn", S1)}
 
 
 @pytest.mark.parametrize("scale", ["smoke", "laptop", "workstation", "short", "paper"])
@@ -135,7 +149,7 @@ def test_the_peers_share_all_but_their_own_networks_with_figure_4(scale):
     own = Counter(trial.recipe.label for trial in made.trials if trial.key not in measured)
     assert own.keys() == {"OAT TRADES (dual BN)", "OAT (dual-affine BN)"} and len(set(own.values())) == 1
     assert all(set(trial.measurements) <= set(measured.get(trial.key, trial.measurements)) for trial in made.trials)
-    assert {panel.figures for panel in made.panels} == {("peers",)}
+    assert {panel.figures for panel in made.panels} == {("peers",), ("peers", "trades")}
 
 
 @pytest.mark.parametrize("scale", ["laptop", "workstation", "paper"])

@@ -47,7 +47,7 @@ def test_a_world_in_which_every_shape_is_true(world):
     """Every label, λ, width, attack and probe in claims.yaml is planned and measured by the suites."""
     _, claims = world
     assert {id: claim["verdict"] for id, claim in claims.items()} == {
-        id: NOT_JUDGED if id == 6 else REPRODUCED for id in range(1, 14)
+        id: NOT_JUDGED if id == 6 else REPRODUCED for id in range(1, 21)
     }
     assert not any(claim["missing"] or claim["commands"] for claim in claims.values())
     assert claims[3]["parts"][0]["on"] == "Fashion-MNIST-8k, WRN-10-1, in place of SVHN, CIFAR-10, and STL-10"
@@ -67,7 +67,7 @@ def test_the_networks_behind_a_claim_are_named(world):
 def test_csv_holds_every_condition(world):
     runs, claims = world
     table = pd.read_csv(runs / "report" / "claims.csv")
-    assert set(table.claim) == set(range(1, 14))
+    assert set(table.claim) == set(range(1, 21))
     for (id, name), rows in table.groupby(["claim", "check"]):
         assert set(rows.check_verdict) == {checks(claims[id]).get(name, NOT_JUDGED)}
     rows = table[(table.claim == 1) & (table.check == "RA rises with λ")]
@@ -87,13 +87,17 @@ def test_the_same_runs_give_the_same_bytes(world, tmp_path):
 def test_a_claim_not_run_names_the_command(tmp_path):
     claims_world.suites(tmp_path, ["frontiers"])
     claims = judged(tmp_path, tmp_path / "out")
-    assert [claims[id]["verdict"] for id in (1, 2, 3)] == [REPRODUCED] * 3
-    assert all(claims[id]["verdict"] == NOT_RUN and not claims[id]["parts"] for id in (4, 5, 7, 8, 9, 10, 11, 12, 13))
+    assert [claims[id]["verdict"] for id in (1, 2, 3, 14, 15)] == [REPRODUCED] * 5
+    assert all(
+        claims[id]["verdict"] == NOT_RUN and not claims[id]["parts"]
+        for id in (*range(4, 6), *range(7, 14), *range(16, 21))
+    )
     run = "python -m bench run suites/{}.yaml --scale laptop{}"
     assert claims[4]["commands"] == [run.format("sampling", " --only sets")]
     assert claims[9]["commands"] == [run.format("ablations", " --only without_zero")]
     assert claims[11]["commands"] == [run.format("saliency", "")]
     assert claims[12]["commands"] == [run.format("attacks", " --only svhn")]
+    assert claims[20]["commands"] == [run.format("extra/peers", " --only trades_svhn --only trades_cifar10")]
 
 
 def test_missing_networks_are_named_with_the_command_that_resumes(tmp_path):
@@ -134,12 +138,12 @@ def test_a_changed_setting_is_another_experiment(tmp_path):
 
 
 def test_the_papers_numbers_are_judged_at_its_scale_on_its_data(tmp_path):
-    trials = synthetic.paper(tmp_path / "paper")["svhn"]
+    trials = synthetic.paper(tmp_path / "paper")
     curves = {"OAT (dual BN)": synthetic.DUAL, "OAT (normal BN)": synthetic.NORMAL}
-    for trial in trials:
+    for dataset, trial in ((name, trial) for name in trials for trial in trials[name]):
         if trial["lam"] is None:  # without the noise
             counts = {lam: (round(100 * sa), round(100 * ra)) for lam, (sa, ra) in curves[trial["label"]].items()}
-            synthetic.finish(tmp_path / "paper", [trial], dataset="svhn", n=10_000, counts=counts)
+            synthetic.finish(tmp_path / "paper", [trial], dataset=dataset, n=10_000, counts=counts)
     claims = judged(tmp_path / "paper", tmp_path / "out", "paper")
     assert set(checks(claims[1]).values()) == set(checks(claims[2]).values()) == {REPRODUCED}
     assert checks(claims[1])["the paper's numbers"] == checks(claims[2])["the paper's SA"] == REPRODUCED
@@ -176,9 +180,9 @@ def test_the_markdown_table_has_a_row_for_each_claim(page):
     text = (page / "README.md").read_text("utf-8")
     start = text.index("| | The paper |")
     lines = text[start : text.index("\n\n", start)].splitlines()
-    assert [re.match(r"\| (\d+) \|", line)[1] for line in lines[2:]] == [str(id) for id in range(1, 14)]
+    assert [re.match(r"\| (\d+) \|", line)[1] for line in lines[2:]] == [str(id) for id in range(1, 21)]
     assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {5}  # no bar within a cell
-    assert "12 reproduced, 1 not judged at this scale" in text
+    assert "19 reproduced, 1 not judged at this scale" in text
     assert "**RA rises with λ: reproduced**" in text and "\n\n\n" not in text
 
 
@@ -186,8 +190,8 @@ def test_the_html_page_nests_and_links_lead_somewhere(page):
     html_page = Page(page / "index.html")
     html_page.check_links(page)
     anchors = [name for name in html_page.ids if name.startswith("claim")]
-    assert anchors == ["claims", *(f"claim-{i}" for i in range(1, 14))]
-    assert re.search(r"12\s*reproduced", html_page.text)
+    assert anchors == ["claims", *(f"claim-{i}" for i in range(1, 21))]
+    assert re.search(r"19\s*reproduced", html_page.text)
 
 
 @pytest.mark.skipif(not CHROMIUM, reason="no chromium here: run `make browser` or install it")
@@ -202,7 +206,7 @@ def test_the_table_in_a_browser(page):
             assert view.evaluate("document.documentElement.scrollWidth") <= width  # a wide table scrolls by itself
         view.set_viewport_size({"width": 1280, "height": 900})
         rows = view.locator("table.claims tbody tr")
-        assert rows.count() == 13
+        assert rows.count() == 20
         colors = {
             word: view.locator(f".verdict.{word}").first.evaluate("e => getComputedStyle(e).backgroundColor")
             for word in ("reproduced", "not-judged-at-this-scale")

@@ -20,12 +20,14 @@ NUMBERS = {  # of the paper's text, by claim
     7: "92.53 93.16 93.68",
     8: "0.2 10",
     9: "0.5 91.5 93.1",
+    17: "10",
+    19: "0.25",
 }
 
 
-def test_all_thirteen_claims_are_there_with_the_papers_numbers():
+def test_all_claims_are_there_with_the_papers_numbers():
     claims = {claim.id: claim for claim in judge.all_claims()}
-    assert list(claims) == list(range(1, 14))
+    assert list(claims) == list(range(1, 21))
     for id, numbers in NUMBERS.items():
         shown = re.findall(r"\d+(?:\.\d+)?", claims[id].claim + " " + claims[id].paper)
         assert set(numbers.split()) <= set(shown), id
@@ -55,8 +57,8 @@ def test_every_check_has_a_suite_that_measures_it():
 
 
 def experiments_of(figure: str, dataset: str) -> list[dict]:
-    suites = [yaml.safe_load(path.read_text("utf-8")) for path in text.SUITES.glob("*.yaml")]
-    experiments = [experiment for suite in suites for experiment in suite["experiments"].values()]
+    suites = [yaml.safe_load(path.read_text("utf-8")) for path in text.SUITES.rglob("*.yaml")]
+    experiments = [experiment for suite in suites for experiment in suite.get("experiments", {}).values()]
     return [e for e in experiments if figure in e["figures"] and e["dataset"] == dataset]
 
 

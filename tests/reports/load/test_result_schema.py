@@ -17,9 +17,17 @@ BN = {"lam": 0.1, "branch": "a", "width": 1.0, "layer": "norm", "mean": [0.1, 0.
 SALIENCY = {"lam": 0.1, "width": 1.0, "n": 40, "alignment": 0.5, "alignment_sd": 0.1, "file": "maps.safetensors"}
 COST = {"width": 0.5, "macs": 100, "film_macs": 1, "parameters": 10, "milliseconds": 1.5, "batch": 64}
 COST |= {"threads": 2, "device": "cpu"}
+SWITCHING = {
+    "width": 1.0,
+    "milliseconds": 1.5,
+    "switched_milliseconds": 2.0,
+    "batch": 64,
+    "threads": 2,
+    "device": "cpu",
+}
 ACCURACY = {"lam": 0.1, "width": 1.0, "attack": "pgd7", "n": 10, "clean_correct": 9, "robust_correct": 5}
 ACCURACY |= {name: correct_bits.encode(np.arange(10) < ACCURACY[c]) for name, c in correct_bits.COLUMNS.items()}
-WHOLE = {"accuracy": ACCURACY, "bn_statistics": BN, "saliency": SALIENCY, "cost": COST}
+WHOLE = {"accuracy": ACCURACY, "bn_statistics": BN, "saliency": SALIENCY, "cost": COST, "switching": SWITCHING}
 IMPOSSIBLE = [
     ("accuracy", {"robust_correct": 11}),
     ("accuracy", {"n": math.inf}),
@@ -44,6 +52,9 @@ IMPOSSIBLE = [
     ("cost", {"film_macs": 101}),
     ("cost", {"milliseconds": math.nan}),
     ("cost", {"parameters": None}),
+    ("switching", {"milliseconds": 0}),
+    ("switching", {"switched_milliseconds": -1}),
+    ("switching", {"switched_milliseconds": math.inf}),
 ]
 
 

@@ -1,0 +1,56 @@
+"""Predicates on what the adjustment of λ costs, in training and at test time ("for free")."""
+
+from dataclasses import replace
+
+import pydantic
+
+from reports.claims.arguments import Arguments, Lambdas
+from reports.claims.decide import Condition
+from reports.load.panels import Panel
+from reports.statistics import estimates
+from reports.statistics.adjustment_cost import switch_times, training_ratio
+from reports.statistics.contrasts import MissingNetworks
+
+QUANTITIES = {"macs": "multiply–accumulates, counted", "seconds": "seconds, measured"}
+
+
+class TrainingCost(Arguments):
+    label: str
+    of: str = "PGD-AT"
+    lambdas: Lambdas
+    at_most: float = pydantic.Field(gt=0, description="of one training over those of all λ together")
+
+
+def training_cost(panel: Panel, args: TrainingCost) -> list[Condition]:
+    """One training costs at most a part of a training per λ, in counted multiply–accumulates and in measured seconds.
+
+    Neither is about the choice of seeds: the interval spans the seeds' ratios.
+    """
+    conditions = []
+    for quantity, text in QUANTITIES.items():
+        ratio = training_ratio(panel, args.label, args.of, args.lambdas, quantity)
+        estimate = replace(estimates.exact(ratio.by_seed), keys=ratio.keys)
+        text = f"training of {args.label} over {len(args.lambdas)} of {args.of}, {text}"
+        conditions.append(Condition(text, estimate, high=args.at_most, unit="×", leads=True))
+    return conditions
+
+
+class SwitchingCost(Arguments):
+    label: str
+    at_most: float = pydantic.Field(gt=0, description="of a switch over the forward pass of a batch")
+
+
+def switching_cost(panel: Panel, args: SwitchingCost) -> list[Condition]:
+    """Setting another λ takes at most a part of the time that a batch takes. The interval spans the networks."""
+    table = switch_times(panel)
+    table = table[(table.label == args.label) & table.switch.notna()]
+    if not len(table):
+        raise MissingNetworks(args.label)
+    estimate = estimates.exact(list(table.switch / table.milliseconds))
+    text = f"a switch of λ of {args.label} over a batch of {formatted(table.batch)} images, measured"
+    keys = frozenset(table.key)
+    return [Condition(text, replace(estimate, keys=keys), high=args.at_most, unit="×", leads=True)]
+
+
+def formatted(batches) -> str:
+    return " or ".join(f"{batch:.0f}" for batch in sorted(set(batches)))

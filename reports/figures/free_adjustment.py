@@ -1,0 +1,85 @@
+"""Figure `free`: one OAT training against a PGD-AT training per λ, and the time that a switch of λ takes."""
+
+import pandas as pd
+
+from bench.human_units import format_duration
+from reports.figures.spec import FigureSpec
+from reports.load import formatting
+from reports.load.panels import Panel, View
+from reports.plots import adjustment_cost, captions
+from reports.statistics.adjustment_cost import switch_times, trainings
+from reports.statistics.curves import method_order
+
+BASELINE = "PGD-AT"
+COLUMNS = ["method", "dataset", "scale", "seed", "net_lambda", "training_macs", "training_seconds", "milliseconds"]
+COLUMNS += ["switched_milliseconds", "batch", "threads", "device", "key"]
+
+
+def summary(view: View) -> list[dict]:
+    return [{"heading": panel.title, "below": panel.subtitle, "rows": cost_rows(panel)} for panel in view.panels]
+
+
+def cost_rows(panel: Panel) -> list[dict]:
+    """A row per method: its networks per seed, their training together, and the times of a batch."""
+    table, times = trainings(panel), switch_times(panel)
+    rows, networks = [], table.groupby(["label", "lam"], dropna=False)[["macs", "seconds"]].mean()
+    totals = networks.groupby("label").sum().reindex([BASELINE, *table.label.unique()])
+    totals = totals[~totals.index.duplicated()]
+    for label in method_order(table.label.unique()):
+        total, base, mine = totals.loc[label], totals.loc[BASELINE], times[times.label == label]
+        switch = mine.switch.median()
+        rows.append(
+            {
+                "Method": label,
+                "networks": str(len(networks.loc[[label]])),
+                "training, MACs": f"{total.macs:.3g}",
+                "of PGD-AT's": part_text(total.macs / base.macs),
+                "training, measured": format_duration(total.seconds),
+                "of PGD-AT's time": part_text(total.seconds / base.seconds),
+                "ms per batch": f"{mine.milliseconds.median():.2f}",
+                "ms more with a switch of λ": "–" if pd.isna(switch) else f"{switch:+.2f}",
+            }
+        )
+    return rows
+
+
+def part_text(part: float) -> str:
+    return "–" if pd.isna(part) else f"{part:.2f}"
+
+
+def caption(view: View) -> str:
+    rows = view.probes
+    if not rows:
+        return captions.nothing_finished(view)
+    batches = formatting.listing(sorted({str(row["batch"]) for row in rows}))
+    machines = {f"{row['device']}, {formatting.counted(row['threads'], 'thread')}" for row in rows}
+    return captions.join(
+        "A segment per network: PGD-AT needs one per λ, OAT one for all. Training: multiply–accumulates, counted, and "
+        "seconds, measured; means over seeds. Evaluation on held-out images is part of both.",
+        f"Right: median time of a batch of {batches} at the same λ ({formatting.listing(sorted(machines))}), and in a "
+        "lighter colour what setting another λ before it adds: γ and β computed and folded anew.",
+        captions.scale(view),
+    )
+
+
+def csv(view: View) -> pd.DataFrame:
+    columns = {"label": "method", "net_lam": "net_lambda"}
+    table = pd.DataFrame(view.probes, columns=["label", "net_lam", *COLUMNS[1:4], *COLUMNS[7:]]).rename(columns=columns)
+    costs = pd.concat([trainings(panel) for panel in view.panels], ignore_index=True).drop_duplicates("key")
+    names = {"macs": "training_macs", "seconds": "training_seconds"}
+    table = table.merge(costs[["key", *names]].rename(columns=names), on="key")
+    return table[COLUMNS].drop_duplicates().sort_values(COLUMNS, ignore_index=True)
+
+
+FREE = FigureSpec(
+    name="free",
+    position=16.5,
+    title="For free. What the adjustment of λ costs",
+    claim="Standard and robust accuracy are adjusted “for free” at test time, by switching the input λ, without "
+    "training a network for each trade-off (abstract, Sec. 1). The paper gives no number of it.",
+    keep={"probe": ["switching"]},
+    draw=adjustment_cost.draw,
+    caption=caption,
+    summary=summary,
+    csv=csv,
+)

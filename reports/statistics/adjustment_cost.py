@@ -1,0 +1,52 @@
+"""What the adjustment of λ costs: one training against a training per λ, and a switch of λ against a batch."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from reports.load.panels import Panel
+from reports.statistics.contrasts import MissingNetworks
+
+TRAINED = {"macs": "macs_training", "seconds": "train_seconds"}  # quantity → column of Panel.trials
+
+
+def trainings(panel: Panel) -> pd.DataFrame:
+    """A row per trained network that is drawn: label, lam, seed, key, and its training's macs and seconds."""
+    drawn = panel.trials[panel.trials.drawn.astype(bool)]
+    columns = {column: name for name, column in TRAINED.items()}
+    return drawn[["label", "lam", "seed", "key", *columns]].rename(columns=columns).reset_index(drop=True)
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """Cost of one network's training over that of several together, a number per seed. keys: of all networks."""
+
+    by_seed: tuple[float, ...]
+    keys: frozenset[str]
+
+
+def training_ratio(panel: Panel, label: str, of: str, lambdas: list[float], quantity: str) -> Ratio:
+    """Training cost of `label` over that of the networks of `of`, one per λ, together; per seed that has them all.
+
+    quantity: macs or seconds. Raises MissingNetworks.
+    """
+    table, ratios, keys = trainings(panel), [], set()
+    for _, rows in table.groupby("seed"):
+        one = rows[rows.label == label]
+        several = rows[(rows.label == of) & rows.lam.round(6).isin(lambdas)]
+        if len(one) and set(several.lam.round(6)) == set(lambdas):
+            total = several.drop_duplicates("lam")
+            ratios.append(float(one[quantity].iloc[0] / total[quantity].sum()))
+            keys |= {one.key.iloc[0], *total.key}
+    if not ratios:
+        raise MissingNetworks(f"{label}, and {of} at each of {len(lambdas)} λ, of one seed")
+    return Ratio(tuple(ratios), frozenset(keys))
+
+
+def switch_times(panel: Panel) -> pd.DataFrame:
+    """A row per measured network: label, seed, key, batch, milliseconds of a batch at the same λ, switched_milliseconds
+    with another λ set before it (NaN for a network of one λ), and switch, the difference of the two."""
+    columns = ["label", "seed", "key", "batch", "milliseconds", "switched_milliseconds"]
+    rows = [row for row in panel.probes if row["width"] == 1.0]
+    table = pd.DataFrame(rows, columns=columns)
+    return table.assign(switch=table.switched_milliseconds - table.milliseconds)

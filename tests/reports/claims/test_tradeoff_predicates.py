@@ -1,0 +1,79 @@
+"""Predicates on whole trade-offs, on panels whose numbers are known."""
+
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from reports.claims.decide import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED, all_hold, verdicts
+from reports.claims.tradeoff_predicates import (
+    BetterScore,
+    Kept,
+    LargerHypervolume,
+    better_score,
+    kept,
+    larger_hypervolume,
+)
+from tests.reports.claims_world import panel
+
+DUAL, NORMAL = "OAT (dual BN)", "OAT (normal BN)"
+PAPERS = {  # of SVHN, Sec. 4.2: the ends of dual BN's curve, and a collapsed one
+    DUAL: {0.0: (97.07, 37.32), 0.4: (95.5, 58.0), 1.0: (94.43, 62.16)},
+    NORMAL: {0.0: (93.9, 61.0), 0.4: (93.5, 61.81), 1.0: (93.0, 62.62)},
+}
+AREA = {"label": DUAL, "frontier": NORMAL, "lambdas": [0.0, 0.4, 1.0]}
+
+
+def decided(conditions) -> str:
+    return all_hold(verdicts(conditions))
+
+
+def test_the_hypervolume_of_the_papers_own_curves():
+    """By hand: the union of rectangles from the origin. A gap at equal SA could not be taken: no SA is shared."""
+    dual = (97.07 * 37.32 + 95.5 * (58.0 - 37.32) + 94.43 * (62.16 - 58.0)) / 100
+    normal = (93.9 * 61.0 + 93.5 * 0.81 + 93.0 * 0.81) / 100
+    (condition,) = larger_hypervolume(panel(PAPERS), LargerHypervolume(**AREA))
+    assert condition.estimate.value == pytest.approx(dual - normal, abs=0.01)
+    assert decided([condition]) == REPRODUCED
+    (reverse,) = larger_hypervolume(panel(PAPERS), LargerHypervolume(**AREA | {"label": NORMAL, "frontier": DUAL}))
+    assert reverse.estimate.value == pytest.approx(-condition.estimate.value)
+    assert decided([reverse]) == NOT_REPRODUCED
+
+
+def test_one_seed_on_few_images_has_no_hypervolume():
+    (condition,) = larger_hypervolume(panel(PAPERS, seeds=1, n=500), LargerHypervolume(**AREA))
+    assert condition.estimate is None and "500 test images" in condition.reason
+    assert decided([condition]) == INCONCLUSIVE
+
+
+def test_the_score_is_the_mean_of_sa_and_ra():
+    curves = {"a": {0.0: (90, 20), 1.0: (80, 60)}, "b": {0.0: (91, 16), 1.0: (81, 56)}}
+    args = {"lambdas": [0.0, 1.0], "least": 0}
+    (condition,) = better_score(panel(curves), BetterScore(label="a", of="b", **args))
+    assert condition.estimate.value == pytest.approx((-1 + 4) / 2) and decided([condition]) == REPRODUCED
+    (condition,) = better_score(panel(curves), BetterScore(label="b", of="a", **args))
+    assert condition.estimate.value == pytest.approx(-1.5) and decided([condition]) == NOT_REPRODUCED
+
+
+def two_widths(narrow: float):
+    """SA 90 and RA 50 at width 1; RA `narrow` at width 0.25."""
+    wide = panel({"OATS": dict.fromkeys((0.1, 1.0), (90, 50))})
+    small = panel({"OATS": {lam: (85, narrow, {"width": 0.25}) for lam in (0.1, 1.0)}})
+    return replace(wide, points=pd.concat([wide.points, small.points], ignore_index=True))
+
+
+@pytest.mark.parametrize(("narrow", "verdict"), [(20, REPRODUCED), (30, NOT_REPRODUCED)])
+def test_a_narrow_width_keeps_at_most_half_of_ra(narrow, verdict):
+    args = {"label": "OATS", "lambdas": [0.1, 1.0], "width": 0.25}
+    conditions = kept(two_widths(narrow), Kept(metric="ra", most=0.5, **args))
+    assert [condition.estimate.value for condition in conditions] == pytest.approx([narrow, 50, narrow - 25])
+    assert decided(conditions) == verdict
+    conditions = kept(two_widths(narrow), Kept(metric="sa", least=0.9, **args))
+    assert conditions[-1].estimate.value == pytest.approx(85 - 81) and decided(conditions) == REPRODUCED
+
+
+def test_least_and_most_exclude_each_other():
+    args = {"label": "OATS", "metric": "ra", "lambdas": [0.1], "width": 0.25}
+    for both in ({}, {"least": 0.5, "most": 0.5}):
+        with pytest.raises(ValueError, match="give `least` or `most`"):
+            Kept(**args, **both)
