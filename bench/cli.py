@@ -5,6 +5,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -149,15 +150,31 @@ def report(
         Path | None, typer.Option(help="The folder to write to. (default: report/ in the runs directory)")
     ] = None,
     scale: Annotated[str | None, typer.Option(help="Draw the runs of this scale. (default: the newest plan's)")] = None,
+    formats: Annotated[str, typer.Option(help="Formats of the images, e.g. png.")] = "png,svg,pdf",
+    archive: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also write plans and results, without weights, to this .tar.xz or .tar.gz.", show_default=False
+        ),
+    ] = None,
+    source: Annotated[
+        Path | None, typer.Option("--from", help="Draw from an archive instead of --runs.", show_default=False)
+    ] = None,
     plugin: Plugins = [],
 ) -> None:
-    """Draw figures from finished trials, as PNG, SVG, PDF and CSV, with an index.html. Missing networks are marked."""
+    """Draw figures from finished trials, as images and CSV, with an index.html. Missing networks are marked."""
     collect_garbage_rarely()
     load_plugins(plugin)
     from reports.build import ReportError, build
+    from reports.figures.figure_files import parse_formats
+    from reports.load.archive import compression, unpacked
 
+    options = scale, parse_formats(formats), archive
+    if archive:
+        compression(archive)  # a wrong name is refused before figures are drawn
     try:
-        written = build(figures or None, runs.resolve(), out or runs / "report", scale)
+        with unpacked(source) if source else nullcontext(runs.resolve()) as folder:
+            written = build(figures or None, folder, out or runs / "report", *options)
     except ReportError as error:
         raise BadInput(str(error)) from None
     for path in written:

@@ -1,11 +1,13 @@
 """`python -m bench report`: plans and results → figures, CSV files, verdicts on the claims, and a page."""
 
 import difflib
+from collections.abc import Sequence
 from pathlib import Path
 
 from reports.claims import judge
 from reports.figures import FIGURES
 from reports.figures.figure_files import write_figure
+from reports.load import archive
 from reports.load.panels import load_view
 from reports.load.plans import plans_of, read_plans
 from reports.page import html
@@ -15,10 +17,18 @@ class ReportError(Exception):
     """One line: what is wrong, and the remedy."""
 
 
-def build(figures: list[str] | None, runs: Path, out: Path, scale: str | None = None) -> list[Path]:
+def build(
+    figures: list[str] | None,
+    runs: Path,
+    out: Path,
+    scale: str | None = None,
+    formats: Sequence[str] | None = None,
+    archive_file: Path | None = None,
+) -> list[Path]:
     """Write figures (None: all that a plan mentions), claims, index.html and README.md. Returns all files.
 
-    scale None: that of the newest plan that mentions the figure. The same runs give the same bytes.
+    scale None: that of the newest plan that mentions the figure. formats None: all. archive_file: to be written, with
+    the plans and results of the drawn scales (load.archive). The same runs give the same bytes.
     """
     runs, out = Path(runs), Path(out)
     names = [check_known(name) for name in figures] if figures else list(FIGURES)
@@ -36,8 +46,9 @@ def build(figures: list[str] | None, runs: Path, out: Path, scale: str | None = 
     for name, chosen in scales.items():
         view = load_view(plans, runs, name, chosen, FIGURES[name].keep)
         view.notes.extend(notes)
-        written += write_figure(FIGURES[name], view, out)
-    return [*written, *judge.write(plans, runs, out, scales), *html.write_pages(out)]
+        written += write_figure(FIGURES[name], view, out, formats)
+    written += [*judge.write(plans, runs, out, scales), *html.write_pages(out)]
+    return written + ([archive.pack(runs, set(scales.values()), archive_file)] if archive_file else [])
 
 
 def check_known(name: str) -> str:

@@ -77,6 +77,13 @@ def accuracy_measurements(recipe: Recipe, lambdas: str, test_images: int | None)
         lambda_grid = (recipe.lam,)
     step = recipe.attack_step(steps=ATTACKS["pgd7"].steps)
     return tuple(
-        Measurement(epsilon=recipe.epsilon, step=step, lambdas=lambda_grid, test_images=test_images, width=width)
+        Measurement(
+            epsilon=recipe.epsilon,
+            step=step,
+            lambdas=lambda_grid,
+            test_images=test_images,
+            width=width,
+            seed=recipe.seed,  # as a suite has it
+        )
         for width in recipe.widths or (1.0,)
     )

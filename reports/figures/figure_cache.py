@@ -23,7 +23,8 @@ def digest(view: View) -> str:
         sha.update(panel.points.to_csv(index=False).encode())
         sha.update(panel.trials.to_json(orient="records", default_handler=str).encode())
         for row in panel.probes:
-            sha.update(json.dumps(row, sort_keys=True, default=str).encode())
+            measured = {name: value for name, value in row.items() if name != "folder"}  # the files in it count, below
+            sha.update(json.dumps(measured, sort_keys=True, default=str).encode())
             if "file" in row:
                 sha.update(file_digest(Path(row["folder"]) / row["file"]))
     return sha.hexdigest()[:16]

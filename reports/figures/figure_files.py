@@ -1,8 +1,10 @@
 """Write the files of one figure: images, CSV, and the JSON that the page is made from."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
+from bench.errors import BadInput, unknown
 from reports.figures import figure_cache
 from reports.figures.spec import FigureSpec
 from reports.load import provenance
@@ -12,27 +14,42 @@ from reports.plots import style
 FORMATS = ("png", "svg", "pdf")
 
 
-def write_figure(spec: FigureSpec, view: View, out: Path) -> list[Path]:
-    """Write a figure in three formats, its points as CSV, and its JSON. Images drawn from the same data are kept."""
-    paths = [out / f"{spec.name}.{suffix}" for suffix in (*FORMATS, "csv", "json")]
+def parse_formats(text: str) -> tuple[str, ...]:
+    """png,svg → ("png", "svg"), in the order of FORMATS. Raises BadInput."""
+    names = text.split(",")
+    for name in names:
+        if name not in FORMATS:
+            raise BadInput(f"--formats {text}: {unknown('format', name, FORMATS)}")
+    return tuple(name for name in FORMATS if name in names)
+
+
+def write_figure(spec: FigureSpec, view: View, out: Path, formats: Sequence[str] | None = None) -> list[Path]:
+    """Write a figure in these formats (None: all), its points as CSV, and its JSON.
+
+    Images drawn from the same data are kept; images of an earlier report in other formats are deleted.
+    """
+    formats = formats or FORMATS
+    images = {suffix: out / f"{spec.name}.{suffix}" for suffix in formats}
     drawn_from = figure_cache.digest(view)
-    unchanged = figure_cache.read_unchanged(out / f"{spec.name}.json", paths[: len(FORMATS)], drawn_from)
-    wide = unchanged.get("wide", False) if unchanged else draw(spec, view, paths)
+    unchanged = figure_cache.read_unchanged(out / f"{spec.name}.json", list(images.values()), drawn_from)
+    wide = unchanged.get("wide", False) if unchanged else draw(spec, view, images)
+    for suffix in set(FORMATS) - set(formats):
+        (out / f"{spec.name}.{suffix}").unlink(missing_ok=True)
     spec.csv(view).to_csv(out / f"{spec.name}.csv", index=False, lineterminator="\n")
     page = {"figure": spec.name, "title": spec.title, "claim": spec.claim, "caption": spec.caption(view)}
     tables = {"summary": spec.summary(view), "curves": spec.curves(view)}
     page |= {name: [table for table in group if table["rows"]] for name, group in tables.items()}
     page |= provenance.describe(view, out)
     page |= {"wide": True} if wide else {}
-    page["drawn_from"] = drawn_from
+    page |= {"formats": list(formats), "drawn_from": drawn_from}
     (out / f"{spec.name}.json").write_text(json.dumps(page, ensure_ascii=False, indent=1) + "\n", "utf-8")
-    return paths
+    return [*images.values(), out / f"{spec.name}.csv", out / f"{spec.name}.json"]
 
 
-def draw(spec: FigureSpec, view: View, paths: list[Path]) -> bool:
-    """Draw into `paths`, in the order of FORMATS. Returns whether a single panel is wider than a column."""
+def draw(spec: FigureSpec, view: View, images: dict[str, Path]) -> bool:
+    """Draw into the files, by format. Returns whether a single panel is wider than a column."""
     with style.paper():
         figure = spec.draw(view)
-        for path, suffix in zip(paths, FORMATS, strict=False):
+        for suffix, path in images.items():
             figure.savefig(path, format=suffix, metadata=style.METADATA[suffix])
     return len(view.panels) == 1 and figure.get_figwidth() > style.SINGLE_WIDTH

@@ -82,4 +82,5 @@ FREE = FigureSpec(
     caption=caption,
     summary=summary,
     csv=csv,
+    suite="slimming",
 )

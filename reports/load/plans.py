@@ -11,10 +11,10 @@ TRIAL_FIELDS = ("key", "name", "label", "method", "lam", "seed", "lr", "recipe")
 DAMAGED = (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, OSError)  # raised by a damaged file
 
 
-def read_plans(runs: Path) -> tuple[list[dict], list[str]]:
-    """Plans under `runs`, oldest first, and a note for each unreadable file."""
+def read_plans(runs: Path, pattern: str = "*.json") -> tuple[list[dict], list[str]]:
+    """Plans under `runs`, oldest first, and a note for each unreadable file. pattern: of the files' names."""
     plans, notes = [], []
-    for path in sorted(runs.glob("plans/*.json")):
+    for path in sorted((runs / "plans").glob(pattern)):
         try:
             plan = json.loads(path.read_text("utf-8"))
             for panel in plan["panels"]:

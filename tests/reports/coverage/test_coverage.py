@@ -91,7 +91,7 @@ def test_a_claim_that_is_just_false_is_seldom_reproduced(case):
     answers = false_verdicts.case_verdicts(case, 3, 1000, runs, np.random.default_rng(3))
     allowed = 0.025 + 3 * np.sqrt(0.025 * 0.975 / runs)
     assert answers.count(REPRODUCED) / len(answers) <= allowed
-    if case.predicate != "cost":  # exact: just false is false
+    if len(answers) > 1:  # not of an exact number: just false is false
         assert answers.count(NOT_REPRODUCED) / len(answers) <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / runs)
 
 

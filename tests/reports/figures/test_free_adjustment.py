@@ -16,7 +16,7 @@ from tests.reports import claims_world
 def view(tmp_path_factory):
     """Every training takes 10 s and 5·10⁹ MACs; a batch 5 ms, and 5.5 ms with a switch."""
     runs = tmp_path_factory.mktemp("free")
-    claims_world.suites(runs, ["frontiers"], only=("adjustment",))
+    claims_world.suites(runs, ["slimming"], only=("adjustment",))
     return load_view(read_plans(runs)[0], runs, "free", "laptop", FREE.keep)
 
 
@@ -48,7 +48,7 @@ def test_the_csv_has_a_row_per_network(view):
 
 
 def test_nothing_finished(tmp_path):
-    claims_world.suites(tmp_path, ["frontiers"], only=("adjustment",))
+    claims_world.suites(tmp_path, ["slimming"], only=("adjustment",))
     shutil.rmtree(tmp_path / "trials")
     empty = load_view(read_plans(tmp_path)[0], tmp_path, "free", "laptop", FREE.keep)
     with style.paper():

@@ -1,0 +1,178 @@
+"""Archives: a report from one equals the report from the runs; whatever is no plan and no result is refused."""
+
+import gzip
+import io
+import lzma
+import shutil
+import tarfile
+
+import pytest
+
+from bench.errors import BadInput
+from reports.build import build
+from reports.load import archive
+from tests.command import bench
+from tests.reports import claims_world, synthetic, synthetic_probes
+
+NAME = "trials/0123456789abcdef/results.json"
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """Runs with curves, saliency maps and claims; weights and logs, which do not belong into an archive; its report."""
+    folder = tmp_path_factory.mktemp("archive")
+    runs = folder / "runs"
+    claims_world.suites(runs, ["frontiers", "saliency"], seeds=1)
+    for trial in (runs / "trials").iterdir():
+        (trial / "weights.safetensors").write_bytes(b"0" * 1000)
+        (trial / "train.log").write_text("secret")
+    (runs / "mlflow.db").write_bytes(b"index")
+    file = folder / "results.tar.xz"
+    build(None, runs, folder / "report", formats=("png",), archive_file=file)
+    return folder, runs, file
+
+
+def redrawn(file, out) -> None:
+    with archive.unpacked(file) as runs:
+        build(None, runs, out, formats=("png",))
+
+
+def test_a_report_from_an_archive_equals_the_one_from_the_runs(world, tmp_path):
+    folder, _, file = world
+    redrawn(file, tmp_path)
+    names = sorted(path.name for path in (folder / "report").iterdir())
+    assert names == sorted(path.name for path in tmp_path.iterdir())
+    assert {"fig4.csv", "fig10.csv", "masking.csv", "claims.csv", "claims.json", "fig10.png"} <= set(names)
+    assert not [name for name in names if (folder / "report" / name).read_bytes() != (tmp_path / name).read_bytes()]
+
+
+def test_it_holds_no_weights_and_the_same_runs_give_the_same_bytes(world, tmp_path):
+    _, runs, file = world
+    with tarfile.open(file) as tar:
+        names = tar.getnames()
+        assert {(entry.uid, entry.mtime, entry.uname) for entry in tar} == {(0, 0, "")}
+    assert {name.rsplit("/", 1)[-1] for name in names if name.startswith("trials")} >= {"results.json"}
+    assert not [name for name in names if "weights" in name or "log" in name or "mlflow" in name]
+    copy = shutil.copytree(runs, tmp_path / "copy")
+    assert archive.pack(copy, {"laptop"}, tmp_path / "again.tar.xz").read_bytes() == file.read_bytes()
+    first, second = (archive.pack(copy, {"laptop"}, tmp_path / f"{i}.tar.gz").read_bytes() for i in (1, 2))
+    assert first == second and gzip.decompress(first) == lzma.decompress(file.read_bytes())
+
+
+def test_other_scales_stay_out(tmp_path):
+    synthetic.laptop(tmp_path, seeds=(0,))
+    synthetic.paper(tmp_path, seeds=(0,))
+    names = archive.members(tmp_path, {"laptop"})
+    assert len(names) == 1 + 8 and len(archive.members(tmp_path, {"laptop", "paper"})) == 2 + 8 + 24
+
+
+def test_failures_are_part_of_it(tmp_path):
+    trials = synthetic_probes.networks(["PGD-AT"], (0,))
+    synthetic.write_plan(tmp_path, [synthetic.panel(trials)])
+    synthetic.fail(tmp_path, trials[0])
+    archive.pack(tmp_path, {"laptop"}, tmp_path / "a.tar.gz")
+    with archive.unpacked(tmp_path / "a.tar.gz") as runs:
+        assert (runs / "trials" / trials[0]["key"] / "failure.json").exists()
+
+
+def written(path, *entries: tuple[str, bytes, dict]):
+    """A tar file with these entries: name, content, and changed fields of the header."""
+    opened = {".gz": gzip.open, ".xz": lzma.open}[path.suffix]
+    with opened(path, "wb") as stream, tarfile.open(fileobj=stream, mode="w") as tar:
+        for name, content, fields in (("plans/a.json", b"{}", {}), *entries):
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            for field, value in fields.items():
+                setattr(entry, field, value)
+            tar.addfile(entry, io.BytesIO(content))
+    return path
+
+
+HOSTILE = {
+    "upward": ("trials/../../evil.json", b"x", {}),
+    "absolute": ("/tmp/evil.json", b"x", {}),
+    "hidden upward": ("plans/../../evil.json", b"x", {}),
+    "symlink": (NAME, b"", {"type": tarfile.SYMTYPE, "linkname": "/etc/passwd"}),
+    "hard link": (NAME, b"", {"type": tarfile.LNKTYPE, "linkname": "plans/a.json"}),
+    "device": (NAME, b"", {"type": tarfile.CHRTYPE}),
+    "fifo": (NAME, b"", {"type": tarfile.FIFOTYPE}),
+    "folder": ("trials/0123456789abcdef", b"", {"type": tarfile.DIRTYPE}),
+    "weights": ("trials/0123456789abcdef/weights.safetensors", b"x", {}),
+    "twice": ("plans/a.json", b"{}", {}),
+    "control characters": ("plans/\x1b[31m.json", b"x", {}),
+    "newline": ("plans/a.json\n", b"x", {}),
+}
+
+
+@pytest.mark.parametrize("suffix", [".tar.xz", ".tar.gz"])
+@pytest.mark.parametrize("entry", HOSTILE.values(), ids=HOSTILE)
+def test_anything_but_plans_and_results_is_refused_in_one_line(tmp_path, entry, suffix):
+    file = written(tmp_path / f"evil{suffix}", entry)
+    with pytest.raises(BadInput, match="refused") as error, archive.unpacked(file):
+        pass
+    message = str(error.value)
+    assert message.isprintable() and message.startswith(str(file))
+    assert not list(tmp_path.parent.rglob("evil.json")) and not (tmp_path / "evil.json").exists()
+
+
+@pytest.mark.parametrize(("limit", "value"), [("MAX_FILE", 100), ("MAX_TOTAL", 5000), ("MAX_MEMBERS", 1)])
+def test_too_much_is_refused(tmp_path, monkeypatch, limit, value):
+    file = written(tmp_path / "bomb.tar.gz", (NAME, b"0" * 20_000, {}))
+    with archive.unpacked(file) as runs:
+        assert (runs / NAME).stat().st_size == 20_000
+    monkeypatch.setattr(archive, limit, value)
+    with pytest.raises(BadInput, match=r"more than .*: refused"), archive.unpacked(file):
+        pass
+
+
+def test_a_header_that_promises_more_than_there_may_be_is_refused(tmp_path, monkeypatch):
+    """The size of an extended header is read before its entry is known."""
+    entry = tarfile.TarInfo("././@LongLink")
+    entry.type, entry.size = tarfile.GNUTYPE_LONGNAME, 400_000_000
+    monkeypatch.setattr(archive, "MAX_TOTAL", 1 << 20)
+    file = tmp_path / "long.tar.gz"
+    file.write_bytes(gzip.compress(entry.tobuf(tarfile.GNU_FORMAT) + b"\0" * (4 << 20)))
+    with pytest.raises(BadInput, match="more than 1 MiB: refused"), archive.unpacked(file):
+        pass
+
+
+def test_damaged_files_are_one_line(tmp_path, world):
+    whole = world[2].read_bytes()
+    contents = {
+        "cut": whole[: len(whole) // 2],
+        "empty": b"",
+        "text": b"hello",
+        "flipped": whole[:90] + b"\xff" + whole[91:],
+    }
+    for name, content in contents.items():
+        file = tmp_path / f"{name}.tar.xz"
+        file.write_bytes(content)
+        with pytest.raises(BadInput) as error, archive.unpacked(file):
+            pass
+        assert str(error.value).startswith(f"{file}: ") and "\n" not in str(error.value)
+    with pytest.raises(BadInput, match="no such file"), archive.unpacked(tmp_path / "gone.tar.gz"):
+        pass
+    with pytest.raises(BadInput, match=r"ends in \.tar\.xz or \.tar\.gz"), archive.unpacked(tmp_path / "a.zip"):
+        pass
+
+
+def test_an_archive_without_a_plan(tmp_path):
+    file = tmp_path / "a.tar.gz"
+    with tarfile.open(file, "w:gz"):
+        pass
+    with pytest.raises(BadInput, match="no plan in it"), archive.unpacked(file):
+        pass
+
+
+def test_the_command_draws_from_an_archive_without_runs(world, tmp_path):
+    folder, _, file = world
+    done = bench(
+        "report", "fig4", "--from", file, "--out", tmp_path / "out", "--formats", "png", "--runs", tmp_path / "runs"
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "fig4.csv").read_bytes() == (folder / "report" / "fig4.csv").read_bytes()
+    assert not (tmp_path / "runs").exists() and not (tmp_path / "out" / "fig4.svg").exists()
+    done = bench("report", "--from", tmp_path / "gone.tar.xz", "--runs", tmp_path / "runs")
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    done = bench("report", "--formats", "gif", "--runs", tmp_path / "runs")
+    assert done.returncode == 2 and "unknown format 'gif'" in done.stderr
