@@ -4,7 +4,17 @@ import ast
 from pathlib import Path
 
 REPORTS = Path(__file__).parents[2] / "reports"
-ORDER = ["load", "statistics", "plots", "figures", "claims", "page", "build.py", "coverage"]  # lowest first
+ORDER = [
+    "load",
+    "statistics",
+    "plots",
+    "figures",
+    "claims",
+    "page",
+    "build.py",
+    "answers.py",
+    "coverage",
+]  # lowest first
 
 
 def imported(path: Path) -> set[str]:

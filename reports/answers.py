@@ -1,0 +1,123 @@
+"""`python -m reports.answers [--claims FILE] [--page FILE] [--check]`: README's table question → answer → evidence.
+
+The table stands between marks in the page and is made from a claims.json; text outside the marks stays. With --check
+nothing is written, and the exit code is 1 where the page has another table.
+"""
+
+import argparse
+import json
+import os
+import re
+from pathlib import Path
+
+import pydantic
+
+from bench.errors import BadInput
+from bench.spec.strict_yaml import Strict, read
+from reports.claims.decide import INCONCLUSIVE, NOT_JUDGED, NOT_REPRODUCED, NOT_RUN, REPRODUCED, all_hold
+from reports.figures import FIGURES
+from reports.page.html import short_title, table_text
+
+ROOT = Path(__file__).parents[1]
+QUESTIONS = Path(__file__).with_suffix(".yaml")
+BEGIN, END = "<!-- begin answers -->", "<!-- end answers -->"
+WORDS = {
+    REPRODUCED: "Yes",
+    NOT_REPRODUCED: "No",
+    INCONCLUSIVE: "Undecided",
+    NOT_RUN: "Not run",
+    NOT_JUDGED: "Not asked",
+}
+
+
+class Question(Strict):
+    question: str = pydantic.Field(min_length=1)
+    claims: list[int] = pydantic.Field(min_length=1)
+
+
+class Questions(Strict):
+    questions: list[Question] = pydantic.Field(min_length=1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m reports.answers", description=__doc__.splitlines()[0])
+    default = ROOT / "docs" / "results" / "laptop" / "claims.json"
+    parser.add_argument("--claims", type=Path, default=default, help="a claims.json of `python -m bench report`")
+    parser.add_argument("--page", type=Path, default=ROOT / "README.md", help="a page with the marks of the table")
+    parser.add_argument("--check", action="store_true", help="compare the page's table, and write nothing")
+    args = parser.parse_args()
+    try:
+        page = args.page.read_text("utf-8")
+        written = with_table(page, table(args.claims, args.page.parent))
+    except OSError as error:
+        parser.error(f"{error.filename}: {error.strerror}")
+    except BadInput as error:
+        parser.error(str(error))
+    if not args.check:
+        args.page.write_text(written, "utf-8")
+    elif written != page:
+        raise SystemExit(f"{args.page}: its answers are not those of {args.claims}: run python -m reports.answers")
+
+
+def with_table(page: str, text: str) -> str:
+    """The page with the table between its marks. Raises BadInput without marks."""
+    if BEGIN not in page or END not in page.partition(BEGIN)[2]:
+        raise BadInput(f"the page has no line {BEGIN} with {END} after it")
+    return re.sub(f"{BEGIN}.*?{END}", lambda _: f"{BEGIN}\n{text}\n{END}", page, count=1, flags=re.DOTALL)
+
+
+def table(claims_file: Path, folder: Path) -> str:
+    """The table in Markdown. folder: of the page, from which links to the results start. Raises BadInput."""
+    try:
+        content = json.loads(claims_file.read_text("utf-8"))
+        claims = {claim["id"]: claim for claim in content["claims"]}
+        scale = content["scale"]
+    except (ValueError, KeyError, TypeError):
+        raise BadInput(f"{claims_file}: not a claims.json of python -m bench report") from None
+    results = Path(os.path.relpath(claims_file.parent.resolve(), folder.resolve())).as_posix()
+    lines = [f"| Does it reproduce? At scale `{scale}`: | Answer | Evidence |", "|---|---|---|"]
+    for row in questions():
+        missing = [str(id) for id in row.claims if id not in claims]
+        if missing:
+            raise BadInput(f"{claims_file}: has no claim {', '.join(missing)}: draw the report again")
+        answers = [claims[id] for id in row.claims]
+        cells = row.question, answer_text(answers), evidence_text(answers, results)
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def questions() -> list[Question]:
+    return read(QUESTIONS).validate(Questions).questions
+
+
+def answer_text(claims: list[dict]) -> str:
+    """Verdict of the claims together, with the number that decides it on each data set."""
+    verdict = all_hold([claim["verdict"] for claim in claims])
+    deciding = next((claim for claim in claims if claim["verdict"] == verdict), claims[0])
+    words = f"**{WORDS.get(verdict, WORDS[INCONCLUSIVE])}**, {verdict}"
+    if deciding["but"]:
+        words += f" ({table_text(deciding['but'])})"
+    numbers = [number_text(part, deciding["verdict"]) for part in deciding["parts"]]
+    return "<br>".join([words, *filter(None, numbers)])
+
+
+def number_text(part: dict, verdict: str) -> str:
+    """The first number of the first check that has the claim's verdict; empty if no check of the data set has it."""
+    check = next((check for check in part["checks"] if check["verdict"] == verdict), None)
+    if not check or not check["told"]:
+        return ""
+    line, on = check["told"][0], part["on"].partition(", in place of")[0]
+    asked = f" (asked: {line['asked']})" if line["asked"] else ""
+    return table_text(f"{on}: {line['what']}: {line['value']}{asked}")
+
+
+def evidence_text(claims: list[dict], results: str) -> str:
+    """Links to the figures and the page with all conditions."""
+    figures = dict.fromkeys(name for claim in claims for name in claim["figures"])
+    links = [f"[{short_title(FIGURES[name].title)}]({results}/README.md#{name})" for name in figures if name in FIGURES]
+    numbers = ", ".join(str(claim["id"]) for claim in claims)
+    return ", ".join([*links, f"[claim {numbers}]({results}/README.md)"])
+
+
+if __name__ == "__main__":
+    main()
