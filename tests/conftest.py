@@ -15,6 +15,13 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("shared-machine")
 
+# Each worker of pytest-xdist takes a whole file: the longest first, so that none is left for one worker at the end.
+LONGEST = ("test_end_to_end", "test_kill", "test_extending", "test_cli", "test_mlflow_server", "test_benchmark_command")
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
+
 
 @pytest.fixture(params=["eager", "cpu"])
 def make_engine(request):
