@@ -94,7 +94,8 @@ def answer_text(claims: list[dict]) -> str:
     """Verdict of the claims together, with the number that decides it on each data set."""
     verdict = all_hold([claim["verdict"] for claim in claims])
     deciding = next((claim for claim in claims if claim["verdict"] == verdict), claims[0])
-    words = f"**{WORDS.get(verdict, WORDS[INCONCLUSIVE])}**, {verdict}"
+    word = WORDS.get(verdict, WORDS[INCONCLUSIVE])
+    words = f"**{word}**" + (f", {verdict}" if word.lower() != verdict else "")
     if deciding["but"]:
         words += f" ({table_text(deciding['but'])})"
     numbers = [number_text(part, deciding["verdict"]) for part in deciding["parts"]]

@@ -27,7 +27,7 @@ def results(tmp_path):
     folder = tmp_path / "docs" / "results" / "laptop"
     folder.mkdir(parents=True)
     write(folder, [claim(c.id, "inconclusive") for c in judge.all_claims()])
-    (tmp_path / "README.md").write_text(f"# Title\n{answers.BEGIN}\nold\n{answers.END}\nafter\n", "utf-8")
+    (tmp_path / "README.md").write_text(f"# Title\n{answers.BEGIN}\nthe former table\n{answers.END}\nafter\n", "utf-8")
     return folder
 
 
@@ -51,18 +51,29 @@ def test_every_question_names_claims_that_exist_and_there_are_five_to_eight():
 
 @pytest.mark.parametrize(
     ("verdict", "word"),
-    [("reproduced", "Yes"), ("not reproduced", "No"), ("inconclusive", "Undecided"), ("not run", "Not run")],
+    [
+        ("reproduced", "Yes"),
+        ("not reproduced", "No"),
+        ("inconclusive", "Undecided"),
+        ("inconclusive (one seed)", "Undecided"),
+    ],
 )
 def test_an_answer_is_the_verdict_with_its_number_and_evidence(monkeypatch, results, verdict, word):
     write(results, [claim(c.id, verdict) for c in judge.all_claims()])
     page = run(monkeypatch, results)
-    rows = [line for line in page.splitlines() if line.startswith("| ") and "?" in line and "Answer" not in line]
+    rows = [line for line in page.splitlines() if line.startswith("| ") and "**" in line]
     assert len(rows) == len(answers.questions())
     assert (
         f"**{word}**, {verdict}<br>digits, WRN-10-1: RA(λ=1) − RA(λ=0): +1.00 pp [+0.50, +1.50] (asked: ≥ 5)" in rows[0]
     )
     assert "[Figure 4](docs/results/laptop/README.md#fig4), [claim 1](docs/results/laptop/README.md)" in rows[0]
-    assert page.startswith("# Title\n") and page.endswith("\nafter\n") and "old" not in page
+    assert page.startswith("# Title\n") and page.endswith("\nafter\n") and "the former table" not in page
+
+
+def test_what_was_not_run_has_no_number():
+    text = answers.answer_text([claim(1, "not run", parts=[], figures=[])])
+    assert text == "**Not run**"
+    assert answers.evidence_text([claim(1, "not run", parts=[], figures=[])], "r") == "[claim 1](r/README.md)"
 
 
 def test_the_number_is_of_the_check_that_decides(results):
@@ -87,7 +98,7 @@ def test_a_bar_in_a_text_does_not_split_a_cell(monkeypatch, results):
 def test_check_writes_nothing_and_tells_of_another_table(monkeypatch, results):
     with pytest.raises(SystemExit, match="are not those of"):
         run(monkeypatch, results, "--check")
-    assert "old" in (results.parents[2] / "README.md").read_text("utf-8")
+    assert "the former table" in (results.parents[2] / "README.md").read_text("utf-8")
     run(monkeypatch, results)
     run(monkeypatch, results, "--check")
 
