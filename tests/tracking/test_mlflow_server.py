@@ -62,7 +62,7 @@ def test_the_server_serves_the_drawn_figure(server):
     from mlflow.artifacts import download_artifacts
 
     client = MlflowClient(address)
-    experiment = client.get_experiment_by_name("digits · smoke")
+    experiment = client.get_experiment_by_name("digits · tiny")
     (run,) = client.search_runs([experiment.experiment_id], "tags.method = 'report'")
     path = download_artifacts(run_id=run.info.run_id, artifact_path="figures/fig4.png", tracking_uri=address)
     with open(path, "rb") as file:
