@@ -55,9 +55,16 @@ def train(recipe: Recipe, data: Dataset, directory: Path, device: torch.device) 
 
 
 def sgd(net: ConditionalNetwork, recipe: Recipe) -> torch.optim.SGD:
-    """Make the optimiser of the authors' code (OAT.py 128, PGDAT.py 88), fused: one pass over each parameter."""
+    """Make the optimiser of the authors' code (OAT.py 128, PGDAT.py 88), fused: one pass over each parameter.
+
+    Momentum starts at 0 instead of absent, which is the same update: the fused step fails where only some parameters
+    have momentum, as after a batch without λ=0, which a small batch may be, in which BN_c has no gradient.
+    """
     options = {"momentum": recipe.momentum, "weight_decay": recipe.weight_decay, "fused": True}
-    return torch.optim.SGD(net.parameters(), lr=recipe.lr, **options)
+    optimiser = torch.optim.SGD(net.parameters(), lr=recipe.lr, **options)
+    for parameter in net.parameters():
+        optimiser.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+    return optimiser
 
 
 def train_epoch(engine: Engine, optimiser, recipe: Recipe, data: Dataset, epoch: int) -> dict:
