@@ -92,7 +92,8 @@ def questions() -> list[Question]:
 
 def answer_text(claims: list[dict]) -> str:
     """Verdict of the claims together, with the number that decides it on each data set."""
-    verdict = all_hold([claim["verdict"] for claim in claims])
+    verdicts = [claim["verdict"] for claim in claims]
+    verdict = all_hold(verdicts) if len(set(verdicts)) > 1 else verdicts[0]
     deciding = next((claim for claim in claims if claim["verdict"] == verdict), claims[0])
     word = WORDS.get(verdict, WORDS[INCONCLUSIVE])
     words = f"**{word}**" + (f", {verdict}" if word.lower() != verdict else "")
