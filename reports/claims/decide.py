@@ -10,7 +10,9 @@ question, "do all hold?", answered with both errors controlled:
   one would do so by chance. So each has a share of 5 % for this error, and the shares of all conditions of a claim add
   up to one (Bonferroni; of Holm's procedure the first step, which suffices for "some fails"). Its interval is taken at
   the confidence at which a condition that holds is outside with a chance of 5 % · share, at least at 95 %.
-- *inconclusive* otherwise: more seeds or test images could decide.
+- *inconclusive* otherwise: more seeds could decide.
+- *inconclusive (one seed)*: every claim is about trainings, and the interval of one seed is about other test images only.
+  If the spread between trainings is known from other networks (statistics.training_variance), one seed is judged.
 """
 
 import math
@@ -21,9 +23,9 @@ from reports.statistics.estimates import Estimate
 from reports.statistics.intervals import CONFIDENCE
 
 REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE = "reproduced", "not reproduced", "inconclusive"
-NOT_RUN, NOT_JUDGED = "not run", "not judged at this scale"
+ONE_SEED, NOT_RUN, NOT_JUDGED = "inconclusive (one seed)", "not run", "not judged at this scale"
 MANY = 4  # largest number of leading conditions that are all shown
-VERDICTS = (REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE, NOT_RUN, NOT_JUDGED)
+VERDICTS = (REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE, ONE_SEED, NOT_RUN, NOT_JUDGED)
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,8 @@ class Condition:
     """`low` ≤ estimate ≤ `high` is asked.
 
     text: names the estimate. estimate None: it has no value, for `reason`. weight: relative share of the check's error.
-    leads: shown in any case; of the other conditions only those that decide.
+    leads: shown in any case; of the other conditions only those that decide. decides: False for a supplementary
+    condition, which is shown and has no part in the verdict.
     """
 
     text: str
@@ -42,14 +45,22 @@ class Condition:
     weight: float = 1.0
     leads: bool = False
     reason: str = ""
+    decides: bool = True
+
+    @property
+    def unbounded(self) -> bool:
+        """Whether nothing is asked: the number is shown for comparison."""
+        return math.isinf(self.low) and math.isinf(self.high)
 
 
 def verdict(condition: Condition, share: float = 1.0) -> str:
     """Verdict on one condition that has this share of its claim's error."""
     if condition.estimate is None:
         return INCONCLUSIVE
-    if math.isinf(condition.low) and math.isinf(condition.high):
-        return REPRODUCED  # shown for comparison only
+    if condition.unbounded:
+        return REPRODUCED
+    if condition.estimate.one_seed:
+        return ONE_SEED
     low, high = condition.estimate.bounds(CONFIDENCE)
     if condition.low <= low and high <= condition.high:
         return REPRODUCED
@@ -64,21 +75,31 @@ def refuting_confidence(condition: Condition, share: float) -> float:
 
 
 def verdicts(conditions: Sequence[Condition], share: float = 1.0) -> list[str]:
-    """Verdict on each condition of a check that has this share of its claim's error."""
-    total = sum(condition.weight for condition in conditions)
-    return [verdict(condition, share * condition.weight / total) for condition in conditions]
+    """Verdict on each condition of a check that has this share of its claim's error.
+
+    Supplementary conditions share an error of their own in the same way.
+    """
+    total = {decides: sum(c.weight for c in conditions if c.decides == decides) for decides in (True, False)}
+    return [verdict(condition, share * condition.weight / total[condition.decides]) for condition in conditions]
+
+
+def check_verdict(conditions: Sequence[Condition], verdicts: Sequence[str]) -> str:
+    """Verdict of a check: do all conditions hold that decide?"""
+    return all_hold([verdict for condition, verdict in zip(conditions, verdicts, strict=True) if condition.decides])
 
 
 def all_hold(verdicts: Sequence[str]) -> str:
-    """Verdict of a check from its conditions', or of a claim from its checks'.
+    """Verdict of a claim from its checks'; of a check from its deciding conditions'.
 
-    `not reproduced` decides; otherwise `not run` leaves the question open, then `inconclusive`. What cannot be judged
-    at this scale does not count.
+    `not reproduced` decides; otherwise `not run` leaves the question open, then `inconclusive`, and that with the
+    remedy if one seed is the reason. What cannot be judged at this scale does not count.
     """
     counted = [verdict for verdict in verdicts if verdict != NOT_JUDGED]
     if not counted:
         return NOT_JUDGED
-    return next((verdict for verdict in (NOT_REPRODUCED, NOT_RUN, INCONCLUSIVE) if verdict in counted), REPRODUCED)
+    return next(
+        (verdict for verdict in (NOT_REPRODUCED, NOT_RUN, ONE_SEED, INCONCLUSIVE) if verdict in counted), REPRODUCED
+    )
 
 
 def select_shown(conditions: Sequence[Condition], verdicts: Sequence[str]) -> tuple[list[Condition], int]:
@@ -87,11 +108,13 @@ def select_shown(conditions: Sequence[Condition], verdicts: Sequence[str]) -> tu
     Leading conditions, unless they are many, and the other that decides most clearly: if all hold, the one nearest to
     failing. Instead of many leading conditions, the three that decide.
     """
-    decisive = all_hold(verdicts)
+    decisive = check_verdict(conditions, verdicts)
     leading = [condition for condition in conditions if condition.leads]
     leading = leading if len(leading) <= MANY else []
     others = [pair for pair in zip(conditions, verdicts, strict=True) if pair[0] not in leading]
-    deciding = sorted((condition for condition, verdict in others if verdict == decisive), key=margin)
+    deciding = sorted(
+        (condition for condition, verdict in others if verdict == decisive and condition.decides), key=margin
+    )
     shown = leading + deciding[: 1 if leading else 3]
     return shown, len(conditions) - len(shown)
 

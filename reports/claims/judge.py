@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from reports.claims import schema, text
-from reports.claims.decide import NOT_JUDGED, NOT_RUN, Condition, all_hold, verdicts
+from reports.claims.decide import NOT_JUDGED, NOT_RUN, Condition, check_verdict, verdicts
 from reports.claims.schema import Check, Claim
 from reports.figures import FIGURES
 from reports.load.panels import Panel, View, load_view
@@ -43,7 +43,9 @@ class Answer:
 
     @property
     def verdict(self) -> str:
-        return NOT_JUDGED if not self.judged else NOT_RUN if self.missing else all_hold(self.verdicts)
+        if not self.judged or self.missing:
+            return NOT_RUN if self.judged else NOT_JUDGED
+        return check_verdict(self.conditions, self.verdicts)
 
 
 @cache

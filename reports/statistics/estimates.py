@@ -26,6 +26,11 @@ class Estimate:
     kind: str
     keys: frozenset[str] = field(default_factory=frozenset)
 
+    @property
+    def one_seed(self) -> bool:
+        """Whether the interval says nothing of another training, since only one seed was trained."""
+        return self.kind in (IMAGES, PAIRED, CHANNELS)
+
 
 def over_seeds(values, rounding: float = 0.0) -> Estimate:
     """Mean over seeds. values: (seeds,), two or more.

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from reports.claims import schema
-from reports.claims.decide import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED, all_hold, verdicts
+from reports.claims.decide import INCONCLUSIVE, NOT_REPRODUCED, ONE_SEED, REPRODUCED, check_verdict, verdicts
 from reports.statistics.contrasts import MissingNetworks
 from tests.reports.claims_world import S1, panel
 
@@ -20,7 +20,8 @@ def moved(curve: dict, sa: float = 0.0, ra: float = 0.0, only=None) -> dict:
 
 def judged(measured, predicate: str, **args) -> str:
     model, function, _ = schema.PREDICATES[predicate]
-    return all_hold(verdicts(function(measured, model.model_validate(args))))
+    conditions = function(measured, model.model_validate(args))
+    return check_verdict(conditions, verdicts(conditions))
 
 
 def noisy(curves: dict, **fields):
@@ -61,8 +62,8 @@ def test_one_seeds_interval_is_over_test_images():
     )  # Newcombe's is close to Wald's so far from 0 and 1
     assert (low, high) == pytest.approx((25 - half, 25 + half), abs=0.03)
     assert "test images only" in whole.estimate.kind and len(pairs) == 14
-    assert judged(measured, "monotone", **RISES) == REPRODUCED
-    assert judged(panel({DUAL: RISING}, seeds=1, n=40), "monotone", **RISES) == INCONCLUSIVE
+    assert judged(measured, "monotone", **RISES) == ONE_SEED  # however narrow: another training may differ
+    assert judged(panel({DUAL: FLAT}, seeds=1), "monotone", **RISES) == ONE_SEED
 
 
 def test_values():
@@ -71,7 +72,6 @@ def test_values():
     assert judged(noisy({DUAL: RISING}), "values", **args) == REPRODUCED
     assert judged(noisy({DUAL: moved(RISING, ra=6)}), "values", **args) == NOT_REPRODUCED
     assert judged(noisy({DUAL: moved(RISING, sa=1)}), "values", **args) == INCONCLUSIVE  # on the tolerance's edge
-    assert judged(panel({DUAL: RISING}, seeds=1, n=200), "values", **args) == INCONCLUSIVE
 
 
 def test_an_interval_ends_at_100_percent():
@@ -88,8 +88,6 @@ def test_within_range():
     assert judged(noisy({NORMAL: moved(FLAT, ra=-9, only=0.2)}), "within_range", **args) == NOT_REPRODUCED
     args = {"label": NORMAL, "metric": "sa", "lambdas": "S4", "high": 94}
     assert judged(noisy({NORMAL: FLAT}), "within_range", **args) == INCONCLUSIVE  # 93.5, a seed's noise from 94
-    assert judged(panel({NORMAL: FLAT}, seeds=1, n=1000), "within_range", **args) == INCONCLUSIVE
-    assert judged(panel({NORMAL: FLAT}, seeds=1, n=100_000), "within_range", **args) == REPRODUCED
     assert judged(noisy({NORMAL: moved(FLAT, sa=3)}), "within_range", **args) == NOT_REPRODUCED
 
 
@@ -120,7 +118,6 @@ def test_compared_at_least_and_equal_to():
     args = {"label": DUAL, "of": AT, "lambdas": [1], "equals": {"sa": 0.67}, "within": {"sa": 0.6}}
     assert judged(panel({DUAL: moved(RISING, sa=0.67), AT: RISING}, spread=0.02), "compared", **args) == REPRODUCED
     assert judged(panel({DUAL: RISING, AT: RISING}, spread=0.01), "compared", **args) == NOT_REPRODUCED
-    assert judged(panel({DUAL: moved(RISING, sa=0.67), AT: RISING}, seeds=1), "compared", **args) == INCONCLUSIVE
 
 
 def test_exceeds_and_far_below():
@@ -141,9 +138,7 @@ def test_gap():
     assert judged(noisy({DUAL: RISING, AT: FRONTIER}), "gap", **GAP) == REPRODUCED
     assert judged(noisy({DUAL: moved(FRONTIER, ra=-15), AT: FRONTIER}), "gap", **GAP) == NOT_REPRODUCED
     assert judged(wild({DUAL: FRONTIER, AT: FRONTIER}), "gap", **GAP) == INCONCLUSIVE
-    assert judged(panel({DUAL: RISING, AT: FRONTIER}, seeds=1, n=26_000), "gap", **GAP) == REPRODUCED
-    assert judged(panel({DUAL: moved(FRONTIER, ra=-15), AT: FRONTIER}, seeds=1), "gap", **GAP) == NOT_REPRODUCED
-    assert judged(panel({DUAL: FRONTIER, AT: FRONTIER}, seeds=1, n=300), "gap", **GAP) == INCONCLUSIVE
+    assert judged(panel({DUAL: RISING, AT: FRONTIER}, seeds=1, n=26_000), "gap", **GAP) == ONE_SEED
 
 
 @pytest.mark.parametrize("seeds", [1, 3])
@@ -164,7 +159,7 @@ def test_above():
     below = {lam: (sa, ra - 6) for lam, (sa, ra) in FRONTIER.items()}
     assert judged(panel({DUAL: below, AT: FRONTIER}, spread=0.05), "above", **args) == NOT_REPRODUCED
     assert judged(panel({DUAL: moved(above, sa=5), AT: FRONTIER}), "above", **args) == INCONCLUSIVE
-    assert judged(panel({DUAL: above, AT: FRONTIER}, seeds=1), "above", **args) == REPRODUCED
+    assert judged(panel({DUAL: above, AT: FRONTIER}, seeds=1), "above", **args) == ONE_SEED
 
 
 def test_missing_networks_are_named():

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from reports.claims import judge
-from reports.claims.decide import INCONCLUSIVE, NOT_JUDGED, NOT_REPRODUCED, NOT_RUN, REPRODUCED
+from reports.claims.decide import INCONCLUSIVE, NOT_JUDGED, NOT_REPRODUCED, NOT_RUN, ONE_SEED, REPRODUCED
 from reports.load.plans import read_plans
 from reports.page import html
 from tests.reports import claims_world, synthetic
@@ -129,6 +129,7 @@ def test_the_note_names_the_kind_of_one_seeds_intervals(tmp_path):
     notes = {id: {part["note"] for part in claims[id]["parts"]} for id in (1, 2, 3, 11)}
     paired = {"one seed: test images only, paired"}
     assert notes == {1: paired, 2: paired, 3: paired, 11: {"one seed: test images only"}}
+    assert {claims[id]["verdict"] for id in notes} == {ONE_SEED}
 
 
 def test_a_changed_setting_is_another_experiment(tmp_path):
