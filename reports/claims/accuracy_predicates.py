@@ -40,6 +40,7 @@ class ContrastCondition:
     unit: str = "pp"
     weight: float = 1.0
     leads: bool = False
+    decides: bool = True
 
 
 def measure(panel: Panel, asked: Iterable[ContrastCondition]) -> list[Condition]:
@@ -47,7 +48,9 @@ def measure(panel: Panel, asked: Iterable[ContrastCondition]) -> list[Condition]
     asked, counts = list(asked), counts_of(panel.points)
     require(counts, (accuracy for condition in asked for accuracy in condition.contrast))
     return [
-        Condition(c.text, estimate_contrast(counts, c.contrast), c.low, c.high, c.unit, c.weight, c.leads)
+        Condition(
+            c.text, estimate_contrast(counts, c.contrast), c.low, c.high, c.unit, c.weight, c.leads, decides=c.decides
+        )
         for c in asked
     ]
 
@@ -161,7 +164,8 @@ class Difference(Arguments):
     equals: PerMetric | None = None
     within: PerMetric | None = None
     least: PerMetric | None = None
-    each: bool = pydantic.Field(False, description="at every λ too, and not only in the mean over λ")
+    each: bool = pydantic.Field(False, description="also shown at every λ; the mean over λ decides")
+    together: bool = pydantic.Field(False, description="the mean over the labels decides; each label is shown")
 
     @pydantic.model_validator(mode="after")
     def _consistent(self):
@@ -175,22 +179,34 @@ class Difference(Arguments):
 def compared(panel: Panel, args: Difference) -> list[Condition]:
     """A method's SA or RA minus another's at the same λ lies within a tolerance of a number, or is at least a number.
 
-    In the mean over λ, and with `each` at every λ as well: half of the error goes to the means, half to single λ.
+    The mean over λ decides. Supplementary: every single λ with `each`, every single label with `together`.
     """
     labels = [args.label] if isinstance(args.label, str) else args.label
     asked = []
-    for label, (metric, bound) in itertools.product(labels, list((args.within or args.least).items())):
+    for metric, bound in (args.within or args.least).items():
         centre = (getattr(args.equals, metric) if args.equals else 0.0) or 0.0
         region = (centre - bound, centre + bound) if args.within else (bound, NO_LIMIT)
-        groups = [args.lambdas] + ([[lam] for lam in args.lambdas] if args.each and len(args.lambdas) > 1 else [])
-        for lambdas in groups:
-            leads = lambdas is args.lambdas
-            quantity = accuracy_text(metric, lambdas[0]) if len(lambdas) == 1 else f"mean {metric.upper()} over λ"
-            contrast = mean_difference(label, args.of, metric, lambdas, width=args.width)
-            text = f"{label} − {args.of}, {quantity}" + (f", width {args.width:g}" if args.width != 1 else "")
-            weight = 1.0 if leads else 1 / len(args.lambdas)
-            asked.append(ContrastCondition(text, contrast, *region, weight=weight, leads=leads))
+        single_lambdas = [[lam] for lam in args.lambdas] if args.each and len(args.lambdas) > 1 else []
+        if args.together:
+            contrast = difference_of_labels(labels, args, metric, args.lambdas)
+            text = difference_text(f"mean of {len(labels)} methods", args, metric, args.lambdas)
+            asked.append(ContrastCondition(text, contrast, *region, leads=True))
+        for label, lambdas in itertools.product(labels, [args.lambdas, *single_lambdas]):
+            contrast = difference_of_labels([label], args, metric, lambdas)
+            is_mean = lambdas is args.lambdas and not args.together
+            text = difference_text(label, args, metric, lambdas)
+            asked.append(ContrastCondition(text, contrast, *region, leads=is_mean, decides=is_mean))
     return measure(panel, asked)
+
+
+def difference_of_labels(labels: list[str], args: Difference, metric: str, lambdas: list[float]) -> Contrast:
+    differences = [mean_difference(label, args.of, metric, lambdas, width=args.width) for label in labels]
+    return {accuracy: c / len(labels) for accuracy, c in add(*differences).items()}
+
+
+def difference_text(name: str, args: Difference, metric: str, lambdas: list[float]) -> str:
+    quantity = accuracy_text(metric, lambdas[0]) if len(lambdas) == 1 else f"mean {metric.upper()} over λ"
+    return f"{name} − {args.of}, {quantity}" + (f", width {args.width:g}" if args.width != 1 else "")
 
 
 class Exceeds(Arguments):

@@ -11,8 +11,8 @@ question, "do all hold?", answered with both errors controlled:
   up to one (Bonferroni; of Holm's procedure the first step, which suffices for "some fails"). Its interval is taken at
   the confidence at which a condition that holds is outside with a chance of 5 % · share, at least at 95 %.
 - *inconclusive* otherwise: more seeds could decide.
-- *inconclusive (one seed)*: every claim is about trainings, and the interval of one seed is about other test images only.
-  If the spread between trainings is known from other networks (statistics.training_variance), one seed is judged.
+- *inconclusive (one seed)*: every claim is about trainings, and one seed's interval is about other test images only. If
+  the spread between trainings is known from other networks (statistics.training_variance), one seed is judged.
 """
 
 import math

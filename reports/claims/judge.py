@@ -82,12 +82,12 @@ def write(plans: list[dict], runs: Path, out: Path, drawn: dict[str, str]) -> li
 def judge(claim: Claim, views: Views, scale: str) -> list[Answer]:
     """Answer every check of a claim on each of its data sets.
 
-    Everything that can be judged shares the claim's error in equal parts, also what is still to be run, so that a
-    verdict does not change as other runs finish.
+    Everything that decides and can be judged shares the claim's error in equal parts, also what is still to be run, so
+    that a verdict does not change as other runs finish.
     """
     questions = [question for check in claim.checks for question in questions_of(check, views, scale)]
-    share = 1 / max(sum(question.judged for question in questions), 1)
-    return [answer(question, share) for question in questions]
+    share = 1 / max(sum(question.judged and question.check.decides for question in questions), 1)
+    return [answer(question, share if question.check.decides else 1.0) for question in questions]
 
 
 def questions_of(check: Check, views: Views, scale: str) -> list[Answer]:

@@ -124,30 +124,40 @@ class NoWorse(Arguments):
 
 
 def alignment_no_worse(panel: Panel, args: NoWorse) -> list[Condition]:
-    """At every λ, one method aligns at least nearly as well as another."""
+    """One method aligns at least nearly as well as another, in the geometric mean over λ; every λ is supplementary."""
+    share = 1 / len(args.lambdas)
+    mean = {(args.label, lam): share for lam in args.lambdas} | {(args.of, lam): -share for lam in args.lambdas}
+    text, asked = f"{args.label} over {args.of}, alignment", {"low": args.least, "unit": "×"}
     return [
-        Condition(f"{args.label} over {args.of}, alignment(λ={lam:g})",
-                  alignment_ratio(panel, (args.label, lam), (args.of, lam)), low=args.least, unit="×", leads=True)
-        for lam in args.lambdas
+        Condition(f"{text}, mean over λ", alignment_contrast(panel, mean), leads=True, **asked),
+        *(Condition(f"{text}(λ={lam:g})", alignment_ratio(panel, (args.label, lam), (args.of, lam)),
+                    decides=False, **asked) for lam in args.lambdas),
     ]  # fmt: skip
 
 
 def alignment_ratio(panel: Panel, numerator: Network, denominator: Network) -> Estimate:
-    """Ratio of two networks' mean alignment. One seed: paired over the test images, linearised."""
+    """Ratio of two networks' mean alignment."""
+    return alignment_contrast(panel, {numerator: 1.0, denominator: -1.0})
+
+
+def alignment_contrast(panel: Panel, coefficients: dict[Network, float]) -> Estimate:
+    """Π alignment^coefficient. One seed: paired over the test images, linearised. The coefficients add up to 0."""
     rows = full_width_rows(panel)
-    require(rows, [numerator, denominator])
-    seeds = common_seeds(rows, [numerator, denominator])
-    pairs = [(rows[numerator][seed], rows[denominator][seed]) for seed in seeds]
-    if len(pairs) > 1:
-        logarithm = estimates.over_seeds([np.log(upper["alignment"] / lower["alignment"]) for upper, lower in pairs])
+    require(rows, coefficients)
+    seeds = common_seeds(rows, coefficients)
+    chosen = [[rows[network][seed] for network in coefficients] for seed in seeds]
+    c = np.array(list(coefficients.values()))
+    if len(chosen) > 1:
+        logarithm = estimates.over_seeds([c @ np.log([row["alignment"] for row in of_seed]) for of_seed in chosen])
     else:
-        pairs = pairs or [tuple(next(iter(rows[network].values())) for network in (numerator, denominator))]
-        upper, lower = (per_image(row) for row in pairs[0])
-        if len(upper) != len(lower):
-            raise MissingNetworks(f"the same test images for {numerator[0]} and {denominator[0]}")
-        ratio = np.log(upper.mean() / lower.mean()) + upper / upper.mean() - lower / lower.mean()
-        logarithm = estimates.over_images(ratio)
-    return replace(estimates.ratio(logarithm), keys=frozenset(row["key"] for pair in pairs for row in pair))
+        chosen = chosen or [[next(iter(rows[network].values())) for network in coefficients]]
+        scores = [per_image(row) for row in chosen[0]]
+        if len({len(of_network) for of_network in scores}) > 1:
+            names = ", ".join(sorted({label for label, _ in coefficients}))
+            raise MissingNetworks(f"the same test images for {names}")
+        linear = [np.log(of_network.mean()) + of_network / of_network.mean() for of_network in scores]
+        logarithm = estimates.over_images(c @ np.array(linear))
+    return replace(estimates.ratio(logarithm), keys=frozenset(row["key"] for of_seed in chosen for row in of_seed))
 
 
 def per_image(row: dict) -> np.ndarray:

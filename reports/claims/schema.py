@@ -32,7 +32,7 @@ PREDICATES: dict[str, tuple[type[Arguments], Predicate, str]] = {
     "exceeds": (accuracy_predicates.Exceeds, accuracy_predicates.exceeds, "accuracy"),
     "far_below": (accuracy_predicates.FarBelow, accuracy_predicates.far_below, "accuracy"),
     "flat": (accuracy_predicates.Flat, accuracy_predicates.flat, "accuracy"),
-    "gap": (frontier_predicates.Gap, frontier_predicates.gap, "accuracy"),
+    "epsilon": (frontier_predicates.Epsilon, frontier_predicates.epsilon, "accuracy"),
     "above": (frontier_predicates.Above, frontier_predicates.above, "accuracy"),
     "apart": (probe_predicates.Clouds, probe_predicates.apart, "bn_statistics"),
     "alignment_rises": (probe_predicates.Rises, probe_predicates.alignment_rises, "saliency"),
@@ -55,6 +55,7 @@ class CheckFields(Arguments):
     asks: str = pydantic.Field(min_length=1, description="what is asked and why so, for a reader of the report")
     figure: dict[str, str] = pydantic.Field(min_length=1, description="data set → the figure whose runs are asked")
     scales: Literal["any"] | list[str] = "any"
+    decides: bool = pydantic.Field(True, description="false: shown, without a part in the claim's verdict")
     predicate: str
     args: dict[str, Any]
 
@@ -75,7 +76,10 @@ class File(Arguments):
 
 @dataclass(frozen=True)
 class Check:
-    """One question. figure: data set → figure whose runs are asked. scales: where it can be judged, () for any."""
+    """One question. figure: data set → figure whose runs are asked. scales: where it can be judged, () for any.
+
+    decides: False for a supplementary question, which has no part in the claim's verdict.
+    """
 
     name: str
     asks: str
@@ -83,6 +87,7 @@ class Check:
     scales: tuple[str, ...]
     predicate: str
     args: Arguments
+    decides: bool = True
 
     def conditions(self, panel: Panel) -> list[Condition]:
         """Conditions on a panel. Raises MissingNetworks."""
@@ -117,4 +122,5 @@ def check_of(document: Document, at: tuple, fields: CheckFields, figures: list[s
         document.fail((*at, "predicate"), unknown("predicate", fields.predicate, PREDICATES))
     args = document.validate(PREDICATES[fields.predicate][0], (*at, "args"))
     scales = () if fields.scales == "any" else tuple(fields.scales)
-    return Check(fields.name, " ".join(fields.asks.split()), fields.figure, scales, fields.predicate, args)
+    asks = " ".join(fields.asks.split())
+    return Check(fields.name, asks, fields.figure, scales, fields.predicate, args, fields.decides)

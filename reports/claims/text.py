@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from reports.claims.decide import NOT_JUDGED, NOT_RUN, Condition, all_hold, select_shown
+from reports.claims.decide import NOT_JUDGED, NOT_REPRODUCED, NOT_RUN, REPRODUCED, Condition, all_hold, select_shown
 from reports.load import formatting
 from reports.statistics.estimates import EXACT
 from reports.statistics.gradient_masking import verdict_note
@@ -16,7 +16,7 @@ SUITES = Path(__file__).parents[2] / "suites"
 UNPLANNED = "nothing was planned"
 COLUMNS = ["claim", "claim_verdict", "check", "check_verdict", "figure", "dataset", "stands_for", "scale", "condition"]
 COLUMNS += ["condition_verdict", "estimate", "low", "high", "asked_low", "asked_high", "unit", "interval", "keys"]
-COLUMNS += ["masked"]  # keys with signs of gradient masking
+COLUMNS += ["decides", "masked"]  # decides: has a part in the claim's verdict; masked: keys with signs of masking
 SIGNED = ("pp",)
 
 
@@ -34,7 +34,7 @@ def claim_entry(claim, answers: list, scale: str, plans: list[dict], masked: dic
         "claim": claim.claim,
         "paper": claim.paper,
         "source": claim.source,
-        "verdict": all_hold([answer.verdict for answer in answers]),
+        "verdict": claim_verdict(answers),
         "but": verdict_note(len(keys(accuracies) & masked.keys())),
         "parts": parts([answer for answer in answers if answer.conditions]),
         "missing": [{"on": data_text(a), "name": a.check.name, "what": a.missing} for a in not_run],
@@ -46,6 +46,11 @@ def claim_entry(claim, answers: list, scale: str, plans: list[dict], masked: dic
     }
 
 
+def claim_verdict(answers: list) -> str:
+    """Verdict of a claim from its checks that decide."""
+    return all_hold([answer.verdict for answer in answers if answer.check.decides])
+
+
 def parts(answers: list) -> list[dict]:
     """Checks with numbers, grouped by their networks and kind of intervals."""
     groups: dict[tuple, dict] = {}
@@ -54,8 +59,18 @@ def parts(answers: list) -> list[dict]:
         group = groups.setdefault(tuple(map(str, head.values())), head | {"checks": []})
         shown, more = select_shown(answer.conditions, answer.verdicts)
         lines = [condition_line(condition) for condition in shown]
-        group["checks"].append({"name": answer.check.name, "verdict": answer.verdict, "told": lines, "more": more})
+        check = {"name": answer.check.name, "verdict": answer.verdict, "decides": answer.check.decides}
+        group["checks"].append(check | {"told": lines, "more": more, "supplementary": supplementary_text(answer)})
     return list(groups.values())
+
+
+def supplementary_text(answer) -> str:
+    """Count the verdicts on supplementary conditions that ask something: 12 hold, 1 fails, 1 open. Empty for none."""
+    pairs = zip(answer.conditions, answer.verdicts, strict=True)
+    verdicts = [verdict for condition, verdict in pairs if not condition.decides and not condition.unbounded]
+    hold, fail = verdicts.count(REPRODUCED), verdicts.count(NOT_REPRODUCED)
+    counts = {"hold": hold, "fail": fail, "open": len(verdicts) - hold - fail}
+    return ", ".join(f"{count} {word}" for word, count in counts.items() if count)
 
 
 def figures(answer) -> list[str]:
@@ -136,14 +151,15 @@ def region_text(condition: Condition) -> str:
 
 def csv_rows(claim, answers: list, scale: str, masked: dict[str, list[str]]) -> list[dict]:
     """A row per condition; a check without conditions has one row with its verdict."""
-    overall, rows = all_hold([answer.verdict for answer in answers]), []
+    overall, rows = claim_verdict(answers), []
     for answer in answers:
         head = {"claim": claim.id, "claim_verdict": overall}
-        head |= {"check": answer.check.name, "check_verdict": answer.verdict}
+        head |= {"check": answer.check.name, "check_verdict": answer.verdict, "decides": answer.check.decides}
         head |= {"figure": " ".join(figures(answer)), "stands_for": " ".join(answer.datasets), "scale": scale}
         head |= {"dataset": answer.panel.dataset if answer.panel else ""}
         for condition, verdict in zip(answer.conditions, answer.verdicts, strict=True):
             row = head | {"condition": condition.text, "condition_verdict": verdict, "unit": condition.unit}
+            row |= {"decides": answer.check.decides and condition.decides}
             row |= {"asked_low": condition.low, "asked_high": condition.high, "interval": condition.reason}
             if condition.estimate:
                 low, high = condition.estimate.bounds(CONFIDENCE)

@@ -68,3 +68,13 @@ def height_above(point, frontier) -> float:
     """RA of a point (2,) minus the frontier's (points, 2) at the point's SA; NaN beyond the frontier's ends."""
     sa, ra = as_function(frontier)
     return float(point[1] - np.interp(point[0], sa, ra, left=np.nan, right=np.nan))
+
+
+def additive_epsilon(curve, point, scale=(1.0, 1.0)) -> float:
+    """By how much SA and RA of a curve must rise until some point of it is at least as good as `point` in both.
+
+    curve: (points, 2), point: (2,), SA and RA in percent; scale: of ε in SA and in RA. Negative if there is room left.
+    The largest over the points of a set is the additive ε-indicator of the curve and that set (Zitzler et al., IEEE
+    Trans. Evolutionary Computation 2003). Every point counts, whether or not the curve reaches its SA.
+    """
+    return float(((np.asarray(point, float) - np.asarray(curve, float)) / scale).max(axis=1).min())

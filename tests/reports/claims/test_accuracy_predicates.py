@@ -5,6 +5,7 @@ import pytest
 
 from reports.claims import schema
 from reports.claims.decide import INCONCLUSIVE, NOT_REPRODUCED, ONE_SEED, REPRODUCED, check_verdict, verdicts
+from reports.statistics import curves
 from reports.statistics.contrasts import MissingNetworks
 from tests.reports.claims_world import S1, panel
 
@@ -101,12 +102,31 @@ def test_flat_is_judged_against_the_other_methods_change():
 
 
 def test_compared_within():
-    args = {"label": DUAL, "of": AT, "lambdas": "S1", "within": {"sa": 1, "ra": 2}, "each": True}
+    args = {"label": DUAL, "of": AT, "lambdas": "S1", "within": {"sa": 1, "ra": 2}}
     assert judged(panel({DUAL: RISING, AT: RISING}, spread=0.05), "compared", **args) == REPRODUCED
     assert judged(noisy({DUAL: moved(RISING, ra=9), AT: RISING}), "compared", **args) == NOT_REPRODUCED
-    dent = moved(RISING, ra=-40, only=0.2)
+    dent = moved(RISING, ra=-40, only=0.2)  # 7 pp in the mean
     assert judged(noisy({DUAL: dent, AT: RISING}), "compared", **args) == NOT_REPRODUCED
     assert judged(wild({DUAL: RISING, AT: RISING}), "compared", **args) == INCONCLUSIVE
+
+
+def test_the_mean_over_lambda_decides_and_single_lambdas_are_shown():
+    model, function, _ = schema.PREDICATES["compared"]
+    args = {"label": DUAL, "of": AT, "lambdas": "S1", "within": {"sa": 1, "ra": 2}, "each": True}
+    measured = panel({DUAL: moved(RISING, ra=-6, only=0.2), AT: RISING}, spread=0.05)  # 1 pp in the mean
+    conditions = function(measured, model.model_validate(args))
+    answers = verdicts(conditions)
+    single = {c.text: v for c, v in zip(conditions, answers, strict=True) if not c.decides}
+    assert len(single) == 12 and single[f"{DUAL} − {AT}, RA(λ=0.2)"] == NOT_REPRODUCED
+    assert list(single.values()).count(REPRODUCED) == 11
+    assert check_verdict(conditions, answers) == REPRODUCED
+
+
+def test_methods_together():
+    args = {"label": [DUAL, NORMAL], "of": AT, "lambdas": "S1", "least": {"sa": 0, "ra": 0}, "together": True}
+    better, worse = moved(RISING, sa=2, ra=4), moved(RISING, sa=-0.5, ra=-1)
+    assert judged(noisy({DUAL: better, NORMAL: worse, AT: RISING}), "compared", **args) == REPRODUCED
+    assert judged(noisy({DUAL: worse, NORMAL: worse, AT: RISING}), "compared", **args) == NOT_REPRODUCED
 
 
 def test_compared_at_least_and_equal_to():
@@ -131,25 +151,32 @@ def test_exceeds_and_far_below():
     assert judged(noisy({"PGD-ATS": narrow, "OATS (normal BN)": narrow}), "far_below", **args) == NOT_REPRODUCED
 
 
-GAP = {"label": DUAL, "lambdas": "S1", "tolerance": 2, "least_range": 1}
+EPSILON = {"label": DUAL, "lambdas": "S1", "scale": {"sa": 1, "ra": 2}, "tolerance": 1}
 
 
-def test_gap():
-    assert judged(noisy({DUAL: RISING, AT: FRONTIER}), "gap", **GAP) == REPRODUCED
-    assert judged(noisy({DUAL: moved(FRONTIER, ra=-15), AT: FRONTIER}), "gap", **GAP) == NOT_REPRODUCED
-    assert judged(wild({DUAL: FRONTIER, AT: FRONTIER}), "gap", **GAP) == INCONCLUSIVE
-    assert judged(panel({DUAL: RISING, AT: FRONTIER}, seeds=1, n=26_000), "gap", **GAP) == ONE_SEED
+def test_epsilon():
+    assert judged(noisy({DUAL: RISING, AT: FRONTIER}), "epsilon", **EPSILON) == REPRODUCED
+    assert judged(panel({DUAL: moved(FRONTIER, ra=-1), AT: FRONTIER}, spread=0.05), "epsilon", **EPSILON) == REPRODUCED
+    assert judged(noisy({DUAL: moved(FRONTIER, sa=-2, ra=-5), AT: FRONTIER}), "epsilon", **EPSILON) == NOT_REPRODUCED
+    assert judged(wild({DUAL: moved(FRONTIER, ra=-2), AT: FRONTIER}), "epsilon", **EPSILON) == INCONCLUSIVE
+    assert judged(panel({DUAL: RISING, AT: FRONTIER}, seeds=1, n=26_000), "epsilon", **EPSILON) == ONE_SEED
 
 
-@pytest.mark.parametrize("seeds", [1, 3])
-def test_gap_over_a_short_common_range_is_not_judged(seeds):
-    model, function, _ = schema.PREDICATES["gap"]
-    frontiers = {"share 0.70 pp": {0.0: (97, 8), 1.0: (92, 61)}, "no SA": {0.0: (80, 8), 1.0: (70, 61)}}
-    for reason, frontier in frontiers.items():
-        measured = panel({DUAL: {0.0: (97, 50), 1.0: (96.3, 60)}, AT: frontier}, seeds)
-        (condition,) = function(measured, model.model_validate(GAP | {"lambdas": [0, 1]}))
-        assert condition.estimate is None and reason in condition.reason
-        assert verdicts([condition]) == [INCONCLUSIVE]
+def test_a_collapsed_curve_is_on_the_frontier_where_it_is_and_not_close_to_it():
+    """At the SA that it reaches, a collapsed network is even above the frontier: the mean gap there would pass it."""
+    collapsed = {lam: (93.5 + 0.1 * place, 61.0 - 0.2 * place) for place, lam in enumerate(reversed(S1))}
+    measured = noisy({DUAL: collapsed, AT: FRONTIER})
+    assert curves.gap(measured.points, DUAL, AT)["low"] > 0
+    assert judged(measured, "epsilon", **EPSILON) == NOT_REPRODUCED  # the networks with λ = 0 and 0.1 are out of reach
+
+
+def test_the_epsilon_indicator_and_the_hypervolume_are_shown_without_deciding():
+    model, function, _ = schema.PREDICATES["epsilon"]
+    measured = panel({DUAL: moved(FRONTIER, sa=-1, ra=-1), AT: FRONTIER}, n=100_000)
+    indicator, volume, *networks = function(measured, model.model_validate(EPSILON))
+    assert not indicator.decides and not volume.decides and all(network.decides for network in networks)
+    assert indicator.estimate.value == pytest.approx(1.0, abs=0.01)  # 1 pp of SA is the whole tolerance
+    assert volume.estimate.value < 0 and len(networks) == 6
 
 
 def test_above():
@@ -167,8 +194,8 @@ def test_missing_networks_are_named():
     with pytest.raises(MissingNetworks, match=r"OAT \(dual BN\) at λ = 0.1, 0.2$"):
         judged(panel({DUAL: holes}), "monotone", **RISES)
     with pytest.raises(MissingNetworks, match=r"PGD-AT at λ = 0, 0.1, 0.2, 0.3, 0.4, 1, PGD-20"):
-        judged(panel({DUAL: {lam: (*a, {"attack": "pgd20"}) for lam, a in RISING.items()}, AT: FRONTIER}), "gap",
-               **GAP | {"attack": "pgd20"})  # fmt: skip
+        judged(panel({DUAL: {lam: (*a, {"attack": "pgd20"}) for lam, a in RISING.items()}, AT: FRONTIER}), "epsilon",
+               **EPSILON | {"attack": "pgd20"})  # fmt: skip
     args = {"label": DUAL, "of": AT, "lambdas": [1], "width": 0.5, "least": {"sa": 0}}
     with pytest.raises(MissingNetworks, match="OAT .* at λ = 1, width 0.5; PGD-AT at λ = 1, width 0.5"):
         judged(panel({DUAL: RISING, AT: FRONTIER}), "compared", **args)

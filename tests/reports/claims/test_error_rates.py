@@ -88,12 +88,12 @@ def test_secants_of_a_linear_statistic_are_the_delta_method():
     assert frontier_estimates.by_secants(hits, lambda curve, other: np.nan) is None
 
 
-def test_the_gap_of_one_seed_is_paired():
+def test_the_distance_of_one_seed_is_paired():
     truth = {"OAT (dual BN)": {0.0: (97, 30), 1.0: (90, 60)}, "PGD-AT": {0.0: (96, 30), 1.0: (91, 55)}}
     (panel,) = panels(World(truth, 1, 2000), 1, np.random.default_rng(0))
-    args = schema.PREDICATES["gap"][0](label="OAT (dual BN)", lambdas=[0, 1], tolerance=2, least_range=1)
-    (condition,) = frontier_predicates.gap(panel, args)
-    assert condition.estimate.kind == estimates.PAIRED
+    scale = {"sa": 1, "ra": 2}
+    args = schema.PREDICATES["epsilon"][0](label="OAT (dual BN)", lambdas=[0, 1], scale=scale, tolerance=1)
+    assert {c.estimate.kind for c in frontier_predicates.epsilon(panel, args)} == {estimates.PAIRED}
 
 
 # ---- verdicts

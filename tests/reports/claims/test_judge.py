@@ -57,6 +57,19 @@ def test_a_world_in_which_every_shape_is_true(world):
     assert claims[1]["unjudged"] == [{"name": "the paper's numbers", "where": "at scale paper"}]
 
 
+def test_a_supplementary_check_does_not_decide(tmp_path):
+    """S2 has the better SA here: of nearly equal curves, that is no matter."""
+    claims_world.suites(tmp_path, ["sampling"])
+    (plan,) = read_plans(tmp_path)[0]
+    text = next((tmp_path / "plans").glob("*.json")).read_text()
+    for mine, other in (("S1", "S3"), ("S2", "S1"), ("S3", "S2")):
+        text = text.replace(f'"OAT on {mine}"', f'"OAT on {other}"')
+    next((tmp_path / "plans").glob("*.json")).write_text(text)
+    claim = judged(tmp_path, tmp_path / "out", figure="fig5")[4]
+    assert checks(claim)["S1 has the better SA"] == checks(claim)["S2 has the better RA"] == NOT_REPRODUCED
+    assert checks(claim)["S1 and S2 are nearly the same"] == claim["verdict"] == REPRODUCED
+
+
 def test_the_networks_behind_a_claim_are_named(world):
     runs, claims = world
     (plan,) = [plan for plan in read_plans(runs)[0] if plan["suite"] == "frontiers"]
@@ -68,6 +81,7 @@ def test_csv_holds_every_condition(world):
     runs, claims = world
     table = pd.read_csv(runs / "report" / "claims.csv")
     assert set(table.claim) == set(range(1, 21))
+    assert set(table[table.check == "S1 has the better SA"].decides.astype(str)) == {"False"}
     for (id, name), rows in table.groupby(["claim", "check"]):
         assert set(rows.check_verdict) == {checks(claims[id]).get(name, NOT_JUDGED)}
     rows = table[(table.claim == 1) & (table.check == "RA rises with λ")]

@@ -106,7 +106,9 @@ def test_one_seed_is_compared_image_by_image(tmp_path):
     """Images differ by far more than methods: unpaired, 400 images could not decide."""
     measured = saliency(tmp_path, {OAT: [1.02] * 6, AT: LEVEL}, seeds=1, spread=0.0)
     model, function, _ = schema.PREDICATES["alignment_no_worse"]
-    for condition in function(measured, model.model_validate(NO_WORSE)):
+    mean, *each = function(measured, model.model_validate(NO_WORSE))
+    assert mean.decides and not any(condition.decides for condition in each)
+    for condition in (mean, *each):
         low, high = condition.estimate.bounds(0.99)
         assert low < 1.02 < high and high - low < 0.06
         assert "test images only" in condition.estimate.kind

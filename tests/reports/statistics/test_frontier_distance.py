@@ -67,3 +67,15 @@ def test_hypervolume_is_the_share_of_the_square_that_is_dominated():
         subsets = (itertools.combinations(points, size) for size in range(1, 7))
         signed = ((-1) ** (len(subset) + 1) * np.min(subset, axis=0).prod() for part in subsets for subset in part)
         assert frontier_distance.hypervolume(points) == pytest.approx(sum(signed) / 100)
+
+
+def test_epsilon_is_the_least_rise_that_dominates():
+    """By bisection: raise every point of the curve until one is at least as good in both."""
+    rng = np.random.default_rng(2)
+    for curve, point in zip(rng.uniform(0, 100, (20, 6, 2)), rng.uniform(0, 100, (20, 2)), strict=True):
+        low, high = -200.0, 200.0
+        for _ in range(60):
+            middle = (low + high) / 2
+            dominated = any(x + middle >= point[0] and y + 2 * middle >= point[1] for x, y in curve)
+            low, high = (low, middle) if dominated else (middle, high)
+        assert frontier_distance.additive_epsilon(curve, point, (1, 2)) == pytest.approx(high)
