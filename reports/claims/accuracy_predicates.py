@@ -25,6 +25,7 @@ from reports.statistics.contrasts import (
     require,
 )
 from reports.statistics.estimates import clipped
+from reports.statistics.variance_pool import pool_of_points
 
 NO_LIMIT = float("inf")
 
@@ -47,9 +48,17 @@ def measure(panel: Panel, asked: Iterable[ContrastCondition]) -> list[Condition]
     """Estimate the contrasts on a panel. Raises MissingNetworks with everything that any of them lacks."""
     asked, counts = list(asked), counts_of(panel.points)
     require(counts, (accuracy for condition in asked for accuracy in condition.contrast))
+    pool = pool_of_points(panel.points, panel.relatives)
     return [
         Condition(
-            c.text, estimate_contrast(counts, c.contrast), c.low, c.high, c.unit, c.weight, c.leads, decides=c.decides
+            c.text,
+            estimate_contrast(counts, c.contrast, pool),
+            c.low,
+            c.high,
+            c.unit,
+            c.weight,
+            c.leads,
+            decides=c.decides,
         )
         for c in asked
     ]

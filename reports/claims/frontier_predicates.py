@@ -12,6 +12,7 @@ from reports.load.panels import Panel
 from reports.statistics.contrasts import Accuracy, counts_of
 from reports.statistics.frontier_distance import additive_epsilon, height_above, hypervolume_beyond
 from reports.statistics.frontier_estimates import Pair, estimate_distance, pair_of
+from reports.statistics.variance_pool import pool_of_points
 
 
 class Curves(Arguments):
@@ -49,7 +50,7 @@ def read_pair(panel: Panel, args: Curves) -> Pair:
         [Accuracy(label, "sa", lam, args.width, args.attack) for lam in args.lambdas]
         for label in (args.label, args.frontier)
     )
-    return pair_of(counts_of(panel.points), *sides)
+    return pair_of(counts_of(panel.points), *sides, pool_of_points(panel.points, panel.relatives))
 
 
 def epsilon(panel: Panel, args: Epsilon) -> list[Condition]:

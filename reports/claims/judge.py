@@ -5,7 +5,7 @@ claims.yaml says what is asked. The same runs give the same bytes.
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
@@ -13,7 +13,9 @@ import pandas as pd
 
 from reports.claims import schema, text
 from reports.claims.decide import NOT_JUDGED, NOT_RUN, Condition, check_verdict, verdicts
+from reports.claims.relatives import has_two_seeds, with_relatives
 from reports.claims.schema import Check, Claim
+from reports.claims.settle import Settled, seeds_to_settle
 from reports.figures import FIGURES
 from reports.load.panels import Panel, View, load_view
 from reports.statistics.contrasts import MissingNetworks
@@ -30,7 +32,7 @@ class Answer:
     """Result of a check on one data set, or on several that one panel stands in for.
 
     panel None: nothing was planned. judged False: the scale cannot tell. missing: reason why it was not run. In these
-    cases, conditions and their verdicts are empty.
+    cases, conditions and their verdicts are empty. settled: seeds that would decide an inconclusive check.
     """
 
     check: Check
@@ -40,6 +42,7 @@ class Answer:
     missing: str = ""
     conditions: list[Condition] = field(default_factory=list)
     verdicts: list[str] = field(default_factory=list)
+    settled: Settled | None = None
 
     @property
     def verdict(self) -> str:
@@ -70,8 +73,13 @@ def write(plans: list[dict], runs: Path, out: Path, drawn: dict[str, str]) -> li
     def views(figure: str, probe: str) -> View:
         return load_view(plans, runs, figure, scale, {"probe": [probe]})
 
+    @cache
+    def accuracy_panels() -> list[tuple[str, Panel]]:
+        figures = dict.fromkeys(figure for plan in plans for panel in plan["panels"] for figure in panel["figures"])
+        return [(figure, panel) for figure in figures for panel in views(figure, "accuracy").panels]
+
     masked = failed_signs(views("masking", "masking"))
-    answers = [(claim, judge(claim, views, scale)) for claim in all_claims()]
+    answers = [(claim, judge(claim, views, scale, accuracy_panels)) for claim in all_claims()]
     page = {"scale": scale, "claims": [text.claim_entry(*pair, scale, plans, masked) for pair in answers]}
     (out / "claims.json").write_text(json.dumps(page, ensure_ascii=False, indent=1) + "\n", "utf-8")
     rows = [row for pair in answers for row in text.csv_rows(*pair, scale, masked)]
@@ -79,15 +87,22 @@ def write(plans: list[dict], runs: Path, out: Path, drawn: dict[str, str]) -> li
     return [out / "claims.json", out / "claims.csv"]
 
 
-def judge(claim: Claim, views: Views, scale: str) -> list[Answer]:
-    """Answer every check of a claim on each of its data sets.
+def judge(claim: Claim, views: Views, scale: str, others: Callable[[], list[tuple[str, Panel]]]) -> list[Answer]:
+    """Answer every check of a claim on each of its data sets. others: (figure, panel) of all accuracies at this scale.
 
     Everything that decides and can be judged shares the claim's error in equal parts, also what is still to be run, so
     that a verdict does not change as other runs finish.
     """
     questions = [question for check in claim.checks for question in questions_of(check, views, scale)]
     share = 1 / max(sum(question.judged and question.check.decides for question in questions), 1)
-    return [answer(question, share if question.check.decides else 1.0) for question in questions]
+    return [answer(informed(question, others), share if question.check.decides else 1.0) for question in questions]
+
+
+def informed(question: Answer, others: Callable[[], list[tuple[str, Panel]]]) -> Answer:
+    """The question, with relatives of its panel if no network of its own has two seeds."""
+    if question.panel is None or question.check.probe != "accuracy" or has_two_seeds(question.panel.points):
+        return question
+    return replace(question, panel=with_relatives(question.panel, others()))
 
 
 def questions_of(check: Check, views: Views, scale: str) -> list[Answer]:
@@ -124,4 +139,6 @@ def answer(question: Answer, share: float) -> Answer:
         conditions = question.check.conditions(question.panel)
     except MissingNetworks as missing:
         return Answer(*start, missing=str(missing))
-    return Answer(*start, conditions=conditions, verdicts=verdicts(conditions, share))
+    judged = verdicts(conditions, share)
+    settled = seeds_to_settle(conditions, check_verdict(conditions, judged), share)
+    return Answer(*start, conditions=conditions, verdicts=judged, settled=settled)

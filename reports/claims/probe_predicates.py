@@ -13,9 +13,10 @@ import pydantic
 from reports.claims.arguments import Arguments, Lambdas
 from reports.claims.decide import Condition
 from reports.load.panels import Panel
-from reports.statistics import cloud_distances, estimates, saliency_alignment
+from reports.statistics import cloud_distances, estimates, saliency_alignment, training_variance
 from reports.statistics.contrasts import MissingNetworks, common_seeds
 from reports.statistics.estimates import CHANNELS, Estimate
+from reports.statistics.training_variance import Prior
 
 Network = tuple[str, float]  # label, λ
 
@@ -148,7 +149,8 @@ def alignment_contrast(panel: Panel, coefficients: dict[Network, float]) -> Esti
     chosen = [[rows[network][seed] for network in coefficients] for seed in seeds]
     c = np.array(list(coefficients.values()))
     if len(chosen) > 1:
-        logarithm = estimates.over_seeds([c @ np.log([row["alignment"] for row in of_seed]) for of_seed in chosen])
+        values = [c @ np.log([row["alignment"] for row in of_seed]) for of_seed in chosen]
+        logarithm = estimates.over_seeds(values, prior=alignment_prior(rows, coefficients))
     else:
         chosen = chosen or [[next(iter(rows[network].values())) for network in coefficients]]
         scores = [per_image(row) for row in chosen[0]]
@@ -158,6 +160,21 @@ def alignment_contrast(panel: Panel, coefficients: dict[Network, float]) -> Esti
         linear = [np.log(of_network.mean()) + of_network / of_network.mean() for of_network in scores]
         logarithm = estimates.over_images(c @ np.array(linear))
     return replace(estimates.ratio(logarithm), keys=frozenset(row["key"] for of_seed in chosen for row in of_seed))
+
+
+def alignment_prior(rows: dict, coefficients: dict[Network, float]) -> Prior | None:
+    """Prior of Σ coefficient · log alignment, from the training variance over all networks of the panel."""
+    by_network: dict[tuple, list[Network]] = defaultdict(list)  # a conditional network has several λ
+    for network, by_seed in rows.items():
+        by_network[network[0], min(by_seed.items())[1]["key"]].append(network)
+    values = []
+    for networks in by_network.values():
+        seeds = common_seeds(rows, networks)
+        logs = [[np.log(max(rows[network][seed]["alignment"], 1e-12)) for network in networks] for seed in seeds]
+        values.append(np.array(logs).reshape(len(seeds), len(networks)))
+    fitted = training_variance.fit(values)
+    parts = [[coefficients[n] for n in networks if n in coefficients] for networks in by_network.values()]
+    return fitted and fitted.prior([part for part in parts if part])
 
 
 def per_image(row: dict) -> np.ndarray:

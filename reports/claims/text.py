@@ -7,6 +7,7 @@ from pathlib import Path
 import yaml
 
 from reports.claims.decide import NOT_JUDGED, NOT_REPRODUCED, NOT_RUN, REPRODUCED, Condition, all_hold, select_shown
+from reports.claims.settle import settle_text
 from reports.load import formatting
 from reports.statistics.estimates import EXACT
 from reports.statistics.gradient_masking import verdict_note
@@ -16,6 +17,7 @@ SUITES = Path(__file__).parents[2] / "suites"
 UNPLANNED = "nothing was planned"
 COLUMNS = ["claim", "claim_verdict", "check", "check_verdict", "figure", "dataset", "stands_for", "scale", "condition"]
 COLUMNS += ["condition_verdict", "estimate", "low", "high", "asked_low", "asked_high", "unit", "interval", "keys"]
+COLUMNS += ["seeds_to_settle"]  # seeds in all that would decide the check with 80 % power
 COLUMNS += ["decides", "masked"]  # decides: has a part in the claim's verdict; masked: keys with signs of masking
 SIGNED = ("pp",)
 
@@ -60,6 +62,7 @@ def parts(answers: list) -> list[dict]:
         shown, more = select_shown(answer.conditions, answer.verdicts)
         lines = [condition_line(condition) for condition in shown]
         check = {"name": answer.check.name, "verdict": answer.verdict, "decides": answer.check.decides}
+        check |= {"settle": settle_text(answer.settled, answer.panel, keys([answer]))}
         group["checks"].append(check | {"told": lines, "more": more, "supplementary": supplementary_text(answer)})
     return list(groups.values())
 
@@ -166,7 +169,7 @@ def csv_rows(claim, answers: list, scale: str, masked: dict[str, list[str]]) -> 
                 row |= {"estimate": round(condition.estimate.value, 4), "low": round(low, 4), "high": round(high, 4)}
                 row |= {"interval": condition.estimate.kind, "keys": " ".join(sorted(condition.estimate.keys))}
                 row |= {"masked": " ".join(sorted(condition.estimate.keys & masked.keys()))}
-            rows.append(row)
+            rows.append(row | {"seeds_to_settle": answer.settled.seeds if answer.settled else None})
         rows += [] if answer.conditions else [head]
     return rows
 

@@ -26,6 +26,8 @@ class Panel:
     probes: for a figure of another probe than accuracy, a dict per measured row (load.result_schema) with the
     network's label, method, seed, key, lr, dataset, scale, net_lam (its own λ, or NaN), and folder.
     own: whether the images are the user's. pool: images are averaged over pool × pool pixels.
+    relatives: points of other panels with the same data, networks and budget, by title, from which a panel of one seed
+    learns how much trainings vary.
     """
 
     dataset: str
@@ -38,6 +40,7 @@ class Panel:
     own: bool = False
     pool: int = 1
     probes: list[dict] = field(default_factory=list)
+    relatives: dict[str, pd.DataFrame] = field(default_factory=dict)
 
     def only(self, **values) -> "Panel":
         """Keep the measured rows that have these values: `panel.only(width=0.5)`."""

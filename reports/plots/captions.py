@@ -38,7 +38,7 @@ def intervals(table: pd.DataFrame) -> str:
     kinds = set(table.interval) - {"none"}
     seeds = sorted(table.seeds[table.seeds > 0].unique())
     counts = f"{seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else f"{seeds[0]}" if seeds else "no"
-    t = "95 % t intervals of the mean over seeds, about training randomness, not about the choice of test images"
+    t = "95 % moderated t intervals of the mean over seeds, about training randomness, not about the choice of images"
     wilson = "95 % Wilson intervals of the counts, about the choice of test images, not about training randomness"
     if not kinds:
         return ""

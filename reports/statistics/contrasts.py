@@ -1,13 +1,14 @@
 """Contrasts: linear combinations Σ coefficient · accuracy, e.g. a difference of methods, a mean over λ, or a step in λ.
 
 A contrast is taken within each seed and then averaged over seeds: networks of one seed start from the same weights and
-see the same batches, or are one network. If the pairing brings nothing, it costs width and no coverage.
+see the same batches, or are one network. The variance of these numbers is shrunk towards the one that the panel's
+networks imply (training_variance).
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,10 @@ from bench.measures import correct_bits
 from reports.load import formatting
 from reports.statistics import estimates
 from reports.statistics.estimates import Estimate
+from reports.statistics.training_variance import Prior
+
+if TYPE_CHECKING:
+    from reports.statistics.variance_pool import VariancePool
 
 METRICS = {"sa": "clean", "ra": "robust"}  # prefix of the columns <prefix>_correct and <prefix>_hits
 
@@ -62,6 +67,12 @@ def counts_of(points: pd.DataFrame) -> Counts:
     return dict(counts)
 
 
+def unambiguous(points: pd.DataFrame) -> pd.DataFrame:
+    """Points without labels that stand for two networks of one seed."""
+    repeated = points.duplicated(["label", "seed", "lam", "width", "attack"], keep=False)
+    return points[~points.label.isin(points.label[repeated])]
+
+
 def require(counts: Counts, accuracies: Iterable[Accuracy]) -> None:
     """Raise MissingNetworks with all accuracies that were not measured."""
     missing = [accuracy for accuracy in dict.fromkeys(accuracies) if accuracy not in counts]
@@ -102,18 +113,29 @@ def one_seed_counts(counts: Counts, accuracies: Iterable[Accuracy]) -> list[Coun
     return chosen
 
 
-def estimate_contrast(counts: Counts, contrast: Contrast) -> Estimate:
-    """Σ coefficient · accuracy, percent. Raises MissingNetworks."""
+def estimate_contrast(counts: Counts, contrast: Contrast, pool: "VariancePool | None" = None) -> Estimate:
+    """Σ coefficient · accuracy, percent. pool: of the panel; None: the variance is that of the own seeds alone.
+
+    One seed: about trainings if the pool has the variance, otherwise about test images. Raises MissingNetworks.
+    """
     require(counts, contrast)
     coefficients = np.array(list(contrast.values()), float)
+    prior = pool.prior_of(counts, contrast) if pool else None
     seeds = common_seeds(counts, contrast)
     if len(seeds) < 2:
-        return over_images(coefficients, one_seed_counts(counts, contrast))
+        chosen = one_seed_counts(counts, contrast)
+        return over_images(coefficients, chosen) if prior is None else of_one_training(coefficients, chosen, prior)
     by_seed = [[counts[accuracy][seed] for accuracy in contrast] for seed in seeds]
     percent = np.array([[100 * count.correct / count.n for count in row] for row in by_seed])
     steps = coefficients * [100 / count.n for count in by_seed[0]]
-    estimate = estimates.over_seeds(percent @ coefficients, rounding=float(steps @ steps) / 12)
+    estimate = estimates.over_seeds(percent @ coefficients, float(steps @ steps) / 12, prior)
     return replace(estimate, keys=frozenset(count.key for row in by_seed for count in row))
+
+
+def of_one_training(coefficients, counts: list[Count], prior: Prior) -> Estimate:
+    """Σ coefficient · accuracy of one network per count, about trainings: the variance is other networks'."""
+    value = float(coefficients @ [100 * count.correct / count.n for count in counts])
+    return replace(estimates.of_one_training(value, prior), keys=frozenset(count.key for count in counts))
 
 
 def over_images(coefficients, counts: list[Count]) -> Estimate:

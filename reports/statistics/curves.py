@@ -9,6 +9,8 @@ from reports.load.panels import Panel
 from reports.statistics import contrasts, estimates, frontier_distance, intervals
 from reports.statistics.contrasts import METRICS, Accuracy, MissingNetworks
 from reports.statistics.frontier_estimates import Pair, estimate_distance, pair_of, too_few_images
+from reports.statistics.training_variance import TrainingVariance
+from reports.statistics.variance_pool import in_room, pool_of_points
 
 FRONTIER = "PGD-AT"  # Sec. 4.1: networks trained for one λ each; for slimmable networks PGD-ATS (Sec. 4.3)
 FRONTIERS = (FRONTIER, "PGD-ATS")
@@ -21,14 +23,15 @@ def curves(panel: Panel) -> pd.DataFrame:
     panel: points of one width and one attack. Columns: label, lam, unseen (in training), planned, seeds, interval (t,
     wilson, or none), and sa, sa_low, sa_high, ra, ra_low, ra_high in percent.
     """
-    met, rows = lambdas_met(panel.trials), []
+    met, rows, families = lambdas_met(panel.trials), [], pool_of_points(panel.points).families
+    place = tuple(panel.points[["width", "attack"]].iloc[0]) if len(panel.points) else ()
     for (label, lam), planned in planned_seeds(panel).items():
         points = panel.points[(panel.points.label == label) & (panel.points.lam == lam)]
         kind = "t" if len(points) > 1 else "wilson" if len(points) else "none"
         row = {"label": label, "lam": lam, "unseen": is_unseen(lam, met[label])}
         row |= {"planned": planned, "seeds": len(points), "interval": kind}
         for metric in METRICS:
-            values = interval(points, metric) if len(points) else (np.nan,) * 3
+            values = interval(points, metric, families.get((metric, *place))) if len(points) else (np.nan,) * 3
             row |= dict(zip((metric, f"{metric}_low", f"{metric}_high"), values, strict=True))
         rows.append(row)
     bounds = [f"{metric}{end}" for metric in METRICS for end in ("", "_low", "_high")]
@@ -38,10 +41,14 @@ def curves(panel: Panel) -> pd.DataFrame:
     return table.sort_values("label", key=lambda labels: labels.map(order), kind="stable", ignore_index=True)
 
 
-def interval(points: pd.DataFrame, metric: str) -> tuple[float, float, float]:
-    """Mean and interval of one point of a curve, percent: t over seeds, or Wilson. points: one row per seed."""
+def interval(points: pd.DataFrame, metric: str, variance: TrainingVariance | None = None) -> tuple[float, float, float]:
+    """Mean and interval of one point of a curve, percent: t over seeds, or Wilson. points: one row per seed.
+
+    variance: between trainings, of the panel.
+    """
     if len(points) > 1:
-        estimate = estimates.over_seeds(points[metric], rounding=(100 / points.n.iloc[0]) ** 2 / 12)
+        prior = variance.prior([[1.0]]) if variance and in_room(points[metric].mean()) else None
+        estimate = estimates.over_seeds(points[metric], (100 / points.n.iloc[0]) ** 2 / 12, prior)
         low, high = estimates.clipped(estimate, 0.0, 100.0).bounds(intervals.CONFIDENCE)
         return estimate.value, low, high
     low, high = intervals.wilson(points[f"{METRICS[metric]}_correct"].iloc[0], points.n.iloc[0])
@@ -108,14 +115,14 @@ DISTANCES = {
 
 def pair(points: pd.DataFrame, label: str, frontier: str, lambdas=None) -> Pair | None:
     """Pair a method's curve with the frontier's, at every λ or at `lambdas`; None if a network is ambiguous."""
-    points = points[points.label.isin([label, frontier])]
+    pool, points = pool_of_points(points), points[points.label.isin([label, frontier])]
     sides = []
     for name in (label, frontier):
         chosen = points[(points.label == name) & (points.lam.isin(lambdas) if lambdas is not None else True)]
         rows = chosen.drop_duplicates("lam").sort_values("lam").itertuples()
         sides.append([Accuracy(name, "sa", round(row.lam, 6), round(row.width, 6), row.attack) for row in rows])
     try:
-        return pair_of(contrasts.counts_of(points), *sides) if all(sides) else None
+        return pair_of(contrasts.counts_of(points), *sides, pool) if all(sides) else None
     except MissingNetworks:
         return None
 

@@ -1,7 +1,7 @@
 """Differences in SA and RA between two methods at the same λ, in percentage points, with 95 % intervals.
 
 Pure functions on the points of a panel (one width, one attack). The intervals are those of contrasts: over seeds, seed
-by seed; for a single seed over the test images, image by image.
+by seed, with the panel's training variance; for a single seed over the test images, image by image.
 """
 
 import numpy as np
@@ -11,22 +11,25 @@ from reports.statistics import contrasts, estimates
 from reports.statistics.contrasts import METRICS, Accuracy, Contrast, Count, Counts, MissingNetworks
 from reports.statistics.curve_tables import signed
 from reports.statistics.intervals import CONFIDENCE
+from reports.statistics.variance_pool import pool_of_points
 
 OTHER_IMAGES = " of these networks, other images"
 
 
-def compare(counts: Counts, label: str, other: str, lambdas, metric: str, same_training: bool = False) -> dict | None:
+def compare(
+    counts: Counts, label: str, other: str, lambdas, metric: str, same_training: bool = False, pool=None
+) -> dict | None:
     """Mean over λ of `label` minus `other`; None if either lacks one of the λ.
 
-    counts: see `unambiguous_counts`. same_training: networks of one seed are one training, so that zero differences in
-    all seeds are exact. Returns value, low, high, p (of no difference), kind, values and other_values (one per seed),
-    and keys (of all networks).
+    counts: see `unambiguous_counts`. pool: variance_pool.VariancePool of the panel. same_training: networks of one seed
+    are one training, so that zero differences in all seeds are exact. Returns value, low, high, p (of no difference),
+    kind, values and other_values (one per seed), and keys (of all networks).
     """
     contrast = method_contrast(counts, label, other, metric, lambdas)
     if not contrast or any(accuracy not in counts for accuracy in contrast):
         return None
     try:
-        estimate = contrasts.estimate_contrast(counts, contrast)
+        estimate = contrasts.estimate_contrast(counts, contrast, pool)
     except MissingNetworks:
         return None
     values, other_values = (seed_means(counts, [a for a in contrast if a.label == name]) for name in (label, other))
@@ -42,8 +45,7 @@ def compare(counts: Counts, label: str, other: str, lambdas, metric: str, same_t
 
 def unambiguous_counts(points: pd.DataFrame) -> Counts:
     """Counts at the points of one width and attack, without labels that stand for two networks of one seed."""
-    repeated = points.duplicated(["label", "seed", "lam"], keep=False)
-    return contrasts.counts_of(points[~points.label.isin(points.label[repeated])])
+    return contrasts.counts_of(contrasts.unambiguous(points))
 
 
 def method_contrast(counts: Counts, label: str, other: str, metric: str, lambdas) -> Contrast:
@@ -74,12 +76,12 @@ def table_row(points: pd.DataFrame, label: str, other: str, lambdas, where: str)
 
     Holds the mean difference, for several seeds also its interval over other test images, and the largest difference.
     """
-    points = points[points.label.isin([label, other])]
+    pool, points = pool_of_points(points), points[points.label.isin([label, other])]
     shared = sorted(set(lambdas).intersection(*(points.lam[points.label == name] for name in (label, other))))
     row = {"Method": label, "against": other, "at λ": f"{where}: {', '.join(f'{lam:g}' for lam in shared) or 'none'}"}
     counts = unambiguous_counts(points)
     for metric in METRICS:
-        comparison = compare(counts, label, other, shared, metric)
+        comparison = compare(counts, label, other, shared, metric, pool=pool)
         row[f"Mean Δ{metric.upper()}, pp"] = f"{signed(comparison)} ({comparison['kind']})" if comparison else "–"
         other_images = on_other_images(counts, label, other, shared, metric)
         row[f"Δ{metric.upper()}{OTHER_IMAGES}"] = signed(other_images) if other_images else "–"

@@ -1,7 +1,8 @@
 """Numbers with an interval at any confidence; claims, tables and pages share them (docs/statistics.md).
 
-Two or more seeds: Student's t of one number per seed, about training randomness on this test set. One seed: about the
-choice of test images (or channels), image by image, and not about another training; `kind` says which.
+Two or more seeds: Student's t of one number per seed, about training randomness on this test set, moderated if the
+panel's other networks say how much trainings vary. One seed: with such networks about trainings too, otherwise about
+the choice of test images (or channels), image by image, and not about another training; `kind` says which.
 """
 
 from collections.abc import Callable
@@ -9,22 +10,47 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
-from scipy.special import bdtr, ndtri
+from scipy.special import bdtr, ndtri, stdtrit
 
 from reports.statistics import intervals
+from reports.statistics.training_variance import Prior
 
 IMAGES, CHANNELS, EXACT = "one seed: test images only", "one seed: channels only", "exact"
 PAIRED = f"{IMAGES}, paired"
 
 
 @dataclass(frozen=True)
+class Spread:
+    """Variation of a number between trainings, from which further seeds can be planned.
+
+    sd: of one seed. seeds: number measured. prior: of the panel's networks, or None. logarithmic: sd is of the
+    logarithm.
+    """
+
+    sd: float
+    seeds: int
+    prior: Prior | None = None
+    logarithmic: bool = False
+
+    def half_width(self, seeds: int, confidence: float) -> float:
+        """Half-width of the interval of a mean over this many seeds, at the same variance."""
+        own_df = seeds - 1
+        df = self.prior.posterior(0.0, own_df)[1] if self.prior else own_df
+        return float(stdtrit(df, 0.5 + confidence / 2) * self.sd / np.sqrt(seeds)) if df > 0 else float("inf")
+
+
+@dataclass(frozen=True)
 class Estimate:
-    """A number with its interval. bounds: confidence → (low, high). kind: source of its error. keys: its networks."""
+    """A number with its interval. bounds: confidence → (low, high). kind: source of its error. keys: its networks.
+
+    spread: between trainings; None if the interval is not about trainings.
+    """
 
     value: float
     bounds: Callable[[float], tuple[float, float]]
     kind: str
     keys: frozenset[str] = field(default_factory=frozenset)
+    spread: Spread | None = None
 
     @property
     def one_seed(self) -> bool:
@@ -32,25 +58,44 @@ class Estimate:
         return self.kind in (IMAGES, PAIRED, CHANNELS)
 
 
-def over_seeds(values, rounding: float = 0.0) -> Estimate:
-    """Mean over seeds. values: (seeds,), two or more.
+def over_seeds(values, rounding: float = 0.0, prior: Prior | None = None) -> Estimate:
+    """Mean over seeds. values: (seeds,), two or more. prior: of their variance; None: Student's t of the values alone.
 
     rounding: variance of a value due to whole-number counts. Without it, two seeds with the same count would have an
     interval of no width, which is not rare at 450 images and 99 %.
     """
     values = np.asarray(values, float)
-    return Estimate(float(values.mean()), partial(t_bounds, values, rounding), f"t over {len(values)} seeds")
+    variance, seeds = float(values.var(ddof=1)) + rounding, len(values)
+    squeezed = prior.posterior(variance, seeds - 1)[0] if prior else variance
+    kind = f"moderated t over {seeds} seeds" if prior else f"t over {seeds} seeds"
+    return of_trainings(float(values.mean()), Spread(float(np.sqrt(squeezed)), seeds, prior), kind)
 
 
-def t_bounds(values: np.ndarray, rounding: float, confidence: float) -> tuple[float, float]:
-    half = intervals.t_half_width(float(np.hypot(values.std(ddof=1), np.sqrt(rounding))), len(values), confidence)
-    return float(values.mean()) - half, float(values.mean()) + half
+def of_one_training(value: float, prior: Prior) -> Estimate:
+    """Number of one seed, about trainings: its variance is that of other networks, which `kind` names."""
+    source = f" of {prior.source}" if prior.source else ""
+    kind = f"one seed, training variance of {prior.networks} networks{source}"
+    return of_trainings(value, Spread(float(np.sqrt(prior.variance)), 1, prior), kind)
+
+
+def of_trainings(value: float, spread: Spread, kind: str) -> Estimate:
+    def bounds(confidence: float) -> tuple[float, float]:
+        half = spread.half_width(spread.seeds, confidence)
+        return value - half, value + half
+
+    return Estimate(value, bounds, kind, spread=spread)
 
 
 def over_images(values) -> Estimate:
     """Mean over the test images of one seed. values: (images,), each from all networks that are compared."""
     values = np.asarray(values, float)
-    return Estimate(float(values.mean()), partial(t_bounds, values, 0.0), IMAGES)
+    mean, sd = float(values.mean()), float(values.std(ddof=1))
+
+    def bounds(confidence: float) -> tuple[float, float]:
+        half = intervals.t_half_width(sd, len(values), confidence)
+        return mean - half, mean + half
+
+    return Estimate(mean, bounds, IMAGES)
 
 
 def of_accuracy(correct: int, n: int, factor: float = 1.0) -> Estimate:
@@ -94,7 +139,8 @@ def ratio(logarithm: Estimate) -> Estimate:
         low, high = np.exp(logarithm.bounds(confidence))
         return float(low), float(high)
 
-    return replace(logarithm, value=float(np.exp(logarithm.value)), bounds=bounds)
+    spread = logarithm.spread and replace(logarithm.spread, logarithmic=True)
+    return replace(logarithm, value=float(np.exp(logarithm.value)), bounds=bounds, spread=spread)
 
 
 def clipped(estimate: Estimate, low: float, high: float) -> Estimate:

@@ -1,11 +1,12 @@
 """Distances between a method's SA–RA curve and the frontier, with intervals.
 
-The distances are not linear in the accuracies. Over seeds they are of the mean curves, by the jackknife; for one seed
-they are about other test images, by secants.
+The distances are not linear in the accuracies. Over seeds they are of the mean curves, by the jackknife, with the
+training variance of the panel's networks carried over by secants; for one seed they are about other test images, also
+by secants, unless the pool has the training variance.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -13,7 +14,10 @@ import numpy as np
 from reports.statistics import contrasts, estimates
 from reports.statistics.contrasts import METRICS, Accuracy
 from reports.statistics.estimates import Estimate
+from reports.statistics.training_variance import Prior
+from reports.statistics.variance_pool import VariancePool, has_room
 
+NO_POOL = VariancePool()  # the variance is that of the own seeds alone
 LEAST_IMAGES = 1000  # for one seed: with fewer, SA is known no better than the curve's own steps (docs/statistics.md)
 
 Distance = Callable[[np.ndarray, np.ndarray], float]  # (curve (points, 2), frontier (points, 2)) → number or NaN
@@ -24,12 +28,16 @@ class Pair:
     """A curve and the frontier, points in order of λ.
 
     seeds: per common seed of all their networks, both in percent, (points, 2) each. correct: without two common seeds,
-    which images were right, (points, 2, n) booleans each.
+    which images were right, (points, 2, n) booleans each. pool: of the panel. counts: of both sides. points: of the
+    curve, then of the frontier, SA and RA of each.
     """
 
     seeds: list[tuple[np.ndarray, np.ndarray]]
     correct: tuple[np.ndarray, np.ndarray] | None = None
     keys: frozenset[str] = frozenset()
+    pool: VariancePool = NO_POOL
+    counts: contrasts.Counts = field(default_factory=dict)
+    points: list[Accuracy] = field(default_factory=list)
 
     @property
     def curves(self) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -37,7 +45,9 @@ class Pair:
         return self.seeds or [tuple(100 * side.mean(axis=-1) for side in self.correct)]
 
 
-def pair_of(counts: contrasts.Counts, curve: list[Accuracy], frontier: list[Accuracy]) -> Pair:
+def pair_of(
+    counts: contrasts.Counts, curve: list[Accuracy], frontier: list[Accuracy], pool: VariancePool = NO_POOL
+) -> Pair:
     """Pair a curve with a frontier at these points; their metric is ignored. Raises MissingNetworks."""
     sides = [[[point._replace(metric=metric) for metric in METRICS] for point in side] for side in (curve, frontier)]
     accuracies = [accuracy for side in sides for point in side for accuracy in point]
@@ -48,11 +58,39 @@ def pair_of(counts: contrasts.Counts, curve: list[Accuracy], frontier: list[Accu
         return np.array([[100 * counts[a][seed].correct / counts[a][seed].n for a in point] for point in side])
 
     by_seed = [tuple(percent(side, seed) for side in sides) for seed in seeds]
+    shared = {"pool": pool, "counts": counts, "points": accuracies}
     if len(seeds) > 1:
-        return Pair(by_seed, keys=frozenset(counts[a][seed].key for a in accuracies for seed in seeds))
+        return Pair(by_seed, keys=frozenset(counts[a][seed].key for a in accuracies for seed in seeds), **shared)
     chosen = dict(zip(accuracies, contrasts.one_seed_counts(counts, accuracies), strict=True))
     correct = tuple(np.array([contrasts.decode(chosen[a] for a in point) for point in side]) for side in sides)
-    return Pair(by_seed, correct, frozenset(count.key for count in chosen.values()))
+    return Pair(by_seed, correct, frozenset(count.key for count in chosen.values()), **shared)
+
+
+def prior_of(pair: Pair, distance: Distance) -> Prior | None:
+    """Prior of a distance, linearised: the secant over one standard error of each accuracy is its coefficient.
+
+    None if the pool lacks a variance, or the distance a value nearby.
+    """
+    curve, frontier = (np.mean(side, axis=0) for side in zip(*pair.curves, strict=True))
+    mean, coefficients = np.concatenate([curve.ravel(), frontier.ravel()]), {}
+    for place, accuracy in enumerate(pair.points):
+        prior = pair.pool.prior_of(pair.counts, {accuracy: 1.0})
+        if prior is None:
+            coefficients[accuracy] = 0.0
+            if has_room(pair.counts[accuracy]):
+                return None
+            continue
+        step = np.sqrt(prior.variance / len(pair.curves)) * (np.arange(len(mean)) == place)
+        ends = [distance(*split(mean + sign * step, len(curve))) for sign in (1, -1)]
+        coefficients[accuracy] = (ends[0] - ends[1]) / (2 * step[place])
+    if np.isnan(list(coefficients.values())).any():
+        return None
+    return pair.pool.prior_of(pair.counts, {accuracy: c for accuracy, c in coefficients.items() if c})
+
+
+def split(flat: np.ndarray, curve_points: int) -> tuple[np.ndarray, np.ndarray]:
+    """Curve and frontier (points, 2) of an array that holds both."""
+    return flat[: 2 * curve_points].reshape(-1, 2), flat[2 * curve_points :].reshape(-1, 2)
 
 
 def by_secants(correct: tuple[np.ndarray, np.ndarray], distance: Distance) -> Estimate | None:
@@ -64,10 +102,10 @@ def by_secants(correct: tuple[np.ndarray, np.ndarray], distance: Distance) -> Es
     noise twice and covers the truth 98–99 times in 100, secants 94–98 (docs/statistics.md). None without a value.
     """
     flat = np.concatenate([side.reshape(-1, side.shape[-1]) for side in correct]).astype(float)
-    mean, first = 100 * flat.mean(axis=1), 2 * len(correct[0])
+    mean = 100 * flat.mean(axis=1)
 
     def at(points: np.ndarray) -> float:
-        return distance(points[:first].reshape(-1, 2), points[first:].reshape(-1, 2))
+        return distance(*split(points, len(correct[0])))
 
     variances, axes = np.linalg.eigh(np.atleast_2d(np.cov(flat)) / flat.shape[1])
     steps = 100 * np.sqrt(np.maximum(variances, 0)) * axes  # columns; a singular covariance has steps of 0
@@ -79,7 +117,9 @@ def by_secants(correct: tuple[np.ndarray, np.ndarray], distance: Distance) -> Es
     return Estimate(value, bounds, estimates.PAIRED)
 
 
-def by_jackknife(seeds: list[tuple[np.ndarray, np.ndarray]], distance: Distance) -> Estimate | None:
+def by_jackknife(
+    seeds: list[tuple[np.ndarray, np.ndarray]], distance: Distance, prior: Prior | None = None
+) -> Estimate | None:
     """Estimate for the mean curves over seeds, with Student's interval of Tukey's jackknife (1958) over seeds.
 
     For a linear distance this is the t interval over seeds. The mean of single seeds' distances would keep the bias of
@@ -96,7 +136,7 @@ def by_jackknife(seeds: list[tuple[np.ndarray, np.ndarray]], distance: Distance)
     value = of_means(everyone)
     if np.isnan(value) or np.isnan(left_out).any():
         return None
-    return estimates.over_seeds(value + (len(seeds) - 1) * (left_out.mean() - left_out))
+    return estimates.over_seeds(value + (len(seeds) - 1) * (left_out.mean() - left_out), prior=prior)
 
 
 def too_few_images(pair: Pair) -> str:
@@ -109,6 +149,11 @@ def too_few_images(pair: Pair) -> str:
 
 def estimate_distance(pair: Pair, distance: Distance) -> Estimate | None:
     """Estimate a distance between the curves of a pair; None if it has no value, also without one seed."""
-    several = len(pair.seeds) > 1
-    estimate = by_jackknife(pair.seeds, distance) if several else by_secants(pair.correct, distance)
+    prior = prior_of(pair, distance)
+    if len(pair.seeds) > 1:
+        estimate = by_jackknife(pair.seeds, distance, prior)
+    elif prior is None:
+        estimate = by_secants(pair.correct, distance)
+    else:
+        estimate = estimates.of_one_training(distance(*pair.curves[0]), prior)
     return estimate and replace(estimate, keys=pair.keys)

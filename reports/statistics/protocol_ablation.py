@@ -12,6 +12,7 @@ from reports.load.panels import Panel
 from reports.load.trials import attack_settings
 from reports.statistics import differences
 from reports.statistics.contrasts import METRICS
+from reports.statistics.variance_pool import pool_of_points
 
 ROW = re.compile(r"row (\d+)\b|all\b", re.IGNORECASE)  # how the label of a changed network begins
 DEFAULT = "default"
@@ -77,13 +78,14 @@ def comparisons(panel: Panel) -> pd.DataFrame:
     the panel), kind, values, other_values, keys.
     """
     rows, points, counts = [], panel.points, differences.unambiguous_counts(panel.points)
+    pool = pool_of_points(points)
     for row in ledger_rows(panel.trials):
         measured = [set(points.lam[points.label == name]) for name in (row["row"], row["baseline"])]
         same_training = bool(row["changed"]) and row["changed"] <= AFTER_TRAINING
         for name, lambdas in (places(row, sorted(set.intersection(*measured))) or {"–": []}).items():
             for metric in METRICS:
                 comparison = lambdas and differences.compare(
-                    counts, row["row"], row["baseline"], lambdas, metric, same_training
+                    counts, row["row"], row["baseline"], lambdas, metric, same_training, pool
                 )
                 rows.append(row | {"place": name, "lambdas": lambdas, "metric": metric} | (comparison or {}))
     columns = ["row", "baseline", "changed", "place", "lambdas", "metric", "value", "low", "high", "p", "kind"]

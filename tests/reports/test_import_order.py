@@ -13,7 +13,7 @@ ORDER = [
     "page",
     "build.py",
     "answers.py",
-    "coverage",
+    "simulation",
 ]  # lowest first
 
 

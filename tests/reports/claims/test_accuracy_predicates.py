@@ -207,5 +207,5 @@ def test_seeds_that_some_network_lacks_are_left_out():
     model, function, _ = schema.PREDICATES["compared"]
     args = model.model_validate({"label": DUAL, "of": AT, "lambdas": "S1", "least": {"sa": 0}})
     (condition,) = function(type(whole)(**{**vars(whole), "points": less}), args)
-    assert condition.estimate.kind == "t over 2 seeds"
+    assert condition.estimate.kind == "moderated t over 2 seeds"
     assert {key.removeprefix(f"{AT}-").removeprefix(f"{DUAL}-")[0] for key in condition.estimate.keys} == {"1", "2"}

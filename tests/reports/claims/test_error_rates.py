@@ -6,7 +6,7 @@ from scipy.special import ndtri
 
 from reports.claims import frontier_predicates, schema
 from reports.claims.decide import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED, Condition, all_hold, verdicts
-from reports.coverage.simulated_runs import World, panels
+from reports.simulation.simulated_runs import World, panels
 from reports.statistics import estimates, frontier_distance, frontier_estimates, intervals
 from reports.statistics.frontier_estimates import Pair
 

@@ -53,7 +53,7 @@ def test_a_world_in_which_every_shape_is_true(world):
     assert claims[3]["parts"][0]["on"] == "Fashion-MNIST-8k, WRN-10-1, in place of SVHN, CIFAR-10, and STL-10"
     assert len(claims[11]["parts"]) == 1  # one panel, asked once
     assert claims[11]["figures"] == ["fig10", "fig11", "fig12"]
-    assert claims[1]["parts"][0]["note"] == "t over 3 seeds"
+    assert claims[1]["parts"][0]["note"] == "moderated t over 3 seeds"
     assert claims[1]["unjudged"] == [{"name": "the paper's numbers", "where": "at scale paper"}]
 
 
@@ -134,7 +134,7 @@ def test_missing_seeds_leave_a_provisional_verdict(tmp_path):
     gone = [t for t in plan["panels"][0]["trials"] if t["label"] == "OAT (dual BN)" and t["seed"] == 2]
     shutil.rmtree(tmp_path / "trials" / gone[0]["key"])
     (part,) = judged(tmp_path, tmp_path / "out")[1]["parts"]
-    assert part["note"] == "t over 2 seeds; provisional: 1 of 24 networks missing"
+    assert part["note"] == "moderated t over 2 seeds; provisional: 1 of 24 networks missing"
 
 
 def test_the_note_names_the_kind_of_one_seeds_intervals(tmp_path):
@@ -144,6 +144,33 @@ def test_the_note_names_the_kind_of_one_seeds_intervals(tmp_path):
     paired = {"one seed: test images only, paired"}
     assert notes == {1: paired, 2: paired, 3: paired, 11: {"one seed: test images only"}}
     assert {claims[id]["verdict"] for id in notes} == {ONE_SEED}
+
+
+def test_one_seed_is_judged_by_the_training_variance_of_other_networks_of_its_family(tmp_path):
+    """Figure 5's networks have the same data, architecture and budget, and three seeds."""
+    claims_world.suites(tmp_path, ["frontiers"], seeds=1)
+    claims_world.suites(tmp_path, ["sampling"], seeds=3)
+    claim = judged(tmp_path, tmp_path / "out")[1]
+    (part,) = claim["parts"]
+    assert re.fullmatch(r"one seed, training variance of \d+ networks of digits, WRN-10-1 \(fig5\)", part["note"])
+    assert claim["verdict"] == REPRODUCED
+    for plan in (tmp_path / "plans").glob("sampling*.json"):  # trained longer: another family
+        plan.write_text(plan.read_text().replace('"epochs": 15', '"epochs": 99'))
+    assert judged(tmp_path, tmp_path / "out")[1]["verdict"] == ONE_SEED
+
+
+def test_an_inconclusive_check_says_what_would_settle_it(tmp_path):
+    claims_world.suites(tmp_path, ["frontiers"], spread=2.5, seeds=2)
+    claims = judged(tmp_path, tmp_path / "out")
+    table = pd.read_csv(tmp_path / "out" / "claims.csv")
+    open_checks = {check["name"]: check for id in (1, 2, 3) for part in claims[id]["parts"] for check in part["checks"]
+                   if check["verdict"] == INCONCLUSIVE}  # fmt: skip
+    texts = [check["settle"] for check in open_checks.values()]
+    assert texts and any(re.match(r"\d+ seeds would decide with 80 % power: \d+ more, about", text) for text in texts)
+    seeds = table[table.check.isin(open_checks)].seeds_to_settle
+    assert (seeds.dropna() > 2).all() and not table[table.check_verdict == REPRODUCED].seeds_to_settle.notna().any()
+    html.write_pages(tmp_path / "out")
+    assert "what would settle it" in (tmp_path / "out" / "README.md").read_text("utf-8")
 
 
 def test_a_changed_setting_is_another_experiment(tmp_path):

@@ -55,7 +55,10 @@ def test_differences_are_of_means_over_the_same_lambda(tmp_path):
             for name in ("row 16: film_init=zero", "default")
         ]
         comparison = table.loc["row 16: film_init=zero", place, "ra"]
-        assert comparison.difference == pytest.approx(means[0] - means[1]) and comparison.kind == "t over 3 seeds"
+        assert (
+            comparison.difference == pytest.approx(means[0] - means[1])
+            and comparison.kind == "moderated t over 3 seeds"
+        )
     assert set(table.loc["row 9: batch=256"].index.get_level_values("place")) == {"λ = 1"}
 
 
@@ -64,7 +67,7 @@ def test_row_7_is_judged_where_it_can_matter(tmp_path):
     table = table_of(view(tmp_path, "protocol"))
     comparison = table.loc["row 7: unseen=nearest"]
     assert set(comparison.index.get_level_values("place")) == {"mean over unseen λ"}
-    assert comparison.lambdas.iloc[0] == list(world.S3) and set(table.kind) == {"t over 3 seeds"}
+    assert comparison.lambdas.iloc[0] == list(world.S3) and set(table.kind) == {"moderated t over 3 seeds"}
 
 
 def test_the_drawing_agrees_with_the_table(tmp_path):
@@ -101,7 +104,7 @@ def test_the_number_of_comparisons_is_named_and_corrected_for(tmp_path):
     rows = {(row["Ledger row"], row["at"]): row for row in PROTOCOL.summary(loaded_view)[0]["rows"]}
     assert rows["row 16: film_init=zero", "mean over S1"]["RA: excludes 0"] == "yes, also after Holm"
     assert rows["row 10: dropout=0.3", "λ = 0"]["SA: excludes 0"] == "no"
-    assert rows["row 3: film=authors", "λ = 0"]["RA: excludes 0"] == "yes, not after Holm"
+    assert rows["row 3: film=authors", "λ = 0"]["SA: excludes 0"] == "yes, not after Holm"
 
 
 def test_one_seed_is_paired_over_images_and_says_so(tmp_path):

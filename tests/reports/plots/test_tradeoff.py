@@ -127,7 +127,7 @@ def test_a_gap_wider_than_all_ra_cannot_be_judged():
     second = points.assign(seed=1, sa=points.sa + [0, 0, 0, 0.4, 0.4, 0.4], ra=points.ra + [0, 0, 0, 9, 9, 9])
     second = second.assign(clean_correct=100 * second.sa, robust_correct=100 * second.ra)
     gap = curves.gap(pd.concat([points, second]), "OAT (dual BN)")
-    assert gap["kind"] == "t over 2 seeds" and "pp wide, and both curves together span" in gap["doubt"]
+    assert gap["kind"] == "moderated t over 2 seeds" and "pp wide, and both curves together span" in gap["doubt"]
 
 
 def test_a_gap_over_a_short_sa_range_reads_as_not_judged(tmp_path):

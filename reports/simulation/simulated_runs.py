@@ -25,7 +25,9 @@ COMMON_PART, OWN_PART = 0.4, 0.4  # parts of an image's difficulty: for all netw
 @dataclass(frozen=True)
 class World:
     """truth: to be estimated. n: test images. spread: deviation of a training's SA and RA, pp. width, attack: of all
-    points."""
+    points. binomial: counts vary about a training's accuracy; without, `spread` is all that differs between seeds.
+    unequal: standard deviation, over networks, of the logarithm of their spread.
+    """
 
     truth: Truth
     seeds: int
@@ -33,6 +35,8 @@ class World:
     spread: tuple[float, float] = (0.4, 2.0)
     width: float = 1.0
     attack: str = "pgd7"
+    binomial: bool = True
+    unequal: float = 0.0
 
     def grid(self) -> pd.DataFrame:
         """A row per network and λ, as in load.panels.Panel.points, without counts. `network`: its number."""
@@ -64,7 +68,9 @@ def simulate_counts(world: World, grid: pd.DataFrame, rng: np.random.Generator) 
         for i, prefix in enumerate(METRICS.values()):
             bits[f"{prefix}_hits"] = [correct_bits.encode(row) for row in correct[:, i]]
     else:
-        counts = binomials(np.clip(expected + training_effects(world, grid, rng), 0, 1), world.n, rng)
+        fractions = np.clip(expected + training_effects(world, grid, rng), 0, 1)
+        fractions[:, 1] = fractions.min(axis=1)  # a robust image is clean too
+        counts = binomials(fractions, world.n, rng) if world.binomial else np.rint(world.n * fractions).astype(int)
     columns = {f"{prefix}_correct": counts[:, i] for i, prefix in enumerate(METRICS.values())}
     columns |= {metric: 100 * counts[:, i] / world.n for i, metric in enumerate(METRICS)}
     return grid.assign(**columns, **bits)
@@ -75,7 +81,10 @@ def training_effects(world: World, grid: pd.DataFrame, rng: np.random.Generator)
     seed, network = grid.seed.to_numpy(), grid.network.to_numpy()
     parts = (SEED_PART, seed), (NETWORK_PART, network), (1 - SEED_PART - NETWORK_PART, np.arange(len(grid)))
     effects = sum(np.sqrt(part) * rng.standard_normal((index.max() + 1, 2))[index] for part, index in parts)
-    return effects * np.array(world.spread) / 100
+    one_lambda = grid.label.str.startswith("PGD")
+    recipe = pd.factorize(grid.label + np.where(one_lambda, grid.lam.astype(str), ""))[0]  # the network of every seed
+    spreads = np.exp(world.unequal * rng.standard_normal(recipe.max() + 1))[recipe]
+    return effects * spreads[:, None] * np.array(world.spread) / 100
 
 
 def binomials(fractions: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:

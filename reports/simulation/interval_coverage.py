@@ -6,11 +6,12 @@ from functools import partial
 import numpy as np
 
 from bench.spec.lambda_sets import S1
-from reports.coverage.simulated_runs import Truth, World, panels, simulate_images
+from reports.simulation.simulated_runs import Truth, World, panels, simulate_images
 from reports.statistics import contrasts, curves, estimates, intervals
 from reports.statistics.contrasts import Accuracy, Contrast
 from reports.statistics.frontier_estimates import LEAST_IMAGES, estimate_distance
 from reports.statistics.intervals import CONFIDENCE
+from reports.statistics.variance_pool import pool_of_points
 
 OAT, AT = "OAT (dual BN)", "PGD-AT"
 CURVES: Truth = {
@@ -54,8 +55,9 @@ def point(share: float, n: int, seeds: int, spread: float, runs: int, rng) -> np
 def contrast(world: World, terms: Contrast, runs: int, rng) -> np.ndarray:
     """Coverage of Σ coefficient · accuracy, as in claims and tables of differences."""
     truth = sum(c * world.truth[accuracy.label][accuracy.lam][accuracy.metric == "ra"] for accuracy, c in terms.items())
-    counts = (contrasts.counts_of(panel.points) for panel in panels(world, runs, rng))
-    return covered(truth, (bounds(contrasts.estimate_contrast(run_counts, terms)) for run_counts in counts))
+    points = (panel.points for panel in panels(world, runs, rng))
+    measured = ((contrasts.counts_of(of_run), pool_of_points(of_run)) for of_run in points)
+    return covered(truth, (bounds(contrasts.estimate_contrast(counts, terms, pool)) for counts, pool in measured))
 
 
 def paired(shares: tuple[float, float], n: int, runs: int, rng) -> np.ndarray:
@@ -83,6 +85,8 @@ def distance(name: str, world: World, runs: int, rng) -> np.ndarray:
 
 
 MEAN = contrasts.mean_difference(OAT, AT, "ra", S1)
+POINT = {Accuracy(OAT, "ra", 0.3): 1.0}
+UNEQUAL = 0.35  # standard deviation of the logarithm of a network's spread
 STEP = {Accuracy(OAT, "ra", 1.0): 1.0, Accuracy(OAT, "ra", 0.0): -1.0}
 Row = tuple[str, str, Callable[[int, np.random.Generator], np.ndarray], int]  # interval, of, coverage, factor on runs
 
@@ -96,13 +100,16 @@ def rows() -> list[Row]:
         for share, spread in ((0.55, 2.0), (0.97, 0.4)):
             name = f"point, {100 * share:g} % ± {spread:g}"
             table.append((name, f"{seeds} seeds, {n:,} images", partial(point, share, n, seeds, spread), 2))
-    for seeds, n in ((1, 300), (1, 1000), (1, 10_000), (3, 300), (3, 1000), (5, 1000)):
-        world = World(CURVES, seeds, n)
-        size = f"{seeds} seed{'s' * (seeds > 1)}, {n:,} images"
+    alike = ((1, 300), (1, 1000), (1, 10_000), (2, 1000), (3, 300), (3, 1000), (5, 1000), (10, 1000))
+    unequal = tuple((seeds, 1000) for seeds in (2, 3, 5, 10))
+    for (seeds, n), differ in [*((size, 0.0) for size in alike), *((size, UNEQUAL) for size in unequal)]:
+        world = World(CURVES, seeds, n, unequal=differ)
+        size = f"{seeds} seed{'s' * (seeds > 1)}, {n:,} images" + ", unequal spreads" * (differ > 0)
+        table.append(("one λ of a network", size, partial(contrast, world, POINT), 1))
         table.append(("difference of methods, mean RA over λ", size, partial(contrast, world, MEAN), 1))
         table.append(("difference of two λ of one network", size, partial(contrast, world, STEP), 1))
         for name, text in (("gap", "gap to the frontier"), ("area", "area to the frontier"), ("volume", "hypervolume")):
-            if seeds > 1 or n == LEAST_IMAGES or (n == 300 and name == "volume"):  # the others have no interval
+            if differ == 0 and (seeds > 1 or n == LEAST_IMAGES or (n == 300 and name == "volume")):  # others: none
                 table.append((text, size, partial(distance, name, world), 1))
     for n in (300, 1000, 10_000):
         table.append(("two networks at one λ, paired", f"1 seed, {n:,} images", partial(paired, (0.55, 0.5), n), 1))

@@ -6,11 +6,12 @@ Simulated runs with a known truth. Bounds are widened by twice the Monte Carlo e
 import numpy as np
 import pytest
 
-from reports.claims.decide import NOT_REPRODUCED, REPRODUCED
+from reports.claims import judge
+from reports.claims.decide import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED
 from reports.claims.schema import PREDICATES
-from reports.coverage import __main__ as command
-from reports.coverage import false_verdicts, interval_coverage
-from reports.coverage.simulated_runs import World, binomials, panels, simulate_images
+from reports.simulation import __main__ as command
+from reports.simulation import claim_power, false_verdicts, interval_coverage
+from reports.simulation.simulated_runs import World, binomials, panels, simulate_images
 from reports.statistics import cloud_distances, curves
 from reports.statistics.frontier_estimates import by_jackknife
 
@@ -108,18 +109,21 @@ def test_every_predicate_is_simulated():
 
 def test_the_command_writes_between_the_marks_and_nowhere_else(tmp_path, monkeypatch, capsys):
     page = tmp_path / "statistics.md"
-    marks = [f"<!-- {word} {name} -->" for name in ("coverage", "rates") for word in ("begin", "end")]
+    marks = [f"<!-- {word} {name} -->" for name in ("coverage", "rates", "power") for word in ("begin", "end")]
     page.write_text("\n".join(["before", marks[0], "was there", *marks[1:], "after"]))
     held = {"interval": "t", "of": "3", "coverage": 0.95, "error": 0.01}
     wrong = {"predicate": "gap", "edge": "e"} | dict.fromkeys(false_verdicts.SIZES, (0.02, 0.03, 100))
     monkeypatch.setattr(interval_coverage, "table", lambda runs: [held | {"runs": runs}])
     monkeypatch.setattr(false_verdicts, "table", lambda runs: [wrong])
-    monkeypatch.setattr("sys.argv", ["coverage", "--out", str(page), "--runs", "7"])
+    powers = {"claim": 3, "text": "c", "scale": "s"} | dict.fromkeys(claim_power.SEEDS, (0.8, 0.01))
+    monkeypatch.setattr(claim_power, "table", lambda runs: [powers])
+    monkeypatch.setattr("sys.argv", ["simulation", "--out", str(page), "--runs", "7"])
     command.main()
     text = page.read_text()
     assert text.startswith("before\n") and "| t | 3 | 95.0 ± 1.0 | 7 |" in text and "was there" not in text
     assert "| gap | e | 2.0 ± 1.4 / 3.0 |" in text and text.endswith("\nafter")
-    monkeypatch.setattr("sys.argv", ["coverage", "--out", str(tmp_path / "gone.md")])
+    assert "| 3. c | s | 80 / 1 | 80 / 1 |" in text
+    monkeypatch.setattr("sys.argv", ["simulation", "--out", str(tmp_path / "gone.md")])
     with pytest.raises(SystemExit):
         command.main()
     assert "cannot be read" in capsys.readouterr().err
@@ -133,3 +137,18 @@ def test_one_seed_on_few_images_has_no_gap_and_no_area_but_a_hypervolume():
         assert distances["volume"] is not None
         assert [distances[name] is not None for name in ("gap", "area")] == [has_gap, has_gap]
         assert has_gap or curves.gap(panel.points, *labels)["doubt"]
+
+
+def test_a_true_claim_is_reproduced_and_one_seed_decides_nothing():
+    """Claim 13, a large effect, at the paper's scale; the opposite truth is refuted."""
+    (claim,) = [claim for claim in judge.all_claims() if claim.id == 13]
+    assert claim_power.rates(claim, "paper", 3, 10) == (1.0, 0.0)
+    assert claim_power.rates(claim, "paper", 1, 10) == (0.0, 0.0)
+    assert np.isnan(claim_power.rates(next(c for c in judge.all_claims() if c.id == 6), "laptop", 3, 2)[0])
+
+
+def test_every_claim_is_simulated_as_its_checks_ask():
+    """Each check finds its networks, λ, widths and attack in the simulated panels."""
+    for claim in judge.all_claims():
+        (answer,) = claim_power.claim_verdicts(claim, "paper", 2, 1, np.random.default_rng(0))
+        assert answer in (REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE)

@@ -1,21 +1,23 @@
-"""`python -m reports.coverage [--out docs/statistics.md] [--runs N]`: simulate, and write both tables into the page.
+"""`python -m reports.simulation [--only NAME] [--out docs/statistics.md] [--runs N]`: write tables into the page.
 
-Takes minutes on one core. The same N gives the same numbers; text outside the marks stays.
+Takes minutes on one core per table. The same N gives the same numbers; text outside the marks stays.
 """
 
 import argparse
+import math
 import re
 from pathlib import Path
 
-from reports.coverage import false_verdicts, interval_coverage
+from reports.simulation import claim_power, false_verdicts, interval_coverage
 
 PAGE = Path(__file__).parents[2] / "docs" / "statistics.md"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m reports.coverage", description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, default=PAGE, help="a page with the marks of both tables")
+    parser = argparse.ArgumentParser(prog="python -m reports.simulation", description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, default=PAGE, help="a page with the marks of the tables")
     parser.add_argument("--runs", type=int, default=1000, help="simulated sets of runs per row")
+    parser.add_argument("--only", choices=sorted(TABLES), action="append", help="a table; default: all")
     args = parser.parse_args()
     if args.runs < 1:
         parser.error(f"--runs {args.runs}: at least 1 is needed")
@@ -23,12 +25,8 @@ def main() -> None:
         text = args.out.read_text("utf-8")
     except OSError as error:
         parser.error(f"--out {args.out}: cannot be read ({error.strerror}); copy docs/statistics.md there first")
-    tables = {
-        "coverage": coverage_table(interval_coverage.table(args.runs)),
-        "rates": verdict_table(false_verdicts.table(args.runs)),
-    }
-    for name, table in tables.items():
-        text = replace_table(text, name, table)
+    for name in args.only or TABLES:
+        text = replace_table(text, name, TABLES[name](args.runs))
     args.out.write_text(text, "utf-8")
 
 
@@ -62,6 +60,23 @@ def verdict_table(rows: list[dict]) -> str:
         lines.append(f"| {row['predicate']} | {row['edge']} | " + " | ".join(texts) + " |")
     return "\n".join(lines)
 
+
+def power_table(rows: list[dict]) -> str:
+    """Markdown table of claim_power.table: reproduced / not reproduced, percent."""
+    heads = [f"{seeds} seed{'s' * (seeds > 1)}" for seeds in claim_power.SEEDS]
+    lines = ["| claim | scale | " + " | ".join(heads) + " |", "|---" * (2 + len(heads)) + "|"]
+    for row in rows:
+        pairs = [row[seeds] for seeds in claim_power.SEEDS]
+        cells = ["–" if math.isnan(yes) else f"{100 * yes:.0f} / {100 * no:.0f}" for yes, no in pairs]
+        lines.append(f"| {row['claim']}. {row['text']} | {row['scale']} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+TABLES = {
+    "coverage": lambda runs: coverage_table(interval_coverage.table(runs)),
+    "rates": lambda runs: verdict_table(false_verdicts.table(runs)),
+    "power": lambda runs: power_table(claim_power.table(runs)),
+}
 
 if __name__ == "__main__":
     main()
