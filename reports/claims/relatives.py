@@ -7,7 +7,7 @@ import pandas as pd
 
 from reports.load.panels import Panel
 
-BUDGET = ("data_hash", "arch", "epochs", "batch", "train_images", "epsilon", "schedule")  # fields of a recipe
+BUDGET = ("data_hash", "pool", "arch", "epochs", "batch", "train_images", "epsilon", "schedule")  # fields of a recipe
 
 
 def family(panel: Panel) -> set[tuple]:

@@ -155,7 +155,7 @@ def test_the_page_has_a_row_per_network_and_lambda(runs):
     by_name = {(row["Network"], row["λ"]): row for row in table["rows"]}
     assert by_name["pgd-at λ=1, seed 0", "1"]["transfer finds"] == "is the surrogate"
     row = by_name["oat-dual, seed 1", "0.3"]
-    assert row["RA after 7 / 20 / 50 steps"] == "48 / 46 / 45" and row["RA at larger ε"] == "3 at 2ε, 0 at 3.33ε"
+    assert row["RA after 7 / 20 / 50 steps"] == "48 / 46 / 45" and row["RA at larger ε"] == "3 at 4ε, 0 at 6.67ε"
     assert row["transfer finds"] == "1" and row["Fails"] == "none of 7" and row["no gradient (CE = 0)"] == "0 (4)"
     assert len(MASKING.csv(view(runs, "masking"))) == 7 * len(table["rows"]) - 2  # lenders have no transfer
 
