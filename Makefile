@@ -25,18 +25,20 @@ FIG12 := saliency.yaml --only stl10
 FIG13 := ablations.yaml --only encodings
 # Not in the paper, so not in reproduce-all.
 PEERS := extra/peers.yaml
+PROTOCOL := extra/protocol.yaml
 FIGURES := 2 4 5 6 7 8 9 10 11 12 13
 MODERN := attacks.yaml --only modern --only modern_cifar10
 
-.PHONY: help setup test lint browser ui report speed speed-suite reproduce-all reproduce-modern reproduce-peers \
+.PHONY: help setup test lint browser ui report speed speed-suite reproduce-all reproduce-modern reproduce-peers reproduce-protocol \
   $(FIGURES:%=reproduce-fig%)
 
 help:
 	@echo "make reproduce-figN   train and measure the networks of Figure N and draw it (SCALE=$(SCALE));"
 	@echo "                      N: $(FIGURES); reproduce-fig4 also draws Figure 8"
 	@echo "make reproduce-modern Figure 7's networks under AutoAttack, PGD-50 and CW-50 (docs/attacks.md)"
-	@echo "make reproduce-all    all experiments of the paper, the rows of the protocol ledger, and the claims"
+	@echo "make reproduce-all    all experiments of the paper, and the claims"
 	@echo "make reproduce-peers  not in the paper: OAT with TRADES' loss, dual BN with shared statistics"
+	@echo "make reproduce-protocol  not in the paper: the effect of each row of the protocol ledger"
 	@echo "make ui | report      browse the runs in MLflow | draw the figures again from finished networks"
 	@echo "make speed            time training steps against the authors' code (REFERENCE=checkout) or another checkout of"
 	@echo "                      this project (AGAINST=checkout); without either, against the eager engine"
@@ -66,6 +68,9 @@ reproduce-all: setup
 
 reproduce-peers: setup
 	$(BENCH) run suites/$(PEERS) --scale $(SCALE) $(ARGS)
+
+reproduce-protocol: setup
+	$(BENCH) run suites/$(PROTOCOL) --scale $(SCALE) $(ARGS)
 
 report: setup
 	$(BENCH) report $(ARGS)

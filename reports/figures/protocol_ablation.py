@@ -130,5 +130,5 @@ PROTOCOL = FigureSpec(
     summary=summary,
     csv=csv,
     curves=lambda view: facets.curve_tables(facets.by_panel(view)),
-    suite="ablations",
+    suite="extra/protocol",
 )

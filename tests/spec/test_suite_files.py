@@ -25,11 +25,11 @@ def test_there_is_a_suite_for_each_part_of_the_paper():
 
 
 def test_the_figures_of_the_paper_are_47_networks_and_none_of_them_twice(paper):
-    """Per learning rate. Beside them are the protocol experiment's, and four of statements that no figure shows:
+    """Per learning rate. Beside them are four of statements that no figure shows:
     one-hot codes, two continuous densities with as many epochs as S1, and a width of 0.25."""
     panels = [panel for made in paper for panel in made.panels]
     for lr in (0.1, 0.05, 0.01):
-        found = {t for p in panels if p.experiment != "protocol" for t in p.trials if t.recipe.lr == lr}
+        found = {t for p in panels for t in p.trials if t.recipe.lr == lr}
         recipes = {t.key: t.recipe for t in found}
         stated = {
             key
@@ -54,7 +54,6 @@ def test_every_figure_of_the_paper_has_a_suite(paper):
     figures = {figure for made in paper for panel in made.panels for figure in panel.figures}
     assert figures == {f"fig{n}" for n in (2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13)} | {
         "appc",
-        "protocol",
         "cost",
         "modern",
         "masking",
