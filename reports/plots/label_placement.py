@@ -32,15 +32,15 @@ def along(curve, step: float = 2.0) -> np.ndarray:
     return np.vstack(pieces)
 
 
-def place(anchors, sizes, markers, lines, bounds, reach: float = 4.0, far=None, covered=()) -> list:
+def place(anchors, sizes, markers, lines, bounds, reach: float = 4.0, far=None) -> list:
     """Centre of each label, in order of priority; None if every position would cover something.
 
     anchors: (n, 2) points to be labelled. sizes: (n, 2) widths and heights. markers: (m, 2) points that must stay
     visible. lines: (l, 2) points of lines, avoided where possible. bounds: (4,) the panel. All in pixels; reach: the
     clearance from the point. far: (n,) which labels may stand farther off, joined to their point by a `leader` that
-    crosses no marker and no other label; default none. covered: (c, 4) boxes that must stay free.
+    crosses no marker and no other label; default none.
     """
-    blocked, centres = np.vstack([around(markers, reach * 0.8), *np.asarray(covered, float).reshape(-1, 1, 4)]), []
+    blocked, centres = around(markers, reach * 0.8), []
     lines = around(lines, 0.5)
     far = [False] * len(anchors) if far is None else far
     for anchor, size, distant in zip(np.asarray(anchors, float), np.asarray(sizes, float), far, strict=True):

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from reports.load.panels import View
-from reports.plots import captions, insets, label_placement, paper_numbers, style
+from reports.plots import captions, label_placement, paper_numbers, style
 from reports.plots.facets import Facet, all_curves, empty_text
 from reports.statistics.curves import curves
 
@@ -22,7 +22,9 @@ def draw(rows: list[list[Facet]], view: View):
     figure.draw_without_rendering()  # settles the layout, so that labels can be placed in pixels
     figure.set_layout_engine("none")
     for ax, facet in zip(axes.flat, [facet for row in rows for facet in row], strict=True):
-        write_labels(ax, facet, paper_numbers.numbers_for(facet, view), alone=len(rows[0]) == 1)
+        table = curves(facet.panel).dropna(subset=["sa"])
+        crosses = paper_numbers.points(paper_numbers.numbers_for(facet, view))
+        write_lambdas(ax, table, list(table.label.unique()), crosses)
     return figure
 
 
@@ -52,20 +54,6 @@ def limits(facet: Facet, numbers: list[dict]) -> list[tuple[float, float]]:
     return both
 
 
-def crowd(facet: Facet, numbers: list[dict]) -> tuple[np.ndarray, np.ndarray] | None:
-    """Box (2, 2) that an inset enlarges, and the inset's position (4,); None without a crowd or without room."""
-    if not len(facet.panel.points):
-        return None
-    table, bounds = curves(facet.panel).dropna(subset="sa"), limits(facet, numbers)
-    box = insets.crowd(table[["sa", "ra"]], bounds)
-    if box is None:
-        return None
-    drawn = [curve[["sa", "ra"]].to_numpy() for _, curve in table.groupby("label", sort=False)]
-    drawn += [np.array([[cross["sa"], cross["ra"]]]) for cross in paper_numbers.points(numbers)]
-    position = insets.position(box, drawn, facet.panel.points[["sa", "ra"]].dropna(), bounds)
-    return None if position is None else (box, position)
-
-
 def draw_curve(ax, curve: pd.DataFrame, seeds: pd.DataFrame, label: str, look: dict) -> None:
     """Draw one method. curve: its rows of `curves`, λ falling; seeds: its single points."""
     finished = curve.dropna(subset=["sa"])
@@ -84,31 +72,11 @@ def draw_curve(ax, curve: pd.DataFrame, seeds: pd.DataFrame, label: str, look: d
     style.links(ax, seeds.sa, seeds.ra, seeds.key)
 
 
-def write_labels(ax, facet: Facet, numbers: list[dict], alone: bool) -> None:
-    """Write λ beside the points; those of a crowd in an inset, if the column is alone and so has room for one."""
-    table, crosses = curves(facet.panel).dropna(subset=["sa"]), paper_numbers.points(numbers)
-    methods = list(table.label.unique())
-    crowded = crowd(facet, numbers) if alone else None
-    if crowded is None:
-        return write_lambdas(ax, table, methods, crosses)
-    inset = insets.add(ax, *crowded)
-    for label in methods:
-        curve, look = table[table.label == label], style.method(label, methods)
-        shape = {"marker": look["marker"], "color": look["color"], "mec": "white", "mew": 0.4}
-        inset.plot(curve.sa, curve.ra, **shape, zorder=look["zorder"], label=label)
-        style.hollow(inset, curve[curve.seeds < curve.planned], "sa", "ra", look)
-    ax.figure.draw_without_rendering()  # places the inset
-    within = table.sa.between(*inset.get_xlim()) & table.ra.between(*inset.get_ylim())
-    write_lambdas(inset, table[within], methods, [], bars=False)
-    write_lambdas(ax, table[~within], methods, crosses, covered=[inset.get_tightbbox().extents])
-
-
-def write_lambdas(ax, table, methods, crosses: list[dict], bars: bool = True, covered=()) -> None:
+def write_lambdas(ax, table, methods, crosses: list[dict]) -> None:
     """Write the λ of each row of a table beside its point, or join it to the point by a thin line.
 
     A cluster of points shares one label, and a label that fits nowhere is left out. The ends of each curve have
-    priority, since the λ between them can be counted. covered: (n, 4) boxes in pixels that must stay free. bars:
-    whether error bars are drawn.
+    priority, since the λ between them can be counted.
     """
     point, labels, markers, lines = ax.figure.dpi / 72, [], [], []
     for label in reversed(methods):
@@ -117,7 +85,7 @@ def write_lambdas(ax, table, methods, crosses: list[dict], bars: bool = True, co
             continue
         pixels = ax.transData.transform(curve[["sa", "ra"]])
         markers.append(pixels)
-        lines += [pixels, *(error_bars(ax, curve) if bars else [])]
+        lines += [pixels, *error_bars(ax, curve)]
         color = style.method(label, methods)["color"]
         groups = label_placement.grouped(pixels, [f"{lam:g}" for lam in curve.lam], near=5 * point)
         ends = {groups[0][0], groups[-1][0]}
@@ -131,7 +99,7 @@ def write_lambdas(ax, table, methods, crosses: list[dict], bars: bool = True, co
     bounds = np.array(ax.get_window_extent().extents)
     obstacles = np.vstack([label_placement.along(line, step=1.5 * point) for line in lines])
     reach, far = 3.6 * point, [not other for other in between]
-    centres = label_placement.place(anchors, sizes, np.vstack(markers), obstacles, bounds, reach, far, covered)
+    centres = label_placement.place(anchors, sizes, np.vstack(markers), obstacles, bounds, reach, far)
     for anchor, size, text, color, centre in zip(anchors, sizes, texts, colors, centres, strict=True):
         if centre is not None:
             data = ax.transData.inverted()
@@ -151,11 +119,8 @@ def error_bars(ax, curve: pd.DataFrame) -> list[np.ndarray]:
 def caption(facets: list[Facet], view: View, *more: str) -> str:
     """Caption generated from the drawn data. more: further sentences."""
     table = all_curves(facets)
-    alone = table.facet.nunique() == 1
-    inset = alone and any(crowd(facet, paper_numbers.numbers_for(facet, view)) is not None for facet in facets)
     return captions.join(
         captions.direction(table, facets),
-        "The inset enlarges the framed crowd of points, without bars." if inset else "",
         captions.setting(view),
         captions.intervals(table),
         captions.gaps(view, table),

@@ -1,4 +1,4 @@
-"""Figures 4, 6 and 7: each method's frontier, captions generated from the data, gaps that cannot be judged, insets."""
+"""Figures 4, 6 and 7: each method's frontier, captions generated from the data, gaps that cannot be judged."""
 
 import numpy as np
 import pandas as pd
@@ -8,7 +8,7 @@ from reports.build import build
 from reports.figures.fig4_tradeoff import FIG4
 from reports.figures.fig6_widths import FIG6
 from reports.figures.fig7_other_attacks import FIG7
-from reports.plots import captions, facets, insets, label_placement, style, tradeoff
+from reports.plots import captions, facets
 from reports.statistics import curves
 from tests.reports import synthetic
 from tests.reports import synthetic_curves as world
@@ -183,53 +183,3 @@ def test_caption_names_the_ends_that_the_curves_have():
     more = pd.DataFrame(curve("PGD-AT", {1.0: (90, 60), 0.0: (93, 50)})).assign(facet=0)
     mixed = captions.direction(pd.concat([table, more]), [facets.Facet(None, "x")])
     assert "from its largest λ (top left) to its smallest (bottom right)" in mixed
-
-
-def test_a_crowd_is_enlarged_where_there_is_one():
-    limits = [(90, 100), (0, 60)]
-    crowd = [(98.9 + 0.05 * i, 50 + i) for i in range(6)]
-    box = insets.crowd([*crowd, (91, 59), (99, 1), (95, 55)], limits)
-    assert (box[0] < np.min(crowd, axis=0)).all() and (box[1] > np.max(crowd, axis=0)).all()
-    assert box[1, 0] < 99.5 and box[0, 1] > 45
-    assert insets.crowd([(91 + i, 59 - 6 * i) for i in range(9)], limits) is None
-    assert insets.crowd(crowd, limits) is None  # so few points need no inset
-
-
-def test_an_inset_hides_no_point_nor_what_it_enlarges():
-    limits, box = np.array([(90, 100), (0, 60)]), np.array([(98.8, 49), (99.3, 56)])
-    steep = np.array([(98.9, 55), (99.0, 51), (98.9, 2)])
-    x, y, wide, high = insets.position(box, [steep], steep[:0], limits)
-    left, right, low, high = 90 + 10 * x, 90 + 10 * (x + wide), 60 * y, 60 * (y + high)
-
-    def inside(points):
-        return ((points > (left, low)) & (points < (right, high))).all(axis=1)
-
-    assert 90 < left < right < 100 and 0 < low < high < 60
-    assert (
-        not inside(label_placement.along(steep, 0.1)).any() and not inside(box).any()
-    )  # there is room beside the curve
-    everywhere = np.array([(u, v) for u in range(90, 101) for v in range(0, 61, 4)], float)
-    assert insets.position(box, [everywhere], steep[:0], limits) is None
-
-
-def test_an_inset_holds_the_crowds_labels_and_the_caption_says_so(tmp_path):
-    trials = synthetic.networks(seeds=(0,))
-    synthetic.write_plan(tmp_path, [synthetic.panel(trials)])
-    for trial in trials:
-        lams = synthetic.S1 if trial["lam"] is None else (trial["lam"],)
-        high = {"OAT (normal BN)": 1, "OAT (dual BN)": 3}.get(trial["label"], 0)
-        crowd = {lam: (444 - round(4 * lam) + high // 2, 220 + round(30 * lam) + 2 * high) for lam in lams}
-        lone = {0.0: (446, 0), 1.0: (420, 280)} if trial["lam"] is not None else {}
-        synthetic.finish(tmp_path, [trial], counts={lam: lone.get(lam, crowd[lam]) for lam in lams})
-    loaded_view = view(tmp_path, "fig4")
-    (ax,) = draw("fig4", loaded_view).axes
-    (small,) = ax.child_axes
-    assert {"0", "1"} <= set(texts(ax)) and len(texts(small)) > 4
-    hidden = [
-        small.get_tightbbox().contains(*xy) for line in ax.lines for xy in ax.transData.transform(line.get_xydata())
-    ]
-    assert len(hidden) >= 18 and not any(hidden)
-    assert len(lines(small, "OAT (dual BN)")) == 1 and "The inset enlarges" in FIG4.caption(loaded_view)
-    with style.paper():
-        two = tradeoff.draw([facets.by_panel(loaded_view) * 2], loaded_view)
-    assert not any(ax.child_axes for ax in two.axes)  # no room in narrow columns
