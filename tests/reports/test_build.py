@@ -127,7 +127,7 @@ def test_every_point_leads_to_its_run(gappy):
 
 def test_a_page_outside_the_runs_directory_links_no_directory(tmp_path, svg_only):
     synthetic.laptop(tmp_path / "runs", seeds=(0,))
-    build(["fig4"], tmp_path / "runs", tmp_path / "out")
+    build(["fig4"], tmp_path / "runs", tmp_path / "out", formats=("png",))
     page = Page(tmp_path / "out" / "index.html")
     assert not [link for link in page.links if "trials" in link] and "python -m bench show KEY" in page.text
 
@@ -141,8 +141,8 @@ def test_same_input_same_bytes(tmp_path):
 
 def test_page_keeps_figures_built_earlier(tmp_path):
     synthetic.laptop(tmp_path, seeds=(0,))
-    build(["fig8"], tmp_path, tmp_path / "out")
-    build(["fig4"], tmp_path, tmp_path / "out")
+    build(["fig8"], tmp_path, tmp_path / "out", formats=("png",))
+    build(["fig4"], tmp_path, tmp_path / "out", formats=("png",))
     page = Page(tmp_path / "out" / "index.html")
     assert [name for name in page.ids if name.startswith("fig")] == ["fig4", "fig8"]
     assert len(page.ids) == len(set(page.ids))  # both figures draw the same networks
@@ -162,7 +162,7 @@ def test_scale_is_the_newest_plans_unless_named(tmp_path, svg_only):
 
 def test_empty_csv_still_has_its_header(tmp_path, svg_only):
     synthetic.write_plan(tmp_path, [synthetic.panel(synthetic.networks(seeds=(0,)))])
-    build(["fig4"], tmp_path, tmp_path / "out")
+    build(["fig4"], tmp_path, tmp_path / "out", formats=("png",))
     assert (tmp_path / "out" / "fig4.csv").read_text().startswith("method,dataset,scale,seed,lambda")
 
 
@@ -170,19 +170,19 @@ def test_a_log_is_not_linked_from_a_page_elsewhere(tmp_path, svg_only):
     trials = synthetic.laptop(tmp_path / "runs", seeds=(0,))
     shutil.rmtree(tmp_path / "runs" / "trials" / trials[0]["key"])
     synthetic.fail(tmp_path / "runs", trials[0])
-    build(["fig4"], tmp_path / "runs", tmp_path / "docs")
+    build(["fig4"], tmp_path / "runs", tmp_path / "docs", formats=("png",))
     page = Page(tmp_path / "docs" / "index.html")
     assert "train.log" in page.text and not any(link.endswith(".log") for link in page.links)
 
 
 def test_errors_are_one_line_with_a_remedy(tmp_path, svg_only):
     with pytest.raises(ReportError, match="no plan under .*bench run suites/frontiers.yaml"):
-        build(None, tmp_path, tmp_path / "out")
+        build(None, tmp_path, tmp_path / "out", formats=("png",))
     synthetic.write_plan(tmp_path, [synthetic.panel(synthetic.networks(seeds=(0,))) | {"figures": ["fig4", "fig99"]}])
     with pytest.raises(ReportError, match="unknown figure fgi4: .*did you mean fig4"):
         build(["fgi4"], tmp_path, tmp_path / "out")
     with pytest.raises(ReportError, match="no plan mentions fig8"):
-        build(["fig8"], tmp_path, tmp_path / "out")
+        build(["fig8"], tmp_path, tmp_path / "out", formats=("png",))
     with pytest.raises(ReportError, match="at scale paper: take --scale laptop"):
         build(["fig4"], tmp_path, tmp_path / "out", "paper")
     with pytest.raises(ReportError, match="there are laptop"):
@@ -208,9 +208,9 @@ def test_panels_of_one_data_set_are_not_averaged(tmp_path, svg_only):
     panels = [synthetic.panel(plain), synthetic.panel(changed, overrides={"film_init": "zero"})]
     synthetic.write_plan(tmp_path, panels)
     synthetic.finish(tmp_path, plain)
-    build(["fig4"], tmp_path, tmp_path / "alone")
+    build(["fig4"], tmp_path, tmp_path / "alone", formats=("png",))
     synthetic.finish(tmp_path, changed, dataset="cifar10")
-    build(["fig4"], tmp_path, tmp_path / "both")
+    build(["fig4"], tmp_path, tmp_path / "both", formats=("png",))
     alone, two = (tables((tmp_path / out / "README.md").read_text("utf-8")) for out in ("alone", "both"))
     assert len(two) == 2 and two[0] == alone[0] and two[1] != two[0]
 
@@ -223,5 +223,5 @@ def test_a_plan_of_oat_alone_of_which_nothing_has_finished_is_drawn_as_a_gap(tmp
     """Without any results no λ is known: the run was interrupted early, or measured with another attack only."""
     oat = [trial for trial in synthetic.networks(seeds=(0,)) if trial["method"] == "oat"]
     synthetic.write_plan(tmp_path, [synthetic.panel(oat)])
-    build(None, tmp_path, tmp_path / "out")
+    build(None, tmp_path, tmp_path / "out", formats=("png",))
     assert "2 of 2 networks are missing" in (tmp_path / "out" / "README.md").read_text("utf-8")

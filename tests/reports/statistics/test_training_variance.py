@@ -15,7 +15,7 @@ def limma(variances: np.ndarray, df: int) -> tuple[float, float]:
     """
 
     def log_chi2_moments(k: float) -> tuple[float, float]:
-        grid = np.linspace(1e-9, 1 - 1e-9, 400_001)
+        grid = np.linspace(1e-9, 1 - 1e-9, 40_001)
         logs = np.log(stats.chi2.ppf(grid, k) / k)
         mean = np.trapezoid(logs, grid)
         return mean, np.trapezoid((logs - mean) ** 2, grid)
