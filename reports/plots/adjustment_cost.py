@@ -48,7 +48,7 @@ def draw_stacks(ax, table: pd.DataFrame, quantity: str, labels: list[str], divis
         segments = table[table.label == label].groupby("lam", dropna=False)[quantity].mean() / divisor
         left = segments.cumsum() - segments
         ax.barh(y, segments, left=left, height=0.55, color=style.method(label, labels)["color"], ec="white", lw=0.6)
-        total = format_duration(segments.sum()) if quantity == "seconds" else f"{segments.sum():.3g}"
+        total = format_duration(segments.sum()) if quantity == "seconds" else f"{segments.sum():,.0f}"
         ax.annotate(total, (segments.sum(), y), (3, 0), textcoords="offset points", va="center", fontsize=style.SMALL)
     ax.set_xlim(0, 1.3 * max(table[table.label == label].groupby("lam", dropna=False)[quantity].mean().sum() / divisor
                              for label in labels))  # fmt: skip
