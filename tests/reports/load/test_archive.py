@@ -11,7 +11,7 @@ import pytest
 from bench.errors import BadInput
 from reports.build import build
 from reports.load import archive
-from tests.command import bench
+from tests.command import ROOT, bench
 from tests.reports import claims_world, synthetic, synthetic_probes
 
 NAME = "trials/0123456789abcdef/results.json"
@@ -176,3 +176,11 @@ def test_the_command_draws_from_an_archive_without_runs(world, tmp_path):
     assert done.returncode == 2 and done.stderr.count("\n") == 1
     done = bench("report", "--formats", "gif", "--runs", tmp_path / "runs")
     assert done.returncode == 2 and "unknown format 'gif'" in done.stderr
+
+
+def test_the_committed_archive_redraws_the_committed_tables(tmp_path):
+    results = ROOT / "docs" / "results" / "laptop"
+    with archive.unpacked(results.with_name("laptop.tar.xz")) as folder:
+        build(["fig4", "fig5"], folder, tmp_path, formats=("png",))
+    for name in ("fig4.csv", "fig5.csv", "claims.csv"):
+        assert (tmp_path / name).read_bytes() == (results / name).read_bytes()
