@@ -92,7 +92,7 @@ lint: setup
 	.venv/bin/ruff format --check .
 
 test: lint browser
-	.venv/bin/python -m pytest -n 2 --dist loadfile $(ARGS)
+	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # Chromium for the test of MLflow's pages, which is skipped without it.
 browser:
