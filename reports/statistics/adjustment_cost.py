@@ -32,12 +32,12 @@ def training_ratio(panel: Panel, label: str, of: str, lambdas: list[float], quan
     """
     table, ratios, keys = trainings(panel), [], set()
     for _, rows in table.groupby("seed"):
-        one = rows[rows.label == label]
-        several = rows[(rows.label == of) & rows.lam.round(6).isin(lambdas)]
-        if len(one) and set(several.lam.round(6)) == set(lambdas):
-            total = several.drop_duplicates("lam")
-            ratios.append(float(one[quantity].iloc[0] / total[quantity].sum()))
-            keys |= {one.key.iloc[0], *total.key}
+        conditional = rows[rows.label == label]
+        dedicated = rows[(rows.label == of) & rows.lam.round(6).isin(lambdas)]
+        if len(conditional) and set(dedicated.lam.round(6)) == set(lambdas):
+            total = dedicated.drop_duplicates("lam")
+            ratios.append(float(conditional[quantity].iloc[0] / total[quantity].sum()))
+            keys |= {conditional.key.iloc[0], *total.key}
     if not ratios:
         raise MissingNetworks(f"{label}, and {of} at each of {len(lambdas)} λ, of one seed")
     return Ratio(tuple(ratios), frozenset(keys))

@@ -55,9 +55,9 @@ def test_the_maker_takes_the_first_images_in_their_order(tmp_path, monkeypatch):
     (tmp_path / "out").mkdir()
     maker.make(write_idx(tmp_path / "source", arrays, ".gz"), tmp_path / "out")
     splits = idx.read_splits(idx.find_files(tmp_path / "out"))
-    made = [array for split in splits.values() for array in split]
+    remade = [array for split in splits.values() for array in split]
     expected = (arrays[0][:6, None], arrays[1][:6], arrays[2][:3, None], arrays[3][:3])
-    assert all(np.array_equal(x, y) for x, y in zip(made, expected, strict=True))
+    assert all(np.array_equal(x, y) for x, y in zip(remade, expected, strict=True))
     assert json.loads((tmp_path / "out" / "facts.json").read_text()) == {
         "train": 6,
         "test": 3,
