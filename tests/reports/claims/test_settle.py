@@ -54,8 +54,8 @@ def test_a_decided_check_needs_no_more():
 def test_what_cannot_be_told_says_why():
     on_the_edge = settle.seeds_to_settle([measured(0.01, low=0.0)], INCONCLUSIVE)
     assert on_the_edge.seeds is None and "too near the edge" in on_the_edge.reason
-    one = Condition("", estimates.of_accuracy(60, 100), low=50)
-    assert "second seed" in settle.seeds_to_settle([one], ONE_SEED).reason
+    single_seed = Condition("", estimates.of_accuracy(60, 100), low=50)
+    assert "second seed" in settle.seeds_to_settle([single_seed], ONE_SEED).reason
     none = Condition("", None, low=50, reason="no SA in common")
     assert "no value" in settle.seeds_to_settle([none], INCONCLUSIVE).reason
 

@@ -23,10 +23,10 @@ def view(tmp_path_factory):
 def test_the_segments_of_a_bar_are_its_trainings(view):
     with style.paper():
         axes = FREE.draw(view).axes
-    for ax, one in zip(axes[:2], (5.0, 10.0), strict=True):
+    for ax, cost in zip(axes[:2], (5.0, 10.0), strict=True):
         bars = [(round(bar.get_y() + bar.get_height() / 2), bar.get_x(), bar.get_width()) for bar in ax.patches]
-        assert [bar[1:] for bar in bars if bar[0] == 0] == [pytest.approx((one * i, one)) for i in range(6)]
-        assert [bar[1:] for bar in bars if bar[0] == 1] == [pytest.approx((0, one))]
+        assert [bar[1:] for bar in bars if bar[0] == 0] == [pytest.approx((cost * i, cost)) for i in range(6)]
+        assert [bar[1:] for bar in bars if bar[0] == 1] == [pytest.approx((0, cost))]
     assert [label.get_text() for label in axes[0].get_yticklabels()] == ["PGD-AT", "OAT (dual BN)"]
     widths = sorted(bar.get_width() for bar in axes[2].patches)
     assert widths == pytest.approx([0.5, 5.0, 5.0])

@@ -79,13 +79,13 @@ def test_a_small_family_says_nothing():
 
 def networks(seeds: int, rng, common: float = 0.6, spreads=(1.0,) * 8) -> list[np.ndarray]:
     """Six networks of one λ and two of six λ. spreads: standard deviations of each network's accuracy."""
-    one = [50 + spread * rng.standard_normal((seeds, 1)) for spread in spreads[:6]]
+    accuracies = [50 + spread * rng.standard_normal((seeds, 1)) for spread in spreads[:6]]
     for spread in spreads[6:]:
         effects = np.sqrt(common) * rng.standard_normal((seeds, 1)) + np.sqrt(1 - common) * rng.standard_normal(
             (seeds, 6)
         )
-        one.append(50 + spread * effects)
-    return one
+        accuracies.append(50 + spread * effects)
+    return accuracies
 
 
 def test_the_model_recovers_its_two_variances():
