@@ -74,14 +74,16 @@ def table(claims_file: Path, folder: Path) -> str:
         scale = content["scale"]
     except (ValueError, KeyError, TypeError):
         raise BadInput(f"{claims_file}: not a claims.json of python -m bench report") from None
+    missing = next((id for row in questions() for id in row.claims if id not in claims), None)
+    if missing is not None:
+        raise BadInput(f"{claims_file}: has no claim {missing}: draw the report again")
     results = Path(os.path.relpath(claims_file.parent.resolve(), folder.resolve())).as_posix()
-    lines = [f"| Does it reproduce? At scale `{scale}`: | Answer | Evidence |", "|---|---|---|"]
-    for row in questions():
-        missing = [str(id) for id in row.claims if id not in claims]
-        if missing:
-            raise BadInput(f"{claims_file}: has no claim {', '.join(missing)}: draw the report again")
-        answers = [claims[id] for id in row.claims]
-        cells = row.question, answer_text(answers), evidence_text(answers, results)
+    rows = [(row.question, [claims[id] for id in row.claims]) for row in questions()]
+    data = {data_name(part) for _, answered in rows for claim in answered for part in claim["parts"]}
+    where = f"At scale `{scale}`" + (f", {table_text(*data)}" if len(data) == 1 else "")
+    lines = [f"| Does it reproduce? {where}: | Answer | Evidence |", "|---|---|---|"]
+    for question, answered in rows:
+        cells = question, answer_text(answered, name_data=len(data) > 1), evidence_text(answered, results)
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -90,8 +92,8 @@ def questions() -> list[Question]:
     return read(QUESTIONS).validate(Questions).questions
 
 
-def answer_text(claims: list[dict]) -> str:
-    """Verdict of the claims together, with the number that decides it on each data set."""
+def answer_text(claims: list[dict], name_data: bool = True) -> str:
+    """Verdict of the claims together, and on each data set the condition and the number that decide it."""
     verdicts = [claim["verdict"] for claim in claims]
     verdict = all_hold(verdicts) if len(set(verdicts)) > 1 else verdicts[0]
     deciding = next((claim for claim in claims if claim["verdict"] == verdict), claims[0])
@@ -99,18 +101,29 @@ def answer_text(claims: list[dict]) -> str:
     words = f"**{word}**" + (f", {verdict}" if word.lower() != verdict else "")
     if deciding["but"]:
         words += f" ({table_text(deciding['but'])})"
-    numbers = [number_text(part, deciding["verdict"]) for part in deciding["parts"]]
-    return "<br>".join([words, *filter(None, numbers)])
+    lines = [line for part in deciding["parts"] for line in deciding_lines(part, verdict, name_data)]
+    return "<br>".join([words, *map(table_text, lines)])
 
 
-def number_text(part: dict, verdict: str) -> str:
-    """The first number of the first check that has the claim's verdict; empty if no check of the data set has it."""
-    check = next((check for check in part["checks"] if check["verdict"] == verdict), None)
-    if not check or not check["told"]:
-        return ""
-    line, on = check["told"][0], part["on"].partition(", in place of")[0]
-    asked = f" (asked: {line['asked']})" if line["asked"] else ""
-    return table_text(f"{on}: {line['what']}: {line['value']}{asked}")
+def deciding_lines(part: dict, verdict: str, name_data: bool) -> list[str]:
+    """The first check that decides and has the claim's verdict: the seeds that would settle it, and its numbers.
+
+    Numbers up to the first condition with the check's verdict, as its text may refer to those before. No line if no
+    check on the data set has the verdict.
+    """
+    check = next((check for check in part["checks"] if check["verdict"] == verdict and check["decides"]), None)
+    told = check["told"] if check else []
+    last = next((i for i, line in enumerate(told) if line["asked"] and line["verdict"] == verdict), None)
+    if last is None:
+        return []
+    where = f"{data_name(part)}: " if name_data else ""
+    numbers = [f"{line['what']}: {line['value']}" for line in told[: last + 1]]
+    open_question = [f"“{check['name']}”: {check['settle'].partition(':')[0]}"] if check["settle"] else []
+    return [*open_question, f"{where}{'; '.join(numbers)} (asked: {told[last]['asked']})"]
+
+
+def data_name(part: dict) -> str:
+    return part["on"].partition(", in place of")[0]
 
 
 def evidence_text(claims: list[dict], results: str) -> str:

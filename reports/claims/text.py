@@ -60,7 +60,8 @@ def parts(answers: list) -> list[dict]:
         head = {"on": data_text(answer), "figures": figures(answer), "note": note(answer)}
         group = groups.setdefault(tuple(map(str, head.values())), head | {"checks": []})
         shown, more = select_shown(answer.conditions, answer.verdicts)
-        lines = [condition_line(condition) for condition in shown]
+        by_condition = dict(zip(map(id, answer.conditions), answer.verdicts, strict=True))
+        lines = [condition_line(condition) | {"verdict": by_condition[id(condition)]} for condition in shown]
         check = {"name": answer.check.name, "verdict": answer.verdict, "decides": answer.check.decides}
         check |= {"settle": settle_text(answer.settled, answer.panel, keys([answer]))}
         group["checks"].append(check | {"told": lines, "more": more, "supplementary": supplementary_text(answer)})

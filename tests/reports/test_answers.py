@@ -15,8 +15,11 @@ README = ROOT / "README.md"
 
 
 def claim(id: int, verdict: str, told: str = "+1.00 pp [+0.50, +1.50]", **fields) -> dict:
-    line = {"what": "RA(λ=1) − RA(λ=0)", "asked": "≥ 5", "value": told}
-    check = {"name": "a check", "verdict": verdict, "told": [line], "more": 0}
+    held = {"what": "SA(λ=0) − SA(λ=1)", "asked": "≥ 0", "value": "+2.00 pp [+1.00, +3.00]", "verdict": "reproduced"}
+    line = {"what": "RA(λ=1) − RA(λ=0)", "asked": "≥ 5", "value": told, "verdict": verdict}
+    settle = "18 seeds would decide with 80 % power: 15 more" if verdict.startswith("inconclusive") else ""
+    told = [line] if verdict == "reproduced" else [held, line]
+    check = {"name": "a check", "verdict": verdict, "decides": True, "settle": settle, "told": told, "more": 0}
     part = {"on": "digits, WRN-10-1, in place of SVHN", "figures": ["fig4"], "note": "", "checks": [check]}
     return {"id": id, "verdict": verdict, "but": "", "parts": [part], "figures": ["fig4"]} | fields
 
@@ -63,9 +66,10 @@ def test_an_answer_is_the_verdict_with_its_number_and_evidence(monkeypatch, resu
     page = run(monkeypatch, results)
     rows = [line for line in page.splitlines() if line.startswith("| ") and "**" in line]
     assert len(rows) == len(answers.questions())
-    assert (
-        f"**{word}**, {verdict}<br>digits, WRN-10-1: RA(λ=1) − RA(λ=0): +1.00 pp [+0.50, +1.50] (asked: ≥ 5)" in rows[0]
-    )
+    until = "“a check”: 18 seeds would decide with 80 % power<br>" if word == "Undecided" else ""
+    before = "" if word == "Yes" else "SA(λ=0) − SA(λ=1): +2.00 pp [+1.00, +3.00]; "
+    assert f"**{word}**, {verdict}<br>{until}{before}RA(λ=1) − RA(λ=0): +1.00 pp [+0.50, +1.50] (asked: ≥ 5)" in rows[0]
+    assert "At scale `laptop`, digits, WRN-10-1:" in page
     assert "[Figure 4](docs/results/laptop/README.md#fig4), [claim 1](docs/results/laptop/README.md)" in rows[0]
     assert page.startswith("# Title\n") and page.endswith("\nafter\n") and "the former table" not in page
 
@@ -80,7 +84,7 @@ def test_the_number_is_of_the_check_that_decides(results):
     held, failed = claim(1, "reproduced")["parts"][0], claim(1, "not reproduced", "−9.00 pp [−9.50, −8.50]")["parts"][0]
     both = [held | {"checks": held["checks"] + failed["checks"]}]
     text = answers.answer_text([claim(1, "not reproduced", parts=both, but="masked gradients")])
-    assert text.startswith("**No**, not reproduced (masked gradients)<br>") and "−9.00" in text and "+1.00" not in text
+    assert text.startswith("**No**, not reproduced (masked gradients)<br>") and "−9.00" in text and "+1.00 pp [+0.50" not in text
 
 
 def test_of_several_claims_the_one_that_fails_decides():
