@@ -16,7 +16,7 @@ FIG2 := ablations.yaml --only bn_statistics
 FIG4 := frontiers.yaml
 FIG5 := sampling.yaml --only sets
 FIG6 := slimming.yaml --only tradeoff
-FIG7 := attacks.yaml --only svhn
+FIG7 := attacks.yaml
 FIG8 := frontiers.yaml
 FIG9 := slimming.yaml --only tradeoff
 FIG10 := saliency.yaml --only svhn
@@ -26,8 +26,8 @@ FIG13 := ablations.yaml --only encodings
 # Not in the paper, so not in reproduce-all.
 PEERS := extra/peers.yaml
 PROTOCOL := extra/protocol.yaml
+MODERN := extra/modern.yaml
 FIGURES := 2 4 5 6 7 8 9 10 11 12 13
-MODERN := attacks.yaml --only modern --only modern_cifar10
 
 .PHONY: help setup test lint browser ui report speed speed-suite reproduce-all reproduce-modern reproduce-peers reproduce-protocol \
   $(FIGURES:%=reproduce-fig%)
@@ -35,8 +35,8 @@ MODERN := attacks.yaml --only modern --only modern_cifar10
 help:
 	@echo "make reproduce-figN   train and measure the networks of Figure N and draw it (SCALE=$(SCALE));"
 	@echo "                      N: $(FIGURES); reproduce-fig4 also draws Figure 8"
-	@echo "make reproduce-modern Figure 7's networks under AutoAttack, PGD-50 and CW-50 (docs/attacks.md)"
 	@echo "make reproduce-all    all experiments of the paper, and the claims"
+	@echo "make reproduce-modern not in the paper: Figure 4's networks under AutoAttack, PGD-50 and CW-50, and across λ"
 	@echo "make reproduce-peers  not in the paper: OAT with TRADES' loss, dual BN with shared statistics"
 	@echo "make reproduce-protocol  not in the paper: the effect of each row of the protocol ledger"
 	@echo "make ui | report      browse the runs in MLflow | draw the figures again from finished networks"

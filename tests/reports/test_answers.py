@@ -84,7 +84,11 @@ def test_the_number_is_of_the_check_that_decides(results):
     held, failed = claim(1, "reproduced")["parts"][0], claim(1, "not reproduced", "−9.00 pp [−9.50, −8.50]")["parts"][0]
     both = [held | {"checks": held["checks"] + failed["checks"]}]
     text = answers.answer_text([claim(1, "not reproduced", parts=both, but="masked gradients")])
-    assert text.startswith("**No**, not reproduced (masked gradients)<br>") and "−9.00" in text and "+1.00 pp [+0.50" not in text
+    assert (
+        text.startswith("**No**, not reproduced (masked gradients)<br>")
+        and "−9.00" in text
+        and "+1.00 pp [+0.50" not in text
+    )
 
 
 def test_of_several_claims_the_one_that_fails_decides():

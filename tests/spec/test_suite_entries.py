@@ -49,7 +49,8 @@ def written(tmp_path, monkeypatch):
 
 def test_attacks_start_at_points_of_the_recipe_s_seed(tmp_path):
     """All networks of a seed are attacked from the same points, those of other seeds from others; seed 0 as ever."""
-    suites = [ROOT / "suites" / f"{name}.yaml" for name in ("frontiers", "attacks", "saliency", "ablations")]
+    names = ("frontiers", "attacks", "extra/modern", "saliency", "ablations")
+    suites = [ROOT / "suites" / f"{name}.yaml" for name in names]
     trials = [t for path in suites for t in plan(path, "laptop", Options(seeds=3, root=tmp_path)).trials]
     attacked = {(t.recipe.seed, m.seed) for t in trials for m in t.measurements if m.epsilon}
     others = {m.seed for t in trials for m in t.measurements if not m.epsilon}
@@ -104,8 +105,8 @@ def test_an_attack_whose_package_is_absent_is_said_where_it_is_asked_for(written
     written()
     with pytest.raises(BadInput, match=r"^suite.yaml:11: autoattack needs a package .*pip install .*$"):
         written(measure="attack: autoattack")
-    suite = ROOT / "suites" / "attacks.yaml"
-    assert plan(suite, "smoke", Options(only=("svhn",), seeds=1)).panels  # an experiment that needs none
+    suite = ROOT / "suites" / "extra" / "modern.yaml"
+    assert plan(suite, "smoke", Options(only=("transfer_svhn",), seeds=1)).panels  # needs none
 
 
 def test_the_authors_step_is_of_the_steps_that_are_made(written):
