@@ -16,12 +16,12 @@ PEERS = ROOT / "suites" / "extra" / "peers.yaml"
 
 @pytest.fixture(scope="module")
 def paper():
-    return [plan(path, "paper", Options()) for path in SUITES]
+    return [plan(path, "paper", Options(seeds=1)) for path in SUITES]
 
 
 @pytest.fixture(scope="module")
 def modern():
-    return plan(ROOT / "suites" / "extra" / "modern.yaml", "paper", Options())
+    return plan(ROOT / "suites" / "extra" / "modern.yaml", "paper", Options(seeds=1))
 
 
 def test_there_is_a_suite_for_each_part_of_the_paper():
