@@ -67,4 +67,4 @@ def draw_times(ax, times: pd.DataFrame, labels: list[str]) -> None:
             ends.append(batch + max(switch, 0))
             where = {"textcoords": "offset points", "va": "center", "fontsize": style.SMALL}
             ax.annotate(f"switch {switch:+.2f}", (ends[-1], y), (3, 0), **where)
-    ax.set_xlim(0, 1.4 * max(ends) or 1)
+    ax.set_xlim(0, 1.7 * max(ends) or 1)  # room for the label
