@@ -11,6 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 FRONTIERS = "suites/frontiers.yaml"
 TINY = "tests/scales/tiny.yaml"
+SMALL = ("--scale", TINY, "--seeds", 1)
 
 
 def environment() -> dict[str, str]:

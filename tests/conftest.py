@@ -3,9 +3,11 @@ from pathlib import Path
 import hypothesis
 import pytest
 import torch
+from filelock import FileLock
 
 from bench.engines.cpu.engine import CpuEngine, why_unavailable
 from bench.engines.eager import EagerEngine
+from tests.command import FRONTIERS, SMALL, bench
 
 # A busy machine is no fault of a test: examples have no deadline, and may be made slowly.
 hypothesis.settings.register_profile(
@@ -32,6 +34,24 @@ def make_engine(request):
     if reason := why_unavailable(torch.device("cpu")):
         pytest.skip(reason)
     return CpuEngine
+
+
+@pytest.fixture(scope="session")
+def finished_runs(tmp_path_factory, worker_id) -> Path:
+    """The runs directory of a finished command: all 8 networks of Figure 4, trained for two epochs each.
+
+    One for all workers of pytest-xdist, so a test that changes it works on a copy.
+    """
+    base = tmp_path_factory.getbasetemp()
+    runs = (base if worker_id == "master" else base.parent) / "finished" / "runs"
+    runs.parent.mkdir(exist_ok=True)
+    with FileLock(runs.with_suffix(".lock")):
+        if not (runs.parent / "done").exists():
+            done = bench("run", FRONTIERS, *SMALL, "--runs", runs)
+            assert done.returncode == 0, done.stderr
+            assert "done 8/8" in done.stderr and "0 failed" in done.stderr
+            (runs.parent / "done").touch()
+    return runs
 
 
 @pytest.fixture(scope="session")

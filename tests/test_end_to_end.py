@@ -6,25 +6,19 @@ import time
 
 import pandas as pd
 import pytest
-from mlflow import MlflowClient
 
-from tests.command import FRONTIERS, TINY, bench
-
-SMALL = ("--scale", TINY, "--seeds", 1)
+from tests.command import FRONTIERS, SMALL, bench
 
 
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    """The runs directory after training all 8 networks for two epochs each."""
-    runs = tmp_path_factory.mktemp("end_to_end") / "runs"
-    done = bench("run", FRONTIERS, *SMALL, "--runs", runs)
-    assert done.returncode == 0, done.stderr
-    assert "done 8/8" in done.stderr and "0 failed" in done.stderr
-    return runs
+@pytest.fixture
+def runs(finished_runs):
+    return finished_runs
 
 
 def mlflow_runs(runs, experiment="digits · tiny"):
     """(client, {run name: run}) of an experiment."""
+    from mlflow import MlflowClient  # slow to import: not while tests are collected
+
     client = MlflowClient(f"sqlite:///{runs / 'mlflow.db'}")
     experiment_id = client.get_experiment_by_name(experiment).experiment_id
     return client, {run.info.run_name: run for run in client.search_runs([experiment_id])}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.attacks import autoattack, autoattack_art
+from bench.attacks import autoattack
 from bench.attacks.attack_options import attack_of
 from bench.attacks.pgd import pgd
 from bench.spec import autoattack_packages
@@ -140,7 +140,8 @@ def test_art_s_attacks_have_the_standard_version_s_budget(monkeypatch):
 
     attacks = []
     monkeypatch.setattr(
-        autoattack_art, "run_attack", lambda x, y, robust, attack, *rest: attacks.append(attack) or (x, robust)
+        "bench.attacks.autoattack_art.run_attack",
+        lambda x, y, robust, attack, *rest: attacks.append(attack) or (x, robust),
     )
     autoattack.by_art(autoattack.Network(tiny), X, Y, 0.1, 0)
     names = [type(attack).__name__ for attack in attacks]

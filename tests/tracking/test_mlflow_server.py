@@ -7,25 +7,19 @@ import urllib.request
 
 import pytest
 
-from tests.command import TINY, bench, kill, start, wait_for
+from tests.command import bench, kill, start, wait_for
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
+def server(finished_runs):
     """`bench ui` on a finished run: (its address, the experiment's link as it printed it)."""
-    runs = tmp_path_factory.mktemp("ui") / "runs"
-    suite = runs.parent / "one.yaml"
-    text = "suite: one\nabout: x\nexperiments:\n  cifar10:\n    figures: [fig4]\n    dataset: cifar10\n    networks:\n"
-    suite.write_text(text + "      - {method: oat, norm: dual, lambdas: S1, encoding: ro-128}\n    measure: [{}]\n")
-    done = bench("run", suite, "--scale", TINY, "--runs", runs)
-    assert done.returncode == 0, done.stderr
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    process = start("ui", "--runs", runs, "--port", port)
+    process = start("ui", "--runs", finished_runs, "--port", port)
     link = wait_for(lambda: next((line for line in process.stdout if "digits" in line), None)).split(": ", 1)[1].strip()
     wait_for(lambda: answers(f"http://127.0.0.1:{port}/health"))
     yield f"http://127.0.0.1:{port}", link
