@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import re
+from collections import Counter
 from pathlib import Path
 
 import pydantic
@@ -28,11 +29,18 @@ WORDS = {
     NOT_RUN: "Not run",
     NOT_JUDGED: "Not asked",
 }
+REFERRING = ("the former", "of that")  # in a condition's text: to the conditions before it
+SENTENCES = {"Yes": "yes", "No": "no", "Undecided": "open"}  # fields of a question
 
 
 class Question(Strict):
+    """`yes`, `no` and `open` say in a reader's words what the verdict means."""
+
     question: str = pydantic.Field(min_length=1)
     claims: list[int] = pydantic.Field(min_length=1)
+    yes: str
+    no: str
+    open: str
 
 
 class Questions(Strict):
@@ -78,13 +86,16 @@ def table(claims_file: Path, folder: Path) -> str:
     if missing is not None:
         raise BadInput(f"{claims_file}: has no claim {missing}: draw the report again")
     results = Path(os.path.relpath(claims_file.parent.resolve(), folder.resolve())).as_posix()
-    rows = [(row.question, [claims[id] for id in row.claims]) for row in questions()]
+    rows = [(row, [claims[id] for id in row.claims]) for row in questions()]
     data = {data_name(part) for _, answered in rows for claim in answered for part in claim["parts"]}
-    where = f"At scale `{scale}`" + (f", {table_text(*data)}" if len(data) == 1 else "")
-    lines = [f"| Does it reproduce? {where}: | Answer | Evidence |", "|---|---|---|"]
+    where = f"`{scale}`" + (f" ({table_text(*data)})" if len(data) == 1 else "")
+    counts = Counter(word_of(together(answered)) for _, answered in rows)
+    summary = ", ".join(f"{counts[word]} {word.lower()}" for word in WORDS.values() if counts[word])
+    lines = [f"**Does it reproduce? At scale {where}, of {len(rows)} questions: {summary}.**", ""]
+    lines += ["| Question | Answer | Evidence |", "|---|---|---|"]
     for question, answered in rows:
-        cells = question, answer_text(answered, name_data=len(data) > 1), evidence_text(answered, results)
-        lines.append("| " + " | ".join(cells) + " |")
+        answer = answer_text(question, answered, name_data=len(data) > 1)
+        lines.append(f"| {question.question} | {answer} | {evidence_text(answered, results)} |")
     return "\n".join(lines)
 
 
@@ -92,24 +103,33 @@ def questions() -> list[Question]:
     return read(QUESTIONS).validate(Questions).questions
 
 
-def answer_text(claims: list[dict], name_data: bool = True) -> str:
-    """Verdict of the claims together, and on each data set the condition and the number that decide it."""
+def together(claims: list[dict]) -> str:
+    """Verdict of the claims together."""
     verdicts = [claim["verdict"] for claim in claims]
-    verdict = all_hold(verdicts) if len(set(verdicts)) > 1 else verdicts[0]
+    return all_hold(verdicts) if len(set(verdicts)) > 1 else verdicts[0]
+
+
+def word_of(verdict: str) -> str:
+    return WORDS.get(verdict, WORDS[INCONCLUSIVE])
+
+
+def answer_text(question: Question, claims: list[dict], name_data: bool = True) -> str:
+    """Verdict of the claims together; in small print the condition and the number that decide it on each data set."""
+    verdict = together(claims)
     deciding = next((claim for claim in claims if claim["verdict"] == verdict), claims[0])
-    word = WORDS.get(verdict, WORDS[INCONCLUSIVE])
-    words = f"**{word}**" + (f", {verdict}" if word.lower() != verdict else "")
+    word = word_of(verdict)
+    words = f"**{word}**" + (f": {table_text(getattr(question, SENTENCES[word]))}" if word in SENTENCES else "")
     if deciding["but"]:
         words += f" ({table_text(deciding['but'])})"
     lines = [line for part in deciding["parts"] for line in deciding_lines(part, verdict, name_data)]
-    return "<br>".join([words, *map(table_text, lines)])
+    return "<br>".join([words, *(f"<sub>{table_text(line)}</sub>" for line in lines)])
 
 
 def deciding_lines(part: dict, verdict: str, name_data: bool) -> list[str]:
     """The first check that decides and has the claim's verdict: the seeds that would settle it, and its numbers.
 
-    Numbers up to the first condition with the check's verdict, as its text may refer to those before. No line if no
-    check on the data set has the verdict.
+    The number is of the first condition with the check's verdict, and those before it where its text refers to them.
+    No line if no check on the data set has the verdict.
     """
     check = next((check for check in part["checks"] if check["verdict"] == verdict and check["decides"]), None)
     told = check["told"] if check else []
@@ -117,7 +137,8 @@ def deciding_lines(part: dict, verdict: str, name_data: bool) -> list[str]:
     if last is None:
         return []
     where = f"{data_name(part)}: " if name_data else ""
-    numbers = [f"{line['what']}: {line['value']}" for line in told[: last + 1]]
+    first = 0 if any(words in told[last]["what"] for words in REFERRING) else last
+    numbers = [f"{line['what']}: {line['value']}" for line in told[first : last + 1]]
     open_question = [f"“{check['name']}”: {check['settle'].partition(':')[0]}"] if check["settle"] else []
     return [*open_question, f"{where}{'; '.join(numbers)} (asked: {told[last]['asked']})"]
 

@@ -53,29 +53,30 @@ def test_every_question_names_claims_that_exist_and_there_are_five_to_eight():
 
 
 @pytest.mark.parametrize(
-    ("verdict", "word"),
+    ("verdict", "word", "sentence"),
     [
-        ("reproduced", "Yes"),
-        ("not reproduced", "No"),
-        ("inconclusive", "Undecided"),
-        ("inconclusive (one seed)", "Undecided"),
+        ("reproduced", "Yes", "yes"),
+        ("not reproduced", "No", "no"),
+        ("inconclusive", "Undecided", "open"),
+        ("inconclusive (one seed)", "Undecided", "open"),
     ],
 )
-def test_an_answer_is_the_verdict_with_its_number_and_evidence(monkeypatch, results, verdict, word):
+def test_an_answer_is_the_verdict_with_its_number_and_evidence(monkeypatch, results, verdict, word, sentence):
     write(results, [claim(c.id, verdict) for c in judge.all_claims()])
     page = run(monkeypatch, results)
     rows = [line for line in page.splitlines() if line.startswith("| ") and "**" in line]
     assert len(rows) == len(answers.questions())
-    until = "“a check”: 18 seeds would decide with 80 % power<br>" if word == "Undecided" else ""
-    before = "" if word == "Yes" else "SA(λ=0) − SA(λ=1): +2.00 pp [+1.00, +3.00]; "
-    assert f"**{word}**, {verdict}<br>{until}{before}RA(λ=1) − RA(λ=0): +1.00 pp [+0.50, +1.50] (asked: ≥ 5)" in rows[0]
-    assert "At scale `laptop`, digits, WRN-10-1:" in page
+    until = "<sub>“a check”: 18 seeds would decide with 80 % power</sub><br>" if word == "Undecided" else ""
+    number = "<sub>RA(λ=1) − RA(λ=0): +1.00 pp [+0.50, +1.50] (asked: ≥ 5)</sub>"
+    assert f"**{word}**: {getattr(answers.questions()[0], sentence)}<br>{until}{number}" in rows[0]
+    summary = f"At scale `laptop` (digits, WRN-10-1), of {len(rows)} questions: {len(rows)} {word.lower()}."
+    assert summary in page
     assert "[Figure 4](docs/results/laptop/README.md#fig4), [claim 1](docs/results/laptop/README.md)" in rows[0]
     assert page.startswith("# Title\n") and page.endswith("\nafter\n") and "the former table" not in page
 
 
 def test_what_was_not_run_has_no_number():
-    text = answers.answer_text([claim(1, "not run", parts=[], figures=[])])
+    text = answers.answer_text(answers.questions()[0], [claim(1, "not run", parts=[], figures=[])])
     assert text == "**Not run**"
     assert answers.evidence_text([claim(1, "not run", parts=[], figures=[])], "r") == "[claim 1](r/README.md)"
 
@@ -83,9 +84,10 @@ def test_what_was_not_run_has_no_number():
 def test_the_number_is_of_the_check_that_decides(results):
     held, failed = claim(1, "reproduced")["parts"][0], claim(1, "not reproduced", "−9.00 pp [−9.50, −8.50]")["parts"][0]
     both = [held | {"checks": held["checks"] + failed["checks"]}]
-    text = answers.answer_text([claim(1, "not reproduced", parts=both, but="masked gradients")])
+    text = answers.answer_text(answers.questions()[0], [claim(1, "not reproduced", parts=both, but="masked gradients")])
     assert (
-        text.startswith("**No**, not reproduced (masked gradients)<br>")
+        text.startswith("**No**: ")
+        and " (masked gradients)<br>" in text
         and "−9.00" in text
         and "+1.00 pp [+0.50" not in text
     )
@@ -93,8 +95,10 @@ def test_the_number_is_of_the_check_that_decides(results):
 
 def test_of_several_claims_the_one_that_fails_decides():
     several = [claim(1, "reproduced"), claim(2, "not reproduced", "−9.00 pp"), claim(3, "inconclusive")]
-    assert answers.answer_text(several).startswith("**No**") and "−9.00" in answers.answer_text(several)
-    assert answers.answer_text(several[:1]).startswith("**Yes**")
+    assert answers.answer_text(answers.questions()[0], several).startswith("**No**") and "−9.00" in answers.answer_text(
+        answers.questions()[0], several
+    )
+    assert answers.answer_text(answers.questions()[0], several[:1]).startswith("**Yes**")
 
 
 def test_a_bar_in_a_text_does_not_split_a_cell(monkeypatch, results):
