@@ -73,5 +73,5 @@ MODERN = FigureSpec(
     caption=caption,
     summary=summary,
     curves=lambda view: facets.curve_tables(sum(by_attack(view), [])),
-    suite="attacks",
+    suite="extra/modern",
 )

@@ -90,5 +90,5 @@ TRANSFER = FigureSpec(
     caption=caption,
     summary=summary,
     csv=csv,
-    suite="attacks",
+    suite="extra/modern",
 )

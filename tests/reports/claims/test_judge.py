@@ -110,7 +110,7 @@ def test_a_claim_not_run_names_the_command(tmp_path):
     assert claims[4]["commands"] == [run.format("sampling", " --only sets")]
     assert claims[9]["commands"] == [run.format("ablations", " --only without_zero")]
     assert claims[11]["commands"] == [run.format("saliency", "")]
-    assert claims[12]["commands"] == [run.format("attacks", " --only svhn")]
+    assert claims[12]["commands"] == [run.format("attacks", "")]
     assert claims[20]["commands"] == [run.format("extra/peers", " --only trades_svhn --only trades_cifar10")]
 
 
