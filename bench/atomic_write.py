@@ -19,7 +19,7 @@ def write_json(path: Path, value: dict) -> None:
 def write_text(path: Path, text: str) -> None:
     """Write a text file in UTF-8."""
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(text)
+    temporary.write_text(text, encoding="utf-8")
     os.replace(temporary, path)
 
 

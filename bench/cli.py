@@ -13,9 +13,11 @@ import typer
 from rich.console import Console
 
 from bench import ROOT
-from bench.errors import BadInput, unknown
+from bench.errors import BadInput, one_line, unknown
 from bench.spec.engine_choice import chosen_engine
 from bench.spec.plugins import load_plugins
+
+NO_TEXT = "not text in this locale's encoding: set PYTHONUTF8=1, or rename it"
 
 app = typer.Typer(
     help="The reproducibility benchmark suite for Once-for-All Adversarial Training (NeurIPS 2020).",
@@ -26,7 +28,8 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="List and download the data sets.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
-console = Console(stderr=True, highlight=False)
+PLAIN = {"highlight": False, "markup": False, "emoji": False}  # names and paths are printed as they are
+console = Console(stderr=True, **PLAIN)
 
 Suites = Annotated[list[Path], typer.Argument(help="Suite files, e.g. suites/frontiers.yaml", show_default=False)]
 Scale = Annotated[
@@ -112,7 +115,7 @@ def plan(
     from bench.run.plan_command import print_plan
 
     request = make_request(suites, scale, only, dataset, seeds, set, runs, data, cpus_per_trial, gpus_per_trial)
-    print_plan(request, as_json, Console(highlight=False))
+    print_plan(request, as_json, Console(**PLAIN))
 
 
 def make_request(suites, scale, only, dataset, seeds, set, runs, data, cpus_per_trial, gpus_per_trial):
@@ -120,7 +123,18 @@ def make_request(suites, scale, only, dataset, seeds, set, runs, data, cpus_per_
     from bench.run.execution_plan import Request
 
     options = tuple(only), tuple(dataset), seeds, tuple(set)
-    return Request(tuple(suites), scale, *options, runs.resolve(), data.resolve(), cpus_per_trial, gpus_per_trial)
+    folders = checked_folder(runs, "--runs"), checked_folder(data, "--data")
+    return Request(tuple(suites), scale, *options, *folders, cpus_per_trial, gpus_per_trial)
+
+
+def checked_folder(path: Path, option: str) -> Path:
+    """The absolute path. Raises BadInput for a path that is no text, which no record could hold."""
+    try:
+        absolute = path.resolve()
+        str(absolute).encode()
+    except (ValueError, OSError) as error:  # ValueError: a NUL, or bytes that are not in the locale's encoding
+        raise BadInput(f"{option} {path}: {getattr(error, 'strerror', None) or NO_TEXT}") from None
+    return absolute
 
 
 @app.command(epilog="Example: python -m bench status --runs runs")
@@ -128,7 +142,7 @@ def status(runs: Runs = Path("runs")) -> None:
     """Print the state of every planned network."""
     from bench.run.status_command import print_status
 
-    print_status(runs.resolve(), Console(highlight=False))
+    print_status(runs.resolve(), Console(**PLAIN))
 
 
 @app.command(epilog="Example: python -m bench show a632 --runs runs")
@@ -139,7 +153,7 @@ def show(
     """Print how one network, a point of a figure, was made: recipe, commit, hardware, time, selection, counts."""
     from bench.run.show_command import print_trial
 
-    print_trial(key, runs.resolve(), Console(highlight=False))
+    print_trial(key, runs.resolve(), Console(**PLAIN))
 
 
 @app.command(epilog="Example: python -m bench report fig4 --out docs/results")
@@ -260,16 +274,45 @@ def command_line() -> str:
     return shlex.join(["python", "-m", "bench", *sys.argv[1:]])
 
 
+def prepare_environment() -> None:
+    """Make this process independent of the terminal's encoding and of a Jupyter kernel that started it."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a test's stream may lack it
+            stream.reconfigure(errors="backslashreplace")  # λ on a latin-1 terminal
+    os.environ.pop("MPLBACKEND", None)  # a kernel's backend need not be installed here; figures go to files
+
+
+def check_arguments(arguments: list[str]) -> None:
+    """Raise BadInput for an argument that is not text in the locale's encoding: plans and results record it."""
+    for argument in arguments:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            raise BadInput(f"{argument!r}: {NO_TEXT}") from None
+
+
+def print_usage_error(error) -> None:
+    """Print an error of click's parser (typer has a copy of click, so that its class is not known) as one line."""
+    context = getattr(error, "ctx", None)
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+    else:
+        remedy = f" (see python -m bench {context.info_name} --help)" if context and context.parent else ""
+        console.print(one_line(error.format_message() + remedy), style="red", soft_wrap=True)
+
+
 def main() -> None:
     """Run the command line. Exit codes: 0 all done, 1 a trial failed, 2 bad input, 130 interrupted."""
     from bench.data import DataError
 
+    prepare_environment()
     command: Callable = typer.main.get_command(app)
     try:
         chosen_engine()  # an unknown engine is bad input to every verb
+        check_arguments(sys.argv[1:])
         code = command(standalone_mode=False)
     except (BadInput, DataError) as error:
-        console.print(str(error), markup=False, style="red", soft_wrap=True)
+        console.print(one_line(error), style="red", soft_wrap=True)
         code = 2
     except OSError as error:
         if isinstance(error, BrokenPipeError):
@@ -277,16 +320,16 @@ def main() -> None:
             code = 0
         else:
             where = f"{error.filename}: " if error.filename else ""
-            console.print(f"{where}{error.strerror or error}", markup=False, style="red", soft_wrap=True)
+            console.print(one_line(f"{where}{error.strerror or error}"), style="red", soft_wrap=True)
             code = 2
     except typer.Exit as error:
         code = error.exit_code
     except KeyboardInterrupt:
         code = 130
-    except Exception as error:  # click's usage errors have a method that prints them
-        if not hasattr(error, "show"):
+    except Exception as error:
+        if not hasattr(error, "format_message"):
             raise
-        error.show()
+        print_usage_error(error)
         code = error.exit_code
     gc.freeze()  # otherwise Python scans all imported objects once more at exit, which takes a second after a run
     sys.exit(code or 0)

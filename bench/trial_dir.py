@@ -39,7 +39,7 @@ def read_progress(directory: Path) -> list[dict]:
     """The rows of progress.jsonl up to the first damaged one."""
     rows = []
     try:
-        for line in (directory / "progress.jsonl").read_text().splitlines():
+        for line in (directory / "progress.jsonl").read_text(encoding="utf-8").splitlines():
             row = json.loads(line)
             rows.append({"epoch": row["epoch"], **row})
     except (OSError, ValueError, TypeError, KeyError):
@@ -50,7 +50,7 @@ def read_progress(directory: Path) -> list[dict]:
 def read_json_object(path: Path) -> dict:
     """The JSON object in the file, or {} where the file is absent or holds none."""
     try:
-        value = json.loads(path.read_text())
+        value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):  # ValueError: not JSON, or not UTF-8
         return {}
     return value if isinstance(value, dict) else {}

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 # ART's first import on a machine writes ~/.art/config.json, and fails in a second process that looks at the same time.
-with open(Path(tempfile.gettempdir()) / f"import-of-art-{os.getuid()}.lock", "w") as lock:
+with open(Path(tempfile.gettempdir()) / f"import-of-art-{os.getuid()}.lock", "w", encoding="utf-8") as lock:
     fcntl.flock(lock, fcntl.LOCK_EX)
     from art.attacks.evasion import AutoProjectedGradientDescent, DeepFool, SquareAttack
     from art.attacks.evasion.auto_attack import run_attack

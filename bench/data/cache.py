@@ -69,7 +69,7 @@ def cache_folder(root: Path) -> Path:
 def exclusive_lock(path: Path) -> Iterator[None]:
     """Let one process at a time into the block. The lock ends with its process, even a killed one; its file stays."""
     try:
-        handle = path.open("a")
+        handle = path.open("a", encoding="utf-8")
     except OSError as error:
         raise DataError(f"cannot write {path} ({error.strerror}): choose a writable data folder") from error
     with handle:

@@ -65,11 +65,11 @@ def _remembered_facts(reader: ModuleType, files: FilesBySplit, root: Path) -> di
     key = hashlib.sha256(json.dumps([READER_VERSION, state]).encode()).hexdigest()
     facts_file = cache_folder(root) / f"{key[:32]}.json"
     try:
-        return json.loads(facts_file.read_text())
+        return json.loads(facts_file.read_text(encoding="utf-8"))
     except (OSError, ValueError):  # missing or truncated
         facts = _examine(reader, files)
         with write_atomically(facts_file) as temporary:
-            temporary.write_text(json.dumps(facts))
+            temporary.write_text(json.dumps(facts), encoding="utf-8")
         return facts
 
 

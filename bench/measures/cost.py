@@ -25,12 +25,13 @@ TIMED_BATCH, TIMINGS = 64, 15
 
 @dataclass(frozen=True)
 class Cost:
-    """Cost of one forward pass of one image: multiply–accumulates of convolutions and linear layers, and the number of
-    parameters in use."""
+    """Cost of one forward pass of one image: multiply–accumulates of convolutions and linear layers, the number of
+    parameters in use, and that of the values that convolutions compute."""
 
     macs: int
     film_macs: int
     parameters: int
+    activations: int
 
 
 def cost(recipe: Recipe, shape: tuple[int, int, int], classes: int, width: float = 1.0) -> Cost:
@@ -39,18 +40,26 @@ def cost(recipe: Recipe, shape: tuple[int, int, int], classes: int, width: float
     return _cost(layers_only(recipe), shape, classes, width)
 
 
+def parameter_count(recipe: Recipe, channels: int, classes: int) -> int:
+    """Count the parameters without making any, so also those of a network that no machine can hold."""
+    with torch.device("meta"):
+        net = build(layers_only(recipe), channels, classes)
+    return sum(parameter.numel() for parameter in net.parameters())
+
+
 @functools.cache
 def _cost(recipe: Recipe, shape: tuple[int, int, int], classes: int, width: float) -> Cost:
     """Count in the hooks of one pass: the inputs and outputs of a layer show which slice of its weight is in use."""
     with torch.device("meta"):
         net = build(recipe, shape[0], classes).eval()
     fill(net)
-    counts = {"all": 0, "film": 0, "parameters": 0}
+    counts = {"all": 0, "film": 0, "parameters": 0, "activations": 0}
 
     def count(module, inputs, output, kind):
         kernel = module.weight[0, 0].numel()  # 1 of a linear layer
         weights = inputs[0].shape[1] * kernel
         counts[kind] += weights * output[0].numel()
+        counts["activations"] += output[0].numel() if isinstance(module, nn.Conv2d) else 0
         counts["parameters"] += output.shape[1] * (weights + (module.bias is not None))
 
     film = {layer for module in net.modules() if isinstance(module, FiLM) for layer in module.modules()}
@@ -63,7 +72,7 @@ def _cost(recipe: Recipe, shape: tuple[int, int, int], classes: int, width: floa
         net(torch.zeros(1, *shape), cond)
     branches = NORMS[recipe.norm].branches  # a weight and a bias per channel of each
     norms = sum(2 * branches * scale.shape[1] for scale, _ in cond.affine)
-    return Cost(counts["all"] + counts["film"], counts["film"], counts["parameters"] + norms)
+    return Cost(counts["all"] + counts["film"], counts["film"], counts["parameters"] + norms, counts["activations"])
 
 
 def training_macs(recipe: Recipe, shape: tuple[int, int, int], classes: int, train: int) -> int:

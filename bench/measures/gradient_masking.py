@@ -133,7 +133,7 @@ def surrogate_examples(
     from safetensors.torch import load_file  # here, so that steps can be timed without safetensors
 
     device = images.images.device
-    recipe = Recipe.model_validate(json.loads((directory / "recipe.json").read_text()))
+    recipe = Recipe.model_validate(json.loads((directory / "recipe.json").read_text(encoding="utf-8")))
     net = build(recipe, images.images.shape[1], engine.net.head.out_features).to(device).eval()
     net.load_state_dict(load_file(directory / "weights.safetensors"))
     model = model_at(engine_for(net, device), 1.0 if recipe.lam is None else recipe.lam, device, measurement.width)

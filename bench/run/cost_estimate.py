@@ -12,7 +12,10 @@ from pathlib import Path
 
 from bench.atomic_write import write_json
 from bench.data import DatasetInfo
+from bench.errors import BadInput
+from bench.human_units import format_bytes
 from bench.run import gpu_detection
+from bench.run.machine_memory import memory_bytes
 from bench.run.resume import has_weights
 from bench.spec.architectures import layers_only
 from bench.spec.costs import probe_passes, training_passes
@@ -35,9 +38,12 @@ class CostEstimator:
     def trial_cost(self, trial: Trial, info: DatasetInfo, missing: list[Measurement]) -> dict:
         """{"macs", "seconds"} of the whole trial and "seconds_left" of what its directory lacks.
 
-        `missing` are the measurements that it lacks; the epochs are read from the directory.
+        `missing` are the measurements that it lacks; the epochs are read from the directory. Raises BadInput for a
+        network that does not fit into memory.
         """
         recipe, directory = trial.recipe, self.runs / "trials" / trial.key
+        if missing:
+            self.check_memory(recipe, info)
         widths, passes = recipe.widths or (1.0,), training_passes(recipe, info.train)  # passes at each width
         pass_seconds = sum(self.pass_seconds(recipe, info, recipe.precision, width) for width in widths)
         training_seconds = passes * pass_seconds * STEP_OVERHEAD
@@ -49,6 +55,33 @@ class CostEstimator:
             "seconds": training_seconds + sum(cost["seconds"] for cost in measuring.values()),
             "seconds_left": training_seconds * (1 - trained) + sum(measuring[m.key]["seconds"] for m in missing),
         }
+
+    def check_memory(self, recipe: Recipe, info: DatasetInfo) -> None:
+        """Raise BadInput where the least memory that a training needs is more than there is.
+
+        First the parameters, their gradients and momentum; then also the outputs of convolutions, which the backward
+        pass of a batch reads. These are counted in a pass, so only of a network that fits.
+        """
+
+        def parameters() -> int:
+            from bench.measures.cost import parameter_count  # imports torch
+
+            return parameter_count(recipe, info.shape[0], info.classes)
+
+        def activations() -> int:
+            from bench.measures.cost import cost
+
+            return cost(recipe, info.shape, info.classes).activations
+
+        layers, most = layers_only(recipe).key, memory_bytes()
+        key = f"{layers} · {shape_text(info)} · {info.classes} classes"
+        needed = 3 * 4 * self.look_up(f"parameters · {key}", parameters)
+        if needed <= most:
+            bytes_each = 2 if recipe.precision == "bf16" else 4
+            needed += bytes_each * recipe.batch * self.look_up(f"activations · {key}", activations)
+        if needed > most:
+            has = f"training takes at least {format_bytes(needed)} of memory, and here are {format_bytes(most)}"
+            raise BadInput(f"{recipe.name}: {has}: take a smaller arch, batch or images (--set pool=2)")
 
     def measurement_cost(self, recipe: Recipe, measurement: Measurement, info: DatasetInfo) -> dict:
         """{"macs", "seconds"} of a measurement, which is always made in fp32.

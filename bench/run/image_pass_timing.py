@@ -18,9 +18,14 @@ MAX_CPU_BATCH_MACS = 6e9  # larger batches of a large network would take a CPU m
 
 
 def time_image_pass(recipe: Recipe, info: DatasetInfo, precision: str, width: float, device: str) -> float:
-    """Seconds of one image's forward or input-backward pass in an attack, on one thread, in batches as in training."""
+    """Seconds of one image's forward or input-backward pass in an attack, on one thread, in batches as in training.
+
+    Of a network that would take a CPU minutes, one step on one image is timed, without a warm-up.
+    """
     macs = cost(recipe, info.shape, info.classes).macs
     batch = recipe.batch if device == "cuda" else int(max(2, min(recipe.batch, MAX_CPU_BATCH_MACS / macs)))
+    huge = device != "cuda" and macs > MAX_CPU_BATCH_MACS
+    batch, steps = (1, 1) if huge else (batch, ATTACK_STEPS)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     net = build(recipe, info.shape[0], info.classes).to(device).eval()
@@ -31,14 +36,15 @@ def time_image_pass(recipe: Recipe, info: DatasetInfo, precision: str, width: fl
     model = ConditionedModel(engine, cond, precision)
 
     def attack() -> None:
-        take_steps(model, x, x, x, y, 0.0, ATTACK_STEPS, cross_entropy)
+        take_steps(model, x, x, x, y, 0.0, steps, cross_entropy)
         if device == "cuda":
             torch.cuda.synchronize()
 
-    attack()  # warm-up
+    if not huge:
+        attack()  # warm-up
     attacks, started = 0, time.perf_counter()
     while time.perf_counter() - started < MIN_SECONDS:
         attack()
         attacks += 1
     torch.set_num_threads(threads)
-    return (time.perf_counter() - started) / (2 * ATTACK_STEPS * attacks * batch)
+    return (time.perf_counter() - started) / (2 * steps * attacks * batch)

@@ -26,7 +26,7 @@ def ingest(runs: Path, console: Console) -> int:
         writer.close_abandoned_runs()
         for directory in sorted((runs / "trials").iterdir()):
             try:
-                recipe = Recipe.model_validate_json((directory / "recipe.json").read_text())
+                recipe = Recipe.model_validate_json((directory / "recipe.json").read_text(encoding="utf-8"))
             except (OSError, ValueError):
                 console.print(f"{directory.name}: no readable recipe.json, skipped", style="yellow")
                 continue

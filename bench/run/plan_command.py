@@ -19,7 +19,7 @@ def print_plan(request: Request, as_json: bool, out: Console) -> None:
     plan = ExecutionPlan.of(request)
     plan_object = plan_as_dict(plan)
     if as_json:
-        print(json.dumps(plan_object, ensure_ascii=False))
+        print(json.dumps(plan_object))  # ASCII, which any terminal and reader takes
         return
     table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
     table.add_column("key", no_wrap=True)

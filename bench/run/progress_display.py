@@ -112,10 +112,11 @@ class ProgressDisplay:
             left = format_duration(progress.seconds_left(now))
             table.add_row(progress.name, epoch, bar, format_accuracies(progress.last_row), left)
         bar = ProgressBar(total=self.total, completed=self.done, width=30)
-        failed = f", [red]{self.failed} failed[/red]" if self.failed else ""
+        failed = (f", {self.failed} failed", "red") if self.failed else ""
         elapsed, left = format_duration(now - self.began), format_duration(self.seconds_left())
         summary = Table.grid(padding=(0, 1))
-        summary.add_row(bar, f"{self.done}/{self.total} networks{failed}, {elapsed} so far, about {left} left")
+        count, times = f"{self.done}/{self.total} networks", f", {elapsed} so far, about {left} left"
+        summary.add_row(bar, Text.assemble(count, failed, times))
         return Group(table, summary)
 
 

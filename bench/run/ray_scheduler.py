@@ -84,8 +84,10 @@ class EventRelay(tune.Callback):
         key = trial.config["task"]["key"]
         directory = self.runs / "trials" / key
         directory.mkdir(parents=True, exist_ok=True)
-        traceback = Path(trial.error_file).read_text() if trial.error_file else "the worker died"
-        (directory / "error.log").write_text(traceback)
+        traceback = "the worker died"
+        if trial.error_file:
+            traceback = Path(trial.error_file).read_text(encoding="utf-8", errors="replace")
+        (directory / "error.log").write_text(traceback, encoding="utf-8")
         write_failure(directory, last_line(traceback), "error.log")
         self.announce_end(key, last_line(traceback))
 

@@ -16,6 +16,7 @@ from bench.run.execution_plan import ExecutionPlan, Request
 from bench.run.index_trials import index_trials, mlflow_listener, open_index, unindexed_trials, warn_on
 from bench.run.plan_files import write_plan
 from bench.run.progress_display import ProgressDisplay
+from bench.run.ray_temp_dir import check_temp_dir
 from bench.run.resume import is_unfinished, surrogate_is_ready
 from bench.spec.trial import Trial
 from bench.tracking.run_tags import figure_order
@@ -35,6 +36,8 @@ def execute(request: Request, address: str | None, console: Console, command: st
             write_plan(suite_plan, request.runs, command)
         for line in (*plan.notes, plan.summary()):
             console.print(line, soft_wrap=True)
+        if plan.remaining and (reason := provenance.why_unknown()):
+            warn_on(console)(reason)
         writer = open_index(plan, console) if plan.remaining or unindexed_trials(plan) else None
         if plan.remaining:
             run_remaining(plan, writer, address, console)
@@ -51,9 +54,11 @@ def execute(request: Request, address: str | None, console: Console, command: st
 
 def run_remaining(plan: ExecutionPlan, writer: "MlflowWriter", address: str | None, console: Console) -> None:
     """Run the remaining trials on Ray. Their directories say how each ended."""
+    request = plan.request
+    if not address:
+        check_temp_dir()
     from bench.run import ray_scheduler  # slow to import
 
-    request = plan.request
     resources = ray_scheduler.Resources(request.cpus_per_trial, request.gpus_per_trial, address)
     try:
         slots = ray_scheduler.start_ray(resources)

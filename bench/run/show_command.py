@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from bench.errors import BadInput
 from bench.human_units import format_duration
@@ -28,7 +28,7 @@ def print_trial(key_prefix: str, runs: Path, out: Console) -> None:
     uses = planned_uses(directory.name, runs)
     measurements = [key for use in uses for key in use["measurements"]]
     state, epoch = trial_state(directory, measurements)
-    out.print(f"[bold]{escape(recipe.name)}[/bold]  {recipe.key}")
+    out.print(Text.assemble((recipe.name, "bold"), f"  {recipe.key}"))
     facts = {"state": f"{state}, {epoch} epochs" if epoch else state} | origin(directory) | outcome(directory)
     facts["data"] = f"{recipe.dataset}, content hash {recipe.data_hash}"
     facts["recipe"] = ", ".join(f"{name}={value}" for name, value in non_default_fields(recipe).items())
@@ -43,7 +43,7 @@ def print_trial(key_prefix: str, runs: Path, out: Console) -> None:
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for name, text in facts.items():
-        table.add_row(name, escape(str(text)))
+        table.add_row(name, str(text))
     out.print(table)
     for entry in read_results(directory).get("measurements", {}).values():
         out.print(measurement_table(entry["measurement"], entry["rows"]))
@@ -135,14 +135,14 @@ def measurement_table(measurement: dict, rows: list[dict]) -> Table:
         for name, value in measurement.items()
         if name in title_fields and value not in (None, [], False)
     )
-    title = escape(f"{measurement['probe']}: {parameters}")
+    title = f"{measurement['probe']}: {parameters}"
     table = Table(box=None, title=title, title_justify="left", title_style="", header_style="dim")
     if is_accuracy:
         rows = [correct_bits.without(row) | percentages(row) for row in rows]
     for name in rows[0] if rows else ():
         table.add_column(name, justify="right")
     for row in rows:
-        table.add_row(*(escape(format_value(value)) for value in row.values()))
+        table.add_row(*(format_value(value) for value in row.values()))
     return table
 
 

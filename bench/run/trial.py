@@ -3,7 +3,6 @@
 Resumes from what the directory holds; bench/trial_dir.py lists its files.
 """
 
-import fcntl
 import json
 import shutil
 import time
@@ -20,6 +19,7 @@ from bench.measures.accuracy import accuracy
 from bench.measures.cost import cost, training_macs
 from bench.models import build
 from bench.run import provenance
+from bench.run.driver_lock import lock_file
 from bench.run.resume import SURROGATE_UNTRAINED, has_weights, missing_measurements
 from bench.spec.autoattack_packages import Unavailable
 from bench.spec.measurement import Measurement
@@ -41,8 +41,8 @@ def run_trial(
     Unavailable, which a retry would only repeat, is written to failure.json and yielded as {"failed": reason}.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    with open(directory / "lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # a worker that outlived its killed driver finishes its epoch first
+    with open(directory / "lock", "w", encoding="utf-8") as lock:
+        lock_file(lock)  # a worker that outlived its killed driver finishes its epoch first
         recipe = trial.recipe
         stored_recipe = read_json_object(directory / "recipe.json")
         if stored_recipe and Recipe.model_validate(stored_recipe).key != recipe.key:

@@ -1,6 +1,7 @@
 """The `trial` verb: run one network in one directory, without Ray and MLflow."""
 
 import json
+import sys
 from pathlib import Path
 
 import pydantic
@@ -47,6 +48,8 @@ def run_trial_command(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     trial, failed = Trial(recipe=recipe, measurements=measurements, source=source), False
     code_version = provenance.git_commit() | plugin_provenance()
+    if reason := provenance.why_unknown():
+        print(reason, file=sys.stderr)
     for row in run_trial(trial, directory, data_root, device, code_version):
         print(json.dumps(row), flush=True)
         failed = failed or "failed" in row
@@ -56,7 +59,7 @@ def run_trial_command(
 def read_recipe(path: Path) -> Recipe:
     """Read a recipe from a JSON file. Raises BadInput."""
     try:
-        recipe = Recipe.model_validate_json(path.read_text())
+        recipe = Recipe.model_validate_json(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{path}: cannot be read: {getattr(error, 'strerror', error)}") from None
     except pydantic.ValidationError as error:

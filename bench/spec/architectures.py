@@ -6,14 +6,18 @@ from bench.errors import unknown
 from bench.spec.recipe import Recipe
 
 ENCODINGS = ("none", "onehot", "dct-<d>", "ro-<d>")
+MAX_DEPTH = 250
+MAX_CODE = 1024  # dimensions of a code: a d × d matrix is made at each start; the paper's have at most 128
 
 
 def wrn_sizes(arch: str) -> dict[str, int] | None:
     """{"depth", "width"} of `wrn-<depth>-<width>`, None for other names. Raises ValueError for an impossible size."""
-    match = re.fullmatch(r"wrn-(\d+)-(\d+)", arch)
+    match = re.fullmatch(r"wrn-(0|[1-9][0-9]{0,8})-(0|[1-9][0-9]{0,8})", arch)
     if not match:
         return None
     depth, width = int(match[1]), int(match[2])
+    if depth > MAX_DEPTH:
+        raise ValueError(f"architecture {arch!r} has more than {MAX_DEPTH} layers: the deepest WRN in use has 106")
     if depth < 10 or (depth - 4) % 6 or width < 1:
         nearest = f"wrn-{max(10, 6 * round((depth - 4) / 6) + 4)}-{max(width, 1)}"
         raise ValueError(
@@ -24,14 +28,15 @@ def wrn_sizes(arch: str) -> dict[str, int] | None:
 
 def code_dim(encoding: str, n_lambdas: int) -> int:
     """Length of one code. Raises ValueError for an unknown encoding or one with fewer dimensions than λ values."""
-    kind, _, size = encoding.partition("-")
-    if encoding in ("none", "onehot"):
-        return 1 if encoding == "none" else n_lambdas
-    if kind not in ("dct", "ro") or not size.isdigit():
+    match = re.fullmatch(r"(dct|ro)-(0|[1-9][0-9]{0,8})", encoding)
+    if encoding not in ("none", "onehot") and not match:
         raise ValueError(unknown("encoding", encoding, ENCODINGS))
-    if int(size) < n_lambdas:
+    size = int(match[2]) if match else {"none": 1, "onehot": n_lambdas}[encoding]
+    if match and size < n_lambdas:
         raise ValueError(f"encoding {encoding!r} has {size} dimensions for {n_lambdas} values of λ, which need as many")
-    return int(size)
+    if size > MAX_CODE:
+        raise ValueError(f"encoding {encoding!r} has more than {MAX_CODE} dimensions: the paper's have at most 128")
+    return size
 
 
 # Fields that do not change the layers, each at one fixed value.

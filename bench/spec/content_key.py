@@ -4,12 +4,14 @@ import functools
 import hashlib
 import json
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import ConfigDict
+
+from bench.spec.limits import TrueIsNoNumber
 
 RECIPE_VERSION = 1  # raised whenever the same recipe would train another network than before
 
 
-class Frozen(BaseModel):
+class Frozen(TrueIsNoNumber):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     def canonical(self) -> str:

@@ -1,5 +1,6 @@
 """Expansion of a suite at a scale into panels of trials. Panels share identical trials."""
 
+import math
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -11,9 +12,10 @@ from bench import ROOT, data
 from bench.data.pooling import pooled_shape
 from bench.errors import BadInput, unknown
 from bench.spec.lambda_sets import lambda_set
+from bench.spec.limits import MANY_SEEDS, MAX_NETWORKS, MAX_SEEDS
 from bench.spec.measurement import Measurement
 from bench.spec.recipe import Recipe
-from bench.spec.recipe_fields import Blame, combinations, fraction, parse_settings, recipe_of
+from bench.spec.recipe_fields import Blame, combinations, field_values, fraction, parse_settings, recipe_of
 from bench.spec.registry import ATTACK_DEFAULTS, ATTACKS, PROBES, Probe
 from bench.spec.scale import Scale, read_scale
 from bench.spec.small_data import describe_fit, fit_to_data
@@ -88,11 +90,23 @@ def plan(suite_path: Path, scale_name: str, options: Options) -> Plan:
     names = options.only or tuple(suite.experiments)
     check_packages(suite, names, document)
     files = (scale, document, scale_document, options)
-    return Plan(suite.suite, scale.scale, tuple(panel(name, suite.experiments[name], *files) for name in names))
+    panels: list[Panel] = []
+    for name in names:
+        panels.append(panel(name, suite.experiments[name], *files))
+        check_count(sum(len(panel.trials) for panel in panels), f"{suite.suite}, up to {name}")
+    return Plan(suite.suite, scale.scale, tuple(panels))
+
+
+def check_count(networks: int, where: str) -> None:
+    """Raise BadInput for more networks than a plan can list."""
+    if networks > MAX_NETWORKS:
+        raise BadInput(f"{where}: {networks:,} networks, more than {MAX_NETWORKS:,}: ask for fewer values or seeds")
 
 
 def check_options(options: Options, suite: Suite, scale: Scale) -> None:
-    """Check the names that --only and --dataset give. Raises BadInput."""
+    """Check --seeds and the names that --only and --dataset give. Raises BadInput."""
+    if options.seeds and options.seeds > MAX_SEEDS:
+        raise BadInput(f"--seeds {options.seeds}: more than {MAX_SEEDS:,}: {MANY_SEEDS}")
     for name in options.only:
         if name not in suite.experiments:
             raise BadInput(f"--only: {unknown('experiment', name, suite.experiments)}")
@@ -121,6 +135,7 @@ def panel(
     trials: dict[str, Trial] = {}
     labels: dict[str, str] = {}
     notes: dict[str, None] = {}
+    seeds, networks = options.seeds or scale.seeds, 0
     for i, network in enumerate(experiment.networks):
         network = dict(network)
         label = network.pop(LABEL, None)
@@ -133,11 +148,14 @@ def panel(
         blame = partial(blame_origin, origins, options.settings)
         fixed_batch = "batch" in network or "batch" in settings
         longer = relative_epochs(network, common | settings, blame)
-        for fields in combinations(common | network | settings | longer, blame):
+        values = field_values(common | network | settings | longer, blame)
+        networks += seeds * math.prod(len(choices) for choices in values.values())
+        check_count(networks, f"{document.path.name}, experiment {name}")
+        for fields in combinations(values):
             recipe, note = recipe_for(fields, info, scale, options.precision, fixed_batch, settings, blame)
             notes |= {note: None} if note else {}
             measured = [m for measure in experiment.measure for m in measurements(measure, recipe, scale, blame)]
-            for trial in trials_of(recipe, measured, options.seeds or scale.seeds, source):
+            for trial in trials_of(recipe, measured, seeds, source):
                 trials.setdefault(trial.key, trial)
                 if label is not None:
                     labels.setdefault(trial.key, str(label))
@@ -208,7 +226,7 @@ def relative_epochs(network: dict, base: dict, blame: Blame) -> dict:
     if not match:
         return {}
     epochs = base.get("epochs")
-    if not isinstance(epochs, int):
+    if not isinstance(epochs, int) or isinstance(epochs, bool):
         blame(("epochs",), f"epochs: {network['epochs']} needs a number of epochs in the scale, not {epochs!r}")
     return {"epochs": -(-epochs * (100 + int(match[1])) // 100)}  # rounded up: 10 % more than 15 are 17
 

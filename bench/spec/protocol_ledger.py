@@ -38,7 +38,7 @@ class Protocol(Frozen):
         "skip", description="row 13: λ=0 samples have weight 0 on the adversarial term, so no attack is made for them"
     )
     encoding_seed: int = Field(
-        0, ge=0, description="row 14: seed of the random orthogonal matrix, stored with the network"
+        0, ge=0, lt=2**64, description="row 14: seed of the random orthogonal matrix, stored with the network"
     )
     dct: Literal["orthonormal", "unnormalised"] = Field(
         "orthonormal", description="row 15: columns of the orthonormal DCT matrix, or rows of the un-normalised one"

@@ -1,11 +1,12 @@
 """Recipe: everything that determines a trained network."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from bench.spec.content_key import Frozen
 from bench.spec.lambda_sets import LAMBDA_SETS, S1
+from bench.spec.limits import FEW_LAMBDAS, FEW_WIDTHS, at_most
 from bench.spec.protocol_ledger import CONDITIONAL_ROWS, PROTOCOLS, Protocol, step_size
 from bench.spec.registry import NORMS
 
@@ -24,7 +25,9 @@ class Recipe(Frozen):
     arch: str = Field(description="resnet34, or wrn-<depth>-<width>, e.g. wrn-16-8")
     method: str = Field(description="pgd_at, oat, or another method of bench.spec.registry")
     lam: float | None = Field(None, ge=0, le=1, description="the fixed λ of PGD-AT")
-    lambdas: tuple[float, ...] = Field((), description="the λ set an OAT network is trained on")
+    lambdas: Annotated[tuple[float, ...], at_most(1_000, FEW_LAMBDAS)] = Field(
+        (), description="the λ set an OAT network is trained on"
+    )
     lam_density: Literal["set", "continuous", "continuous-low"] = Field(
         "set",
         description="P_λ: uniform over the set; or over [0,1], uniform or denser for small λ (App. C; row 20)",
@@ -37,14 +40,16 @@ class Recipe(Frozen):
     )
     encoding: str = Field("none", description="of λ: none, onehot, dct-<d>, ro-<d>")
     dropout: float = Field(0.3, ge=0, lt=1, description="in the blocks of a WRN (row 10)")
-    widths: tuple[float, ...] = Field((), description="width factors of a slimmable network (Sec. 3.3), ascending to 1")
+    widths: Annotated[tuple[float, ...], at_most(16, FEW_WIDTHS)] = Field(
+        (), description="width factors of a slimmable network (Sec. 3.3), ascending to 1"
+    )
     # attack in training
     epsilon: float = Field(gt=0, le=1, description="L∞ radius, images in [0,1]")
-    attack_steps: int = Field(7, ge=1)
+    attack_steps: Annotated[int, at_most(1_000, "each is a pass of every image in every epoch")] = Field(7, ge=1)
     # optimiser
     lr: float = Field(gt=0)
     schedule: Literal["cosine", "one-cycle"] = Field("cosine", description="stepped per epoch; one-cycle per step")
-    epochs: int = Field(ge=1)
+    epochs: Annotated[int, at_most(10_000, "the paper trains 200, and each is a row of progress.jsonl")] = Field(ge=1)
     batch: int = Field(ge=2)
     momentum: float = Field(0.9, ge=0, lt=1)
     weight_decay: float = Field(5e-4, ge=0)

@@ -3,10 +3,10 @@
 import itertools
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NoReturn
 
 import pydantic
-import yaml
 
 from bench.errors import BadInput, unknown
 from bench.spec.architectures import code_dim
@@ -14,7 +14,7 @@ from bench.spec.lambda_sets import lambda_set
 from bench.spec.protocol_ledger import AUTHORS_BATCH_PGD_AT, PROTOCOLS, Protocol
 from bench.spec.recipe import Recipe
 from bench.spec.registry import Method, Norm, backbone_of, lookup
-from bench.spec.strict_yaml import Document, explain, first_error
+from bench.spec.strict_yaml import Document, explain, first_error, parse
 
 SETS = {"lambdas", "widths"}  # fields of Recipe that hold several values
 PLANNED = {"dataset", "data_hash", "train_images", "seed"}  # fields that the scale and the command line decide
@@ -30,8 +30,8 @@ def check_fields(fields: dict, document: Document, at: tuple, extra: frozenset |
             document.fail((*at, name), unknown("field", name, allowed))
 
 
-def combinations(fields: dict, blame: Blame) -> Iterator[dict]:
-    """Yield a dict for each combination of the values of fields that have several."""
+def field_values(fields: dict, blame: Blame) -> dict[str, list]:
+    """The values of each field: one, or those of a list or of a λ set's name."""
     values = {}
     for name, value in fields.items():
         if name in ("lam", "lambdas") and isinstance(value, str):
@@ -42,6 +42,11 @@ def combinations(fields: dict, blame: Blame) -> Iterator[dict]:
         if value == [] and name not in SETS:
             blame((name,), f"{name}: at least one value is expected")
         values[name] = value if isinstance(value, list) and name not in SETS else [value]
+    return values
+
+
+def combinations(values: dict[str, list]) -> Iterator[dict]:
+    """Yield a dict for each combination of the fields' values."""
     for choice in itertools.product(*values.values()):
         yield dict(zip(values, choice, strict=True))
 
@@ -123,7 +128,7 @@ def parse_settings(texts: tuple[str, ...]) -> dict[str, Any]:
         if name not in allowed:
             raise BadInput(f"--set {text}: {unknown('field', name, allowed)}")
         try:
-            settings[name] = yaml.safe_load(value)
-        except (yaml.YAMLError, ValueError, KeyError, AttributeError):  # ValueError: 2020-13-45 is no date
+            settings[name] = parse(value, Path("--set")).data
+        except BadInput:
             raise BadInput(f"--set {text}: {value!r} cannot be read as a value") from None
     return settings

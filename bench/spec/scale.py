@@ -7,6 +7,7 @@ import pydantic
 
 from bench import ROOT
 from bench.errors import BadInput, unknown
+from bench.spec.limits import MANY_SEEDS, MAX_SEEDS, Name, at_most
 from bench.spec.recipe_fields import check_fields
 from bench.spec.strict_yaml import Document, Strict, read
 
@@ -17,9 +18,9 @@ class Scale(Strict):
     """Contents of a scale file. `recipe` and the entries of `datasets` are fields of Recipe; a data set's `source` is
     the data set or path that stands in for it, and its `pool` belongs to this source: --dataset replaces both."""
 
-    scale: str
+    scale: Name
     about: str
-    seeds: int = pydantic.Field(1, ge=1)
+    seeds: Annotated[int, at_most(MAX_SEEDS, MANY_SEEDS)] = pydantic.Field(1, ge=1)
     lr: list[float] = pydantic.Field(min_length=1)
     train_images: int | None = pydantic.Field(None, ge=1)
     test_images: int | None = pydantic.Field(None, ge=1)
@@ -27,7 +28,7 @@ class Scale(Strict):
     few_lambdas: list[Annotated[float, pydantic.Field(ge=0, le=1)]] = []  # its λ; all if empty
     masking_images: int = pydantic.Field(100, ge=1, le=256)  # for the signs of masked gradients; at most one batch
     recipe: dict[str, Any] = {}
-    datasets: dict[str, dict[str, Any]]
+    datasets: dict[Name, dict[str, Any]]
 
 
 def scale_path(name: str) -> Path:

@@ -1,6 +1,7 @@
 """Strict YAML with the line of each key and item, so that an error can name `file:line`."""
 
 import re
+import stat
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -9,12 +10,17 @@ import pydantic
 import yaml
 
 from bench.errors import BadInput, unknown
+from bench.spec.limits import TrueIsNoNumber
+
+MAX_BYTES = 200_000  # of a file; the paper's suites have 3,000. PyYAML reads 100,000 a second
+MAX_VALUES = 20_000  # of a document with its aliases written out, of which a few lines can make billions
+NO_TEXT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")  # control characters, but tab and newline are text
 
 Location = tuple[str | int, ...]
 Model = TypeVar("Model", bound=pydantic.BaseModel)
 
 
-class Strict(pydantic.BaseModel):
+class Strict(TrueIsNoNumber):
     """Model of a part of a file that refuses unknown fields."""
 
     model_config = pydantic.ConfigDict(extra="forbid")
@@ -27,6 +33,7 @@ class Document:
     path: Path
     data: Any
     lines: dict[Location, int] = field(default_factory=dict)
+    values: int = 0  # built so far
 
     def fail(self, location: Location, message: str) -> NoReturn:
         """Raise BadInput at the deepest known part of `location`."""
@@ -79,10 +86,29 @@ def fields_at(model: Any, loc: Location) -> list[str]:
 
 def read(path: Path) -> Document:
     """Parse a file. Raises BadInput where it is absent, not YAML, not a mapping, or has a key twice."""
+    document = parse(read_text(path), path)
+    if not isinstance(document.data, dict):
+        raise BadInput(f"{shown(path)}:1: a mapping is expected, such as `suite: name`")
+    return document
+
+
+def read_text(path: Path) -> str:
+    """The text of a plain file of at most MAX_BYTES bytes. Raises BadInput."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
+        kind = path.stat().st_mode
+        if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):  # a pipe could make the command wait for ever
+            raise BadInput(f"{shown(path)}: cannot be read: not a plain file")
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise BadInput(f"{shown(path)}: has more than {MAX_BYTES:,} bytes, too many for a suite or a scale")
+        return content.decode("utf-8")
+    except (OSError, ValueError) as error:  # ValueError: not UTF-8, or a NUL in the path
         raise BadInput(f"{shown(path)}: cannot be read: {getattr(error, 'strerror', error)}") from None
+
+
+def parse(text: str, path: Path) -> Document:
+    """Parse YAML; `path` is named in errors. Raises BadInput."""
     document = Document(path, None)
     try:
         node = yaml.compose(text, yaml.SafeLoader)
@@ -96,14 +122,17 @@ def read(path: Path) -> Document:
         raise BadInput(f"{shown(path)}:{line}: {error.reason}: {chr(error.character)!r}") from None
     except RecursionError:
         raise BadInput(f"{shown(path)}:1: is nested too deeply, or an anchor contains itself") from None
-    if not isinstance(document.data, dict):
-        raise BadInput(f"{shown(path)}:1: a mapping is expected, such as `suite: name`")
+    except (ValueError, OverflowError) as error:  # of PyYAML's scanner: an escape such as "\\U00110000"
+        raise BadInput(f"{shown(path)}:1: cannot be read: {error}") from None
     return document
 
 
 def build(node: yaml.Node, at: Location, document: Document) -> Any:
     """Plain Python objects of a node tree; their lines go into the document."""
     document.lines.setdefault(at, node.start_mark.line + 1)
+    document.values += 1
+    if document.values > MAX_VALUES:
+        document.fail(at, f"the file has more than {MAX_VALUES:,} values, counting those that aliases repeat")
     if isinstance(node, yaml.SequenceNode):
         return [build(child, (*at, i), document) for i, child in enumerate(node.value)]
     if isinstance(node, yaml.MappingNode):
@@ -117,21 +146,34 @@ def build(node: yaml.Node, at: Location, document: Document) -> Any:
             if not isinstance(key_node, yaml.ScalarNode):
                 document.fail(at, "a key must be a plain word")
             key = key_node.value
+            if NO_TEXT.search(key):
+                document.fail(at, f"the key {key!r} has a character that is no text")
             document.lines[(*at, key)] = key_node.start_mark.line + 1
             if key in result:
                 document.fail((*at, key), f"{key!r} is given twice")
             result[key] = build(value_node, (*at, key), document)
         return merged | result
-    loader = yaml.SafeLoader("")
+    return scalar(node, at, document)
+
+
+def scalar(node: yaml.ScalarNode, at: Location, document: Document) -> Any:
+    """The number, text, date, truth value or None that a node stands for."""
     try:
-        return loader.construct_object(node)
-    except (ValueError, KeyError, AttributeError):  # what PyYAML raises for a tag that does not fit: `!!bool maybe`
-        document.fail(at, f"{node.value!r} cannot be read as {node.tag.rpartition(':')[2]}")
+        value = yaml.SafeLoader("").construct_object(node)
+        if isinstance(value, bytes):
+            raise ValueError
+    except (ValueError, KeyError, AttributeError, OverflowError, RecursionError):  # as of `!!bool maybe`
+        document.fail(at, f"{node.value[:40]!r} cannot be read as {node.tag.rpartition(':')[2]}")
+    if isinstance(value, str) and NO_TEXT.search(value):
+        document.fail(at, f"{value[:40]!r} has a character that is no text")
+    if isinstance(value, int) and abs(value) >= 2**63:
+        document.fail(at, f"{node.value[:40]!r} is too large a number")
+    return value
 
 
 def shown(path: Path) -> str:
     """The path as a user would type it: relative when below the working directory."""
     try:
         return str(path.resolve().relative_to(Path.cwd()))
-    except ValueError:
+    except (ValueError, OSError):  # elsewhere, or too long a name
         return str(path)

@@ -6,18 +6,20 @@ network per value: `{method: pgd_at, lam: S1}` is six networks.
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pydantic
 
 from bench.errors import unknown
 from bench.spec.lambda_sets import lambda_set
+from bench.spec.limits import FEW_IMAGES, FEW_LAMBDAS, FEW_WIDTHS, Name, at_most
 from bench.spec.recipe_fields import check_fields, fraction
 from bench.spec.registry import ATTACKS, PROBES
 from bench.spec.scale import Scale
 from bench.spec.strict_yaml import Document, Strict, read
 
 LABEL = "label"  # field of a network entry: the name of its curve, where the method's name is not enough
+LONGEST_LABEL = 80  # characters
 
 
 class Measure(Strict):
@@ -25,14 +27,14 @@ class Measure(Strict):
 
     probe: str = "accuracy"
     attack: str = "pgd7"
-    lambdas: str | list[float] = "S1"
-    widths: list[float] = pydantic.Field([1.0], min_length=1)
+    lambdas: str | Annotated[list[float], at_most(1_000, FEW_LAMBDAS)] = "S1"
+    widths: Annotated[list[float], at_most(16, FEW_WIDTHS)] = pydantic.Field([1.0], min_length=1)
     epsilon: float | str | None = None  # None: the recipe's
-    steps: int | None = pydantic.Field(None, ge=1)
+    steps: Annotated[int, at_most(100_000, "each is a pass of every image")] | None = pydantic.Field(None, ge=1)
     start: Literal["uniform", "image"] | None = None
-    restarts: int = pydantic.Field(1, ge=1)
+    restarts: Annotated[int, at_most(1_000, "each repeats the attack on every image")] = pydantic.Field(1, ge=1)
     targeted: bool = False
-    images: list[pydantic.NonNegativeInt] = []
+    images: Annotated[list[pydantic.NonNegativeInt], at_most(1_000, FEW_IMAGES)] = []
     few_images: bool = False  # on the scale's `few_images`: for costly attacks, and those that are compared with them
 
     @pydantic.field_validator("lambdas")
@@ -47,17 +49,17 @@ class Measure(Strict):
 
 
 class Experiment(Strict):
-    figures: list[str]
+    figures: list[Name]
     dataset: str
     about: str = ""
-    networks: list[dict[str, Any]] = pydantic.Field(min_length=1)
-    measure: list[Measure] = pydantic.Field(min_length=1)
+    networks: list[dict[str, Any]] = pydantic.Field(min_length=1, max_length=1_000)
+    measure: list[Measure] = pydantic.Field(min_length=1, max_length=50)
 
 
 class Suite(Strict):
-    suite: str
+    suite: Name
     about: str
-    experiments: dict[str, Experiment]
+    experiments: dict[Name, Experiment]
 
 
 def read_suite(path: Path) -> tuple[Suite, Document]:
@@ -81,6 +83,14 @@ def check_suite(suite: Suite, document: Document, scale: Scale) -> None:
             check_measure(measure, document, (*at, "measure", i))
         for i, network in enumerate(experiment.networks):
             check_fields(network, document, (*at, "networks", i), extra={LABEL})
+            check_label(network, document, (*at, "networks", i))
+
+
+def check_label(network: dict, document: Document, at: tuple) -> None:
+    """Raise BadInput where the label of a network entry cannot stand in a legend."""
+    label = network.get(LABEL, "")
+    if isinstance(label, list | dict) or not str(label).isprintable() or len(str(label)) > LONGEST_LABEL:
+        document.fail((*at, LABEL), f"label: a text of at most {LONGEST_LABEL} characters on one line is expected")
 
 
 def check_measure(measure: Measure, document: Document, at: tuple) -> None:

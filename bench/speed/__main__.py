@@ -86,7 +86,7 @@ def time_steps(arguments: list[str]) -> None:
         text = step_tables.benchmark_text(result)
     out = options.out or Path("runs") / ("speed-against.json" if options.against else "speed.json")
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(json.dumps(result, indent=1) + "\n")
+    out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(text)
     if options.page:
         markdown_tables.write(options.page, marker, text)

@@ -118,7 +118,7 @@ def verdict(low: float, median: float, high: float, limit: float) -> str:
 def commit(root: Path) -> str:
     """Abbreviated commit, with `-dirty` if files differ from it; `unknown` outside git."""
     command = ["git", "describe", "--always", "--exclude=*", "--abbrev=10", "--dirty"]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=root, capture_output=True, encoding="utf-8", errors="replace")
     return done.stdout.strip() or "unknown"
 
 

@@ -35,7 +35,7 @@ def run_and_measure(arguments: list[str], log: Path) -> CommandCost:
     command, cpu_seconds = [sys.executable, "-m", "bench", *arguments], {}
     environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
     started, accounted = time.perf_counter(), cpu_seconds_of_children()
-    with open(log, "w") as out, psutil.Popen(command, cwd=ROOT, stdout=out, stderr=out, env=environment) as process:
+    with open(log, "wb") as out, psutil.Popen(command, cwd=ROOT, stdout=out, stderr=out, env=environment) as process:
         while True:
             for member in [process, *descendants(process)]:
                 with contextlib.suppress(psutil.Error):
@@ -46,7 +46,8 @@ def run_and_measure(arguments: list[str], log: Path) -> CommandCost:
             except (subprocess.TimeoutExpired, psutil.TimeoutExpired):
                 continue
     if process.returncode:
-        raise BadInput(f"python -m bench {arguments[0]} ended with {process.returncode}: {log.read_text()[-300:]}")
+        end = log.read_text(encoding="utf-8", errors="replace")[-300:]
+        raise BadInput(f"python -m bench {arguments[0]} ended with {process.returncode}: {end}")
     cpu = max(sum(cpu_seconds.values()), cpu_seconds_of_children() - accounted)
     return CommandCost(time.perf_counter() - started, cpu)
 

@@ -22,11 +22,11 @@ class StepProcess:
     """
 
     def __init__(self, root: Path, **request):
-        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 — closed by __exit__
+        self._errors = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")  # noqa: SIM115 — closed by __exit__
         # -P keeps this folder off sys.path, which the child fills with `root`
         command = [sys.executable, "-P", str(SERVER), str(root), json.dumps(request)]
         environment = os.environ | {"OMP_NUM_THREADS": str(request["threads"])}
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self._errors, "text": True}
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": self._errors, "encoding": "utf-8"}
         self._process = subprocess.Popen(command, cwd=root, env=environment, **pipes)
         self._built = False
 

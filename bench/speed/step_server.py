@@ -44,7 +44,7 @@ def peak_bytes(step: Callable[[], object], device) -> int:
         return torch.cuda.max_memory_allocated()
     before = resident_bytes("VmRSS")
     with contextlib.suppress(OSError):  # without a reset, building the network may count: little beside a step
-        CLEAR_REFS.write_text("5")
+        CLEAR_REFS.write_text("5", encoding="utf-8")
     step()
     return max(0, resident_bytes("VmHWM") - before)
 
@@ -52,7 +52,7 @@ def peak_bytes(step: Callable[[], object], device) -> int:
 def resident_bytes(field: str) -> int:
     """Resident memory of this process now (VmRSS) or its peak (VmHWM). Without /proc, the peak since its start."""
     try:
-        line = next(line for line in STATUS.read_text().splitlines() if line.startswith(field))
+        line = next(line for line in STATUS.read_text(encoding="utf-8").splitlines() if line.startswith(field))
         return int(line.split()[1]) * 1024
     except OSError:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
@@ -69,7 +69,7 @@ def seconds_per_step(step: Callable[[], object], least: float) -> float:
 
 
 def main(root: str, request: str) -> None:
-    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    answers = os.fdopen(os.dup(1), "w", buffering=1, encoding="utf-8")
     os.dup2(2, 1)  # whatever else prints goes to stderr
     sys.path.insert(0, root)
     options = json.loads(request)

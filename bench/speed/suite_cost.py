@@ -52,7 +52,7 @@ def main(arguments: list[str]) -> None:
     hardware = f"{provenance.cpu_name()}, {provenance.cpu_count()} cores"
     about = {"hardware": hardware, "finished": provenance.now()} | provenance.git()
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(about | {"costs": costs}, indent=1, ensure_ascii=False) + "\n")
+    options.out.write_text(json.dumps(about | {"costs": costs}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     text = f"{hardware}, commit {about['commit'][:10]}, {about['finished']}.\n\n{cost_table(costs)}"
     print(text)
     if options.page:
@@ -76,7 +76,7 @@ def plan_cost(folder: Path, networks: int) -> dict:
     plan = ["plan", FRONTIERS, "--runs", str(folder), "--json"]
     run_and_measure(plan, folder / "log")  # the first plan times the machine and saves that
     cost = run_and_measure([*plan, "--seeds", str(-(-networks // 8))], folder / "log")
-    count = len(json.loads((folder / "log").read_text().splitlines()[-1])["trials"])
+    count = len(json.loads((folder / "log").read_text(encoding="utf-8").splitlines()[-1])["trials"])
     return {"plan": cost_row(f"plan of {count:,} networks", cost, "≤ 2 s")}
 
 
@@ -97,13 +97,13 @@ def trivial_cost(folder: Path, networks: int) -> dict:
 def trivial_command(folder: Path) -> list[str]:
     """Arguments of a run at TRIVIAL_SCALE, in a new folder."""
     folder.mkdir()
-    (folder / "scale.yaml").write_text(TRIVIAL_SCALE)
+    (folder / "scale.yaml").write_text(TRIVIAL_SCALE, encoding="utf-8")
     return ["run", FRONTIERS, "--scale", str(folder / "scale.yaml"), "--runs", str(folder / "runs")]
 
 
 def trial_seconds(runs: Path) -> float:
     """Seconds of training and measuring that the trials report, each on one thread."""
-    seconds = [json.loads(path.read_text())["seconds"] for path in runs.glob("trials/*/results.json")]
+    seconds = [json.loads(path.read_text(encoding="utf-8"))["seconds"] for path in runs.glob("trials/*/results.json")]
     return sum(trial["train"] + trial["measure"] for trial in seconds)
 
 
@@ -116,7 +116,7 @@ def report_cost(folder: Path, networks: int) -> dict:
     runs, scale = folder / "runs", str(folder / "scale.yaml")
     real = {}
     for path in runs.glob("trials/*/results.json"):
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
         real[content["recipe"]["method"], content["recipe"]["norm"], content["recipe"]["lam"]] = content
     request = Request((Path(FRONTIERS),), scale, (), (), -(-networks // 8), (), runs, ROOT / "data", 1, None)
     plan = ExecutionPlan.of(request)
@@ -128,7 +128,7 @@ def report_cost(folder: Path, networks: int) -> dict:
         directory = plan.directory(trial)
         directory.mkdir(parents=True)
         content = copied_results(real[recipe.method, recipe.norm, recipe.lam], trial, i)
-        (directory / "results.json").write_text(json.dumps(content))
+        (directory / "results.json").write_text(json.dumps(content), encoding="utf-8")
     first = run_and_measure(["report", "--runs", str(runs)], folder / "log")
     again = run_and_measure(["report", "--runs", str(runs)], folder / "log")
     return {

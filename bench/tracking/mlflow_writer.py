@@ -247,8 +247,8 @@ def read_runs_id(runs: Path) -> str:
     """
     path = runs / "id"
     if not path.exists():
-        path.write_text(uuid.uuid4().hex[:12] + "\n")
-    return path.read_text().strip()
+        path.write_text(uuid.uuid4().hex[:12] + "\n", encoding="utf-8")
+    return path.read_text(encoding="utf-8").strip()
 
 
 def first_line(error: BaseException) -> str:

@@ -5,7 +5,9 @@ import re
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
+from bench.errors import one_line
 from reports.claims.decide import VERDICTS
 from reports.claims.text import UNPLANNED
 from reports.figures import FIGURES
@@ -25,12 +27,14 @@ def write_pages(out: Path) -> list[Path]:
         environment = Environment(
             loader=FileSystemLoader(TEMPLATES),
             autoescape=name.endswith(".html"),
+            finalize=None if name.endswith(".html") else markdown_text,
             undefined=StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
             keep_trailing_newline=True,
         )
         environment.filters |= {"table_text": table_text, "short_title": short_title}
+        environment.filters |= {"code_span": code_span, "code_line": code_line}
         template = environment.get_template(f"{name}.j2")
         text = template.render(figures=figures, claims=claims, verdicts=VERDICTS, unplanned=UNPLANNED)
         written.append(out / name)
@@ -54,6 +58,25 @@ def read_claims(out: Path) -> dict | None:
     return page | {"counts": {verdict: verdicts.count(verdict) for verdict in VERDICTS if verdict in verdicts}}
 
 
-def table_text(text: str) -> str:
+def markdown_text(text: object) -> str:
+    """Escape text for a line of Markdown, so that no HTML in it is HTML there. Every value in README.md passes here."""
+    if isinstance(text, Markup):
+        return text
+    return Markup(str(text).replace("\n", " ").replace("&", "&amp;").replace("<", "&lt;"))
+
+
+def table_text(text: object) -> Markup:
     """Escape text for a cell of a Markdown table."""
-    return str(text).replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")
+    return Markup(markdown_text(text).replace("|", "\\|"))
+
+
+def code_line(text: object) -> Markup:
+    """Text for a line of an indented code block, in which nothing but a line break has a meaning."""
+    return Markup(one_line(text))
+
+
+def code_span(text: object) -> Markup:
+    """A code span for a cell of a Markdown table: between more backticks than the text has in a row."""
+    line = one_line(text).replace("|", "\\|")
+    fence = "`" * (1 + max((len(run) for run in re.findall("`+", line)), default=0))
+    return Markup(f"{fence} {line} {fence}" if "`" in line else f"`{line}`")

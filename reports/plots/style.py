@@ -48,6 +48,7 @@ STAR = {"marker": "*", "ms": 6.5}
 RC = {
     "font.family": "DejaVu Sans",  # part of matplotlib, so that every machine draws the same bytes
     "font.size": 7,
+    "text.parse_math": False,  # names may hold $
     "axes.titlesize": 7.5,
     "axes.labelsize": 7,
     "xtick.labelsize": 6.5,

@@ -19,7 +19,7 @@ HELDOUT = 500
 @cache
 def describe() -> DatasetInfo:
     """Describe the subset from its stored facts."""
-    facts = json.loads(FACTS.read_text())
+    facts = json.loads(FACTS.read_text(encoding="utf-8"))
     return DatasetInfo(NAME, SHAPE, CLASSES, facts["train"], facts["test"], HELDOUT, "none", facts["fingerprint"])
 
 

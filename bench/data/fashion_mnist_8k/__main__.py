@@ -27,7 +27,7 @@ def make(source: Path, out: Path) -> None:
         for stem, array in zip(idx.STEMS[split], (images[:, 0], labels), strict=True):
             (out / f"{stem}.xz").write_bytes(lzma.compress(encode(array), preset=9 | lzma.PRESET_EXTREME))
     facts = COUNTS | {"fingerprint": idx.fingerprint(splits)}
-    (out / FACTS.name).write_text(json.dumps(facts, indent=2) + "\n")
+    (out / FACTS.name).write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
 
 
 def encode(array: np.ndarray) -> bytes:

@@ -23,6 +23,7 @@ BUILD = ROOT / "build"
 FLAGS = ["-O3", "-march=native", "-ffp-contract=fast", "-fno-math-errno", "-fno-trapping-math"]
 FLAGS += ["-fopenmp", "-shared", "-fPIC"]  # libgomp is the one that torch has loaded, so its threads are torch's
 VECTORS = {"avx512": ["-mavx512f"], "avx2": ["-mno-avx512f"]}  # so that C and `lanes` agree on them
+CAPTURE = {"capture_output": True, "encoding": "utf-8", "errors": "replace"}
 STORED = {torch.float32: [], torch.bfloat16: ["-DBF16"]}
 
 
@@ -70,7 +71,7 @@ def compiled(command: list[str], path: Path) -> Path:
     """Compile the library unless it exists. Raises OSError where it cannot be compiled."""
     if not path.exists():
         temporary = path.with_suffix(f".{os.getpid()}.tmp")
-        result = subprocess.run([*command, "-o", str(temporary)], capture_output=True, text=True)
+        result = subprocess.run([*command, "-o", str(temporary)], **CAPTURE)
         if result.returncode:
             raise OSError(result.stderr)
         os.replace(temporary, path)
@@ -90,7 +91,7 @@ def vectors() -> str | None:
 def flags() -> str:
     """The features of this processor, as Linux lists them."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return ""
     return next((line.partition(":")[2] for line in lines if line.startswith("flags")), "")
@@ -98,7 +99,7 @@ def flags() -> str:
 
 @functools.cache
 def version(compiler: str) -> str:
-    return subprocess.run([compiler, "--version"], capture_output=True, text=True).stdout.partition("\n")[0]
+    return subprocess.run([compiler, "--version"], **CAPTURE).stdout.partition("\n")[0]
 
 
 def lanes() -> int:
