@@ -302,15 +302,22 @@ def print_usage_error(error) -> None:
 
 
 def main() -> None:
-    """Run the command line. Exit codes: 0 all done, 1 a trial failed, 2 bad input, 130 interrupted."""
+    """Run the command line and exit with its code."""
+    prepare_environment()
+    code = run_command_line(sys.argv[1:])
+    gc.freeze()  # otherwise Python scans all imported objects once more at exit, which takes a second after a run
+    sys.exit(code)
+
+
+def run_command_line(arguments: list[str]) -> int:
+    """Run one command. Returns its exit code: 0 all done, 1 a trial failed, 2 bad input, 130 interrupted."""
     from bench.data import DataError
 
-    prepare_environment()
     command: Callable = typer.main.get_command(app)
     try:
         chosen_engine()  # an unknown engine is bad input to every verb
-        check_arguments(sys.argv[1:])
-        code = command(standalone_mode=False)
+        check_arguments(arguments)
+        code = command(arguments, standalone_mode=False)
     except (BadInput, DataError) as error:
         console.print(one_line(error), style="red", soft_wrap=True)
         code = 2
@@ -331,5 +338,4 @@ def main() -> None:
             raise
         print_usage_error(error)
         code = error.exit_code
-    gc.freeze()  # otherwise Python scans all imported objects once more at exit, which takes a second after a run
-    sys.exit(code or 0)
+    return code or 0

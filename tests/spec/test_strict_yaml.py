@@ -131,8 +131,9 @@ def test_a_place_without_a_line_takes_its_parent_s(document):
     assert complaint(found.fail, ("items", 1, "c", 0), "is odd") == "suite.yaml:5: is odd"
 
 
+texts = st.text(st.characters(exclude_categories=("Cc", "Cs")), max_size=8)  # control characters are refused
 values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    st.none() | st.booleans() | st.integers(-(2**63) + 1, 2**63 - 1) | st.floats(allow_nan=False) | texts,
     lambda children: st.lists(children, max_size=3) | st.dictionaries(st.text("abc", min_size=1), children, max_size=3),
     max_leaves=8,
 )
