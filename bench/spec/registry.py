@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from bench.errors import unknown
 from bench.spec.autoattack_packages import STEPS as AUTOATTACK_STEPS
+from bench.spec.limits import check_name
 
 Target = str | Callable  # "module:function", or the function
 
@@ -155,7 +156,10 @@ TABLES: dict[type, dict[str, Any]] = {
 
 
 def register(entry: Entry) -> None:
-    """Add an entry. Raises ValueError where its name is taken or its target is neither text nor callable."""
+    """Add an entry. Raises ValueError where no file can have its name, the name is taken, or its target is neither
+    text nor callable."""
+    if not isinstance(entry, Backbone):  # a name such as wrn-<depth>-<width>
+        check_name(entry.name)
     if not callable(entry.target) and ":" not in entry.target:
         raise ValueError(f"target of {entry.kind} {entry.name!r}: module:function is expected, not {entry.target!r}")
     table = TABLES[type(entry)]
