@@ -41,6 +41,15 @@ DatasetOption = Annotated[
     typer.Option(help="NAME=PATH reads the suite's data set NAME from Parquet, IDX or image files; NAME alone "
     "uses the official data set instead of the scale's stand-in."),
 ]  # fmt: skip
+LabelColumn = Annotated[
+    str, typer.Option(help="Column of labels in the Parquet files of --dataset. (default: label)", show_default=False)
+]
+ImageColumn = Annotated[
+    str,
+    typer.Option(
+        help="Column of images in the Parquet files of --dataset. (default: image or img)", show_default=False
+    ),
+]
 Seeds = Annotated[
     int | None, typer.Option(min=1, help="Train seeds 0 to N-1 of every network, instead of the scale's number.")
 ]
@@ -73,6 +82,8 @@ def run(
     scale: Scale = "laptop",
     only: Only = [],
     dataset: DatasetOption = [],
+    label_column: LabelColumn = "",
+    image_column: ImageColumn = "",
     seeds: Seeds = None,
     set: Set = [],
     runs: Runs = Path("runs"),
@@ -90,6 +101,7 @@ def run(
     load_plugins(plugin)
     from bench.run.run_command import execute
 
+    dataset = add_columns(dataset, label_column, image_column)
     request = make_request(suites, scale, only, dataset, seeds, set, runs, data, cpus_per_trial, gpus_per_trial)
     raise typer.Exit(execute(request, address, console, command_line()))
 
@@ -100,6 +112,8 @@ def plan(
     scale: Scale = "laptop",
     only: Only = [],
     dataset: DatasetOption = [],
+    label_column: LabelColumn = "",
+    image_column: ImageColumn = "",
     seeds: Seeds = None,
     set: Set = [],
     runs: Runs = Path("runs"),
@@ -114,6 +128,7 @@ def plan(
     load_plugins(plugin)
     from bench.run.plan_command import print_plan
 
+    dataset = add_columns(dataset, label_column, image_column)
     request = make_request(suites, scale, only, dataset, seeds, set, runs, data, cpus_per_trial, gpus_per_trial)
     print_plan(request, as_json, Console(**PLAIN))
 
@@ -135,6 +150,17 @@ def checked_folder(path: Path, option: str) -> Path:
     except (ValueError, OSError) as error:  # ValueError: a NUL, or bytes that are not in the locale's encoding
         raise BadInput(f"{option} {path}: {getattr(error, 'strerror', None) or NO_TEXT}") from None
     return absolute
+
+
+def add_columns(datasets: list[str], label_column: str, image_column: str) -> list[str]:
+    """The values of --dataset with the columns of their Parquet files. Raises BadInput where no path is given."""
+    from bench.data import Columns, with_columns
+
+    columns = Columns(label_column, image_column)
+    for option, column in zip(("--label-column", "--image-column"), columns, strict=True):
+        if column and not any("=" in dataset for dataset in datasets):
+            raise BadInput(f"{option} {column}: is for the Parquet files of --dataset NAME=PATH: give them too")
+    return [with_columns(dataset, columns) if "=" in dataset else dataset for dataset in datasets]
 
 
 @app.command(epilog="Example: python -m bench status --runs runs")
@@ -213,6 +239,8 @@ def trial(
     source: Annotated[str, typer.Option(help="A data set's name or path. (default: the recipe's)")] = "",
     lambdas: Annotated[str, typer.Option(help="Name of the λ set to measure at. (default: the recipe's)")] = "",
     test_images: Annotated[int | None, typer.Option(min=1, help="Measure on the first N test images only.")] = None,
+    label_column: LabelColumn = "",
+    image_column: ImageColumn = "",
     data: Data = ROOT / "data",
     cpus_per_trial: CpusPerTrial = 1,
     plugin: Plugins = [],
@@ -222,7 +250,10 @@ def trial(
     For machines without a network: copy the directory back under runs/trials/ and run `ingest`.
     """
     load_plugins(plugin)
+    from bench.data import Columns, with_columns
     from bench.run.trial_command import run_trial_command
+
+    source = with_columns(source, Columns(label_column, image_column))
 
     raise typer.Exit(run_trial_command(recipe, directory, source, lambdas, test_images, data, cpus_per_trial))
 
@@ -244,6 +275,26 @@ def data_list(data: Data = ROOT / "data") -> None:
         typer.echo(f"{name:16s} {'here' if is_available(name, data) else f'absent: python -m bench data fetch {name}'}")
     typer.echo(f"{'fashion-mnist-8k':16s} here (embedded in this repository)")
     typer.echo(f"{'digits':16s} here (embedded in scikit-learn)")
+
+
+@data_app.command("check", epilog="Example: python -m bench data check path/to/folder --label-column fine_label")
+def data_check(
+    path: Annotated[Path, typer.Argument(help="Parquet, IDX or image files", show_default=False)],
+    label_column: LabelColumn = "",
+    image_column: ImageColumn = "",
+    data: Data = ROOT / "data",
+) -> None:
+    """Read own data as `run` would, every image, and print the splits and what was left out."""
+    from bench.data import Columns, absolute, describe, require_files, with_columns
+
+    source = with_columns(absolute(str(path)), Columns(label_column, image_column))
+    info = describe(source, data)
+    require_files(source, data)
+    channels, height, width = info.shape
+    size = f"{width} × {height} pixels, {channels} channels"
+    typer.echo(f"{info.name}: {info.classes} classes, {info.train} training and {info.test} test images of {size}")
+    for line in info.notes:
+        typer.echo(line)
 
 
 @data_app.command("fetch", epilog="Example: python -m bench data fetch cifar10")

@@ -3,19 +3,23 @@
 Modules here import torch only when they make images, so a plan that needs no images starts without torch.
 """
 
-from bench.data.dataset_types import DataError, Dataset, DatasetInfo, Images
-from bench.data.datasets import NAMED_DATASETS, describe, load, require_archives
+from bench.data.dataset_types import Columns, DataError, Dataset, DatasetInfo, Images, split_columns, with_columns
+from bench.data.datasets import NAMED_DATASETS, absolute, describe, load, require_files
 
 __all__ = [
     "NAMED_DATASETS",
+    "Columns",
     "DataError",
     "Dataset",
     "DatasetInfo",
     "Images",
+    "absolute",
     "augment",
     "describe",
     "load",
-    "require_archives",
+    "require_files",
+    "split_columns",
+    "with_columns",
 ]
 
 

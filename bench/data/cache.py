@@ -39,6 +39,10 @@ def cached_images(root: Path, fingerprint: str, read: Callable[[Path], tuple[Ima
     return _load(file)
 
 
+def is_cached(root: Path, fingerprint: str) -> bool:
+    return (root / "cache" / f"{fingerprint}.safetensors").exists()
+
+
 def _to_tensors(train: Images, test: Images) -> dict[str, Tensor]:
     splits = {"train": train, "test": test}
     return {f"{name}.{field}": x.contiguous() for name, split in splits.items() for field, x in split._asdict().items()}

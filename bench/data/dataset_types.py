@@ -5,7 +5,8 @@ torch and NumPy are imported only when images are made: a plan describes dataset
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,6 +22,42 @@ FilesBySplit = dict[
 
 class DataError(Exception):
     """Missing, wrong or unreadable data. The message is one line and ends with the remedy."""
+
+    def __init__(self, message: str):
+        super().__init__(printable(message))
+
+
+def printable(text: str) -> str:
+    """Escape what would break a line or a terminal: names of files may hold any character, or bytes that are none."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
+
+
+class Columns(NamedTuple):
+    """Columns of a Parquet file; "" stands for the usual names."""
+
+    label: str = ""
+    image: str = ""
+
+
+def with_columns(path: str, columns: Columns) -> str:
+    """The path with its columns, `PATH::label=NAME::image=NAME`: one text, so that workers read the same columns."""
+    return path + "".join(f"::{field}={name}" for field, name in columns._asdict().items() if name)
+
+
+def split_columns(source: str) -> tuple[str, Columns]:
+    """The path and the columns of a source."""
+    path, label, image = re.fullmatch(r"(.*?)(?:::label=(.*?))?(?:::image=(.*?))?", source, re.DOTALL).groups("")
+    return path, Columns(label, image)
+
+
+@dataclass(frozen=True)
+class LocalFiles:
+    """The files of a dataset given by path, and what was decided about all others."""
+
+    files: FilesBySplit
+    labels: dict[str, np.ndarray] | None = None  # of each split, where the names of folders give them
+    class_names: tuple[str, ...] = ()
+    reasons: dict[Path, str] = field(default_factory=dict)  # file or folder that is not read → why
 
 
 class Images(NamedTuple):
@@ -71,3 +108,8 @@ class DatasetInfo:
     heldout: int  # default number of held-out images (docs/protocol.md, row 6)
     augment: str  # default augmentation, "none" or "crop-flip" (docs/protocol.md, row 11)
     fingerprint: str  # 64 hexadecimal digits that change with the images, the labels or their order
+    class_counts: tuple[tuple[int, ...], tuple[int, ...]] | None = (
+        None  # of local files: images per class of train, test
+    )
+    class_names: tuple[str, ...] = ()  # of local files: folder names, or the labels
+    notes: tuple[str, ...] = ()  # lines on local files: what was left out and why

@@ -10,6 +10,7 @@ import hashlib
 import json
 import lzma
 import math
+import os
 import struct
 import zlib
 from collections.abc import Callable
@@ -17,7 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.data.dataset_types import DataError, FilesBySplit, Images
+from bench.data.dataset_types import DataError, FilesBySplit, Images, LocalFiles
+from bench.data.folder_listing import Folder
 
 READER_VERSION = 1  # part of every fingerprint: raise it when the same files would give other tensors than before
 STEMS = {  # split → file of images, file of labels
@@ -26,13 +28,28 @@ STEMS = {  # split → file of images, file of labels
 }
 OPENERS: dict[str, Callable] = {"": open, ".gz": gzip.open, ".xz": lzma.open}
 UINT8 = 0x08
+MEMORY = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")  # bytes
 
 
-def find_files(path: Path) -> FilesBySplit | None:
-    """List [images, labels] of `train` and `test`. None if the folder `path` has no IDX file of training images.
+def find(root: Folder) -> LocalFiles | None:
+    """List [images, labels] of `train` and `test`. None if the folder has no IDX file of training images.
 
     Raises DataError if one of the four files is missing.
     """
+    if not any(file.name.startswith(STEMS["train"][0]) for file in root.files):
+        return None
+    files = find_files(root.path)
+    if files is None:
+        return None
+    unused = dict.fromkeys(
+        (root.path / f"{stem}{suffix}" for stems in STEMS.values() for stem in stems for suffix in OPENERS),
+        "of the same name, of which the first of plain, .gz and .xz is read",
+    )
+    return LocalFiles(files, reasons=unused)
+
+
+def find_files(path: Path) -> FilesBySplit | None:
+    """List the files of a folder as `find`."""
     if _find(path, STEMS["train"][0]) is None:
         return None
     files = {split: [_find(path, stem) for stem in stems] for split, stems in STEMS.items()}
@@ -76,19 +93,25 @@ def _read_split(images_file: Path, labels_file: Path) -> tuple[np.ndarray, np.nd
 
 def read_array(file: Path, dimensions: int) -> np.ndarray:
     """Read one IDX file of uint8 with this number of dimensions. Raises DataError unless its length is as announced."""
+    header = 4 + 4 * dimensions
     try:
         with OPENERS[file.suffix if file.suffix in OPENERS else ""](file, "rb") as handle:
-            content = bytearray(handle.read())  # writable, as torch wants it
+            start = handle.read(header)
+            if start[:4] != bytes([0, 0, UINT8, dimensions]) or len(start) < header:
+                raise DataError(f"{file} is not an IDX file of uint8 with {dimensions} dimensions: download it again")
+            shape = struct.unpack(f">{dimensions}I", start[4:])
+            expected = math.prod(shape)
+            if expected > MEMORY:
+                raise DataError(
+                    f"{file} announces {expected:,} bytes, more than this machine's memory: download it again"
+                )
+            content = bytearray(handle.read(expected + 1))  # writable, as torch wants it; no more than announced
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:  # gzip.BadGzipFile is an OSError
         raise DataError(f"{file} cannot be decompressed or read ({error}): download it again") from error
-    header = 4 + 4 * dimensions
-    if content[:4] != bytes([0, 0, UINT8, dimensions]) or len(content) < header:
-        raise DataError(f"{file} is not an IDX file of uint8 with {dimensions} dimensions: download it again")
-    shape = struct.unpack(f">{dimensions}I", content[4:header])
-    if len(content) - header != math.prod(shape):
-        expected = " × ".join(map(str, shape))
-        raise DataError(f"{file} announces {expected} elements but has {len(content) - header}: download it again")
-    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+    if len(content) != expected:
+        announced, holds = " × ".join(map(str, shape)), "more" if len(content) > expected else len(content)
+        raise DataError(f"{file} announces {announced} elements but has {holds}: download it again")
+    return np.frombuffer(content, np.uint8).reshape(shape)
 
 
 def fingerprint(splits: dict[str, tuple[np.ndarray, np.ndarray]]) -> str:

@@ -30,7 +30,7 @@ def execute(request: Request, address: str | None, console: Console, command: st
     """Run what a request lacks. Returns the exit code: 0 all done, 1 a trial failed, 130 interrupted."""
     began, plan = time.monotonic(), ExecutionPlan.of(request)
     for source in {trial.source for trial in plan.trials}:
-        data.require_archives(source, request.data_root)
+        data.require_files(source, request.data_root)
     with driver_lock(request.runs):
         for suite_plan in plan.plans:
             write_plan(suite_plan, request.runs, command)

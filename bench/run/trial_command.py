@@ -36,14 +36,13 @@ def run_trial_command(
     hash is not the recipe's.
     """
     recipe = read_recipe(recipe_path)
-    source = source or recipe.dataset
-    source = source if source in data.NAMED_DATASETS else str(Path(source).resolve())
+    source = data.absolute(source or recipe.dataset)
     measurements = accuracy_measurements(recipe, lambdas, test_images)
     info = data.describe(source, data_root)
     if info.fingerprint != recipe.data_hash:
         expected = f"{recipe_path}, whose content hash is {recipe.data_hash[:12]}…"
         raise BadInput(f"--source {source}: is not the data of {expected}")
-    data.require_archives(source, data_root)
+    data.require_files(source, data_root)
     torch.set_num_threads(threads)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     trial, failed = Trial(recipe=recipe, measurements=measurements, source=source), False

@@ -18,7 +18,7 @@ from bench.spec.recipe import Recipe
 from bench.spec.recipe_fields import Blame, combinations, field_values, fraction, parse_settings, recipe_of
 from bench.spec.registry import ATTACK_DEFAULTS, ATTACKS, PROBES, Probe
 from bench.spec.scale import Scale, read_scale
-from bench.spec.small_data import describe_fit, fit_to_data
+from bench.spec.small_data import check_classes, describe_fit, fit_to_data
 from bench.spec.strict_yaml import Document
 from bench.spec.suite import LABEL, Experiment, Measure, Suite, check_packages, check_suite, read_suite
 from bench.spec.surrogate_networks import with_surrogates
@@ -42,7 +42,7 @@ class Options:
 @dataclass(frozen=True)
 class Panel:
     """One experiment on one data set: a panel of its figures. `labels`: trial key → label in the suite; `notes`: what
-    became smaller because the data are few."""
+    was left out of the data, or became smaller because they are few."""
 
     experiment: str
     figures: tuple[str, ...]
@@ -126,16 +126,15 @@ def panel(
     if experiment.dataset in options.datasets:
         source = options.datasets[experiment.dataset]
         role.pop("pool", None)  # of the scale's images, not of those that the user gives
-    if source not in data.NAMED_DATASETS:
-        source = str(Path(source).expanduser().resolve())  # workers have another working directory
+    source = data.absolute(source)
     info = data.describe(source, options.root)
     common = {"augment": info.augment, "heldout": info.heldout, "lr": scale.lr, "precision": "auto"}
     common |= scale.recipe | role
     settings = parse_settings(options.settings)
     trials: dict[str, Trial] = {}
     labels: dict[str, str] = {}
-    notes: dict[str, None] = {}
     seeds, networks = options.seeds or scale.seeds, 0
+    notes: dict[str, None] = dict.fromkeys(info.notes)
     for i, network in enumerate(experiment.networks):
         network = dict(network)
         label = network.pop(LABEL, None)
@@ -152,8 +151,8 @@ def panel(
         networks += seeds * math.prod(len(choices) for choices in values.values())
         check_count(networks, f"{document.path.name}, experiment {name}")
         for fields in combinations(values):
-            recipe, note = recipe_for(fields, info, scale, options.precision, fixed_batch, settings, blame)
-            notes |= {note: None} if note else {}
+            recipe, lines = recipe_for(fields, info, scale, options.precision, fixed_batch, settings, blame)
+            notes |= dict.fromkeys(lines)
             measured = [m for measure in experiment.measure for m in measurements(measure, recipe, scale, blame)]
             for trial in trials_of(recipe, measured, seeds, source):
                 trials.setdefault(trial.key, trial)
@@ -176,8 +175,8 @@ def recipe_for(
     fixed_batch: bool,
     settings: dict,
     blame: Blame,
-) -> tuple[Recipe, str]:
-    """The recipe of one combination of fields on a data set, and a note on what few images changed in it, or "".
+) -> tuple[Recipe, list[str]]:
+    """The recipe of one combination of fields on a data set, and notes on what few images changed in it.
 
     `fixed_batch`: see recipe_of. `settings` are the fields that --set gives, which few images do not change.
     """
@@ -193,7 +192,11 @@ def recipe_for(
         fitted = fit_to_data(recipe, info.train, settings)
     except ValueError as error:
         blame(("heldout",) if "heldout" in settings else ("batch",), str(error))
-    return fitted, describe_fit(recipe, fitted, info.train)
+    try:
+        classes_note = check_classes(fitted, info, scale.test_images)
+    except ValueError as error:
+        blame(("heldout",) if "heldout" in settings else ("train_images",), str(error))
+    return fitted, [note for note in (describe_fit(recipe, fitted, info.train), classes_note) if note]
 
 
 def trials_of(recipe: Recipe, measured: list[Measurement], seeds: int, source: str) -> Iterator[Trial]:

@@ -1,10 +1,12 @@
 """Held-out images and batch of a recipe, made smaller where the data are few, so that any image folder can be trained.
 
-The numbers of a scale or suite are meant for thousands of images. What --set gives is kept.
+The numbers of a scale or suite are meant for thousands of images. What --set gives is kept. Every class has to stand in
+each part of the data that results.
 """
 
 from collections.abc import Collection
 
+from bench.data import DatasetInfo
 from bench.spec.recipe import Recipe
 
 HELDOUT_SHARE = 5  # at most 1/5 of the training images are held out
@@ -30,6 +32,34 @@ def fit_to_data(recipe: Recipe, images: int, fixed: Collection[str]) -> Recipe:
         asked = f"{heldout} held-out images and a batch of {batch}"
         raise ValueError(f"{asked} are more than the {images} training images of {recipe.dataset}")
     return recipe.model_copy(update={"heldout": heldout, "batch": batch})
+
+
+def check_classes(recipe: Recipe, info: DatasetInfo, test_images: int | None) -> str:
+    """A line on parts of local files that lack a class, or ""; the files' own test split is described by `info`.
+
+    Raises ValueError where the training images lack one: it would be tested without being learned.
+    """
+    if info.class_counts is None:
+        return ""
+    from bench.data.split_order import absent_classes  # imports NumPy, which a plan without local files does not
+
+    train, test = info.class_counts
+    remaining = info.train - recipe.heldout
+    trained = min(recipe.train_images or remaining, remaining)
+    parts = (
+        (train, 0, trained, f"{trained} training images"),
+        (train, remaining, info.train, f"{recipe.heldout} held-out images"),
+        (test, 0, test_images, f"{test_images} test images"),
+    )
+    lacking = []
+    for counts, start, stop, words in parts:
+        absent = absent_classes(counts, start, stop)
+        if absent:
+            names = ", ".join(info.class_names[index] for index in absent[:5]) + (", …" if len(absent) > 5 else "")
+            lacking.append(f"{words} have none of {len(absent)} of {info.classes} classes ({names})")
+            if counts is train and start == 0:
+                raise ValueError(f"the {lacking[0]} of {info.name}: train on more, or hold out fewer")
+    return f"{info.name}: {'; '.join(lacking)}" if lacking else ""
 
 
 def describe_fit(recipe: Recipe, fitted: Recipe, images: int) -> str:
