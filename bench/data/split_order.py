@@ -1,7 +1,7 @@
 """Order and splits of local files: every class in every part, by a rule without a seed or a random generator."""
 
 import hashlib
-from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -29,11 +29,12 @@ def split_off_test(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return by_class[~is_test], by_class[is_test]
 
 
-def absent_classes(class_counts: Sequence[int], start: int, stop: int) -> list[int]:
+@lru_cache  # asked for each of a suite's networks
+def absent_classes(class_counts: tuple[int, ...], start: int, stop: int | None) -> tuple[int, ...]:
     """Classes without an image among places start:stop of the stratified order of images with these counts."""
     sorted_labels = np.repeat(np.arange(len(class_counts)), class_counts)
     part = sorted_labels[_spread(sorted_labels)][start:stop]
-    return np.setdiff1d(np.flatnonzero(class_counts), part).tolist()
+    return tuple(np.setdiff1d(np.flatnonzero(class_counts), part).tolist())
 
 
 def _mixed(count: int) -> np.ndarray:

@@ -12,6 +12,7 @@ import tarfile
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import scipy.io
 import torch
@@ -19,6 +20,7 @@ from torchvision.datasets import CIFAR10, STL10, SVHN
 
 from bench.data import DataError, describe, load, local_files
 from bench.data.official_archives import OFFICIAL_DATASETS
+from tests.data import split_reference
 from tests.data.archive_patches import patch_archive
 
 
@@ -130,8 +132,11 @@ def test_real_cifar10_is_equal_from_parquet_and_from_the_archive(tmp_path, monke
     """Compare exact CIFAR-10 training images, stored as PNG in Parquet, with the same images in the official format."""
     source = str(shared_data / "cifar10_lossless_4000.parquet")
     train, test = local_files.read(source, tmp_path, describe(source, tmp_path).fingerprint)
-    images, labels = torch.cat([train.images, test.images]), torch.cat([train.labels, test.labels])
-    assert images.shape == (4000, 3, 32, 32)
+    mixed = torch.cat([train.images, test.images]), torch.cat([train.labels, test.labels])
+    all_labels = pq.read_table(source, columns=["label"])["label"].to_pylist()
+    back = torch.tensor([row for part in split_reference.split(all_labels) for row in part]).argsort()
+    images, labels = (tensor[back] for tensor in mixed)  # in the order of the file's rows
+    assert images.shape == (4000, 3, 32, 32) and labels.tolist() == all_labels
     write_cifar10(tmp_path, images.numpy(), labels.tolist(), monkeypatch)
     data = load("cifar10", root=tmp_path, heldout=1)
     assert torch.equal(torch.cat([data.train.images, data.heldout.images, data.test.images]), images)

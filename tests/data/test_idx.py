@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from torchvision.datasets.mnist import read_image_file, read_label_file
 
 from bench.data import DataError, describe, idx, load
+from tests.data import split_reference
 from tests.data.idx_files import COMPRESS, STEMS, encode_idx, official_fashion_mnist, random_arrays, write_idx
 from tests.data.image_files import assert_load_refused
 
@@ -19,11 +20,11 @@ FILE_OF_IMAGES, FILE_OF_LABELS = STEMS[:2]
 def test_pixels_and_labels_equal_torchvisions(tmp_path):
     source = write_idx(tmp_path / "letters", random_arrays())
     data = load(str(source), root=tmp_path, heldout=3)
-    images = torch.cat([data.train.images, data.heldout.images])
-    assert torch.equal(images[:, 0], read_image_file(str(source / FILE_OF_IMAGES)))
-    assert torch.equal(torch.cat([data.train.labels, data.heldout.labels]), read_label_file(str(source / STEMS[1])))
-    assert torch.equal(data.test.images[:, 0], read_image_file(str(source / STEMS[2])))
-    assert torch.equal(data.test.labels, read_label_file(str(source / STEMS[3])))
+    train = [torch.cat(tensors) for tensors in zip(data.train, data.heldout, strict=True)]
+    for (images, labels), (file, labels_file) in zip((train, data.test), (STEMS[:2], STEMS[2:]), strict=True):
+        expected, expected_labels = read_image_file(str(source / file)), read_label_file(str(source / labels_file))
+        order = split_reference.ordered(expected_labels.tolist())
+        assert torch.equal(images[:, 0], expected[order]) and torch.equal(labels, expected_labels[order])
     info = describe(str(source), tmp_path)
     assert (info.name, info.shape, info.classes, info.train, info.test) == ("letters", (1, 5, 4), 3, 12, 6)
 

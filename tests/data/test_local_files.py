@@ -11,17 +11,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.data import describe, load, local_files, parquet
+from tests.data import split_reference
 from tests.data.image_files import assert_load_refused, encode_png, random_images, write_folder, write_parquet
 
 
-def test_rows_sorted_by_class_are_shuffled_by_a_fixed_permutation(tmp_path):
+def test_rows_sorted_by_class_are_split_and_ordered_by_a_fixed_rule(tmp_path):
     images, labels = random_images(40), [0] * 20 + [1] * 20
     source = str(write_parquet(tmp_path / "sorted.parquet", images, labels))
     data = load(source, root=tmp_path, heldout=8)
-    order = np.random.default_rng(0).permutation(40)
+    train, test = split_reference.split(labels)
     loaded = torch.cat([data.train.images, data.heldout.images, data.test.images])
-    assert np.array_equal(loaded.numpy(), images[order])
-    assert data.test.labels.tolist() == np.array(labels)[order][32:].tolist()
+    assert np.array_equal(loaded.numpy(), images[train + test])
+    assert data.test.labels.tolist() == [0, 1] * 4
     assert len(data.heldout.labels.unique()) == 2
 
 
@@ -74,7 +75,7 @@ def test_every_image_is_in_exactly_one_split(tmp_path_factory, labels, heldout):
     rows = torch.cat([split.images[:, 0, 0, 0] for split in splits]).tolist()
     assert sorted(rows) == list(range(len(labels)))
     assert [labels[i] for i in rows] == torch.cat([split.labels for split in splits]).tolist()
-    assert len(data.heldout.labels) == heldout and len(data.test.labels) == len(labels) // 5
+    assert len(data.heldout.labels) == heldout and rows == sum(split_reference.split(labels), [])
 
 
 @pytest.mark.parametrize("labels", [[1, 2] * 5, [0, 2] * 5, [-1, 0] * 5])
@@ -96,7 +97,7 @@ def test_unknown_and_incomplete_formats_are_refused(tmp_path):
     assert_load_refused(tmp_path / "lone", tmp_path, "in test/<class>/")
     write_folder(tmp_path / "other" / "train", {"a": random_images(5)})
     write_folder(tmp_path / "other" / "test", {"b": random_images(5)})
-    assert_load_refused(tmp_path / "other", tmp_path, "class 1 has test images only")
+    assert_load_refused(tmp_path / "other", tmp_path, "no class b, which has test images only")
 
 
 def test_a_data_folder_that_cannot_be_created_is_refused_by_name(tmp_path):
