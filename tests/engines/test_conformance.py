@@ -26,7 +26,7 @@ ENGINES = {"eager": (EagerEngine, None), "cpu": (CpuEngine, MISSING)}
 
 oat = functools.partial(oat_recipe, dropout=0.0)
 pgd_at = functools.partial(pgd_at_recipe, dropout=0.0)
-WIDTHS = (0.5, 0.75, 1.0)  # of 16 channels: 8, 12, 16
+WIDTHS = (0.25, 0.5, 0.75, 1.0)  # of 16 channels: 4, 8, 12, 16
 NORMS = {"normal": oat("normal"), "dual": oat("dual"), "dual-affine": oat("dual-affine"), "pgd-at": pgd_at()}
 SLIM = {"dual": oat(widths=WIDTHS), "authors": oat(widths=WIDTHS, protocol=Protocol(film="authors"))}
 SLIM["dual-affine"] = oat("dual-affine", widths=WIDTHS)
@@ -99,6 +99,16 @@ def test_resnet(make):
 def test_short_resnet(make, short_resnet, width):
     """Half of its channels are whole vectors."""
     recipe = oat(arch="resnet34", widths=(0.5, 1.0))
+    conformance.check_eval(make, recipe, Pass(EVAL_LAM, width))
+    conformance.check_training(make, recipe, Pass(TRAINING_LAM, width))
+    conformance.check_pgd(make, recipe, Pass(EVAL_LAM, width))
+
+
+@pytest.mark.parametrize("width", [0.3, 1.0])
+def test_odd_channels(make, monkeypatch, width):
+    """20 and 33 channels, or 6 and 9: no whole vectors, at width 1 either."""
+    monkeypatch.setattr(resnet, "STAGES", ((20, 1, 1), (33, 1, 2)))
+    recipe = oat(arch="resnet34", widths=(0.3, 1.0))
     conformance.check_eval(make, recipe, Pass(EVAL_LAM, width))
     conformance.check_training(make, recipe, Pass(TRAINING_LAM, width))
     conformance.check_pgd(make, recipe, Pass(EVAL_LAM, width))

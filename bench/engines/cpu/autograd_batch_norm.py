@@ -37,7 +37,7 @@ class Normalisation(torch.autograd.Function):
             gamma, beta = gamma.float().contiguous(), beta.float().contiguous()
         fields = {"weight_c": weight_c, "bias_c": bias_c, "weight_a": weight_a, "bias_a": bias_a}
         fields |= {"x": x, "y": y, "gamma": gamma, "beta": beta, "row": row, "mean": mean, "inverse": inverse}
-        norm = Norm(x.shape[0], x.shape[2] * x.shape[3], channels, zeros)
+        norm = Norm(x.shape[0], x.shape[2] * x.shape[3], channels, channels, zeros)
         norm.relu, norm.rows = relu, 0 if gamma is None else gamma.shape[0]
         drop(norm, 0)
         for branch, bn in zip("ca", bns, strict=True):

@@ -46,7 +46,8 @@ class Perceptrons(torch.autograd.Function):
         addresses = [tensor.data_ptr() for tensor in weights]
         places = zip(array, hidden, outputs, offsets(middle, rows, hidden), offsets(y, rows, outputs), strict=True)
         for i, (one, units, last, to_middle, to_y) in enumerate(places):
-            one.rows, one.inputs, one.hidden, one.outputs, one.leaky, one.wide = rows, inputs, units, last, leaky, last
+            one.rows, one.inputs, one.hidden, one.outputs, one.leaky = rows, inputs, units, last, leaky
+            one.wide = one.wide_row = last
             one.code, one.middle, one.y, one.second_row = code.data_ptr(), to_middle, to_y, weights[4 * i + 2].stride(0)
             one.first, one.first_bias, one.second, one.second_bias = addresses[4 * i : 4 * i + 4]
         library(torch.float32).perceptrons_forward(array, LONG(len(array)))

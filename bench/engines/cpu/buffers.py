@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from bench.engines.cpu import convolution
-from bench.engines.cpu.compiled_library import lanes
+from bench.engines.cpu.compiled_library import lanes, padded
 from bench.engines.cpu.lowering import INPUT, Step, Unsupported
 from bench.models.dual_bn import ConditionalNorm
 from bench.models.slimmable import SlimConv2d, slim
@@ -25,8 +25,10 @@ class Buffer:
 
 @dataclass(eq=False)
 class Value:
-    """Images (channels, height, width) that one step writes and others read."""
+    """Images that one step writes and others read. `shape`: channels, height and width in memory, where all channels
+    beyond the first `channels` are 0."""
 
+    channels: int
     shape: tuple[int, int, int]
     buffer: Buffer
 
@@ -48,22 +50,30 @@ class ShapedStep:
 def shaped_steps(steps: list[Step], shape: tuple[int, int, int], width: float) -> tuple[Value, list[ShapedStep]]:
     """Infer the shapes of all values from that of the images. Returns the images' value and the steps. Raises
     Unsupported for a number of channels or a convolution that the kernels cannot take."""
-    values = {INPUT: Value(shape, Buffer(shape, keep=True))}
+    values = {INPUT: Value(shape[0], shape, Buffer(shape, keep=True))}
     shaped = []
     for index, step in enumerate(steps):
         x, geometry = values[step.x], None
-        channels, out_shape = x.shape[0], x.shape
+        channels, out_shape = x.channels, x.shape
+        residual = None if step.residual is None else values[step.residual]
         if step.conv is not None:
             channels = slim(step.conv.out_channels, width)
-        if channels % lanes() or step.conv is not None and not convolution.supported(step.conv, x.shape[0], channels):
-            raise Unsupported(f"{x.shape[0]} input channels, {channels} output channels")
-        if step.conv is not None:
-            geometry = convolution.geometry_of(step.conv, *x.shape, channels)
-            out_shape = (channels, *geometry.out)
-        values[index] = y = Value(out_shape, Buffer(out_shape))
-        residual = None if step.residual is None else values[step.residual]
+            geometry = padded_geometry(step.conv, x, channels)
+            out_shape = (geometry.outputs, *geometry.out)
+        if out_shape[0] % lanes() or residual and (residual.channels, residual.shape) != (channels, out_shape):
+            raise Unsupported("a norm of the network's input, or a sum of values of different shapes")
+        values[index] = y = Value(channels, out_shape, Buffer(out_shape))
         shaped.append(ShapedStep(x, y, step.conv, step.norm, residual, step.relu, step.dropout, geometry))
     return values[INPUT], shaped
+
+
+def padded_geometry(conv: SlimConv2d, x: Value, channels: int) -> convolution.Geometry:
+    """The geometry of a layer that makes `channels` channels of x, padded to whole vectors."""
+    inputs, outputs, used = x.shape[0], padded(channels), (channels, x.channels)
+    if not convolution.supported(conv, inputs, outputs):
+        raise Unsupported(f"a convolution of {inputs} input channels, or of a shape that the kernels lack")
+    used = None if used == (outputs, inputs) else used
+    return convolution.Geometry(inputs, outputs, conv.kernel_size[0], conv.stride[0], *x.shape[1:], used)
 
 
 def lay_out(calls: Iterable[tuple[ctypes.Structure, dict[str, Buffer]]], capacity: int, dtype: torch.dtype) -> None:

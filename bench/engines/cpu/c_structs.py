@@ -31,7 +31,7 @@ class Norm(ctypes.Structure):
     here, for the branches c and a."""
 
     _fields_ = [
-        *fields("images pixels channels zeros", "x plus y weight_c weight_a bias_c bias_a"),
+        *fields("images pixels channels used zeros", "x plus y weight_c weight_a bias_c bias_a"),
         *fields("", "running_mean_c running_mean_a running_var_c running_var_a", "momentum eps"),
         *fields("", "gamma beta row"),
         *fields("rows relu key dropped", "", "scale"),
@@ -52,7 +52,7 @@ class Perceptron(ctypes.Structure):
     """A FiLM MLP (csrc/film_mlp.h)."""
 
     _fields_ = [
-        *fields("rows inputs hidden outputs leaky wide", "code first first_bias second second_bias"),
+        *fields("rows inputs hidden outputs leaky wide wide_row", "code first first_bias second second_bias"),
         *fields("second_row", "middle y grad to_middle to_first to_first_bias to_second to_second_bias"),
     ]
 
@@ -134,7 +134,7 @@ def call(kind: str, function, *arguments) -> None:
 class Head(ctypes.Structure):
     """Average pooling and the classifier (csrc/classifier.h)."""
 
-    _fields_ = fields("pixels channels classes weight_row", "weight bias maps logits means to_weight to_bias")
+    _fields_ = fields("pixels channels classes weight_row used", "weight bias maps logits means to_weight to_bias")
 
 
 class Ascent(ctypes.Structure):

@@ -105,3 +105,8 @@ def version(compiler: str) -> str:
 def lanes() -> int:
     """Floats in a vector. The kernels take multiples of this number of channels."""
     return 16 if vectors() == "avx512" else 8
+
+
+def padded(channels: int) -> int:
+    """Channels in whole vectors, as plans store them: those beyond `channels` are 0."""
+    return -(-channels // lanes()) * lanes()

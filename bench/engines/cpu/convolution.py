@@ -17,7 +17,8 @@ from bench.engines.cpu.compiled_library import lanes, library
 
 @dataclass(frozen=True)
 class Geometry:
-    """A square convolution with padding kernel // 2 on images (inputs, height, width)."""
+    """A square convolution with padding kernel // 2 on images (inputs, height, width). Where channels are padded with
+    zeros, `used` are the (outputs, inputs) of the weight."""
 
     inputs: int
     outputs: int
@@ -25,6 +26,7 @@ class Geometry:
     stride: int
     height: int
     width: int
+    used: tuple[int, int] | None = None
 
     def algorithm(self, backward: bool = False) -> int:
         """WINOGRAD or STRIDED for 3×3 kernels, GATHER (im2col) for all others, for channels that are no whole vectors,
@@ -40,11 +42,6 @@ class Geometry:
     def out(self) -> tuple[int, int]:
         """Height and width of the output."""
         return -(-self.height // self.stride), -(-self.width // self.stride)
-
-
-def geometry_of(conv: nn.Conv2d, inputs: int, height: int, width: int, outputs: int) -> Geometry:
-    """The geometry of a layer on images (inputs, height, width); `outputs`: the channels of the sub-network."""
-    return Geometry(inputs, outputs, conv.kernel_size[0], conv.stride[0], height, width)
 
 
 def supported(conv: nn.Conv2d, inputs: int, outputs: int) -> bool:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from bench.engines.cpu.autograd_film import mlp_weights, mlps_of
 from bench.engines.cpu.c_structs import LONG, Perceptron, call
-from bench.engines.cpu.compiled_library import library
+from bench.engines.cpu.compiled_library import library, padded
 from bench.engines.cpu.parameter_pointers import point_to_parameters
 from bench.models.dual_bn import ConditionalNorm
 from bench.models.slimmable import slim
@@ -30,9 +30,10 @@ class FilmAddresses:
 
 
 class FilmPlan:
-    """The FiLM layers of norm layers at one width. `weights`: (weight, bias, weight, bias) of each MLP."""
+    """The FiLM layers of norm layers at one width. `weights`: (weight, bias, weight, bias) of each MLP. `pad`: whether
+    the channels of γ and β are padded with zeros to whole vectors."""
 
-    def __init__(self, norms: list[ConditionalNorm], width: float):
+    def __init__(self, norms: list[ConditionalNorm], width: float, pad: bool = False):
         self.norms = [norm for norm in norms if norm.film is not None]
         films_and_mlps = [(norm.film, mlp) for norm in self.norms for mlp in mlps_of(norm.film)]
         self.mlps, self.width = [mlp for _, mlp in films_and_mlps], width
@@ -44,12 +45,13 @@ class FilmPlan:
             struct.hidden, struct.inputs = first.shape
             struct.outputs, struct.second_row = second.shape[0], second.stride(0)
             struct.leaky, struct.wide = film.kind == "authors", slim(film.channels, width)
+            struct.wide_row = padded(struct.wide) if pad else struct.wide
             pointers = {"first": first, "first_bias": first_bias, "second": second, "second_bias": second_bias}
             point_to_parameters(struct, pointers)
 
     def allocate(self, rows: int) -> dict[int, FilmAddresses]:
         """Allocate γ, β and their gradients for R = `rows` λ. Returns the addresses by the norm layer's index."""
-        widths = [-(-struct.outputs // struct.wide) * struct.wide for struct in self.structs]
+        widths = [-(-struct.outputs // struct.wide) * struct.wide_row for struct in self.structs]
         if rows > self.capacity:
             self.capacity = rows
             self.memory = torch.empty(2 * rows * (sum(widths) + sum(struct.hidden for struct in self.structs)))
@@ -67,7 +69,7 @@ class FilmPlan:
         if len(self.structs) == 2 * len(self.norms):
             pairs = zip(self.structs[::2], self.structs[1::2], strict=True)
             return [FilmAddresses(gamma.y, beta.y, gamma.grad, beta.grad) for gamma, beta in pairs]
-        blocks = [FLOAT * self.rows * struct.wide for struct in self.structs]  # the authors' MLP: γ, then β
+        blocks = [FLOAT * self.rows * struct.wide_row for struct in self.structs]  # the authors' MLP: γ, then β
         pairs = zip(self.structs, blocks, strict=True)
         return [FilmAddresses(both.y, both.y + block, both.grad, both.grad + block) for both, block in pairs]
 

@@ -29,12 +29,13 @@ class Slots:
     def __init__(self):
         self.fields, self.floats = [], 0
 
-    def add(self, structure: ctypes.Structure, field: str, shape: tuple[int, ...]) -> Slot:
-        """Add a slot to which a field of a C struct will point. Four dimensions are laid out channels_last."""
+    def add(self, structure: ctypes.Structure, field: str, shape: tuple[int, ...], used: tuple[int, ...] = ()) -> Slot:
+        """Add a slot to which a field of a C struct will point. Four dimensions are laid out channels_last. `used`: the
+        shape of the gradient where `shape` is padded."""
         like = torch.empty(shape, device="meta")
         if len(shape) == 4:
             like = like.contiguous(memory_format=torch.channels_last)
-        slot = Slot(tuple(shape), like.stride(), self.floats)
+        slot = Slot(tuple(used or shape), like.stride(), self.floats)
         self.fields.append((structure, field, 4 * self.floats))
         self.floats += -(-Size(shape).numel() // ALIGNED) * ALIGNED
         return slot

@@ -9,13 +9,14 @@ import itertools
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from bench.engines.cpu import convolution
-from bench.engines.cpu.buffers import Buffer, ShapedStep, images, lay_out, shaped_steps
+from bench.engines.cpu.buffers import Buffer, ShapedStep, Value, images, lay_out, shaped_steps
 from bench.engines.cpu.c_structs import LONG, POINTWISE, Head, Unit, point, run_units
-from bench.engines.cpu.compiled_library import library
+from bench.engines.cpu.compiled_library import library, padded
 from bench.engines.cpu.lowering import Step
 from bench.engines.cpu.packed_weights import PackedWeights, PlanWeights, WeightUse
 from bench.engines.cpu.parameter_pointers import point_to_parameters
@@ -48,7 +49,7 @@ class InferencePlan:
         capacity: int,
     ):
         self.dtype, self.capacity, self.runs, self.head = dtype, capacity, 0, head
-        self.pointed_to: dict[bool, Condition] = {}  # by direction
+        self.pointed_to: dict[bool, tuple[Condition, list]] = {}  # by direction: a condition, its padded affine
         self.source, self.steps = shaped_steps(steps, shape, width)
         self.features = self.steps[-1].y
         for step in self.steps:
@@ -157,13 +158,14 @@ class InferencePlan:
     def point(self, backward: bool, cond: Condition) -> None:
         """Point to the weights of today, and to the scales and shifts of the condition."""
         self.weights[backward].refresh()
-        if self.pointed_to.get(backward) is cond:
+        if backward in self.pointed_to and self.pointed_to[backward][0] is cond:
             return
-        self.pointed_to[backward] = cond
+        affine = [(pad_channels(scale), pad_channels(shift)) for scale, shift in cond.affine]
+        self.pointed_to[backward] = cond, affine
         row = None if cond.rows is None else cond.rows.data_ptr()
         for planned in self.backward if backward else self.forward:
             if planned.norm is not None:
-                (scale, shift), unit = cond.affine[planned.norm], planned.unit
+                (scale, shift), unit = affine[planned.norm], planned.unit
                 unit.scale, unit.shift = scale.data_ptr(), shift.data_ptr() if planned.shift else None
                 unit.row = row if scale.shape[0] > 1 else None
 
@@ -172,7 +174,7 @@ class InferencePlan:
         run_units(library(self.dtype), self.backward_structs if backward else self.forward_structs, n)
 
     def classifier(self, buffer: Buffer, logits: Tensor) -> Head:
-        return classifier(self.head, buffer, logits)
+        return classifier(self.head, self.features, buffer, logits)
 
     def logits(self, x: Tensor, cond: Condition) -> Tensor:
         """(n, classes) fp32."""
@@ -202,10 +204,16 @@ def weight_uses(units: list[PlannedUnit], backward: bool) -> list[WeightUse]:
     return [WeightUse(step.conv, step.geometry, backward, structs) for step, structs in by_step.items()]
 
 
-def classifier(head: nn.Linear, buffer: Buffer, logits: Tensor | None) -> Head:
+def pad_channels(values: Tensor) -> Tensor:
+    """(R, C) → (R, C padded with zeros to whole vectors)."""
+    padding = padded(values.shape[1]) - values.shape[1]
+    return F.pad(values, (0, padding)) if padding else values
+
+
+def classifier(head: nn.Linear, features: Value, buffer: Buffer, logits: Tensor | None) -> Head:
     """The struct between the features, or the gradient to them, in `buffer` and (n, classes) logits."""
     channels, height, width = buffer.shape
-    struct = Head(height * width, channels, head.out_features, head.weight.stride(0))
+    struct = Head(height * width, channels, head.out_features, head.weight.stride(0), features.channels)
     point_to_parameters(struct, {"weight": head.weight, "bias": head.bias})
     point(struct, {"maps": buffer.tensor, "logits": logits})
     return struct

@@ -1,6 +1,7 @@
 """The steps of a network one by one: by the C kernels where a layer has whole vectors of channels, by torch elsewhere.
 
-The engine takes this path where no plan fits: narrow sub-networks, other norm layers, attacks in training mode.
+The engine takes this path where no plan fits: other norm layers, attacks in training mode. Plans pad channels to whole
+vectors; this path does not.
 """
 
 import torch

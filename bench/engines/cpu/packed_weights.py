@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from bench.engines.cpu.c_structs import GATHER, LONG, POINTER, Unit
-from bench.engines.cpu.compiled_library import lanes, library
+from bench.engines.cpu.compiled_library import library, padded
 from bench.engines.cpu.convolution import Geometry, has_weights, taps
 from bench.models.slimmable import SlimConv2d
 
@@ -24,7 +25,10 @@ class PackedWeights:
         packed_state, tensors = self.packed.get(key, (None, None))
         if packed_state != state:
             tensors = tensors or allocate(geometry, backward)
-            weight = conv.weight.detach()[: geometry.outputs, : geometry.inputs]
+            outputs, inputs = geometry.used or (geometry.outputs, geometry.inputs)
+            weight = conv.weight.detach()[:outputs, :inputs]
+            if geometry.used:
+                weight = F.pad(weight, (0, 0, 0, 0, 0, geometry.inputs - inputs, 0, geometry.outputs - outputs))
             pack(tensors, weight.contiguous(memory_format=torch.channels_last).float(), geometry, backward)
             self.packed[key] = state, tensors
         return tensors
@@ -37,7 +41,7 @@ def weight_state(conv: SlimConv2d) -> tuple[int, int]:
 
 def allocate(geometry: Geometry, backward: bool) -> list[Tensor]:
     depth, columns = (geometry.inputs, geometry.outputs)[:: -1 if backward else 1]
-    columns = -(-columns // lanes()) * lanes()
+    columns = padded(columns)
     if geometry.algorithm(backward) != GATHER:
         return [torch.empty(36 * depth * columns)]
     return [torch.empty(len(part.indices) * depth * columns) for part in taps(geometry, backward)]

@@ -65,10 +65,10 @@ class TrainingPlan:
             step.y.buffer.keep = True
         self.forward = self.laid_out([planned for step in self.steps for planned in self.forward_calls(step)])
         self.backward = self.laid_out(self.backward_calls())
-        self.net_head, self.films = net.head, FilmPlan([step.norm for step in self.norms], width)
+        self.net_head, self.films = net.head, FilmPlan([step.norm for step in self.norms], width, pad=True)
         self.means = torch.empty(capacity * self.features.shape[0])
         buffers = self.features.buffer, self.to_features
-        self.head, self.head_backward = (classifier(net.head, buffer, None) for buffer in buffers)
+        self.head, self.head_backward = (classifier(net.head, self.features, buffer, None) for buffer in buffers)
         self.head.means = self.head_backward.means = self.means.data_ptr()
         self.slots = Slots()
         self.step_slots = {step: self.slots_of(step) for step in self.steps}
@@ -77,7 +77,7 @@ class TrainingPlan:
         ]
         sizes = (self.head.classes, self.head.channels)
         self.head_slots = [
-            self.slots.add(self.head_backward, "to_weight", sizes),
+            self.slots.add(self.head_backward, "to_weight", sizes, (sizes[0], self.features.channels)),
             self.slots.add(self.head_backward, "to_bias", sizes[:1]),
         ]
 
@@ -88,7 +88,7 @@ class TrainingPlan:
         scratch = {"mean": torch.empty(2, channels), "inverse": torch.empty(2, channels)}
         scratch |= {"sums": torch.empty(2 * self.capacity * channels)}
         self.memory.append(scratch)
-        struct = Norm(0, height * width, channels)
+        struct = Norm(0, height * width, channels, step.y.channels)
         struct.relu = step.relu
         c_structs.drop(struct, step.dropout)
         point(struct, scratch)
@@ -171,11 +171,14 @@ class TrainingPlan:
         slots, channels = {}, step.y.shape[0]
         if step.conv is not None:
             g = step.geometry
-            sizes = (g.outputs, g.inputs, g.kernel, g.kernel)
-            slots["conv"] = self.slots.add(self.weight_gradients[step][0], "found", sizes)
+            sizes, used = (
+                (g.outputs, g.inputs, g.kernel, g.kernel),
+                (step.y.channels, step.x.channels, g.kernel, g.kernel),
+            )
+            slots["conv"] = self.slots.add(self.weight_gradients[step][0], "found", sizes, used)
         if step.norm is not None:
             for name in ("weight", "bias"):
-                pair = self.slots.add(self.norms[step], f"to_{name}", (2, channels))
+                pair = self.slots.add(self.norms[step], f"to_{name}", (2, channels), (2, step.y.channels))
                 slots |= {f"{name}_{branch}": pair.row(i) for i, branch in enumerate("ca")}
         return slots
 
@@ -213,13 +216,13 @@ class TrainingPlan:
         for step in self.steps:
             slots = self.step_slots[step]
             if step.conv is not None:
-                pairs.append((step.conv.weight_at(cond.width, step.geometry.inputs), slots["conv"]))
+                pairs.append((step.conv.weight_at(cond.width, step.x.channels), slots["conv"]))
             if step.norm is not None:
                 for branch, bn in branches_used(step.norm, cond, n).items():
                     pairs += [(bn.weight, slots[f"weight_{branch}"]), (bn.bias, slots[f"bias_{branch}"])]
         for mlp, slots in zip(self.films.mlps, self.film_slots, strict=True):
             pairs += zip(mlp_weights(mlp, cond.width), slots, strict=True)
-        weight_and_bias = self.net_head.weights_at(1.0, self.features.shape[0])
+        weight_and_bias = self.net_head.weights_at(1.0, self.features.channels)
         return pairs + list(zip(weight_and_bias, self.head_slots, strict=True))
 
     def parameters(self, cond, n: int) -> list[Tensor]:

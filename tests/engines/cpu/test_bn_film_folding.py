@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 
+from bench.engines.cpu.compiled_library import padded
 from bench.engines.cpu.film_plan import FilmPlan
 from bench.spec.protocol_ledger import Protocol
 from tests.engines.cpu.exact import engine_of, needs_kernels, off
@@ -98,10 +99,11 @@ def test_autocast_changes_nothing():
 @pytest.mark.parametrize("kind", ["paper", "authors"])
 @pytest.mark.parametrize("width", [1.0, 0.75, 0.35])
 @pytest.mark.parametrize("rows", [1, 6, 7])
-def test_gamma_and_beta_lie_at_their_addresses(kind, width, rows):
+@pytest.mark.parametrize("pad", [False, True])
+def test_gamma_and_beta_lie_at_their_addresses(kind, width, rows, pad):
     """At a width 0.35 the authors' perceptron has a unit more than γ and β take."""
     net = lively(oat(**WIDTHS, protocol=Protocol(film=kind)))
-    plan, code = FilmPlan(net.norms, width), torch.randn(rows, 16, generator=torch.Generator().manual_seed(0))
+    plan, code = FilmPlan(net.norms, width, pad), torch.randn(rows, 16, generator=torch.Generator().manual_seed(0))
     plan.forward(code[:1])
     plan.forward(code)
     places = dict(zip((norm.index for norm in plan.norms), plan.addresses(), strict=True))
@@ -110,4 +112,7 @@ def test_gamma_and_beta_lie_at_their_addresses(kind, width, rows):
     for norm, pair in zip(net.norms, right, strict=True):
         for name, values in zip(("gamma", "beta"), pair or (), strict=False):
             at = (getattr(places[norm.index], name) - start) // 4
-            torch.testing.assert_close(flat[at : at + values.numel()].view_as(values), values, rtol=1e-5, atol=1e-6)
+            row = padded(values.shape[1]) if pad else values.shape[1]
+            memory = flat[at : at + rows * row].view(rows, row)
+            torch.testing.assert_close(memory[:, : values.shape[1]], values, rtol=1e-5, atol=1e-6)
+            assert not memory[:, values.shape[1] :].any()

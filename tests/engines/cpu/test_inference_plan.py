@@ -7,10 +7,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from bench.engines.cpu.compiled_library import lanes
+from bench.engines.cpu.buffers import shaped_steps
 from bench.engines.cpu.inference_plan import InferencePlan
+from bench.engines.cpu.lowering import INPUT, Step, Unsupported
 from bench.models import resnet
 from bench.models.network import ConditionalNetwork
+from bench.models.slimmable import SlimConv2d
 from tests.engines.cpu.exact import call, engine_of, needs_kernels, off, plans_of
 from tests.recipes import images, lively, oat, pgd_at
 
@@ -231,14 +233,20 @@ def test_no_images_no_logits():
     assert_exact(net, x, y)
 
 
-# --- where it does not apply
+# --- widths
 
 
-@pytest.mark.parametrize("width", [0.75, 0.5])
-def test_widths_with_odd_channels_are_torch_s(width):
-    net, (x, y) = network("oat-dual", "wrn-10-1", widths=(0.5, 0.75, 1.0)), images(5)
-    assert_exact(net, x, y, width=width, planned=int(16 * width) % lanes() == 0)
-    assert_exact(net, x, y)
+@pytest.mark.parametrize("kind", ["oat-dual", "oat-dual-affine"])
+@pytest.mark.parametrize("width", [0.75, 0.4, 0.25])
+def test_channels_need_not_be_whole_vectors(kind, width):
+    """12, 6 and 4 channels in the first stage. No weight of other channels is read."""
+    net, (x, y) = network(kind, "wrn-10-1", widths=(0.25, 0.4, 0.75, 1.0)), images(5)
+    assert_exact(net, x, y, width=width)
+    before, used = outputs(net, x, y, width=width), int(64 * width)
+    with torch.no_grad():
+        net.head.weight[:, used:] = torch.nan
+        net.blocks[2].conv2.weight[used:] = net.blocks[2].conv2.weight[:, used:] = torch.nan
+    assert all(map(torch.equal, outputs(net, x, y, width=width), before))
 
 
 def test_a_width_of_whole_vectors_has_a_plan_of_its_own(monkeypatch):
@@ -246,6 +254,17 @@ def test_a_width_of_whole_vectors_has_a_plan_of_its_own(monkeypatch):
     net, (x, y) = network("oat-dual", "resnet34", widths=(0.5, 1.0)), images(5, SHAPES["resnet34"])
     for width in (1.0, 0.5, 1.0):
         assert_exact(net, x, y, width=width)
+
+
+# --- where it does not apply
+
+
+def test_a_sum_of_values_of_different_shapes_is_refused():
+    """Five channels and one, which torch broadcasts: both are padded to a vector."""
+    convs = [SlimConv2d(1, channels, 3, 1, 1, bias=False) for channels in (1, 5)]
+    steps = [Step(INPUT, convs[0]), Step(INPUT, convs[1], residual=0)]
+    with pytest.raises(Unsupported):
+        shaped_steps(steps, (1, 8, 8), 1.0)
 
 
 def test_in_fp64_torch_does_the_work():

@@ -26,6 +26,8 @@ RECIPES = {
     "resnet34": oat(**EXACT, arch="resnet34"),
     "resnet34-slim": oat(**EXACT, arch="resnet34", widths=(0.5, 1.0)),
     "dual-affine": oat("dual-affine", **EXACT),
+    "narrow": oat(**EXACT, widths=(0.25, 0.4, 0.75, 1.0)),
+    "narrow-authors": oat(**EXACT, widths=(0.25, 0.4, 0.75, 1.0), protocol=Protocol(film="authors")),
 }
 LAM = torch.tensor([0.0, 0.0, 0.1, 0.3, 0.3, 1.0])
 LAMS = {"mixed": LAM, "zeros": torch.zeros(6), "one": torch.full((6,), 0.2), "no zeros": LAM.clamp(min=0.05)}
@@ -93,6 +95,33 @@ def test_shared_statistics_are_torch_s():
 @pytest.mark.parametrize("width", [1.0, 0.5])
 def test_a_width_uses_and_trains_the_first_of_its_channels(width):
     compare("resnet34-slim", lambda net, x, y: step(net, x, y, width=1.5 - width) + step(net, x, y, width=width), 2)
+
+
+@pytest.mark.parametrize("width", [0.75, 0.4, 0.25])
+@pytest.mark.parametrize("kind", ["narrow", "narrow-authors"])
+def test_channels_need_not_be_whole_vectors(kind, width):
+    """12, 6 and 4 channels in the first stage."""
+    compare(kind, lambda net, x, y: step(net, x, y, width=width))
+
+
+def test_beyond_odd_channels_no_parameter_is_read_and_no_statistic_written():
+    net, (x, y) = network("narrow").train(), batch()
+    guarded, memories = copy.deepcopy(net), []
+    bns = [bn for norm in guarded.norms for bn in (norm.bn_a[2], norm.bn_c[2])]
+    for table in (table for bn in bns for table in (bn._parameters, bn._buffers)):
+        for name, vector in list(table.items()):
+            if vector.dim() == 1:
+                memories.append((torch.full((len(vector) + 16,), torch.nan), len(vector)))
+                memories[-1][0][: len(vector)] = vector.detach()
+                view = memories[-1][0][: len(vector)]
+                table[name] = torch.nn.Parameter(view) if name in bns[0]._parameters else view
+    guarded.head.weight.data[:, 48:] = torch.nan
+    losses = [step(made, x, y, width=0.75) for made in (net, guarded)]
+    assert len(plans_of(guarded, TrainingPlan)) == 1 and torch.equal(*losses)
+    assert all(memory[n:].isnan().all() for memory, n in memories) and len(memories) == 4 * len(bns)
+    for (name, one), other in zip(net.named_parameters(), guarded.parameters(), strict=True):
+        assert one.grad is other.grad or torch.equal(one.grad, other.grad), name
+    assert all(map(torch.equal, net.buffers(), guarded.buffers()))
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])

@@ -12,11 +12,12 @@ dropout are optional. */
 #include "dropout.h"
 
 struct norm {
-    long images, pixels, channels, zeros; /* pixels: height * width; zeros: images of branch c */
+    long images, pixels, channels; /* pixels: height * width */
+    long used, zeros; /* channels without padding, in which x is 0, and so are y and all gradients; images of branch c */
     const act_t *x, *plus;                /* (images, pixels, channels); plus: residual, or null */
     act_t *y;
-    const float *weight[2], *bias[2]; /* a and b of branches c and a: (channels) */
-    float *running_mean[2], *running_var[2];
+    const float *weight[2], *bias[2]; /* a and b of branches c and a: (used) */
+    float *running_mean[2], *running_var[2]; /* (used) */
     double momentum, eps;
     const float *gamma, *beta; /* (rows, channels), or null without FiLM */
     const long *row;           /* (images): row of gamma and beta */
@@ -89,6 +90,7 @@ static void batch_statistics(const struct norm *bn) {
             }
             bn->mean[branch * bn->channels + c] = mean;
             bn->inverse[branch * bn->channels + c] = 1 / sqrt(squares / n + bn->eps);
+            if (c >= bn->used) continue;
             float *running_mean = bn->running_mean[branch] + c, *running_var = bn->running_var[branch] + c;
             *running_mean += bn->momentum * (mean - *running_mean);
             *running_var += bn->momentum * (squares / (n > 1 ? n - 1 : 1) - *running_var);
@@ -103,8 +105,8 @@ INLINE void normalize_image(const struct norm *bn, long image, long c, int vecto
     vec scale[4], shift[4];
     for (int i = 0; i < vectors; i++) {
         long channel = c + i * LANES, stat = branch * channels + channel;
-        vec a = load(bn->weight[branch] + channel) * load(bn->inverse + stat);
-        vec b = load(bn->bias[branch] + channel) - load(bn->mean + stat) * a;
+        vec a = load_partial(bn->weight[branch] + channel, bn->used - channel) * load(bn->inverse + stat);
+        vec b = load_partial(bn->bias[branch] + channel, bn->used - channel) - load(bn->mean + stat) * a;
         if (bn->gamma) {
             vec gamma = load(bn->gamma + bn->row[image] * channels + channel);
             a *= gamma;
@@ -188,8 +190,9 @@ static void parameter_grads(const struct norm *bn) {
                 long row = bn->row[image] * channels + c;
                 gamma = load(bn->gamma + row);
                 store(bn->to_beta + row, load(bn->to_beta + row) + sum);
-                store(bn->to_gamma + row, load(bn->to_gamma + row) + load(bn->weight[branch] + c) * product +
-                                           load(bn->bias[branch] + c) * sum);
+                store(bn->to_gamma + row, load(bn->to_gamma + row) +
+                                              load_partial(bn->weight[branch] + c, bn->used - c) * product +
+                                              load_partial(bn->bias[branch] + c, bn->used - c) * sum);
             }
             store(weight, load(weight) + gamma * product);
             store(bias, load(bias) + gamma * sum);
@@ -204,7 +207,8 @@ INLINE void input_grad(const struct norm *bn, long image, long c, long branch_pi
     vec g_factor[4], x_factor[4], mean[4], offset[4];
     for (int i = 0; i < vectors; i++) {
         long channel = c + i * LANES, stat = branch * channels + channel;
-        vec a = load(bn->weight[branch] + channel) * load(bn->inverse + stat), a_over_n = a / (float)branch_pixels;
+        vec a = load_partial(bn->weight[branch] + channel, bn->used - channel) * load(bn->inverse + stat);
+        vec a_over_n = a / (float)branch_pixels;
         g_factor[i] = bn->gamma ? a * load(bn->gamma + bn->row[image] * channels + channel) : a;
         x_factor[i] = a_over_n * load(bn->inverse + stat) * load(bn->to_weight + stat);
         offset[i] = a_over_n * load(bn->to_bias + stat);

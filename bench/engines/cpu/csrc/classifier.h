@@ -5,7 +5,8 @@
 struct head {
     long pixels, channels, classes; /* pixels: height * width */
     long weight_row;                /* floats from one class's weights to the next */
-    const float *weight, *bias;     /* (classes, channels), (classes) */
+    long used;                      /* channels without padding, in which maps are 0 */
+    const float *weight, *bias;     /* (classes, used), (classes) */
     act_t *maps;                    /* (images, pixels, channels): feature maps; classify_back: the gradient to them */
     float *logits;                  /* (images, classes); in the backward functions the gradient to them, read */
     float *means;                   /* (images, channels): pooled maps, kept for classify_to_weights; or null */
@@ -24,7 +25,7 @@ void classify(const struct head *h, long images) {
             mean /= (float)h->pixels;
             if (h->means) store(h->means + image * h->channels + c, mean);
             for (long k = 0; k < h->classes; k++)
-                logits[k] += horizontal_sum(mean * load(h->weight + k * h->weight_row + c));
+                logits[k] += horizontal_sum(mean * load_partial(h->weight + k * h->weight_row + c, h->used - c));
         }
     }
 }
@@ -37,7 +38,12 @@ void classify_back(const struct head *h, long images) {
         const float *grad = h->logits + image * h->classes;
         for (long c = 0; c < h->channels; c += LANES) {
             vec to_mean = {0};
-            for (long k = 0; k < h->classes; k++) to_mean += grad[k] * load(h->weight + k * h->weight_row + c);
+            const float *weight = h->weight + c;
+            if (c + LANES <= h->used)
+                for (long k = 0; k < h->classes; k++) to_mean += grad[k] * load(weight + k * h->weight_row);
+            else
+                for (long k = 0; k < h->classes; k++)
+                    to_mean += grad[k] * load_partial(weight + k * h->weight_row, h->used - c);
             for (long p = 0; p < h->pixels; p++) store_act(maps + p * h->channels + c, to_mean / (float)h->pixels);
         }
     }

@@ -33,6 +33,16 @@ INLINE vec broadcast(float x) { return x - (vec){0}; }
 INLINE vec load(const float *p) { return *(const unaligned_vec *)p; }
 INLINE void store(float *p, vec v) { *(unaligned_vec *)p = v; }
 
+/* The first `count` floats of a vector, all if count >= LANES; zeros beyond, where memory is not read. */
+INLINE vec load_partial(const float *p, long count) {
+#if LANES == 16
+    return (vec)_mm512_maskz_loadu_ps((1u << MIN(count, LANES)) - 1, p);
+#else
+    const mask_vec lanes = {0, 1, 2, 3, 4, 5, 6, 7};
+    return (vec)_mm256_maskload_ps(p, (__m256i)(lanes < (int32_t)count));
+#endif
+}
+
 /* `yes` in lanes whose mask bits are all set, `no` in lanes whose mask bits are all clear. */
 INLINE vec blend(mask_vec mask, vec yes, vec no) { return (vec)((mask & (mask_vec)yes) | (~mask & (mask_vec)no)); }
 
