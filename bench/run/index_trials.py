@@ -1,6 +1,7 @@
 """Bring MLflow's index up to the trials' directories, before and after a run."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -8,6 +9,7 @@ from rich.text import Text
 
 from bench.errors import BadInput
 from bench.run.execution_plan import ExecutionPlan
+from bench.run.ingest_command import index_all_directories
 from bench.run.plan_files import read_plans
 from bench.run.resume import is_unfinished
 from bench.spec.trial import Trial
@@ -18,6 +20,8 @@ if TYPE_CHECKING:  # MLflow takes seconds to import, so the functions import it 
     from bench.tracking.mlflow_listener import MlflowListener
     from bench.tracking.mlflow_writer import MlflowWriter
 
+OPEN_MARK = "index.open"  # a file in the runs directory from the opening of the index until all is written to it
+
 
 def unindexed_trials(plan: ExecutionPlan) -> list[Trial]:
     """Finished trials of which MLflow's index lacks a measurement or has other tags."""
@@ -27,19 +31,31 @@ def unindexed_trials(plan: ExecutionPlan) -> list[Trial]:
     return [trial for trial in finished if not is_indexed(runs, trial.key, tags[trial.key])]
 
 
+def must_open_index(plan: ExecutionPlan) -> bool:
+    """Whether the index lacks something, or a killed command may have left it with open runs or without figures."""
+    return (plan.request.runs / OPEN_MARK).exists() or bool(unindexed_trials(plan))
+
+
+def close_index(runs: Path) -> None:
+    """Note that the index has all that this command had to write."""
+    (runs / OPEN_MARK).unlink(missing_ok=True)
+
+
 def open_index(plan: ExecutionPlan, console: Console) -> "MlflowWriter":
     """Open MLflow's index, close the runs that a killed driver left open, and add every finished trial."""
-    unindexed = unindexed_trials(plan)  # before the writer creates a store that may be missing
     from bench.tracking.mlflow_writer import MlflowWriter
 
     try:
-        writer = MlflowWriter(plan.request.runs)
+        writer = MlflowWriter(plan.request.runs, repair=True)
     except ConnectionError as error:
         raise BadInput(str(error)) from None
+    (plan.request.runs / OPEN_MARK).touch()
     closed = writer.close_abandoned_runs()
     if closed:
         console.print(f"closed {closed} MLflow runs that an earlier command left open")
-    index_trials(unindexed, plan, writer, console)
+    if writer.set_aside:
+        index_all_directories(plan.request.runs, writer, console)
+    index_trials(unindexed_trials(plan), plan, writer, console)
     return writer
 
 

@@ -1,14 +1,19 @@
 """The `ingest` verb: rebuild MLflow's index from the trials' directories."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.text import Text
 
 from bench.errors import BadInput
 from bench.run.driver_lock import driver_lock
 from bench.run.plan_files import read_plans
 from bench.spec.recipe import Recipe
 from bench.tracking.run_tags import UNPLANNED, tags_by_key
+
+if TYPE_CHECKING:
+    from bench.tracking.mlflow_writer import MlflowWriter
 
 
 def ingest(runs: Path, console: Console) -> int:
@@ -18,21 +23,29 @@ def ingest(runs: Path, console: Console) -> int:
     if not (runs / "trials").is_dir():
         raise BadInput(f"{runs} has no trials: give the directory that contains trials/ with --runs")
     with driver_lock(runs):
-        tags, count = tags_by_key(read_plans(runs)), 0
         try:
-            writer = MlflowWriter(runs)
+            writer = MlflowWriter(runs, repair=True)
         except ConnectionError as error:
             raise BadInput(str(error)) from None
         writer.close_abandoned_runs()
-        for directory in sorted((runs / "trials").iterdir()):
-            try:
-                recipe = Recipe.model_validate_json((directory / "recipe.json").read_text(encoding="utf-8"))
-            except (OSError, ValueError):
-                console.print(f"{directory.name}: no readable recipe.json, skipped", style="yellow")
-                continue
-            if directory.name != recipe.key:
-                console.print(f"{directory.name}: its recipe has the key {recipe.key}, skipped", style="yellow")
-                continue
-            writer.index_trial(recipe, tags.get(recipe.key, UNPLANNED))
-            count += 1
+        return index_all_directories(runs, writer, console)
+
+
+def index_all_directories(runs: Path, writer: "MlflowWriter", console: Console) -> int:
+    """Index every trial's directory, whatever the plan. Returns the number of trials."""
+    if writer.set_aside:
+        line = f"MLflow's store could not be opened: set aside as {writer.set_aside}, and made anew from the trials"
+        console.print(Text(line, style="yellow"), soft_wrap=True)
+    tags, count = tags_by_key(read_plans(runs)), 0
+    for directory in sorted((runs / "trials").glob("*")):
+        try:
+            recipe = Recipe.model_validate_json((directory / "recipe.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            console.print(f"{directory.name}: no readable recipe.json, skipped", style="yellow")
+            continue
+        if directory.name != recipe.key:
+            console.print(f"{directory.name}: its recipe has the key {recipe.key}, skipped", style="yellow")
+            continue
+        writer.index_trial(recipe, tags.get(recipe.key, UNPLANNED))
+        count += 1
     return count

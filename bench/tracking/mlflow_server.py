@@ -11,6 +11,7 @@ from rich.console import Console
 
 from bench.errors import BadInput
 from bench.tracking import experiment_page
+from bench.tracking.store_address import is_embedded, store_uri, without_passwords
 
 
 def server_command(runs: Path, port: int) -> list[str]:
@@ -25,8 +26,8 @@ def server_command(runs: Path, port: int) -> list[str]:
 
 def serve(runs: Path, port: int, console: Console) -> int:
     """Serve until interrupted. Returns the exit code; raises BadInput when there is no store or the port is in use."""
-    if os.environ.get("MLFLOW_TRACKING_URI"):
-        raise BadInput(f"MLFLOW_TRACKING_URI is set: the runs are at {os.environ['MLFLOW_TRACKING_URI']}")
+    if not is_embedded():
+        raise BadInput(f"MLFLOW_TRACKING_URI is set: the runs are at {without_passwords(store_uri(runs))}")
     if not (runs / "mlflow.db").exists():
         raise BadInput(f"{runs / 'mlflow.db'} does not exist: run a suite, or rebuild it with python -m bench ingest")
     with socket.socket() as probe:
@@ -34,9 +35,13 @@ def serve(runs: Path, port: int, console: Console) -> int:
             raise BadInput(f"port {port} is in use: choose another with --port")
     from bench.tracking.mlflow_writer import MlflowWriter  # slow to import, and needless for the errors above
 
+    try:
+        experiment_ids = MlflowWriter(runs).experiment_ids
+    except ConnectionError as error:
+        raise BadInput(f"{error}: rebuild it with python -m bench ingest") from None
     address = f"http://127.0.0.1:{port}"
     console.print(f"MLflow at {address} (Ctrl-C stops it)")
-    for name, experiment_id in MlflowWriter(runs).experiment_ids.items():
+    for name, experiment_id in experiment_ids.items():
         if name != "Default":
             console.print(f"  {name}: {experiment_page.link(experiment_id, address)}", soft_wrap=True)
     environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}

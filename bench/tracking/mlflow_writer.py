@@ -12,14 +12,15 @@ import uuid
 from pathlib import Path
 
 from mlflow import MlflowClient
-from mlflow.entities import Experiment, Param, Run, RunTag, ViewType
+from mlflow.entities import Experiment, LifecycleStage, Param, Run, RunTag, ViewType
 
 from bench.spec.recipe import Recipe
 from bench.spec.recipe_text import flat_fields
-from bench.tracking import experiment_page
-from bench.tracking.index_record import portable_uri, read_index_record, store_uri, write_index_record
+from bench.tracking import embedded_store, experiment_page
+from bench.tracking.index_record import embedded_store_id, read_index_record, write_index_record
 from bench.tracking.mlflow_metrics import EPOCH_METRICS, epoch_metrics, measurement_metrics
 from bench.tracking.run_tags import UNPLANNED
+from bench.tracking.store_address import is_embedded, portable_uri, store_uri, without_passwords
 from bench.trial_dir import read_failure, read_progress, read_results
 
 logging.getLogger("mlflow").setLevel(logging.ERROR)  # its import has set INFO: a line per table created
@@ -34,31 +35,70 @@ OTHER_COLOUR = "#949494"  # of labels that experiment_page.COLOURS lacks
 class MlflowWriter:
     """Writes the MLflow runs of one runs directory. For one process at a time.
 
-    Raises ConnectionError when the store cannot be reached.
+    In a store that others share it reads all experiments, and changes only experiments that this suite made and runs
+    of its own. With `repair`, an embedded store that cannot be opened is replaced by an empty one; `set_aside` is then
+    where it lies. Raises ConnectionError when the store cannot be reached or opened.
     """
 
-    def __init__(self, runs: Path):
-        self.runs, self.uri = runs, store_uri(runs)
-        self.embedded = self.uri.startswith("sqlite") and not os.environ.get("MLFLOW_TRACKING_URI")
+    def __init__(self, runs: Path, repair: bool = False):
+        self.runs, self.uri, self.embedded = runs, store_uri(runs), is_embedded()
+        self.set_aside: Path | None = None
         runs.mkdir(parents=True, exist_ok=True)
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
         try:
-            self.client = MlflowClient(self.uri)
-            experiments = self.client.search_experiments(ViewType.ALL)
-            for experiment in experiments:
-                self.restore_if_deleted(experiment)
+            experiments = self.open()
         except Exception as error:  # each store's driver raises errors of its own
-            raise ConnectionError(f"MLflow's store {self.uri} cannot be used: {first_line(error)}") from None
-        self.experiment_ids = {experiment.name: experiment.experiment_id for experiment in experiments}
+            if not (repair and self.embedded and embedded_store.is_damage(error)):
+                raise ConnectionError(f"MLflow's store {self.shown_uri} cannot be used: {first_line(error)}") from None
+            self.set_aside = embedded_store.set_aside(runs / "mlflow.db")
+            experiments = self.open()
+        ours = [e for e in experiments if self.embedded or experiment_page.TAG in e.tags]
+        self.experiment_ids = {e.name: e.experiment_id for e in ours if not is_deleted(e)}
+        self.deleted_ids = {e.name: e.experiment_id for e in ours if is_deleted(e)}
+        self.other_names = {e.name for e in experiments} - {e.name for e in ours}
         self.runs_id = read_runs_id(runs)
         self.open_run_ids: dict[str, str] = {}  # trial key → id of its run, from `open_run` to `index_trial`
         self.logged_epochs: dict[str, int] = {}  # run id → last epoch logged
         self.runs_cache: dict[str, dict[str, Run]] = {}  # experiment id → {trial key: run}
 
-    def restore_if_deleted(self, experiment: Experiment) -> None:
-        """Undo a deletion made in MLflow's pages: the trials' directories still exist."""
-        if experiment.lifecycle_stage == "deleted":
-            self.client.restore_experiment(experiment.experiment_id)
+    @property
+    def shown_uri(self) -> str:
+        """The store's URI for messages."""
+        return without_passwords(self.uri)
+
+    def open(self) -> list[Experiment]:
+        """Open the store, made if need be. Returns all its experiments, deleted ones included."""
+        if self.embedded:
+            path = self.runs / "mlflow.db"
+            is_there = path.exists() and path.stat().st_size  # SQLite takes an empty file for an empty database
+            embedded_store.check(path) if is_there else embedded_store.create(path)
+        self.client = MlflowClient(self.uri)
+        experiments, token = [], None
+        while token != "":
+            page = self.client.search_experiments(ViewType.ALL, page_token=token)
+            experiments += page
+            token = page.token or ""
+        return experiments
+
+    def is_usable(self, name: str) -> bool:
+        """Whether an experiment of this name is ours, restored if need be, or can be made.
+
+        Names are unique in a store, those of other teams' and of deleted experiments included.
+        """
+        return name not in self.other_names and (name not in self.deleted_ids or self.restore_if_ours(name))
+
+    def restore_if_ours(self, name: str) -> bool:
+        """Undo the deletion of an experiment in MLflow's pages: the trials' directories still exist.
+
+        In a shared store only of an experiment that holds runs of this directory. Returns whether it was restored.
+        """
+        experiment_id = self.deleted_ids[name]
+        only_ours = f"tags.`{RUNS_ID_TAG}` = '{self.runs_id}'"
+        if not self.embedded and not self.client.search_runs([experiment_id], only_ours, ViewType.ALL, max_results=1):
+            return False
+        self.client.restore_experiment(experiment_id)
+        self.experiment_ids[name] = self.deleted_ids.pop(name)
+        return True
 
     def experiment_id(self, dataset: str, scale: str) -> str:
         """The id of the experiment of a data set and scale, which is created if need be.
@@ -67,6 +107,9 @@ class MlflowWriter:
         still finds them; `bench ui` serves that scheme from runs/artifacts.
         """
         name = f"{dataset} · {scale}"
+        if not self.is_usable(name):
+            name += f" · {self.runs_id}"
+            self.is_usable(name)
         if name not in self.experiment_ids:
             location = f"mlflow-artifacts:/{dataset}-{scale}" if self.embedded else None
             tags = {experiment_page.TAG: experiment_page.view_state()}
@@ -186,6 +229,8 @@ class MlflowWriter:
         self.client.set_terminated(run_id, "FAILED" if failure else "FINISHED" if measurements else "KILLED")
         del self.open_run_ids[recipe.key]
         record = {"uri": portable_uri(self.uri, self.runs), "experiment_id": run.info.experiment_id, "run_id": run_id}
+        if self.embedded:
+            record["store"] = embedded_store_id(self.runs)
         write_index_record(directory, record | {"measurements": measurements, "tags": tags})
 
     def log_measurements(self, run: Run, results: dict, network_seed: int) -> None:
@@ -251,5 +296,10 @@ def read_runs_id(runs: Path) -> str:
     return path.read_text(encoding="utf-8").strip()
 
 
+def is_deleted(experiment: Experiment) -> bool:
+    return experiment.lifecycle_stage == LifecycleStage.DELETED
+
+
 def first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    """The first line of the error's text, without passwords."""
+    return without_passwords((str(error).splitlines() or [type(error).__name__])[0])

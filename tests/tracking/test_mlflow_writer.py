@@ -1,6 +1,8 @@
 """MLflow's index of trials' directories, on a real store; the directories are written by the tests."""
 
 import json
+import shutil
+import sqlite3
 
 import pytest
 
@@ -14,10 +16,22 @@ RECIPE = pgd_at(0.4)
 ACCURACY = {"probe": "accuracy", "few_images": False, "seed": 0}
 
 
+@pytest.fixture(scope="module")
+def empty_store(tmp_path_factory):
+    """An empty store, which MLflow takes seconds to make."""
+    from bench.tracking import embedded_store
+
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    embedded_store.create(path)
+    return path
+
+
 @pytest.fixture
-def runs(tmp_path, monkeypatch):
+def runs(tmp_path, monkeypatch, empty_store):
+    """A runs directory with one finished trial and an empty store."""
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     write_trial(tmp_path / "runs", correct=40)
+    shutil.copy(empty_store, tmp_path / "runs" / "mlflow.db")
     return tmp_path / "runs"
 
 
@@ -119,8 +133,6 @@ def test_probes_with_scalar_results_have_metrics(runs):
 
 
 def test_a_network_trained_again_replaces_its_old_numbers(runs):
-    import shutil
-
     writer(runs).index_trial(RECIPE, TAGS)
     shutil.rmtree(runs / "trials")
     write_trial(runs, correct=55)
@@ -179,12 +191,122 @@ def test_runs_finished_since_they_were_read_are_not_closed_again(runs):
     assert first_writer.close_abandoned_runs() == 0
 
 
+def test_a_killed_creation_leaves_no_store(runs):
+    """A kill while MLflow makes the tables leaves a file of another name, which the next command removes."""
+    (runs / "mlflow.db").unlink()
+    (runs / "mlflow.99.tmp").write_bytes(b"half a store")
+    (runs / "mlflow.99.tmp-journal").write_bytes(b"half a transaction")
+    writer(runs).index_trial(RECIPE, TAGS)
+    assert not list(runs.glob("mlflow.*tmp*")) and len(mlflow_runs(runs)) == 1
+
+
+def no_database(path) -> None:
+    path.write_bytes(b"no database " * 1000)
+
+
+def cut_in_half(path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def half_migrated(path) -> None:
+    """As a kill left it when MLflow made its tables in place: the next start fails with `duplicate column name`."""
+    with sqlite3.connect(path) as database:
+        database.execute("UPDATE alembic_version SET version_num = '451aebb31d03'")
+        database.execute("DROP TABLE model_version_tags")
+
+
+def of_a_newer_mlflow(path) -> None:
+    with sqlite3.connect(path) as database:
+        database.execute("UPDATE alembic_version SET version_num = 'ffffffffffff'")
+
+
+def test_only_a_command_that_may_repair_sets_a_store_aside(runs):
+    no_database(runs / "mlflow.db")
+    with pytest.raises(ConnectionError, match="cannot be used"):
+        writer(runs)
+    assert not list(runs.glob("*unreadable*"))
+
+
+@pytest.mark.parametrize("damage", [cut_in_half, half_migrated, of_a_newer_mlflow])
+def test_a_store_that_cannot_be_opened_is_set_aside(runs, empty_store, monkeypatch, damage):
+    from bench.tracking import embedded_store
+
+    monkeypatch.setattr(embedded_store, "create", lambda path: copy_with_number(empty_store, path, 12345))
+    writer(runs).index_trial(RECIPE, TAGS)
+    forget_open_store(runs)
+    damage(runs / "mlflow.db")
+    repaired = repairing_writer(runs)
+    assert repaired.set_aside.stat().st_size > 0
+    assert not is_indexed(runs, RECIPE.key, TAGS)  # although mlflow.json says so: that was the other store
+    repaired.index_trial(RECIPE, TAGS)
+    assert len(mlflow_runs(runs)) == 1 and is_indexed(runs, RECIPE.key, TAGS)
+
+
+def copy_with_number(store, path, number: int) -> None:
+    """What embedded_store.create does, without MLflow's seconds."""
+    shutil.copy(store, path)
+    with sqlite3.connect(path) as database:
+        database.execute(f"PRAGMA user_version = {number}")
+
+
+def repairing_writer(runs):
+    from bench.tracking.mlflow_writer import MlflowWriter
+
+    return MlflowWriter(runs, repair=True)
+
+
+def forget_open_store(runs) -> None:
+    """Make the next writer open the file, as another process does; MLflow keeps the stores of a process open."""
+    from mlflow.tracking._tracking_service import utils
+
+    from bench.tracking import embedded_store
+
+    embedded_store.close(runs / "mlflow.db")
+    utils._tracking_store_registry._get_store_with_resolved_uri.cache_clear()
+
+
+def test_a_locked_store_is_not_set_aside(runs):
+    writer(runs).index_trial(RECIPE, TAGS)
+    forget_open_store(runs)
+    with sqlite3.connect(runs / "mlflow.db", isolation_level=None) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(ConnectionError, match="locked"):
+            repairing_writer(runs)
+        other.execute("ROLLBACK")
+    assert len(mlflow_runs(runs)) == 1 and not list(runs.glob("*unreadable*"))
+
+
+def test_other_teams_experiments_of_a_shared_store_stay_as_they_are(runs, empty_store, tmp_path, monkeypatch):
+    from mlflow import MlflowClient
+
+    monkeypatch.chdir(tmp_path)  # where MLflow puts the artifacts of such a store
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'shared.db'}")
+    shutil.copy(empty_store, tmp_path / "shared.db")
+    client = MlflowClient(f"sqlite:///{tmp_path / 'shared.db'}")
+    deleted = client.create_experiment("theirs")
+    same_name = client.create_experiment("digits · smoke")
+    kept = client.create_experiment("theirs too")
+    for experiment_id in (deleted, same_name):
+        client.delete_experiment(experiment_id)
+    run_id = client.create_run(kept).info.run_id
+    before = [client.get_experiment(e) for e in (deleted, same_name, kept)]
+    ours = writer(runs)
+    ours.index_trial(RECIPE, TAGS)
+    assert ours.close_abandoned_runs() == 0 and client.get_run(run_id).info.status == "RUNNING"
+    assert [dict(client.get_experiment(e)) for e in (deleted, same_name, kept)] == [dict(e) for e in before]
+    (name,) = ours.experiment_ids
+    assert name.startswith("digits · smoke · ")
+    client.delete_experiment(ours.experiment_ids[name])
+    writer(runs).index_trial(RECIPE, TAGS)  # ours is restored: its trials' directories still exist
+    assert client.get_experiment_by_name(name).lifecycle_stage == "active"
+
+
 def test_a_store_that_cannot_be_reached_is_one_line(runs, monkeypatch):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://someone:hunter2@127.0.0.1:9")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with pytest.raises(ConnectionError, match="cannot be used") as error:
         writer(runs)
-    assert "\n" not in str(error.value)
+    assert "\n" not in str(error.value) and "hunter2" not in str(error.value) and "127.0.0.1:9" in str(error.value)
 
 
 def test_measurements_on_few_images_have_metrics_of_their_own():
