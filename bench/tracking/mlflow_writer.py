@@ -46,12 +46,12 @@ class MlflowWriter:
         runs.mkdir(parents=True, exist_ok=True)
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
         try:
-            experiments = self.open()
+            experiments = self.open_store()
         except Exception as error:  # each store's driver raises errors of its own
             if not (repair and self.embedded and embedded_store.is_damage(error)):
                 raise ConnectionError(f"MLflow's store {self.shown_uri} cannot be used: {first_line(error)}") from None
             self.set_aside = embedded_store.set_aside(runs / "mlflow.db")
-            experiments = self.open()
+            experiments = self.open_store()
         ours = [e for e in experiments if self.embedded or experiment_page.TAG in e.tags]
         self.experiment_ids = {e.name: e.experiment_id for e in ours if not is_deleted(e)}
         self.deleted_ids = {e.name: e.experiment_id for e in ours if is_deleted(e)}
@@ -66,7 +66,7 @@ class MlflowWriter:
         """The store's URI for messages."""
         return without_passwords(self.uri)
 
-    def open(self) -> list[Experiment]:
+    def open_store(self) -> list[Experiment]:
         """Open the store, made if need be. Returns all its experiments, deleted ones included."""
         if self.embedded:
             path = self.runs / "mlflow.db"
