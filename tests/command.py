@@ -12,6 +12,9 @@ ROOT = Path(__file__).resolve().parent.parent
 FRONTIERS = "suites/frontiers.yaml"
 TINY = "tests/scales/tiny.yaml"
 SMALL = ("--scale", TINY, "--seeds", 1)
+# A Jupyter kernel in a C locale, on a latin-1 terminal.
+JUPYTER_IN_C = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONIOENCODING": "latin-1"}
+JUPYTER_IN_C |= {"MPLBACKEND": "module://matplotlib_inline.backend_inline", "TERM": "dumb"}
 
 
 def environment() -> dict[str, str]:
@@ -24,7 +27,8 @@ def bench(*arguments: object, timeout: float = 240, **variables: str) -> subproc
     """Run `python -m bench …` at the repository's root to its end, capturing its output."""
     command = [sys.executable, "-m", "bench", *map(str, arguments)]
     env = environment() | variables
-    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=timeout, check=False)
+    text = {"encoding": "utf-8", "errors": "backslashreplace"}  # a test may choose another encoding of the terminal
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, timeout=timeout, check=False, **text)
 
 
 def start(*arguments: object) -> subprocess.Popen:

@@ -3,6 +3,8 @@
 The names and shapes below are written by hand after their code; tests/parity compares them with the code itself.
 """
 
+import random
+
 import numpy as np
 import pytest
 import torch
@@ -114,6 +116,63 @@ def test_codes_come_from_the_matrix_beside_the_checkpoint(tmp_path):
     np.save(tmp_path / "other.npy", matrix[:8])
     with pytest.raises(ValueError, match=r"other.npy: a matrix of \(8, 16\), but ro-16 takes \(16, 16\)"):
         import_weights(tmp_path / "best.safetensors", OAT, 1, 10, matrix=tmp_path / "other.npy")
+
+
+NAN, INF = float("nan"), float("inf")
+NO_WEIGHTS = {
+    "nan": ({"fc.bias": torch.full((10,), NAN)}, "fc.bias has values in the checkpoint that are not finite"),
+    "infinity": ({"conv1.weight": torch.full((16, 1, 3, 3), -INF)}, "conv1.weight has values"),
+    "too large for fp32": ({"fc.bias": torch.full((10,), 1e300, dtype=torch.float64)}, "fc.bias has values"),
+    "nan among counts": ({"bn1.num_batches_tracked": torch.tensor(NAN)}, "bn1.num_batches_tracked has values"),
+    "complex": ({"fc.bias": torch.zeros(10, dtype=torch.complex64)}, "fc.bias is no plain tensor of real numbers"),
+    "sparse": ({"fc.bias": torch.zeros(10).to_sparse()}, "fc.bias is no plain tensor of real numbers"),
+    "negative variance": ({"bn1.running_var": torch.full((64,), -1.0)}, "bn1.running_var has negative values"),
+    "a number as name": ({5: torch.zeros(1)}, "5 is a key in the checkpoint"),
+    "a tensor twice": ({"module.fc.bias": torch.zeros(10)}, "fc.bias is in the checkpoint twice"),
+    "a name with a line break": ({"a\nb": torch.zeros(1)}, r"a\\nb is in the checkpoint, but"),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), NO_WEIGHTS.values(), ids=NO_WEIGHTS)
+def test_weights_that_no_network_can_have_are_refused(change, message, tmp_path):
+    torch.save(plain() | change, tmp_path / "best.pth")
+    with pytest.raises(ValueError, match=f"^{message}") as caught:
+        import_weights(tmp_path / "best.pth", PLAIN, 1, 10)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_damaged_checkpoint_or_matrix_is_one_line_whatever_the_damage(tmp_path):
+    """Each of some truncations and flipped bytes is refused in one line that names the file, or harmless."""
+    rng, refused = random.Random(0), 0
+    torch.save(checkpoint(), tmp_path / "whole.pth")
+    np.save(tmp_path / "whole.npy", np.eye(DIM))
+    for case in range(60):
+        name = ("damaged.pth", "damaged.npy")[case % 2]
+        content = bytearray((tmp_path / name.replace("damaged", "whole")).read_bytes())
+        start = rng.randrange(min(len(content), 400 if name.endswith("npy") else len(content)))
+        if case % 4 < 2:
+            content = content[:start]
+        else:
+            content[start : start + 8] = rng.randbytes(8)
+        (tmp_path / name).write_bytes(content)
+        paths = {"damaged.pth": tmp_path / "whole.pth", "damaged.npy": tmp_path / "whole.npy"} | {name: tmp_path / name}
+        try:
+            import_weights(paths["damaged.pth"], OAT, 1, 10, matrix=paths["damaged.npy"])
+        except ValueError as error:
+            refused += 1
+            assert str(error).isprintable()
+    assert refused > 30  # every truncation at least
+
+
+MATRICES = [np.full((DIM, DIM), NAN), np.array([["x"] * DIM] * DIM), np.zeros((DIM, DIM), complex)]
+
+
+@pytest.mark.parametrize("matrix", MATRICES, ids=["nan", "text", "complex"])
+def test_a_matrix_that_is_no_matrix_of_numbers_is_refused(matrix, tmp_path):
+    save_file(checkpoint(), tmp_path / "best.safetensors")
+    np.save(tmp_path / "rand_otho_mat.npy", matrix)
+    with pytest.raises(ValueError, match="rand_otho_mat.npy: (has values that are not finite|no matrix of numbers)"):
+        import_weights(tmp_path / "best.safetensors", OAT, 1, 10)
 
 
 class Trap:

@@ -7,9 +7,12 @@ import torch
 
 from bench.data import describe
 from bench.engines.conditioned_model import ConditionedModel
-from bench.measures.cost import cost
+from bench.errors import BadInput
+from bench.measures.cost import cost, parameter_count
+from bench.models import build
 from bench.run import image_pass_timing
 from bench.run.cost_estimate import STEP_OVERHEAD, CostEstimator, wall_seconds
+from bench.run.machine_memory import memory_bytes
 from bench.run.resume import missing_measurements
 from bench.spec.costs import training_passes
 from bench.spec.measurement import Measurement
@@ -164,3 +167,43 @@ def test_a_timing_is_a_plausible_number(monkeypatch):
     seconds = image_pass_timing.time_image_pass(oat(widths=WIDTHS), INFO, "fp32", 0.5, "cpu")
     assert 1e-7 < seconds < 0.1 and torch.get_num_threads() == threads
     assert [cond.width for cond in conditions] == [0.5]
+
+
+def test_parameters_and_activations_are_those_of_the_network():
+    """Counted in a pass of the real network: every convolution's output, every parameter's values."""
+    recipe, outputs = oat(), []
+    net = build(recipe, 1, 10)
+    for module in net.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            module.register_forward_hook(lambda module, inputs, output: outputs.append(output[0].numel()))
+    net.eval()(torch.zeros(1, *INFO.shape), torch.zeros(1))
+    assert cost(recipe, INFO.shape, 10).activations == sum(outputs)
+    assert parameter_count(recipe, 1, 10) == sum(parameter.numel() for parameter in net.parameters())
+
+
+@pytest.mark.parametrize("fields", [{"arch": "wrn-10-500"}, {"batch": 10**9}])
+def test_a_network_that_no_machine_holds_is_refused_before_it_is_made(fields, timed):
+    estimator, timed_archs = timed
+    trial = trial_of(oat(**fields))
+    with pytest.raises(BadInput, match="training takes at least .* GB of memory, and here are .*: take a smaller arch"):
+        estimator.trial_cost(trial, INFO, list(trial.measurements))
+    assert timed_archs == []
+
+
+def test_a_finished_network_needs_no_memory(timed):
+    estimator, _ = timed
+    trial = trial_of(oat(batch=10**9))
+    assert estimator.trial_cost(trial, INFO, [])["seconds_left"] >= 0
+
+
+def test_a_container_s_limit_counts(tmp_path):
+    (tmp_path / "memory").mkdir()
+    machine = memory_bytes(tmp_path)
+    for name, text, expected in (
+        ("memory.max", "max\n", machine),
+        ("memory.max", "1000000\n", 10**6),
+        ("memory/memory.limit_in_bytes", "9000\n", 9000),
+        ("memory/memory.limit_in_bytes", "9223372036854771712\n", 10**6),
+    ):
+        (tmp_path / name).write_text(text, "utf-8")
+        assert memory_bytes(tmp_path) == expected
