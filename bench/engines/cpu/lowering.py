@@ -61,6 +61,8 @@ def lower(net: ConditionalNetwork) -> list[Step]:
     for norm in net.norms:
         if not isinstance(norm.bn_a, nn.BatchNorm2d | SwitchableBN) or type(norm.film) not in (FiLM, type(None)):
             raise Unsupported("a norm layer with parts that the kernels do not know")
+        if type(norm).forward is not ConditionalNorm.forward:
+            raise Unsupported(f"{type(norm).__name__} has a forward of its own")
     try:
         graph = Tracer().trace(features := Features(net))
     except Exception as error:  # control flow on a tensor's values, or other code of a plugin's backbone

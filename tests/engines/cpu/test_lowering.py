@@ -6,6 +6,7 @@ import torch.nn.functional as F
 
 from bench.engines.cpu.engine import CpuEngine
 from bench.engines.cpu.lowering import INPUT, Unsupported, lower
+from bench.models.dual_bn import ConditionalNorm
 from bench.models.slimmable import SlimConv2d
 from bench.models.wide_resnet import WideResNet
 from tests.engines.cpu.exact import needs_kernels
@@ -71,6 +72,11 @@ class OwnForward(WideResNet):
         return 2 * super().forward(x, lam)
 
 
+class ScaledNorm(ConditionalNorm):
+    def forward(self, x, cond):
+        return 2 * super().forward(x, cond)
+
+
 class ScaledConv(SlimConv2d):
     def forward(self, x, width=1.0):
         return 2 * super().forward(x, width)
@@ -97,3 +103,13 @@ def test_a_convolution_of_its_own_kind_is_computed_by_the_plain_network():
     assert engine.steps is not None
     net.blocks[1].conv2 = ScaledConv(32, 32, 3, 1, 1, bias=False)
     assert torch.equal(engine.logits(x, engine.condition(lam)), net(x, lam)) and engine.steps is None
+
+
+@needs_kernels
+def test_a_norm_with_a_forward_of_its_own_is_computed_by_the_plain_network():
+    net = lively(oat(dropout=0.0)).eval()
+    engine, (x, _), lam = CpuEngine(net), images(5), torch.full((5,), 0.3)
+    net.blocks[1].norm2.__class__ = ScaledNorm
+    engine.drop_plans()
+    assert engine.steps is None
+    assert torch.equal(engine.logits(x, engine.condition(lam)), net(x, lam))
