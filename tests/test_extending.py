@@ -11,6 +11,7 @@ import torch
 from bench.attacks.attack_options import attack_of
 from bench.data import load
 from bench.engines import engine_for
+from bench.errors import BadInput
 from bench.models import build
 from bench.spec import plugins
 from bench.spec.costs import training_passes
@@ -19,7 +20,7 @@ from bench.spec.lambda_sets import S1
 from bench.spec.measurement import Measurement
 from bench.spec.plugins import load_plugins
 from bench.spec.recipe import Recipe
-from bench.spec.registry import ATTACKS, METHODS, PROBES, TABLES, resolve
+from bench.spec.registry import ATTACKS, METHODS, NORMS, PROBES, TABLES, Norm, resolve
 from bench.training import objectives
 from reports.figures import find_figures
 from tests.command import ROOT, bench
@@ -110,6 +111,12 @@ def test_the_norm_is_slow(loaded):
     net = build(recipe_of(norm="slow"), 1, 10)
     momenta = {module.momentum for module in net.modules() if isinstance(module, torch.nn.BatchNorm2d)}
     assert momenta == {0.01} and len(net.norms) == 7
+
+
+def test_a_norm_that_is_not_conditional_is_refused(monkeypatch):
+    monkeypatch.setitem(NORMS, "plain", Norm("plain", lambda channels, film, widths: torch.nn.GroupNorm(4, channels)))
+    with pytest.raises(BadInput, match="norm 'plain' is a GroupNorm; a ConditionalNorm is expected"):
+        build(recipe_of(norm="plain"), 1, 10)
 
 
 def test_the_probe_measures(digits, loaded, tmp_path):

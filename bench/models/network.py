@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from bench.errors import BadInput
 from bench.models.dual_bn import Condition, ConditionalNorm
 from bench.models.film import FiLM
 from bench.models.lambda_encoding import codebook, encode
@@ -31,7 +32,10 @@ class ConditionalNetwork(nn.Module):
         protocol, film = self.recipe.protocol, None
         if self.conditional and (protocol.film == "paper" or authors_film):
             film = FiLM(self.codebook.shape[1], channels, protocol.film, protocol.film_init)
-        return resolve(NORMS[self.recipe.norm])(channels, film, self.recipe.widths)
+        norm = resolve(NORMS[self.recipe.norm])(channels, film, self.recipe.widths)
+        if not isinstance(norm, ConditionalNorm):
+            raise BadInput(f"norm {self.recipe.norm!r} is a {type(norm).__name__}; a ConditionalNorm is expected")
+        return norm
 
     def number_norms(self) -> None:
         """Give each norm layer its index. A subclass calls this once, at the end of its constructor."""
