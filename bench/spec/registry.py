@@ -20,7 +20,7 @@ ATTACK_DEFAULTS = {"steps": None, "start": None, "restarts": 1, "targeted": Fals
 
 @dataclass(frozen=True)
 class Method:
-    """Training method. `target`: (net, recipe, batch) → iterator of loss terms.
+    """Training method. `target`: (engine, recipe, batch) → iterator of loss terms.
 
     cost: (recipe, fraction of the images that is attacked) → passes of the network per training image.
     fields: optional fields of Recipe that the method requires; every other method refuses them.
@@ -77,7 +77,7 @@ class Attack:
 
 @dataclass(frozen=True)
 class Probe:
-    """Measurement on a trained network. `target`: (net, test images, measurement, directory) → iterator of rows.
+    """Measurement on a trained network. `target`: (engine, test images, measurement, directory) → iterator of rows.
 
     cost: (measurement, recipe, number of classes) → passes of the network per image and λ.
     takes: the settings that determine the result, which are filled in from suite, scale and recipe: `attack` (with
