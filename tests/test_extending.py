@@ -83,9 +83,9 @@ def test_the_method_trains(digits, loaded):
     assert training_passes(recipe, 33) - training_passes(recipe_of(norm="dual"), 33) == pytest.approx(32 * 5 / 6 * 3)
 
 
-def test_the_figure_is_found(loaded):
+def test_the_figures_are_found(loaded):
     spec = find_figures()["signs"]
-    assert list(find_figures())[-1] == "signs" and spec.keep["attack"] == ["signs"]
+    assert list(find_figures())[-2:] == ["signs", "confidence"] and spec.keep["attack"] == ["signs"]
 
 
 def test_the_attack_attacks(digits, loaded):
@@ -111,6 +111,17 @@ def test_the_norm_is_slow(loaded):
     net = build(recipe_of(norm="slow"), 1, 10)
     momenta = {module.momentum for module in net.modules() if isinstance(module, torch.nn.BatchNorm2d)}
     assert momenta == {0.01} and len(net.norms) == 7
+
+
+def test_the_norm_by_image_normalises_each_image_alone(digits, loaded):
+    net = build(recipe_of(norm="group"), 1, 10).eval()
+    engine, x = engine_for(net, "cpu"), digits.images / 255
+    together, alone = (
+        engine.logits(images, engine.condition(torch.full((len(images),), 0.4))) for images in (x, x[:1])
+    )
+    assert torch.allclose(together[:1], alone, atol=1e-5)
+    assert not torch.allclose(engine.logits(2 * x, engine.condition(torch.full((32,), 0.4))), together)
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in net.modules())
 
 
 def test_a_norm_that_is_not_conditional_is_refused(monkeypatch):
@@ -155,6 +166,9 @@ def test_plugins_on_the_command_line(tmp_path, files):
         assert results["provenance"]["plugins"] == hashes
         measured = {m["measurement"].get("probe", "accuracy"): m["rows"] for m in results["measurements"].values()}
         assert measured.keys() == {"accuracy", "confidence"} and all(measured.values())
+    for figure in ("signs", "confidence"):
+        assert len((runs / "report" / f"{figure}.csv").read_text().splitlines()) > 1
+        assert (runs / "report" / f"{figure}.png").exists()
     assert bench("show", keys[-1], "--runs", runs).returncode == 0  # needs no plugin
     recipe, alone = runs / "trials" / keys[-1] / "recipe.json", tmp_path / "alone"
     done = bench("trial", recipe, "--directory", alone, "--test-images", 16, *with_plugins)
