@@ -46,7 +46,7 @@ class Folder:
             elif entry.is_file():
                 self.files.append(child)
             elif not entry.is_dir():
-                self.odd[child] = "broken link" if entry.is_symlink() else "neither file nor folder"
+                self.odd[child] = "neither file nor folder" if child.exists() else "broken link"
             elif ((stat := entry.stat()).st_dev, stat.st_ino) in above:
                 self.odd[child] = "link to a folder above"
             elif len(above) >= MAX_DEPTH:

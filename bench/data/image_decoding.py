@@ -58,6 +58,8 @@ def decode_image(location: str, encoded: bytes) -> np.ndarray:
                 return np.asarray(_to_rgb(image, location)).transpose(2, 0, 1)
     except DataError:
         raise
+    except Image.DecompressionBombError as error:  # 180 million pixels, refused by Pillow before its size is known here
+        raise DataError(f"{location} is too large: resize all images to at most {MAX_SIDE:,} on a side") from error
     except Exception as error:  # Pillow's readers raise a dozen types of error on damaged files
         raise DataError(f"{location} is not an image that Pillow can read: repair or remove it") from error
 

@@ -48,7 +48,7 @@ def describe(source: str, root: Path, reserved_names: tuple[str, ...]) -> Datase
     A dataset that has one of `reserved_names` gets the suffix " (own)", so that figures tell it from the official one.
     IDX files with the content of an official dataset are this dataset.
     """
-    data = _find(source)
+    data = find(source)
     facts = _remembered_facts(data, root)
     shape, (train, test) = tuple(facts["shape"]), (tuple(counts) for counts in facts["class_counts"])
     _check_memory(data.path, shape, sum(train) + sum(test))
@@ -58,7 +58,7 @@ def describe(source: str, root: Path, reserved_names: tuple[str, ...]) -> Datase
         name = f"{name} (own)"
     official = official_name(facts["fingerprint"])
     classes = data.local.class_names or tuple(map(str, range(len(train))))
-    notes = tuple(filter(None, (data.note, _note_untested(data.path, test, classes))))
+    notes = tuple(filter(None, (data.note, _note_untested(data, test, classes))))
     return DatasetInfo(
         name=official or name,
         shape=shape,
@@ -76,10 +76,10 @@ def describe(source: str, root: Path, reserved_names: tuple[str, ...]) -> Datase
 
 def read(source: str, root: Path, fingerprint: str) -> tuple[Images, Images]:
     """Training and test split, uint8 (N, C, H, W) and int64 (N,), decoded by the first process that needs them."""
-    return cached_images(root, fingerprint, lambda _: _decode_splits(_find(source)))
+    return cached_images(root, fingerprint, lambda _: _decode_splits(find(source)))
 
 
-def _find(source: str) -> Source:
+def find(source: str) -> Source:
     """What is at a path. Raises DataError if no format fits."""
     text, columns = split_columns(source)
     try:
@@ -109,7 +109,7 @@ def _find(source: str) -> Source:
             f"{path} holds no data: give a .parquet file, or a folder with train*.parquet, train-images-idx3-ubyte or "
             "<class>/*.png|jpg"
         )
-    raise DataError(f"{path} holds no data: give a .parquet file, or a folder of Parquet, IDX or image files")
+    raise DataError(f"{text} holds no data: give a .parquet file, or a folder of Parquet, IDX or image files")
 
 
 def _remembered_facts(data: Source, root: Path) -> dict:
@@ -205,12 +205,13 @@ def _check_memory(path: Path, shape: tuple[int, ...], images: int) -> None:
         )
 
 
-def _note_untested(path: Path, counts: tuple[int, ...], class_names: tuple[str, ...]) -> str:
+def _note_untested(data: Source, counts: tuple[int, ...], class_names: tuple[str, ...]) -> str:
     untested = [name for name, count in zip(class_names, counts, strict=True) if count == 0]
     if not untested:
         return ""
+    reason = "as there are too few" if "all" in data.local.files else "as the files have none"
     names = ", ".join(untested[:5]) + (", …" if len(untested) > 5 else "")
-    return f"{path}: no test image of {len(untested)} of {len(counts)} classes ({names}), as the files have none"
+    return f"{data.path}: no test image of {len(untested)} of {len(counts)} classes ({names}), {reason}"
 
 
 def _decode_splits(data: Source) -> tuple[Images, Images]:

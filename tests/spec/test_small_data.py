@@ -5,9 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench import ROOT
+from bench.data import DataError, describe, load
 from bench.errors import BadInput
 from bench.spec.expand import Options, plan
-from bench.spec.small_data import describe_fit, fit_to_data
+from bench.spec.small_data import check_classes, describe_fit, fit_to_data
 from tests.data.image_files import random_images, write_folder
 from tests.recipes import pgd_at
 
@@ -88,6 +89,32 @@ def test_an_own_folder_fits_every_suite_at_every_scale_without_further_options(s
         assert {(t.recipe.dataset, t.recipe.batch, t.recipe.pool) for t in made.trials} == {("pets", 16, 1)}
         assert {t.recipe.heldout for t in made.trials} <= {4, 8}  # 1/10 of the 40 where the scale says nothing, or 1/5
         assert all(any("16 images in a batch instead" in note for note in panel.notes) for panel in made.panels)
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory) -> str:
+    """A folder of 20 classes of 5 images, of which each has a test image, and of a class of one image."""
+    folder = tmp_path_factory.mktemp("own") / "many"
+    write_folder(folder, {f"{i:02}": random_images(5, seed=i) for i in range(20)} | {"single": random_images(1)})
+    (folder / "00" / "notes.txt").write_text("left out")
+    return str(folder)
+
+
+def test_a_plan_says_what_was_left_out_and_which_part_lacks_which_class(many, tmp_path):
+    options = {"datasets": {"svhn": many}, "only": ("svhn",), "seeds": 1, "root": tmp_path}
+    suite = ROOT / "suites" / "frontiers.yaml"
+    left_out, untested, _, lacking = plan(suite, "smoke", Options(**options)).panels[0].notes
+    assert left_out.endswith("left out: 1 no data by their names (00/notes.txt)")
+    assert untested.endswith("no test image of 1 of 21 classes (single), as there are too few")
+    assert lacking == "many: 16 held-out images have none of 5 of 21 classes (00, 01, 02, 03, single)"
+    info = describe(many, tmp_path)
+    with pytest.raises(
+        ValueError, match=r"^the 20 training images of many have none of 1 of 21 classes \(single\): train"
+    ):
+        check_classes(recipe(21, 16, train_images=20), info, None)
+    assert check_classes(recipe(21, 16, train_images=21), info, 20).endswith("none of 1 of 21 classes (single)")
+    with pytest.raises(DataError, match="20 images to train on have none of 1 classes .single."):
+        load(many, root=tmp_path, heldout=21, train_images=20)
 
 
 def test_pooling_is_refused_where_it_does_not_divide_the_size(pets, tmp_path):
