@@ -7,6 +7,7 @@ plans need not import torch.
 """
 
 import contextlib
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,6 +27,10 @@ from bench.trial_dir import read_json_object, read_progress
 
 STEP_OVERHEAD = 1.3  # BN, FiLM, weight gradients, updates: measured on a CPU, 1.2 for ResNet-34 to 1.5 for digits
 TIMING_VERSION = 4  # increase when a change of the code makes passes faster or slower: stored timings are then ignored
+# Memory of a trial's process: torch and Ray, and per image of a batch the activations that a training step keeps.
+WORKER_BYTES, GPU_WORKER_BYTES = 600 * 2**20, 3 * 2**30
+MACS_PER_ACTIVATION = 800  # of ResNet-34 1,200, of WRN-16-8 1,300, of WRN-10-1 150
+ACTIVATION_BYTES = 12  # fp32: of a layer before and after its norm, and the gradient
 
 
 class CostEstimator:
@@ -115,6 +120,25 @@ class CostEstimator:
 
         key = f"MACs · {layers_only(recipe).key} · {shape_text(info)} · {info.classes} classes · width {width:g}"
         return self.look_up(key, count)
+
+    def parameters(self, recipe: Recipe, info: DatasetInfo) -> int:
+        """The number of parameters of the whole network."""
+
+        def count() -> int:
+            from bench.measures.cost import cost  # imports torch
+
+            return cost(recipe, info.shape, info.classes).parameters
+
+        key = f"parameters · {layers_only(recipe).key} · {shape_text(info)} · {info.classes} classes"
+        return self.look_up(key, count)
+
+    def trial_bytes(self, recipe: Recipe, info: DatasetInfo) -> int:
+        """Memory of the process that trains and measures the network, roughly."""
+        images = math.prod(info.shape) * (info.train + info.test)
+        if gpu_detection.gpu_count():
+            return GPU_WORKER_BYTES + 2 * images
+        activations = recipe.batch * self.forward_macs(recipe, info, 1.0) / MACS_PER_ACTIVATION
+        return int(WORKER_BYTES + 2 * images + ACTIVATION_BYTES * activations)
 
     def look_up(self, key: str, compute: Callable[[], float]) -> float:
         """The number stored under the key, computed and stored if need be."""

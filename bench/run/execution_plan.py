@@ -7,7 +7,7 @@ from pathlib import Path
 from bench import data
 from bench.errors import BadInput, unknown
 from bench.human_units import format_duration
-from bench.run import gpu_detection, provenance
+from bench.run import gpu_detection, machine_limits, provenance
 from bench.run.cost_estimate import CostEstimator, gpu_slots, wall_seconds
 from bench.run.resume import missing_measurements
 from bench.spec.expand import Options, Plan, merge, plan
@@ -87,10 +87,13 @@ class ExecutionPlan:
         return {trial.key: missing_measurements(trial, self.directory(trial)) for trial in self.trials}
 
     @cached_property
+    def estimator(self) -> CostEstimator:
+        return CostEstimator(self.request.runs)
+
+    @cached_property
     def costs(self) -> dict[str, dict]:
         """{trial key: cost}, see CostEstimator.trial_cost."""
-        estimator = CostEstimator(self.request.runs)
-        return {t.key: estimator.trial_cost(t, self.infos[t.key], self.missing[t.key]) for t in self.trials}
+        return {t.key: self.estimator.trial_cost(t, self.infos[t.key], self.missing[t.key]) for t in self.trials}
 
     @cached_property
     def remaining(self) -> list[Trial]:
@@ -112,9 +115,21 @@ class ExecutionPlan:
         """How many networks of panels are the same as another panel's, and are not trained again."""
         return sum(len(panel.trials) for plan in self.plans for panel in plan.panels) - len(self.trials)
 
+    @cached_property
+    def trial_bytes(self) -> int:
+        """Memory that the largest remaining trial takes, roughly."""
+        return max((self.estimator.trial_bytes(t.recipe, self.infos[t.key]) for t in self.remaining), default=0)
+
+    @cached_property
+    def slots(self) -> int:
+        """Trials at once on this machine: by its cores or GPUs, and by its memory."""
+        memory = machine_limits.available_memory()
+        fitting = self.request.slots if memory is None else memory // max(self.trial_bytes, 1)
+        return max(1, min(self.request.slots, fitting))
+
     def wall_seconds(self) -> float:
         """Estimated wall-clock time of the remaining trials on this machine."""
-        return wall_seconds([self.costs[t.key]["seconds_left"] for t in self.remaining], self.request.slots)
+        return wall_seconds([self.costs[t.key]["seconds_left"] for t in self.remaining], self.slots)
 
     def summary(self) -> str:
         """ "24 networks, 48 more shared between panels; 3 cached; about 3 min left on this machine …"."""
@@ -123,9 +138,13 @@ class ExecutionPlan:
         if not self.remaining:
             return f"{counts}; nothing left to do"
         left = format_duration(self.wall_seconds())
-        return f"{counts}; about {left} left on this machine with {self.request.slots} at a time"
+        return f"{counts}; about {left} left on this machine with {self.slots} at a time"
 
     @property
     def notes(self) -> list[str]:
-        """Lines on what the scale's numbers became because the data are few, each once."""
-        return list(dict.fromkeys(note for plan in self.plans for panel in plan.panels for note in panel.notes))
+        """Lines on what became smaller because data or memory are few, each once."""
+        notes = dict.fromkeys(note for plan in self.plans for panel in plan.panels for note in panel.notes)
+        if self.remaining and self.slots < self.request.slots:
+            size = f"a trial takes about {self.trial_bytes / 1e9:.1f} GB of memory"
+            notes[f"{size}: {self.slots} at a time instead of {self.request.slots}"] = None
+        return list(notes)

@@ -51,7 +51,7 @@ def plan_as_dict(plan: ExecutionPlan) -> dict:
         "macs": sum(row["macs"] for row in trials),
         "trial_hours": sum(row["hours"] for row in trials),
         "wall_hours_left": plan.wall_seconds() / 3600,
-        "slots": plan.request.slots,
+        "slots": plan.slots,
         "machine": gpu_detection.hardware_name(),
         "shared": plan.shared,
     }

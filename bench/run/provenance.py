@@ -2,7 +2,6 @@
 
 import datetime
 import functools
-import os
 import platform
 import shlex
 import subprocess
@@ -10,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from bench import ROOT
+from bench.run.machine_limits import cpu_count
 
 OF_A_HOOK = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE")  # git sets these in hooks, for another checkout
 UNKNOWN = {"commit": "unknown", "dirty": True}
@@ -77,11 +77,6 @@ def hardware(device, engine: str) -> dict:
         "torch": version("torch"),
         "python": platform.python_version(),
     }
-
-
-def cpu_count() -> int:
-    """The number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @functools.cache
