@@ -3,6 +3,7 @@
 Resumes from what the directory holds; bench/trial_dir.py lists its files.
 """
 
+import itertools
 import json
 import shutil
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from bench.atomic_write import write_json, write_text
+from bench.atomic_write import remove_leftovers, write_json, write_text
 from bench.data import DataError, Dataset, describe, load
 from bench.engines import Engine, engine_for
 from bench.measures import correct_bits
@@ -26,7 +27,7 @@ from bench.spec.measurement import Measurement
 from bench.spec.recipe import Recipe
 from bench.spec.registry import ATTACKS, PROBES, resolve
 from bench.spec.trial import Trial
-from bench.training import selection
+from bench.training import checkpoint, selection
 from bench.training.loop import TrainingFailed, train
 from bench.trial_dir import read_json_object, read_progress, read_results, write_failure
 
@@ -43,6 +44,7 @@ def run_trial(
     directory.mkdir(parents=True, exist_ok=True)
     with open(directory / "lock", "w", encoding="utf-8") as lock:
         lock_file(lock)  # a worker that outlived its killed driver finishes its epoch first
+        remove_leftovers(directory)
         recipe = trial.recipe
         stored_recipe = read_json_object(directory / "recipe.json")
         if stored_recipe and Recipe.model_validate(stored_recipe).key != recipe.key:
@@ -69,7 +71,9 @@ def train_network(
     """Train unless weights.safetensors exists. progress.jsonl lists each epoch once, in order, with its commit."""
     if not has_weights(directory):
         rows = read_progress(directory)
-        for row in train(recipe, data, directory, device):
+        last_row = checkpoint.last_row(directory)
+        lost = [last_row] if last_row and last_row["epoch"] == len(rows) + 1 else []  # by a kill after the checkpoint
+        for row in itertools.chain(lost, train(recipe, data, directory, device)):
             row |= {"time": provenance.now(), "commit": commit_label(code_version)}
             rows = [earlier for earlier in rows if earlier["epoch"] < row["epoch"]] + [row]
             write_text(directory / "progress.jsonl", "".join(json.dumps(r) + "\n" for r in rows))

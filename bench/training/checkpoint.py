@@ -28,8 +28,23 @@ def snapshot(net: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().cpu().clone().contiguous() for name, value in net.state_dict().items()}
 
 
-def save(path: Path, net: nn.Module, optimiser: torch.optim.SGD, state: State) -> None:
-    """Write network, momentum and state."""
+def path_in(directory: Path) -> Path:
+    """The checkpoint's file in a trial's directory."""
+    return directory / "checkpoint" / "state.safetensors"
+
+
+def last_row(directory: Path) -> dict | None:
+    """The metrics of the epoch after which the checkpoint was written; None where there is no checkpoint."""
+    from safetensors import safe_open
+
+    if not path_in(directory).exists():
+        return None
+    with safe_open(path_in(directory), "pt") as file:
+        return json.loads(file.metadata()["state"]).get("row")
+
+
+def save(path: Path, net: nn.Module, optimiser: torch.optim.SGD, state: State, row: dict | None = None) -> None:
+    """Write network, momentum and state, and the last epoch's metrics."""
     tensors = {f"net/{name}": value for name, value in snapshot(net).items()}
     for name, parameter in net.named_parameters():
         momentum = optimiser.state[parameter].get("momentum_buffer")
@@ -38,7 +53,7 @@ def save(path: Path, net: nn.Module, optimiser: torch.optim.SGD, state: State) -
     for tag, weights in state.weights.items():
         tensors |= {f"best/{tag}/{name}": value.clone() for name, value in weights.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_tensors(path, tensors, {"state": json.dumps({"epoch": state.epoch, "best": state.best})})
+    write_tensors(path, tensors, {"state": json.dumps({"epoch": state.epoch, "best": state.best, "row": row})})
 
 
 def load(path: Path, net: nn.Module, optimiser: torch.optim.SGD) -> State:

@@ -37,7 +37,7 @@ def train(recipe: Recipe, data: Dataset, directory: Path, device: torch.device) 
     net = build(recipe, data.train.images.shape[1], data.classes).to(device)
     engine, optimiser = engine_for(net, device), sgd(net, recipe)
     engine.watch(optimiser)
-    path = directory / "checkpoint" / "state.safetensors"
+    path = checkpoint.path_in(directory)
     state = checkpoint.load(path, net, optimiser)
     if len(data.train.images) < recipe.batch:
         raise TrainingFailed(f"{len(data.train.images)} training images are fewer than a batch of {recipe.batch}")
@@ -48,9 +48,10 @@ def train(recipe: Recipe, data: Dataset, directory: Path, device: torch.device) 
             row = {"epoch": epoch + 1, "epochs": recipe.epochs} | train_epoch(engine, optimiser, recipe, data, epoch)
             if recipe.is_candidate(epoch):
                 row |= selection.consider(state, net, recipe, heldout_rows(engine, recipe, data), epoch + 1)
+        row["seconds"] = round(time.perf_counter() - started, 3)
         state.epoch = epoch + 1
-        checkpoint.save(path, net, optimiser, state)
-        yield row | {"seconds": round(time.perf_counter() - started, 3)}
+        checkpoint.save(path, net, optimiser, state, row)
+        yield row
     selection.write(state, net, recipe, directory)
 
 

@@ -143,6 +143,18 @@ def test_a_stopped_trial_resumes_and_lists_each_epoch_once(tmp_path):
     assert not (tmp_path / "checkpoint").exists()
 
 
+def test_a_row_lost_between_its_checkpoint_and_the_file_is_written_on_resuming(tmp_path):
+    trial = accuracy_trial(oat(**QUICK))
+    rows = run_trial(trial, tmp_path, tmp_path, CPU, {"git_commit": "abc"})
+    first = next(rows)
+    rows.close()
+    (tmp_path / "progress.jsonl").unlink()
+    resumed = run_trial(trial, tmp_path, tmp_path, CPU, {"git_commit": "abc"})
+    assert next(resumed)["loss"] == first["loss"] and next(resumed)["epoch"] == 2
+    resumed.close()
+    assert [row["epoch"] for row in read_progress(tmp_path)] == [1, 2]
+
+
 def test_a_trial_stopped_while_measuring_measures_the_rest(tmp_path, monkeypatch):
     trial = accuracy_trial(oat(**QUICK), 0.1, 0.2)
     for row in run_trial(trial, tmp_path, tmp_path, CPU, {}):
