@@ -14,6 +14,8 @@ from rich.console import Console
 
 from bench import ROOT
 from bench.errors import BadInput, one_line, unknown
+from bench.interruption import Interrupted, catch_signals
+from bench.run.disk_full import DiskFull, disk_full_line, is_disk_full
 from bench.spec.engine_choice import chosen_engine
 from bench.spec.plugins import load_plugins
 
@@ -103,7 +105,12 @@ def run(
 
     dataset = add_columns(dataset, label_column, image_column)
     request = make_request(suites, scale, only, dataset, seeds, set, runs, data, cpus_per_trial, gpus_per_trial)
-    raise typer.Exit(execute(request, address, console, command_line()))
+    try:
+        code = execute(request, address, console, command_line())
+    except (KeyboardInterrupt, Interrupted):
+        console.print("interrupted: rerun the same command to resume")
+        raise
+    raise typer.Exit(code)
 
 
 @app.command(epilog="Example: python -m bench plan suites/frontiers.yaml --scale paper --json")
@@ -355,13 +362,18 @@ def print_usage_error(error) -> None:
 def main() -> None:
     """Run the command line and exit with its code."""
     prepare_environment()
+    catch_signals()
     code = run_command_line(sys.argv[1:])
     gc.freeze()  # otherwise Python scans all imported objects once more at exit, which takes a second after a run
     sys.exit(code)
 
 
 def run_command_line(arguments: list[str]) -> int:
-    """Run one command. Returns its exit code: 0 all done, 1 a trial failed, 2 bad input, 130 interrupted."""
+    """Run one command.
+
+    Returns its exit code: 0 all done, 1 a trial failed, or the disk is full, 2 bad input, 130 after Ctrl-C, 143 after
+    SIGTERM.
+    """
     from bench.data import DataError
 
     command: Callable = typer.main.get_command(app)
@@ -373,7 +385,9 @@ def run_command_line(arguments: list[str]) -> int:
         console.print(one_line(error), style="red", soft_wrap=True)
         code = 2
     except OSError as error:
-        if isinstance(error, BrokenPipeError):
+        if is_disk_full(error):
+            code = say_disk_full(error)
+        elif isinstance(error, BrokenPipeError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = 0
         else:
@@ -384,9 +398,21 @@ def run_command_line(arguments: list[str]) -> int:
         code = error.exit_code
     except KeyboardInterrupt:
         code = 130
-    except Exception as error:
-        if not hasattr(error, "format_message"):
-            raise
-        print_usage_error(error)
+    except Interrupted as error:
         code = error.exit_code
+    except Exception as error:
+        if is_disk_full(error):
+            code = say_disk_full(error)
+        elif hasattr(error, "format_message"):
+            print_usage_error(error)
+            code = error.exit_code
+        else:
+            raise
     return code or 0
+
+
+def say_disk_full(error: Exception) -> int:
+    """Print one line, and return the exit code."""
+    line = str(error) if isinstance(error, DiskFull) else disk_full_line(error, Path.cwd())
+    console.print(one_line(line), style="red", soft_wrap=True)
+    return 1

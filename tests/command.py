@@ -31,12 +31,10 @@ def bench(*arguments: object, timeout: float = 240, **variables: str) -> subproc
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, timeout=timeout, check=False, **text)
 
 
-def start(*arguments: object) -> subprocess.Popen:
+def start(*arguments: object, **variables: str) -> subprocess.Popen:
     """Start `python -m bench …` at the repository's root."""
-    command = [sys.executable, "-m", "bench", *map(str, arguments)]
-    return subprocess.Popen(
-        command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    command, env = [sys.executable, "-m", "bench", *map(str, arguments)], environment() | variables
+    return subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 120):

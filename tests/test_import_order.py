@@ -9,7 +9,7 @@ from tests.command import ROOT
 
 BENCH = ROOT / "bench"
 ORDER = (  # lowest first; a file imports from its own place and from those before it
-    *("__init__.py", "errors.py", "human_units.py", "atomic_write.py", "trial_dir.py"),
+    *("__init__.py", "errors.py", "human_units.py", "atomic_write.py", "interruption.py", "trial_dir.py"),
     *(
         "data",
         "spec",

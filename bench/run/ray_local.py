@@ -6,6 +6,8 @@ any other release is started unchanged. tests/run/test_ray_local.py checks which
 """
 
 import functools
+import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +16,7 @@ from bench.run import ray_environment  # noqa: F401, sets variables that Ray rea
 
 # isort: split
 import ray
+from ray._private import services, utils
 
 KNOWN_RELEASE = "2.60."
 NODE_PARAMETERS = {
@@ -24,10 +27,25 @@ NODE_PARAMETERS = {
 OBJECT_STORE_BYTES = 100 * 2**20  # trials exchange almost no data
 
 
-def init(cpus: int, **options) -> None:
-    """Call ray.init with this many CPUs of this machine."""
-    with without_helpers():
+def init(cpus: int, folder: Path, **options) -> None:
+    """Call ray.init with this many CPUs of this machine, its sockets and logs in `folder`, reachable through the
+    loopback interface alone."""
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))  # else Ray keeps one in a file that all can read
+    options |= {"_temp_dir": str(folder), "_node_ip_address": "127.0.0.1"}
+    with on_loopback(), without_helpers():
         ray.init("local", num_cpus=cpus, include_dashboard=False, object_store_memory=OBJECT_STORE_BYTES, **options)
+
+
+@contextmanager
+def on_loopback() -> Iterator[None]:
+    """A context in which Ray takes 127.0.0.1 as it is; it would replace it by the machine's own address, and listen on
+    all interfaces. Nor does Ray replace the handler of SIGTERM in it."""
+    patches = [
+        (services, "resolve_ip_for_localhost", lambda host: host),
+        (utils, "set_sigterm_handler", lambda handler: None),
+    ]
+    with patched([patch for patch in patches if hasattr(*patch[:2])]):
+        yield
 
 
 @contextmanager
@@ -40,13 +58,20 @@ def without_helpers() -> Iterator[None]:
     if not ray.__version__.startswith(KNOWN_RELEASE):
         yield
         return
-    from ray._private import node, parameter, utils
+    from ray._private import node, parameter
 
     patches = [
         (parameter, "RayParams", functools.partial(parameter.RayParams, **NODE_PARAMETERS)),
         (node.Node, "start_api_server", lambda self, **_: None),
         (utils, "get_dashboard_dependency_error", lambda: ImportError("dashboard not wanted")),
     ]
+    with patched(patches):
+        yield
+
+
+@contextmanager
+def patched(patches: list[tuple]) -> Iterator[None]:
+    """A context in which each (owner, name, replacement) is set."""
     originals = [getattr(owner, name) for owner, name, _ in patches]
     for owner, name, replacement in patches:
         setattr(owner, name, replacement)

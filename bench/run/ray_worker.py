@@ -9,6 +9,7 @@ from bench.run import ray_environment  # noqa: F401, sets variables that Ray rea
 # isort: split
 from ray import tune
 
+from bench.run.disk_full import disk_full_line, is_disk_full
 from bench.spec import plugins
 from bench.spec.trial import Trial
 
@@ -31,13 +32,19 @@ class TrialWorker(tune.Trainable):
         plugins.load_plugins(task["plugins"])
         torch.set_num_threads(task["threads"])
         device = torch.device("cuda" if task["gpus"] > 0 and torch.cuda.is_available() else "cpu")
+        self.directory = Path(task["directory"])
         trial = Trial.model_validate_json(task["trial"])
         code_version = task["code_version"] | plugins.plugin_provenance()
-        self.rows = run_trial(trial, Path(task["directory"]), Path(task["data_root"]), device, code_version)
+        self.rows = run_trial(trial, self.directory, Path(task["data_root"]), device, code_version)
 
     def step(self) -> dict:
-        row = next(self.rows, None)
-        return {"row": json.dumps(row), "done": row is None}
+        try:
+            row = next(self.rows, None)
+        except Exception as error:
+            if not is_disk_full(error):
+                raise
+            row = {"disk_full": disk_full_line(error, self.directory)}  # a retry would only repeat it
+        return {"row": json.dumps(row), "done": row is None or "disk_full" in row}
 
     def reset_config(self, new_config: dict) -> bool:
         self.cleanup()

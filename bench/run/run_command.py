@@ -1,6 +1,11 @@
 """The `run` verb: run the missing trials, keep MLflow current, draw the report, and summarise."""
 
+import contextlib
+import os
+import signal
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,79 +13,178 @@ from rich.console import Console
 from rich.text import Text
 
 from bench import data
+from bench.atomic_write import remove_leftovers
 from bench.errors import BadInput
 from bench.human_units import format_duration
+from bench.interruption import exit_code, signals_caught_by
 from bench.run import provenance
+from bench.run.disk_full import DiskFull
+from bench.run.disk_space import require_space
 from bench.run.driver_lock import driver_lock
 from bench.run.execution_plan import ExecutionPlan, Request
-from bench.run.index_trials import index_trials, mlflow_listener, open_index, unindexed_trials, warn_on
+from bench.run.index_trials import (
+    close_index,
+    index_trials,
+    mlflow_listener,
+    must_open_index,
+    open_index,
+    unindexed_trials,
+    warn_on,
+)
 from bench.run.plan_files import write_plan
 from bench.run.progress_display import ProgressDisplay
 from bench.run.ray_temp_dir import check_temp_dir
 from bench.run.resume import is_unfinished, surrogate_is_ready
 from bench.spec.trial import Trial
 from bench.tracking.run_tags import figure_order
+from bench.tracking.store_address import store_uri
 from bench.trial_dir import read_failure, read_json_object
 
 if TYPE_CHECKING:
+    from bench.run.ray_session import RaySession
+    from bench.tracking.mlflow_listener import MlflowListener
     from bench.tracking.mlflow_writer import MlflowWriter
+
+STORE_SECONDS = 15  # until MLflow's store has closed the runs of a command that has to end
 
 
 def execute(request: Request, address: str | None, console: Console, command: str) -> int:
-    """Run what a request lacks. Returns the exit code: 0 all done, 1 a trial failed, 130 interrupted."""
-    began, plan = time.monotonic(), ExecutionPlan.of(request)
+    """Run what a request lacks.
+
+    Returns the exit code: 0 all done, 1 a trial failed, 130 after Ctrl-C, 143 after SIGTERM. Raises BadInput, DiskFull,
+    and KeyboardInterrupt or Interrupted where a signal came while no trial was running.
+    """
+    began = time.monotonic()
+    store_uri(request.runs)  # raises BadInput before anything is planned
+    plan = ExecutionPlan.of(request)
     for source in {trial.source for trial in plan.trials}:
         data.require_files(source, request.data_root)
     with driver_lock(request.runs):
+        remove_leftovers(request.runs / "plans")
+        if plan.remaining:
+            require_space(plan)
         for suite_plan in plan.plans:
             write_plan(suite_plan, request.runs, command)
         for line in (*plan.notes, plan.summary()):
             console.print(line, soft_wrap=True)
         if plan.remaining and (reason := provenance.why_unknown()):
             warn_on(console)(reason)
-        writer = open_index(plan, console) if plan.remaining or unindexed_trials(plan) else None
-        if plan.remaining:
-            run_remaining(plan, writer, address, console)
-        pages = draw_report(plan, writer, console)
+        writer = open_index(plan, console) if plan.remaining or must_open_index(plan) else None
+        signal_number = run_remaining(plan, writer, address, console) if plan.remaining else None
+        in_a_hurry = signal_number not in (None, signal.SIGINT)  # whoever sent SIGTERM will soon send SIGKILL
+        pages = [] if in_a_hurry else draw_report(plan, writer, console)
+        if not in_a_hurry:
+            close_index(request.runs)
     unfinished = [trial for trial in plan.remaining if is_unfinished(trial, plan.directory(trial))]
     reasons = {trial: read_failure(plan.directory(trial)) for trial in unfinished}
     failures = {trial: reason for trial, reason in reasons.items() if reason}
     print_summary(plan, len(unfinished), failures, pages, time.monotonic() - began, console)
-    if len(unfinished) > len(failures):
+    if len(unfinished) > len(failures) or in_a_hurry:
         console.print("interrupted: rerun the same command to resume")
-        return 130
+        return exit_code(signal_number or signal.SIGINT)
     return 1 if failures else 0
 
 
-def run_remaining(plan: ExecutionPlan, writer: "MlflowWriter", address: str | None, console: Console) -> None:
-    """Run the remaining trials on Ray. Their directories say how each ended."""
+def run_remaining(plan: ExecutionPlan, writer: "MlflowWriter", address: str | None, console: Console) -> int | None:
+    """Run the remaining trials on Ray. Their directories say how each ended. Returns the signal that interrupted them.
+
+    Raises DiskFull. Where a Ray on this machine dies, this process ends with one line and exit code 1.
+    """
+    from bench.run import ray_scheduler  # slow to import
+    from bench.run.ray_session import RaySession
+
+    for trial in plan.remaining:  # an earlier command's failure is no failure of this command
+        (plan.directory(trial) / "failure.json").unlink(missing_ok=True)
     request = plan.request
     if not address:
         check_temp_dir()
-    from bench.run import ray_scheduler  # slow to import
+    resources = ray_scheduler.Resources(request.cpus_per_trial, request.gpus_per_trial, address, plan.slots)
+    stop = ray_scheduler.StopRequest()
+    if address:
+        try:
+            slots = ray_scheduler.start_ray(resources)
+        except (ConnectionError, ValueError) as error:
+            raise BadInput(f"--address {address}: {str(error).splitlines()[0]}") from None
+        run_on(slots, plan, writer, console, stop)
+    else:
+        with RaySession(lambda reason: end_without_ray(reason, session, plan, stop, console)) as session:
+            try:
+                slots = ray_scheduler.start_ray(resources, session.folder)
+            except Exception as error:
+                session.wait_if_broken()
+                session.end(f"Ray did not start: {(str(error).splitlines() or [type(error).__name__])[0]}")
+            session.started.set()
+            try:
+                run_on(slots, plan, writer, console, stop)
+            except BadInput:
+                raise
+            except Exception:
+                session.wait_if_broken()
+                raise
+    if stop.disk_full:
+        raise DiskFull(stop.disk_full)
+    return stop.signal
 
-    resources = ray_scheduler.Resources(request.cpus_per_trial, request.gpus_per_trial, address)
-    try:
-        slots = ray_scheduler.start_ray(resources)
-    except (ConnectionError, ValueError) as error:
-        raise BadInput(f"--address {address}: {str(error).splitlines()[0]}") from None
+
+def run_on(slots, plan: ExecutionPlan, writer: "MlflowWriter", console: Console, stop) -> None:
+    """Run the remaining trials on a started Ray, until all have ended or `stop`, a StopRequest, asks for an end."""
+    from bench.run import ray_scheduler
+
+    request = plan.request
     if slots.count < 1:
         needed = f"{request.cpus_per_trial} CPUs and {slots.gpus_per_trial:g} GPUs"
         raise BadInput(f"a trial needs {needed}, more than Ray has")
-    for trial in plan.remaining:  # an earlier command's failure is no failure of this command
-        (plan.directory(trial) / "failure.json").unlink(missing_ok=True)
+    resources = ray_scheduler.Resources(request.cpus_per_trial)
     seconds_left = {key: cost["seconds_left"] for key, cost in plan.costs.items()}
     code_version, pending = provenance.git_commit(), plan.remaining
-    while pending:
-        with ProgressDisplay(console, pending, seconds_left, slots.count, len(plan.trials)) as display:
-            listener = mlflow_listener(plan, writer, lambda text, display=display: display.print_line(text, "yellow"))
-            listeners = (display, listener)
-            ray_scheduler.run_trials(
-                pending, request.runs, request.data_root, code_version, resources, slots, listeners
-            )
-        pending = trials_to_repeat(plan, pending)
-    index_trials(unindexed_trials(plan), plan, writer, console)  # events can be lost, as under a Ray Client
-    listener.safely(writer.close_abandoned_runs)  # of trials that an interrupt stopped
+    listener = mlflow_listener(plan, writer, warn_on(console))
+    with signals_caught_by(stop.on_signal), closing_runs(listener, writer):
+        while pending and not stop.requested:
+            with ProgressDisplay(console, pending, seconds_left, slots.count, len(plan.trials)) as display:
+                warn = lambda text, display=display: display.print_line(text, "yellow")  # noqa: E731
+                listener = mlflow_listener(plan, writer, warn)
+                listeners = (display, listener)
+                ray_scheduler.run_trials(
+                    pending, request.runs, request.data_root, code_version, resources, slots, listeners, stop
+                )
+            pending = trials_to_repeat(plan, pending)
+        index_trials(unindexed_trials(plan), plan, writer, console)  # events can be lost, as under a Ray Client
+
+
+@contextlib.contextmanager
+def closing_runs(listener: "MlflowListener", writer: "MlflowWriter") -> Iterator[None]:
+    """A context that closes the MLflow runs of the trials that an interrupt or an error has stopped in it."""
+    try:
+        yield
+    finally:
+        listener.safely(writer.close_abandoned_runs)
+
+
+def end_without_ray(reason: str, session: "RaySession", plan: ExecutionPlan, stop, console: Console) -> None:
+    """End this process, whose Ray is broken: say so, close the MLflow runs, and remove what is left of Ray.
+
+    Called from another thread than the main one, which may wait for Ray for ever.
+    """
+    runs = plan.request.runs
+    if stop.signal:  # a service manager sends SIGTERM to all processes, Ray's included
+        line, code = "interrupted: rerun the same command to resume", exit_code(stop.signal)
+    else:
+        with contextlib.suppress(OSError):
+            session.keep_logs(runs / "ray-logs")
+        line, code = f"{reason} (logs: {runs / 'ray-logs'}): rerun the same command to resume", 1
+    with contextlib.suppress(OSError):  # of a closed terminal
+        console.print(Text(line, style="red"), soft_wrap=True)
+    closer = threading.Thread(target=close_runs_of, args=[runs], daemon=True)  # the store may hang, too
+    closer.start()
+    session.clean_up()
+    closer.join(STORE_SECONDS)
+    os._exit(code)
+
+
+def close_runs_of(runs: Path) -> None:
+    from bench.tracking.mlflow_writer import MlflowWriter
+
+    MlflowWriter(runs).close_abandoned_runs()
 
 
 def trials_to_repeat(plan: ExecutionPlan, trials: list[Trial]) -> list[Trial]:

@@ -2,7 +2,10 @@
 
 import json
 import signal
+import tempfile
+from pathlib import Path
 
+import psutil
 import pytest
 from mlflow import MlflowClient
 
@@ -43,20 +46,40 @@ def weights(runs) -> dict[str, bytes]:
     return {path.parent.name: path.read_bytes() for path in runs.glob("trials/*/weights.safetensors")}
 
 
-def test_a_run_resumed_after_sigkill_and_sigint_ends_like_an_undisturbed_one(tmp_path, command):
-    disturbed, undisturbed = tmp_path / "disturbed", tmp_path / "undisturbed"
-    process = start(*command, "--runs", disturbed)
-    wait_for(lambda: epochs(disturbed) >= 3)
-    kill(process, signal.SIGKILL)
-    assert "RUNNING" in statuses(
-        disturbed
-    )  # MLflow leaves the runs of a killed process open; the next command closes them
+def kill_after(process, runs, new_epochs: int, signal_number, name: str = "") -> str:
+    """Wait for finished epochs, then send the signal to the command, or to its descendant of this name."""
+    before = epochs(runs)
+    wait_for(lambda: epochs(runs) >= before + new_epochs)
+    if not name:
+        return kill(process, signal_number)
+    descendants = psutil.Process(process.pid).children(recursive=True)
+    next(child for child in descendants if child.name() == name).send_signal(signal_number)
+    return process.communicate(timeout=60)[0]
 
-    process = start(*command, "--runs", disturbed)
-    before = epochs(disturbed)
-    wait_for(lambda: epochs(disturbed) >= before + 3)
-    text = kill(process, signal.SIGINT)
-    assert process.returncode == 130 and "rerun the same command to resume" in text and "Traceback" not in text
+
+def test_a_run_killed_in_every_way_ends_like_an_undisturbed_one(tmp_path, command):
+    disturbed, undisturbed = tmp_path / "disturbed", tmp_path / "undisturbed"
+    temporary = Path(tempfile.mkdtemp(prefix="k"))  # a short path, for Ray's sockets
+    process = start(*command, "--runs", disturbed, TMPDIR=str(temporary))
+    wait_for(lambda: epochs(disturbed) >= 1)
+    refused = bench(*command, "--runs", disturbed)
+    assert refused.returncode == 2 and "another command is running trials" in refused.stderr
+    text = kill_after(process, disturbed, 2, signal.SIGKILL)
+    assert text.endswith("the command was killed: rerun the same command to resume\n")
+    assert not list(temporary.glob("oat-*"))
+    assert "RUNNING" in statuses(disturbed)  # of the killed process; the next command closes them
+
+    for signal_number, name, code, line in (
+        (signal.SIGTERM, "", 143, "interrupted: rerun the same command to resume"),
+        (signal.SIGKILL, "raylet", 1, "Ray's raylet died (logs: "),
+        (signal.SIGINT, "", 130, "interrupted: rerun the same command to resume"),
+    ):
+        process = start(*command, "--runs", disturbed, TMPDIR=str(temporary))
+        text = kill_after(process, disturbed, 2, signal_number, name)
+        assert process.returncode == code and "Traceback" not in text, text
+        assert line in text and "***" not in text
+        assert "RUNNING" not in statuses(disturbed) and not list(temporary.iterdir())
+    assert list((disturbed / "ray-logs").glob("raylet*"))
 
     done = bench(*command, "--runs", disturbed)
     assert done.returncode == 0, done.stderr
@@ -70,11 +93,3 @@ def test_a_run_resumed_after_sigkill_and_sigint_ends_like_an_undisturbed_one(tmp
         twin = json.loads((undisturbed / path.relative_to(disturbed)).read_text())
         ours = json.loads(path.read_text())
         assert ours["measurements"] == twin["measurements"] and ours["heldout"] == twin["heldout"]
-
-
-def test_a_second_command_on_the_same_directory_is_refused(tmp_path, command):
-    process = start(*command, "--runs", tmp_path)
-    wait_for(lambda: epochs(tmp_path) >= 1)
-    done = bench(*command, "--runs", tmp_path)
-    kill(process, signal.SIGKILL)
-    assert done.returncode == 2 and "another command is running trials" in done.stderr

@@ -1,0 +1,37 @@
+"""Exit codes after signals, in processes of their own."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from tests.command import ROOT, environment
+
+WAIT = "import sys, time, bench.cli as c\nc.app.command('wait')(lambda: print('ready', flush=True) or time.sleep(60))\n"
+WAIT += "sys.argv[1:] = ['wait']\nc.main()"
+
+
+@pytest.mark.parametrize("name,code", [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
+def test_a_signal_ends_any_command_silently_with_the_shell_s_code(name, code):
+    process = start("-c", WAIT)
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(getattr(signal, name))
+    output, errors = process.communicate(timeout=20)
+    assert process.returncode == code and not output and not errors
+
+
+def test_a_signal_that_the_caller_ignored_stays_ignored():
+    process = start("-c", "import signal\nsignal.signal(signal.SIGHUP, signal.SIG_IGN)\n" + WAIT)
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGHUP)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=20)
+    assert process.returncode == 143
+
+
+def start(*arguments: str) -> subprocess.Popen:
+    command = [sys.executable, *arguments]
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
