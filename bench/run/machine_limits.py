@@ -20,9 +20,11 @@ def cpu_quota(root: Path = CGROUPS, membership: Path = MEMBERSHIP) -> float | No
     for folder in cgroup_folders(root, membership, "cpu"):
         try:
             if (folder / "cpu.max").exists():
-                quota, period = (folder / "cpu.max").read_text().split()
+                quota, period = (folder / "cpu.max").read_text(encoding="utf-8").split()
             else:
-                quota, period = ((folder / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period"))
+                quota, period = (
+                    (folder / f"cpu.cfs_{name}_us").read_text(encoding="utf-8") for name in ("quota", "period")
+                )
             quotas.append(int(quota) / int(period))
         except (OSError, ValueError):  # no limit at this level: "max"
             continue
@@ -33,7 +35,7 @@ def available_memory(root: Path = CGROUPS, membership: Path = MEMBERSHIP, memory
     """Bytes that can be used without swapping, within the control groups' limits; None where nothing says so."""
     amounts = []
     try:
-        lines = dict(line.split(":") for line in memory.read_text().splitlines())
+        lines = dict(line.split(":") for line in memory.read_text(encoding="utf-8").splitlines())
         amounts.append(1024 * int(lines["MemAvailable"].split()[0]))
     except (OSError, ValueError, KeyError):
         pass
@@ -41,8 +43,10 @@ def available_memory(root: Path = CGROUPS, membership: Path = MEMBERSHIP, memory
         version_2 = (folder / "memory.max").exists()
         limit, used = ("max", "current") if version_2 else ("limit_in_bytes", "usage_in_bytes")
         try:
-            numbers = [int((folder / f"memory.{name}").read_text()) for name in (limit, used)]
-            statistics = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+            numbers = [int((folder / f"memory.{name}").read_text(encoding="utf-8")) for name in (limit, used)]
+            statistics = dict(
+                line.split() for line in (folder / "memory.stat").read_text(encoding="utf-8").splitlines()
+            )
             cache = int(statistics.get("inactive_file" if version_2 else "total_inactive_file", 0))
         except (OSError, ValueError):
             continue
@@ -53,7 +57,7 @@ def available_memory(root: Path = CGROUPS, membership: Path = MEMBERSHIP, memory
 def cgroup_folders(root: Path, membership: Path, controller: str) -> Iterator[Path]:
     """The folders of this process's control group and of those that contain it, in versions 1 and 2."""
     try:
-        lines = membership.read_text().splitlines()
+        lines = membership.read_text(encoding="utf-8").splitlines()
     except OSError:
         return
     for line in lines:

@@ -31,7 +31,12 @@ def writes_to(pid: int, folder: Path) -> bool:
         for descriptor in os.listdir(f"/proc/{pid}/fd"):
             with contextlib.suppress(OSError):  # closed meanwhile
                 if os.readlink(f"/proc/{pid}/fd/{descriptor}").startswith(f"{folder}/"):
-                    flags = Path(f"/proc/{pid}/fdinfo/{descriptor}").read_text().split("flags:")[1].split()[0]
+                    flags = (
+                        Path(f"/proc/{pid}/fdinfo/{descriptor}")
+                        .read_text(encoding="utf-8")
+                        .split("flags:")[1]
+                        .split()[0]
+                    )
                     if int(flags, 8) & os.O_ACCMODE != os.O_RDONLY:
                         return True
     return False
@@ -52,7 +57,7 @@ def clean_up_abandoned(base: Path) -> None:
     """Clean up the folders in `base` whose driver is dead, together with the script that should have done so."""
     for owner in base.glob(f"{PREFIX}*/{OWNER}"):
         try:
-            with open(owner) as lock:
+            with open(owner, encoding="utf-8") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 clean_up(owner.parent)
         except OSError:  # the driver lives, or it is another user's

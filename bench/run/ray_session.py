@@ -41,7 +41,7 @@ class RaySession:
         base = folder_for_sockets()
         ray_cleanup.clean_up_abandoned(base)
         self.folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=base))
-        self.owner = open(self.folder / "owner.new", "w")  # noqa: SIM115, locked until the process ends
+        self.owner = open(self.folder / "owner.new", "w", encoding="utf-8")  # noqa: SIM115, locked until the process ends
         fcntl.flock(self.owner, fcntl.LOCK_EX)
         os.rename(self.folder / "owner.new", self.folder / OWNER)  # locked from the moment it has this name
         command = [sys.executable, "-I", "-S", ray_cleanup.__file__, str(self.folder)]
