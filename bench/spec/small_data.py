@@ -56,9 +56,10 @@ def check_classes(recipe: Recipe, info: DatasetInfo, test_images: int | None) ->
         absent = absent_classes(counts, start, stop)
         if absent:
             names = ", ".join(info.class_names[index] for index in absent[:5]) + (", …" if len(absent) > 5 else "")
-            lacking.append(f"{words} have none of {len(absent)} of {info.classes} classes ({names})")
+            lack = f"have none of {len(absent)} of {info.classes} classes ({names})"
             if counts is train and start == 0:
-                raise ValueError(f"the {lacking[0]} of {info.name}: train on more, or hold out fewer")
+                raise ValueError(f"the {words} of {info.name} {lack}: train on more, or hold out fewer")
+            lacking.append(f"{words} {lack}")
     return f"{info.name}: {'; '.join(lacking)}" if lacking else ""
 
 
