@@ -55,7 +55,7 @@ class RaySession:
         sys.stderr.flush()
         self.original_stderr, self.descriptor = sys.stderr, os.dup(2)
         encoding = getattr(sys.stderr, "encoding", None)
-        sys.stderr = os.fdopen(self.descriptor, "w", 1, encoding, "backslashreplace", closefd=False)
+        sys.stderr = os.fdopen(self.descriptor, "w", 1, encoding=encoding, errors="backslashreplace", closefd=False)
         with open(self.folder / "driver.log", "wb") as log:
             os.dup2(log.fileno(), 2)
 
