@@ -44,7 +44,8 @@ def field(default=REQUIRED, **_):
     return default
 
 
-def model_validator(**_):
+def unchanged(*_, **__):
+    """In place of a validator: a decorator or annotation that checks nothing."""
     return lambda method: method
 
 
@@ -54,5 +55,7 @@ def install_if_missing() -> None:
         import pydantic  # noqa: F401
     except ModuleNotFoundError:
         module = ModuleType("pydantic")
-        module.BaseModel, module.ConfigDict, module.Field, module.model_validator = Model, dict, field, model_validator
+        module.BaseModel, module.ConfigDict, module.Field = Model, dict, field
+        module.model_validator = module.field_validator = module.AfterValidator = unchanged
+        module.ValidationInfo = object
         sys.modules["pydantic"] = module

@@ -85,8 +85,7 @@ def test_network(make, recipe):
 
 @pytest.fixture
 def without_onednn():
-    """oneDNN, which PyTorch convolves with, writes out of bounds in the backward of some strided 1×1 convolutions of odd
-    channels."""
+    """oneDNN, with which PyTorch convolves, writes out of bounds in the backward of some strided 1×1 convolutions."""
     with torch.backends.mkldnn.flags(enabled=False):
         yield
 
