@@ -27,3 +27,7 @@ def unknown(kind: str, name: object, allowed: Iterable[object]) -> str:
     similar = difflib.get_close_matches(text, names, n=1)
     hint = f", did you mean {similar[0]!r}?" if similar else ""
     return f"unknown {kind} {text!r}{hint} (allowed: {', '.join(names)})"
+
+
+class NotFinite(ArithmeticError):
+    """Weights or outputs of a network that are NaN or infinite: nothing measured on it would mean anything."""

@@ -9,7 +9,8 @@ from tests.command import ROOT
 
 BENCH = ROOT / "bench"
 ORDER = (  # lowest first; a file imports from its own place and from those before it
-    *("__init__.py", "errors.py", "human_units.py", "atomic_write.py", "interruption.py", "trial_dir.py"),
+    *("__init__.py", "errors.py", "human_units.py", "atomic_write.py", "interruption.py", "damaged_files.py"),
+    *("stored_plans.py", "trial_manifest.py"),
     *(
         "data",
         "spec",
@@ -18,6 +19,7 @@ ORDER = (  # lowest first; a file imports from its own place and from those befo
         "engines",
         "attacks",
         "measures",
+        "trial_dir.py",
         "training",
         "tracking",
         "run",

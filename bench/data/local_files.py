@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bench.damaged_files import Damaged, read_sealed, set_aside, write_sealed
 from bench.data import idx, image_folder, parquet, parquet_layout
-from bench.data.cache import cache_folder, cached_images, write_atomically
+from bench.data.cache import cache_folder, cached_images
 from bench.data.dataset_types import Columns, DataError, DatasetInfo, Images, LocalFiles, split_columns
 from bench.data.folder_listing import Folder, account
 from bench.data.idx import MEMORY
@@ -119,12 +120,17 @@ def _remembered_facts(data: Source, root: Path) -> dict:
     key = hashlib.sha256(json.dumps([READER_VERSION, data.columns, state]).encode()).hexdigest()
     facts_file = cache_folder(root) / f"{key[:32]}.json"
     try:
-        return json.loads(facts_file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):  # missing or truncated
-        facts = _examine(data)
-        with write_atomically(facts_file) as temporary:
-            temporary.write_text(json.dumps(facts), encoding="utf-8")
-        return facts
+        facts = read_sealed(facts_file)
+        if facts is not None and facts.get("files") == key:
+            return facts
+    except Damaged as damage:
+        set_aside(damage.path)
+    facts = _examine(data) | {"files": key}
+    try:
+        write_sealed(facts_file, facts)
+    except OSError as error:
+        raise DataError(f"cannot write {facts_file} ({error.strerror}): free some space") from error
+    return facts
 
 
 def _examine(data: Source) -> dict:

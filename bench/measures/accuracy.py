@@ -9,6 +9,7 @@ from bench.attacks.attack_options import attack_of
 from bench.data import Images
 from bench.engines import Engine
 from bench.engines.conditioned_model import model_at
+from bench.errors import NotFinite
 from bench.measures import correct_bits
 from bench.spec.measurement import Measurement
 
@@ -56,5 +57,9 @@ def to_input(pixels: Tensor) -> Tensor:
 
 @torch.no_grad()
 def correct(model, x: Tensor, y: Tensor) -> Tensor:
-    """(N,) bool: which images the model classifies correctly."""
-    return model(x).argmax(1) == y
+    """(N,) bool: which images the model classifies correctly. Raises NotFinite: argmax takes NaN for the largest."""
+    logits = model(x)
+    finite = logits.isfinite().all(1)
+    if not finite.all():
+        raise NotFinite(f"the network's outputs are not finite for {int((~finite).sum())} of {len(x)} images")
+    return logits.argmax(1) == y

@@ -4,26 +4,41 @@ Needs no torch: reports read this too.
 """
 
 import base64
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:  # not needed to count, so that `plan` need not import it
+    import numpy as np
 
 COLUMNS = {"clean_hits": "clean_correct", "robust_hits": "robust_correct"}  # the bits of a row, and their sum
 
 
 def encode(correct) -> str:
     """(n,) bool in the data set's order → base64 text, one bit per image."""
+    import numpy as np
+
     return base64.b64encode(np.packbits(np.asarray(correct, bool))).decode("ascii")
 
 
-def decode(text: str, n: int) -> np.ndarray:
+def decode(text: str, n: int) -> "np.ndarray":
     """Base64 text → (n,) bool. Raises ValueError where the text does not hold n images."""
+    import numpy as np
+
+    return np.unpackbits(np.frombuffer(packed_bits(text, n), np.uint8), count=n).astype(bool)
+
+
+def count(text: str, n: int) -> int:
+    """The number of correct images. Raises ValueError where the text does not hold n images."""
+    return (int.from_bytes(packed_bits(text, n)) >> (-n % 8)).bit_count()
+
+
+def packed_bits(text: str, n: int) -> bytes:
     try:
-        packed = np.frombuffer(base64.b64decode(text, validate=True), np.uint8)
+        packed = base64.b64decode(text, validate=True)
     except (ValueError, TypeError) as error:
         raise ValueError(f"hits are not base64: {error}") from None
     if len(packed) != -(-n // 8):
         raise ValueError(f"hits of {n} images are {-(-n // 8)} bytes, not {len(packed)}")
-    return np.unpackbits(packed, count=n).astype(bool)
+    return packed
 
 
 def without(row: dict) -> dict:

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from bench.atomic_write import write_tensors
+from bench import trial_manifest
 from bench.attacks.pgd import cross_entropy, gradient
 from bench.data import Images
 from bench.engines import Engine
@@ -34,7 +34,8 @@ def saliency(engine: Engine, images: Images, measurement: Measurement, directory
         row = {"lam": lam, "width": measurement.width, "n": len(scores), "file": name}
         deviation = scores.std().item() if len(scores) > 1 else 0.0
         rows.append(row | {"alignment": scores.mean().item(), "alignment_sd": deviation})
-    write_tensors(directory / name, {key: value.cpu().contiguous() for key, value in tensors.items()})
+    tensors = {key: value.cpu().contiguous() for key, value in tensors.items()}
+    trial_manifest.write_tensors(directory, name, tensors, engine.net.recipe.key)
     yield from rows  # once the file that the rows name exists
 
 

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
-from bench.atomic_write import write_json
+from bench.damaged_files import Damaged, read_sealed, set_aside, write_sealed
 from bench.data import DatasetInfo
 from bench.errors import BadInput
 from bench.human_units import format_bytes
@@ -23,7 +23,7 @@ from bench.spec.costs import probe_passes, training_passes
 from bench.spec.measurement import Measurement
 from bench.spec.recipe import Recipe
 from bench.spec.trial import Trial
-from bench.trial_dir import read_json_object, read_progress
+from bench.trial_dir import is_number, read_progress
 
 STEP_OVERHEAD = 1.3  # BN, FiLM, weight gradients, updates: measured on a CPU, 1.2 for ResNet-34 to 1.5 for digits
 TIMING_VERSION = 4  # increase when a change of the code makes passes faster or slower: stored timings are then ignored
@@ -38,7 +38,10 @@ class CostEstimator:
 
     def __init__(self, runs: Path):
         self.runs, self.path = runs, runs / "machine.json"
-        self.known = read_json_object(self.path)
+        try:
+            self.known = load_timings(runs)
+        except Damaged:
+            self.known = {}
 
     def trial_cost(self, trial: Trial, info: DatasetInfo, missing: list[Measurement]) -> dict:
         """{"macs", "seconds"} of the whole trial and "seconds_left" of what its directory lacks.
@@ -54,7 +57,7 @@ class CostEstimator:
         training_seconds = passes * pass_seconds * STEP_OVERHEAD
         training_macs = passes * sum(self.forward_macs(recipe, info, width) for width in widths)
         measuring = {m.key: self.measurement_cost(recipe, m, info) for m in trial.measurements}
-        trained = 1.0 if has_weights(directory) else min(len(read_progress(directory)) / recipe.epochs, 1)
+        trained = 1.0 if has_weights(directory) else min(len(read_progress(directory, trial.key)) / recipe.epochs, 1)
         return {
             "macs": training_macs + sum(cost["macs"] for cost in measuring.values()),
             "seconds": training_seconds + sum(cost["seconds"] for cost in measuring.values()),
@@ -146,8 +149,24 @@ class CostEstimator:
             self.known[key] = compute()
             with contextlib.suppress(OSError):  # `plan` also works where nothing can be written
                 self.runs.mkdir(parents=True, exist_ok=True)
-                write_json(self.path, self.known)
+                self.set_aside_if_damaged()
+                write_sealed(self.path, self.known)
         return self.known[key]
+
+    def set_aside_if_damaged(self) -> None:
+        try:
+            load_timings(self.runs)
+        except Damaged as damage:
+            set_aside(damage.path)
+
+
+def load_timings(runs: Path) -> dict[str, float]:
+    """The numbers in runs/machine.json, by what they count or time. Raises Damaged."""
+    path = runs / "machine.json"
+    known = read_sealed(path) or {}
+    if not all(is_number(value) and value > 0 for value in known.values()):
+        raise Damaged(path, "one of its values is not a number above 0")
+    return known
 
 
 def measurement_passes(recipe: Recipe, measurement: Measurement, info: DatasetInfo) -> float:

@@ -4,16 +4,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from bench import data
+from bench import data, stored_plans
+from bench.damaged_files import Damaged
 from bench.errors import BadInput, unknown
 from bench.human_units import format_duration
 from bench.run import gpu_detection, machine_limits, provenance
-from bench.run.cost_estimate import CostEstimator, gpu_slots, wall_seconds
-from bench.run.resume import missing_measurements
+from bench.run.cost_estimate import CostEstimator, gpu_slots, load_timings, wall_seconds
+from bench.run.resume import has_sound_weights, missing_measurements
 from bench.spec.expand import Options, Plan, merge, plan
 from bench.spec.measurement import Measurement
 from bench.spec.suite import experiment_names
 from bench.spec.trial import Trial
+from bench.trial_dir import damaged_files
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,23 @@ class ExecutionPlan:
         return CostEstimator(self.request.runs)
 
     @cached_property
+    def damages(self) -> list[Damaged]:
+        """The damaged files among the plans, the machine's timings, and the small files of the plan's trials."""
+        damages = stored_plans.read_plans(self.request.runs)[1]
+        try:
+            load_timings(self.request.runs)
+        except Damaged as damage:
+            damages.append(damage)
+        return damages + [d for trial in self.trials for d in damaged_files(self.directory(trial), trial.key)]
+
+    @cached_property
+    def untrained_surrogates(self) -> set[str]:
+        """Keys of finished networks without sound weights, on which a missing measurement crafts its examples."""
+        missing = (measurement for trial in self.trials for measurement in self.missing[trial.key])
+        surrogates = {measurement.surrogate for measurement in missing if measurement.surrogate}
+        return {key for key in surrogates if not has_sound_weights(self.request.runs / "trials", key)}
+
+    @cached_property
     def costs(self) -> dict[str, dict]:
         """{trial key: cost}, see CostEstimator.trial_cost."""
         return {t.key: self.estimator.trial_cost(t, self.infos[t.key], self.missing[t.key]) for t in self.trials}
@@ -102,7 +121,8 @@ class ExecutionPlan:
         First the networks on which others' adversarial examples are crafted; then longest first, so that no slot is
         left with a long trial at the end.
         """
-        remaining = [trial for trial in self.trials if self.missing[trial.key]]
+        untrained = self.untrained_surrogates
+        remaining = [trial for trial in self.trials if self.missing[trial.key] or trial.key in untrained]
         surrogates = {measurement.surrogate for trial in remaining for measurement in trial.measurements}
 
         def order(trial: Trial) -> tuple[bool, float]:

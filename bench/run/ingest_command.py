@@ -7,10 +7,11 @@ from rich.console import Console
 from rich.text import Text
 
 from bench.errors import BadInput
+from bench.run.damage_lines import print_damages
 from bench.run.driver_lock import driver_lock
-from bench.run.plan_files import read_plans
-from bench.spec.recipe import Recipe
+from bench.stored_plans import read_plans
 from bench.tracking.run_tags import UNPLANNED, tags_by_key
+from bench.trial_dir import damaged_files, load_recipe, undamaged
 
 if TYPE_CHECKING:
     from bench.tracking.mlflow_writer import MlflowWriter
@@ -36,16 +37,15 @@ def index_all_directories(runs: Path, writer: "MlflowWriter", console: Console) 
     if writer.set_aside:
         line = f"MLflow's store could not be opened: set aside as {writer.set_aside}, and made anew from the trials"
         console.print(Text(line, style="yellow"), soft_wrap=True)
-    tags, count = tags_by_key(read_plans(runs)), 0
+    plans, damages = read_plans(runs)
+    tags, count = tags_by_key(plans), 0
     for directory in sorted((runs / "trials").glob("*")):
-        try:
-            recipe = Recipe.model_validate_json((directory / "recipe.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            console.print(f"{directory.name}: no readable recipe.json, skipped", style="yellow")
-            continue
-        if directory.name != recipe.key:
-            console.print(f"{directory.name}: its recipe has the key {recipe.key}, skipped", style="yellow")
+        damages += damaged_files(directory, directory.name)
+        recipe = undamaged(load_recipe, directory, directory.name)
+        if recipe is None:
+            console.print(f"{directory.name}: no recipe.json of this network, skipped", style="yellow")
             continue
         writer.index_trial(recipe, tags.get(recipe.key, UNPLANNED))
         count += 1
+    print_damages(damages, console)
     return count

@@ -7,6 +7,7 @@ from rich.table import Table
 
 from bench.human_units import format_duration
 from bench.run import gpu_detection
+from bench.run.damage_lines import print_damages
 from bench.run.execution_plan import ExecutionPlan, Request
 from bench.spec.trial import Trial
 from bench.trial_dir import read_failure
@@ -17,6 +18,7 @@ RECIPE_FIELDS = ("dataset", "pool", "heldout", "batch", "arch", "method", "norm"
 def print_plan(request: Request, as_json: bool, out: Console) -> None:
     """Print the plan as a table, or as one JSON object."""
     plan = ExecutionPlan.of(request)
+    print_damages(plan.damages, Console(stderr=True, highlight=False))
     plan_object = plan_as_dict(plan)
     if as_json:
         print(json.dumps(plan_object))  # ASCII, which any terminal and reader takes
@@ -64,7 +66,7 @@ def trial_as_dict(plan: ExecutionPlan, trial: Trial) -> dict:
         "key": trial.key,
         "name": recipe.name,
         "cached": not plan.missing[trial.key],
-        "failed_before": read_failure(plan.directory(trial)) is not None,
+        "failed_before": read_failure(plan.directory(trial), trial.key) is not None,
         **{field: getattr(recipe, field) for field in RECIPE_FIELDS},
         "macs": cost["macs"],
         "hours": cost["seconds"] / 3600,

@@ -8,13 +8,13 @@ import hashlib
 import json
 from pathlib import Path
 
-from bench.atomic_write import write_json
+from bench import stored_plans
+from bench.damaged_files import Damaged, set_aside, write_sealed
 from bench.data import NAMED_DATASETS
 from bench.run import provenance
 from bench.run.curve_labels import curve_labels
 from bench.spec.expand import Panel, Plan
 from bench.spec.trial import Trial
-from bench.trial_dir import read_json_object
 
 
 def write_plan(plan: Plan, runs: Path, command: str) -> Path:
@@ -25,7 +25,12 @@ def write_plan(plan: Plan, runs: Path, command: str) -> Path:
     path = runs / "plans" / f"{plan.suite}-{plan.scale}-{digest}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     header = {"suite": plan.suite, "scale": plan.scale, "command": command}
-    write_json(path, header | {"created": provenance.now(), "git": provenance.git(), "panels": panels})
+    try:
+        stored_plans.read_plan(path)
+    except Damaged as damage:
+        if path.exists():
+            set_aside(damage.path)
+    write_sealed(path, header | {"created": provenance.now(), "git": provenance.git(), "panels": panels})
     return path
 
 
@@ -62,6 +67,5 @@ def describe_trial(trial: Trial, label: str) -> dict:
 
 
 def read_plans(runs: Path) -> list[dict]:
-    """Every readable plan, oldest first."""
-    plans = [read_json_object(path) for path in (runs / "plans").glob("*.json")]
-    return sorted((plan for plan in plans if {"created", "panels"} <= plan.keys()), key=lambda plan: plan["created"])
+    """Every undamaged plan, oldest first."""
+    return stored_plans.read_plans(runs)[0]

@@ -66,6 +66,8 @@ class ProgressDisplay:
             self.running[key] = TrialProgress(trial.recipe.name, estimate, time.monotonic(), epochs=trial.recipe.epochs)
 
     def row(self, key: str, row: dict) -> None:
+        if "set_aside" in row:
+            self.print_line(row["set_aside"], "yellow")
         progress = self.running.get(key)
         if progress is None or "epoch" not in row:
             return

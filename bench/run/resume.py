@@ -7,14 +7,14 @@ from pathlib import Path
 
 from bench.spec.measurement import Measurement
 from bench.spec.trial import Trial
-from bench.trial_dir import read_failure, read_results
+from bench.trial_dir import is_sound, read_failure, read_results
 
 SURROGATE_UNTRAINED = "the adversarial examples need the weights of network"  # how the reason of such a failure begins
 
 
 def missing_measurements(trial: Trial, directory: Path) -> list[Measurement]:
     """The trial's measurements that results.json lacks."""
-    finished = read_results(directory).get("measurements", {})
+    finished = read_results(directory, trial.key).get("measurements", {})
     return [measurement for measurement in trial.measurements if measurement.key not in finished]
 
 
@@ -25,11 +25,16 @@ def is_unfinished(trial: Trial, directory: Path) -> bool:
 
 def has_weights(directory: Path) -> bool:
     """Whether the trial's network is trained."""
-    return (directory / "weights.safetensors").exists()
+    return (directory / "weights.safetensors").is_file()
+
+
+def has_sound_weights(trials: Path, key: str) -> bool:
+    """Whether the network is trained and its weights are undamaged. Reads them all."""
+    return is_sound(trials / key, "weights.safetensors", key)
 
 
 def surrogate_is_ready(trial: Trial, directory: Path) -> bool:
     """Whether the trial failed for want of another network's weights alone, and these weights exist by now."""
     missing = missing_measurements(trial, directory)
-    all_ready = all(m.surrogate and has_weights(directory.parent / m.surrogate) for m in missing)
+    all_ready = all(m.surrogate and has_sound_weights(directory.parent, m.surrogate) for m in missing)
     return bool(missing) and all_ready and (read_failure(directory) or "").startswith(SURROGATE_UNTRAINED)

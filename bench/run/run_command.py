@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
-from bench import data
+from bench import data, stored_plans
 from bench.atomic_write import remove_leftovers
 from bench.errors import BadInput
 from bench.human_units import format_duration
 from bench.interruption import exit_code, signals_caught_by
 from bench.run import provenance
+from bench.run.damage_lines import print_damages
 from bench.run.disk_full import DiskFull
 from bench.run.disk_space import require_space
 from bench.run.driver_lock import driver_lock
@@ -34,11 +35,12 @@ from bench.run.index_trials import (
 from bench.run.plan_files import write_plan
 from bench.run.progress_display import ProgressDisplay
 from bench.run.ray_temp_dir import check_temp_dir
+from bench.run.repair import directory_lock, repair
 from bench.run.resume import is_unfinished, surrogate_is_ready
 from bench.spec.trial import Trial
 from bench.tracking.run_tags import figure_order
 from bench.tracking.store_address import store_uri
-from bench.trial_dir import read_failure, read_json_object
+from bench.trial_dir import load_failure, read_failure, undamaged
 
 if TYPE_CHECKING:
     from bench.run.ray_session import RaySession
@@ -61,6 +63,7 @@ def execute(request: Request, address: str | None, console: Console, command: st
         data.require_files(source, request.data_root)
     with driver_lock(request.runs):
         remove_leftovers(request.runs / "plans")
+        repair_trials(plan, console)
         if plan.remaining:
             require_space(plan)
         for suite_plan in plan.plans:
@@ -76,13 +79,39 @@ def execute(request: Request, address: str | None, console: Console, command: st
         if not in_a_hurry:
             close_index(request.runs)
     unfinished = [trial for trial in plan.remaining if is_unfinished(trial, plan.directory(trial))]
-    reasons = {trial: read_failure(plan.directory(trial)) for trial in unfinished}
+    reasons = {trial: read_failure(plan.directory(trial), trial.key) for trial in unfinished}
     failures = {trial: reason for trial, reason in reasons.items() if reason}
     print_summary(plan, len(unfinished), failures, pages, time.monotonic() - began, console)
     if len(unfinished) > len(failures) or in_a_hurry:
         console.print("interrupted: rerun the same command to resume")
         return exit_code(signal_number or signal.SIGINT)
     return 1 if failures else 0
+
+
+def repair_trials(plan: ExecutionPlan, console: Console) -> None:
+    """Set aside the damaged files of the plan's trials, and print a line for each: what follows makes them anew.
+
+    Weights and checkpoints are read only where they are still needed.
+    """
+    print_damages(stored_plans.read_plans(plan.request.runs)[1], console)
+    for line in (line for trial in plan.trials for line in repair_trial(plan, trial)):
+        warn_on(console)(line)
+    needed = {m.surrogate for missing in plan.missing.values() for m in missing}
+    needed |= {key for key, missing in plan.missing.items() if missing}
+    for line in (line for t in plan.trials if t.key in needed for line in repair_trial(plan, t, thorough=True)):
+        warn_on(console)(line)
+
+
+def repair_trial(plan: ExecutionPlan, trial: Trial, thorough: bool = False) -> list[str]:
+    """What `repair` did; nothing where the trial has not begun, or a worker of a killed driver is still at it."""
+    directory = plan.directory(trial)
+    if not directory.exists():
+        return []
+    try:
+        with directory_lock(directory, wait=False):
+            return repair(directory, trial.recipe, thorough)
+    except BlockingIOError:
+        return []
 
 
 def run_remaining(plan: ExecutionPlan, writer: "MlflowWriter", address: str | None, console: Console) -> int | None:
@@ -230,7 +259,7 @@ def print_summary(
     console.print(f"{counts}, in {format_duration(seconds)}")
     for trial, reason in failures.items():
         directory = plan.directory(trial)
-        log = directory / read_json_object(directory / "failure.json")["log"]
+        log = directory / (undamaged(load_failure, directory, trial.key) or {"log": "error.log"})["log"]
         text = f"failed: {trial.recipe.name}: {reason} (log: {log})"
         console.print(Text(text, style="red"), soft_wrap=True)
     for page in pages:

@@ -1,5 +1,6 @@
 """The `show` verb: print how one network, a point of a figure, was made, from its trial's directory and the plans."""
 
+import contextlib
 from pathlib import Path
 
 from rich.console import Console
@@ -9,24 +10,24 @@ from rich.text import Text
 from bench.errors import BadInput
 from bench.human_units import format_duration
 from bench.measures import correct_bits
+from bench.run.damage_lines import print_damages
 from bench.run.plan_files import read_plans
 from bench.run.status_command import trial_state
 from bench.spec.recipe import Recipe
 from bench.tracking.index_record import read_index_record
-from bench.trial_dir import read_failure, read_json_object, read_progress, read_results
+from bench.trial_dir import damaged_files, load_recipe, read_failure, read_progress, read_results, undamaged
 
 MIN_DIGITS = 4  # of a key
+HARDWARE = ("device", "host_cpu", "threads", "engine", "torch", "python")  # names in the provenance
 
 
 def print_trial(key_prefix: str, runs: Path, out: Console) -> None:
     """Print everything known about a trial. Raises BadInput unless exactly one trial's key begins with the prefix."""
     directory = find_trial(key_prefix, runs)
-    try:
-        recipe = Recipe.model_validate(read_json_object(directory / "recipe.json"))
-    except ValueError:
-        raise BadInput(f"{directory / 'recipe.json'}: not a recipe: delete the directory and run its suite") from None
-    uses = planned_uses(directory.name, runs)
-    measurements = [key for use in uses for key in use["measurements"]]
+    key, uses = directory.name, planned_uses(directory.name, runs)
+    print_damages(damaged_files(directory, key), out)
+    recipe = undamaged(load_recipe, directory, key) or stored_recipe(directory, uses)
+    measurements = [measurement for use in uses for measurement in use["measurements"]]
     state, epoch = trial_state(directory, measurements)
     out.print(Text.assemble((recipe.name, "bold"), f"  {recipe.key}"))
     facts = {"state": f"{state}, {epoch} epochs" if epoch else state} | origin(directory) | outcome(directory)
@@ -45,8 +46,18 @@ def print_trial(key_prefix: str, runs: Path, out: Console) -> None:
     for name, text in facts.items():
         table.add_row(name, str(text))
     out.print(table)
-    for entry in read_results(directory).get("measurements", {}).values():
+    for entry in read_results(directory, key).get("measurements", {}).values():
         out.print(measurement_table(entry["measurement"], entry["rows"]))
+
+
+def stored_recipe(directory: Path, uses: list[dict]) -> Recipe:
+    """The recipe as results.json or a plan has it, in place of a recipe.json that is gone or damaged."""
+    for fields in (read_results(directory, directory.name).get("recipe"), *(use["recipe"] for use in uses)):
+        with contextlib.suppress(ValueError):
+            recipe = Recipe.model_validate(fields)
+            if recipe.key == directory.name:
+                return recipe
+    raise BadInput(f"{directory / 'recipe.json'}: no recipe can be read, and no plan has it: run its suite again")
 
 
 def find_trial(key_prefix: str, runs: Path) -> Path:
@@ -74,6 +85,7 @@ def planned_uses(key: str, runs: Path) -> list[dict]:
             "figures": panel["figures"],
             "label": trial["label"],
             "measurements": trial["measurements"],
+            "recipe": trial["recipe"],
         }
         for plan in read_plans(runs)
         for panel in plan["panels"]
@@ -84,15 +96,16 @@ def planned_uses(key: str, runs: Path) -> list[dict]:
 
 def origin(directory: Path) -> dict[str, str]:
     """Commit, hardware, versions, and the MLflow run."""
-    provenance, record, facts = read_results(directory).get("provenance"), read_index_record(directory), {}
+    key, facts = directory.name, {}
+    provenance, record = read_results(directory, key).get("provenance"), read_index_record(directory)
     if provenance:
         dirty = " (with uncommitted changes)" if provenance.get("git_dirty") else ""
         commit = provenance.get("git_commit", "unknown")
-        facts["measured at"] = f"{commit}{dirty}, {provenance['finished']}"
+        facts["measured at"] = f"{commit}{dirty}, {provenance.get('finished', 'at an unknown time')}"
         facts["trained at"] = ", ".join(provenance.get("trained_at", ["not recorded"]))
-        hardware = [provenance["device"], provenance["host_cpu"], f"{provenance['threads']} threads"]
-        facts["hardware"] = "; ".join([*hardware, f"engine: {provenance['engine']}"])
-        facts["versions"] = f"torch {provenance['torch']}, Python {provenance['python']}"
+        device, cpu, threads, engine, torch, python = (provenance.get(name, "unknown") for name in HARDWARE)
+        facts["hardware"] = f"{device}; {cpu}; {threads} threads; engine: {engine}"
+        facts["versions"] = f"torch {torch}, Python {python}"
         if "plugins" in provenance:
             plugins = provenance["plugins"].items()
             facts["plugins"] = ", ".join(f"{name} (SHA-256 {digest})" for name, digest in plugins)
@@ -103,7 +116,8 @@ def origin(directory: Path) -> dict[str, str]:
 
 def outcome(directory: Path) -> dict[str, str]:
     """The failure, the selected epoch, times and cost, as far as the trial has come."""
-    results, failure, epochs, facts = read_results(directory), read_failure(directory), read_progress(directory), {}
+    key, facts = directory.name, {}
+    results, failure, epochs = (read(directory, key) for read in (read_results, read_failure, read_progress))
     if failure:
         facts["failure"] = failure
     heldout = results.get("heldout") or {}

@@ -12,16 +12,19 @@ from pathlib import Path
 
 import torch
 
-from bench.atomic_write import remove_leftovers, write_json, write_text
+from bench import trial_manifest
+from bench.atomic_write import remove_leftovers
+from bench.damaged_files import Damaged
 from bench.data import DataError, Dataset, describe, load
 from bench.engines import Engine, engine_for
+from bench.errors import NotFinite
 from bench.measures import correct_bits
 from bench.measures.accuracy import accuracy
 from bench.measures.cost import cost, training_macs
 from bench.models import build
 from bench.run import provenance
-from bench.run.driver_lock import lock_file
-from bench.run.resume import SURROGATE_UNTRAINED, has_weights, missing_measurements
+from bench.run.repair import directory_lock, put_aside, repair
+from bench.run.resume import SURROGATE_UNTRAINED, has_sound_weights, has_weights, missing_measurements
 from bench.spec.autoattack_packages import Unavailable
 from bench.spec.measurement import Measurement
 from bench.spec.recipe import Recipe
@@ -29,7 +32,9 @@ from bench.spec.registry import ATTACKS, PROBES, resolve
 from bench.spec.trial import Trial
 from bench.training import checkpoint, selection
 from bench.training.loop import TrainingFailed, train
-from bench.trial_dir import read_json_object, read_progress, read_results, write_failure
+from bench.trial_dir import load_recipe, read_progress, read_results, undamaged, write_failure
+
+MAX_DAMAGES = 10  # found while training and measuring, before the trial is given up
 
 
 def run_trial(
@@ -37,32 +42,53 @@ def run_trial(
 ) -> Iterator[dict]:
     """Train and measure what the directory lacks, holding a lock on it. A finished trial yields nothing.
 
-    Yields a row per finished epoch ({"epoch", …}, see training.loop) and per measured λ ({"lam", …}).
-    `code_version` ({"git_commit", "git_dirty", …}) is stored with the provenance. A TrainingFailed, DataError or
-    Unavailable, which a retry would only repeat, is written to failure.json and yielded as {"failed": reason}.
+    Yields a row per finished epoch ({"epoch", …}, see training.loop), per measured λ ({"lam", …}), and per damaged file
+    ({"set_aside": text}), which is set aside and made anew.
+    `code_version` ({"git_commit", "git_dirty", …}) is stored with the provenance. A TrainingFailed, DataError,
+    Unavailable or NotFinite, which a retry would only repeat, is written to failure.json and yielded as
+    {"failed": reason}.
     """
-    directory.mkdir(parents=True, exist_ok=True)
-    with open(directory / "lock", "w", encoding="utf-8") as lock:
-        lock_file(lock)  # a worker that outlived its killed driver finishes its epoch first
+    with directory_lock(directory):
         remove_leftovers(directory)
-        recipe = trial.recipe
-        stored_recipe = read_json_object(directory / "recipe.json")
-        if stored_recipe and Recipe.model_validate(stored_recipe).key != recipe.key:
+        recipe, damages = trial.recipe, 0
+        owner = owner_key(directory)
+        if owner not in (None, recipe.key) and directory.name != recipe.key:
             raise DataError(f"{directory} holds another network than this recipe's: choose another directory")
-        write_json(directory / "recipe.json", recipe.model_dump(mode="json"))
+        yield from ({"set_aside": line} for line in repair(directory, recipe))
         (directory / "failure.json").unlink(missing_ok=True)
-        if not missing_measurements(trial, directory):
-            return
-        try:
-            if describe(trial.source, data_root).fingerprint != recipe.data_hash:
-                raise DataError(f"{trial.source} has changed since it was planned: run the command again")
-            split = {"heldout": recipe.heldout, "train_images": recipe.train_images, "pool": recipe.pool}
-            data = load(trial.source, root=data_root, **split)
-            yield from train_network(recipe, data, directory, device, code_version)
-            yield from measure_network(trial, data, directory, device, code_version)
-        except (TrainingFailed, DataError, Unavailable) as error:
-            write_failure(directory, str(error), "progress.jsonl")
-            yield {"failed": str(error)}
+        while not (has_weights(directory) and not missing_measurements(trial, directory)):
+            try:
+                yield from train_and_measure(trial, directory, data_root, device, code_version)
+                return
+            except Damaged as damage:
+                damages += 1
+                if damages > MAX_DAMAGES or not damage.path.is_relative_to(directory):
+                    raise
+                yield {"set_aside": put_aside(directory, damage)}
+            except (TrainingFailed, DataError, Unavailable, NotFinite) as error:
+                write_failure(directory, str(error), "progress.jsonl")
+                yield {"failed": str(error)}
+                return
+
+
+def owner_key(directory: Path) -> str | None:
+    """The key of the network that the directory holds, or None."""
+    manifest, recipe = trial_manifest.usable(directory), undamaged(load_recipe, directory)
+    return manifest.key if manifest else recipe.key if recipe else None
+
+
+def train_and_measure(
+    trial: Trial, directory: Path, data_root: Path, device: torch.device, code_version: dict
+) -> Iterator[dict]:
+    """Train and measure what the directory lacks. Yields rows as `run_trial`; raises what it writes to failure.json."""
+    recipe = trial.recipe
+    if describe(trial.source, data_root).fingerprint != recipe.data_hash:
+        raise DataError(f"{trial.source} has changed since it was planned: run the command again")
+    split = {"heldout": recipe.heldout, "train_images": recipe.train_images, "pool": recipe.pool}
+    data = load(trial.source, root=data_root, **split)
+    yield from train_network(recipe, data, directory, device, code_version)
+    yield from ({"set_aside": line} for line in repair(directory, recipe))  # results of weights that were made anew
+    yield from measure_network(trial, data, directory, device, code_version)
 
 
 def train_network(
@@ -70,14 +96,16 @@ def train_network(
 ) -> Iterator[dict]:
     """Train unless weights.safetensors exists. progress.jsonl lists each epoch once, in order, with its commit."""
     if not has_weights(directory):
-        rows = read_progress(directory)
-        last_row = checkpoint.last_row(directory)
+        rows = read_progress(directory, recipe.key)
+        last_row = checkpoint.last_row(directory, recipe.key)
         lost = [last_row] if last_row and last_row["epoch"] == len(rows) + 1 else []  # by a kill after the checkpoint
         for row in itertools.chain(lost, train(recipe, data, directory, device)):
             row |= {"time": provenance.now(), "commit": commit_label(code_version)}
             rows = [earlier for earlier in rows if earlier["epoch"] < row["epoch"]] + [row]
-            write_text(directory / "progress.jsonl", "".join(json.dumps(r) + "\n" for r in rows))
+            lines = "".join(json.dumps(r) + "\n" for r in rows)
+            trial_manifest.write_text(directory, "progress.jsonl", lines, recipe.key)
             yield row
+    trial_manifest.forget(directory, checkpoint.FILE)
     shutil.rmtree(directory / "checkpoint", ignore_errors=True)
 
 
@@ -91,7 +119,7 @@ def measure_network(
     results = results_before_measuring(recipe, data, directory, provenance.hardware(device, engine.name) | code_version)
     missing = missing_measurements(trial, directory)
     for measurement in sorted(missing, key=lambda m: m.surrogate is not None):  # what may have to wait comes last
-        if measurement.surrogate and not has_weights(directory.parent / measurement.surrogate):
+        if measurement.surrogate and not has_sound_weights(directory.parent, measurement.surrogate):
             raise DataError(f"{SURROGATE_UNTRAINED} {measurement.surrogate}, which is not trained yet")
         test_images, started = data.test.slice(0, measurement.test_images), time.perf_counter()
         rows = []
@@ -102,22 +130,24 @@ def measure_network(
         seconds["measure"] = round(seconds["measure"] + time.perf_counter() - started, 3)
         entry = {"measurement": measurement.model_dump(mode="json"), "rows": rows}
         results.setdefault("measurements", {})[measurement.key] = entry
-        write_json(directory / "results.json", results)
+        trial_manifest.write_json(directory, "results.json", results, recipe.key)
 
 
 def results_before_measuring(recipe: Recipe, data: Dataset, directory: Path, machine_and_code: dict) -> dict:
     """results.json as it stands, with the facts of the trained network brought up to date."""
-    results, epochs = read_results(directory), read_progress(directory)
+    results, epochs = read_results(directory, recipe.key), read_progress(directory, recipe.key)
     results |= {"key": recipe.key, "recipe": recipe.model_dump(mode="json")}
     results["heldout"] = selection.selected(directory) or results.get("heldout")
-    seconds = results.setdefault("seconds", {"measure": 0.0})
-    seconds["train"] = round(sum(row["seconds"] for row in epochs), 3)
+    seconds = results.setdefault("seconds", {"train": 0.0, "measure": 0.0})
+    if epochs:
+        seconds["train"] = round(sum(row["seconds"] for row in epochs), 3)
     shape, train_images = tuple(data.train.images.shape[1:]), len(data.train.labels) + recipe.heldout
     results["macs"] = {
         "forward": cost(recipe, shape, data.classes).macs,  # of one image at full width, FiLM included
         "training": training_macs(recipe, shape, data.classes, train_images),
     }
-    training = {}
+    earlier = results.get("provenance", {})
+    training = {name: earlier[name] for name in ("started", "trained_at") if name in earlier}
     if epochs:  # a training that was resumed may have run at several commits, and measuring at yet another
         commits = dict.fromkeys(row["commit"] for row in epochs)
         training = {"started": epochs[0]["time"], "trained_at": list(commits)}

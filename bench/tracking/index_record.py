@@ -5,13 +5,12 @@ Imports no MLflow, so that a rerun with nothing to do is quick.
 
 from pathlib import Path
 
-from bench.atomic_write import write_json
+from bench.damaged_files import write_sealed
 from bench.tracking.store_address import portable_uri, store_uri
-from bench.trial_dir import read_json_object, read_results
+from bench.trial_dir import load_index_record, read_results, undamaged
 
 EMBEDDED_URI = "sqlite:///RUNS/mlflow.db"  # as the record stores it
 STORE_ID_OFFSET = 60  # of SQLite's user_version, 4 bytes in the file's header
-RECORD = "mlflow.json"
 VOLATILE_TAGS = {"command", "mlflow.source.git.commit"}  # change with every command, which is no reason to index again
 
 
@@ -23,7 +22,7 @@ def is_indexed(runs: Path, key: str, tags: dict[str, str]) -> bool:
         return False
     if uri == EMBEDDED_URI and record.get("store", 0) != embedded_store_id(runs):
         return False
-    return set(read_results(directory).get("measurements", {})) <= set(record["measurements"])
+    return set(read_results(directory, key).get("measurements", {})) <= set(record["measurements"])
 
 
 def embedded_store_id(runs: Path) -> int | None:
@@ -44,9 +43,9 @@ def stable_tags(tags: dict[str, str]) -> dict[str, str]:
 
 
 def read_index_record(directory: Path) -> dict:
-    """{"uri", "store", "experiment_id", "run_id", "measurements", "tags"}, or {} where the trial was never indexed."""
-    return read_json_object(directory / RECORD)
+    """The fields of `load_index_record`, or {} where there is no record or it is damaged."""
+    return undamaged(load_index_record, directory, directory.name) or {}
 
 
 def write_index_record(directory: Path, record: dict) -> None:
-    write_json(directory / RECORD, record)
+    write_sealed(directory / "mlflow.json", record | {"key": directory.name})

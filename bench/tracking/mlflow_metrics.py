@@ -40,7 +40,7 @@ def measurement_metrics(entry: dict, network_seed: int) -> list[Metric]:
     measurement, rows, now = entry["measurement"], entry["rows"], milliseconds_now()
     probe = measurement["probe"]
     if probe == "accuracy":
-        suffix, start = ".few" if measurement["few_images"] else "", measurement["seed"]
+        suffix, start = ".few" if measurement.get("few_images") else "", measurement.get("seed", 0)
         return accuracy_metrics(rows, now, suffix, "" if start == network_seed else f".start{start}")
     if probe == "saliency":
         return [Metric("alignment" + width_suffix(row), row["alignment"], now, lambda_step(row)) for row in rows]

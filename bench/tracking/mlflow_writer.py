@@ -7,6 +7,7 @@ directory holds, whether the trial has just finished, was finished by a killed d
 
 import logging
 import os
+import re
 import shutil
 import uuid
 from pathlib import Path
@@ -14,6 +15,7 @@ from pathlib import Path
 from mlflow import MlflowClient
 from mlflow.entities import Experiment, LifecycleStage, Param, Run, RunTag, ViewType
 
+from bench.damaged_files import Damaged, read_file, set_aside
 from bench.spec.recipe import Recipe
 from bench.spec.recipe_text import flat_fields
 from bench.tracking import embedded_store, experiment_page
@@ -25,6 +27,7 @@ from bench.trial_dir import read_failure, read_progress, read_results
 
 logging.getLogger("mlflow").setLevel(logging.ERROR)  # its import has set INFO: a line per table created
 
+RUNS_ID = re.compile(rb"[0-9a-f]{12}\n?")
 RUNS_ID_TAG = "bench.runs"  # the runs directory that an MLflow run belongs to
 MEASUREMENTS_TAG = "bench.measurements"  # keys of the measurements that an MLflow run holds
 REPORT_KEY = "report"  # in place of a recipe's key: the run that holds the drawn figures
@@ -214,13 +217,13 @@ class MlflowWriter:
         """Bring the recipe's run up to what its directory holds, and close it as FINISHED, FAILED or KILLED."""
         directory = self.runs / "trials" / recipe.key
         run_id = self.open_run(recipe, tags)
-        self.log_epochs(run_id, read_progress(directory))
-        results, failure = read_results(directory), read_failure(directory)
+        self.log_epochs(run_id, read_progress(directory, recipe.key))
+        results, failure = read_results(directory, recipe.key), read_failure(directory, recipe.key)
         run = self.client.get_run(run_id)  # once: queries to the store can take as long as a small trial's training
         self.log_measurements(run, results, recipe.seed)
         files = [directory / name for name in ("recipe.json", "results.json", "progress.jsonl")]
         files += sorted(directory.glob("*.safetensors"))
-        self.log_artifacts(run, [path for path in files if path.exists()])
+        self.log_artifacts(run, [path for path in files if path.is_file()])
         if failure:
             self.client.set_tag(run_id, "failure", failure[:500])
         elif "failure" in run.data.tags:
@@ -231,7 +234,8 @@ class MlflowWriter:
         record = {"uri": portable_uri(self.uri, self.runs), "experiment_id": run.info.experiment_id, "run_id": run_id}
         if self.embedded:
             record["store"] = embedded_store_id(self.runs)
-        write_index_record(directory, record | {"measurements": measurements, "tags": tags})
+        record |= {"runs_id": self.runs_id, "measurements": measurements, "tags": tags}
+        write_index_record(directory, record)
 
     def log_measurements(self, run: Run, results: dict, network_seed: int) -> None:
         """Log the measurements of results.json that the run lacks, with provenance, times and MACs as tags."""
@@ -288,12 +292,23 @@ def run_name(recipe: Recipe) -> str:
 def read_runs_id(runs: Path) -> str:
     """The id of the runs directory, created if need be: in a shared store it tells our runs from others'.
 
-    It lies in the directory, so that it stays the same when the directory moves.
+    It lies in the directory, so that it stays the same when the directory moves. A damaged file is set aside, and the
+    id taken from the records of indexed trials.
     """
     path = runs / "id"
-    if not path.exists():
-        path.write_text(uuid.uuid4().hex[:12] + "\n", encoding="utf-8")
-    return path.read_text(encoding="utf-8").strip()
+    try:
+        content = read_file(path)
+        if content is not None and not RUNS_ID.fullmatch(content):
+            raise Damaged(path, "it holds no id")
+    except Damaged as damage:
+        set_aside(damage.path)
+        content = None
+    if content is None:
+        records = (read_index_record(directory) for directory in sorted(runs.glob("trials/*")))
+        known = (record["runs_id"] for record in records if isinstance(record.get("runs_id"), str))
+        content = (next(known, None) or uuid.uuid4().hex[:12]).encode() + b"\n"
+        path.write_bytes(content)
+    return content.decode().strip()
 
 
 def is_deleted(experiment: Experiment) -> bool:

@@ -8,9 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 
-from bench.atomic_write import write_tensors
+from bench import trial_manifest
+from bench.damaged_files import Damaged
+
+FILE = "checkpoint/state.safetensors"
+UNREADABLE = (SafetensorError, RuntimeError, ValueError, KeyError, TypeError)  # raised by content of another shape
 
 
 @dataclass
@@ -28,23 +33,24 @@ def snapshot(net: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().cpu().clone().contiguous() for name, value in net.state_dict().items()}
 
 
-def path_in(directory: Path) -> Path:
-    """The checkpoint's file in a trial's directory."""
-    return directory / "checkpoint" / "state.safetensors"
+def last_row(directory: Path, key: str) -> dict | None:
+    """The metrics of the epoch after which the checkpoint was written; None where there is no checkpoint.
 
-
-def last_row(directory: Path) -> dict | None:
-    """The metrics of the epoch after which the checkpoint was written; None where there is no checkpoint."""
-    from safetensors import safe_open
-
-    if not path_in(directory).exists():
+    Raises Damaged.
+    """
+    content = trial_manifest.verified_bytes(directory, FILE, key)
+    if content is None:
         return None
-    with safe_open(path_in(directory), "pt") as file:
-        return json.loads(file.metadata()["state"]).get("row")
+    try:
+        return json.loads(trial_manifest.tensors_metadata(content)["state"]).get("row")
+    except UNREADABLE:
+        raise Damaged(directory / FILE, "it is no checkpoint of this network") from None
 
 
-def save(path: Path, net: nn.Module, optimiser: torch.optim.SGD, state: State, row: dict | None = None) -> None:
-    """Write network, momentum and state, and the last epoch's metrics."""
+def save(
+    directory: Path, key: str, net: nn.Module, optimiser: torch.optim.SGD, state: State, row: dict | None = None
+) -> None:
+    """Write network, momentum and state of the trial in `directory`, and the last epoch's metrics. Raises NotFinite."""
     tensors = {f"net/{name}": value for name, value in snapshot(net).items()}
     for name, parameter in net.named_parameters():
         momentum = optimiser.state[parameter].get("momentum_buffer")
@@ -52,19 +58,29 @@ def save(path: Path, net: nn.Module, optimiser: torch.optim.SGD, state: State, r
             tensors[f"momentum/{name}"] = momentum.detach().cpu().clone().contiguous()
     for tag, weights in state.weights.items():
         tensors |= {f"best/{tag}/{name}": value.clone() for name, value in weights.items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_tensors(path, tensors, {"state": json.dumps({"epoch": state.epoch, "best": state.best, "row": row})})
+    metadata = {"state": json.dumps({"epoch": state.epoch, "best": state.best, "row": row})}
+    trial_manifest.write_tensors(directory, FILE, tensors, key, metadata)
 
 
-def load(path: Path, net: nn.Module, optimiser: torch.optim.SGD) -> State:
-    """Restore network and optimiser in place and return the state; the initial state where there is no file."""
-    if not path.exists():
+def load(directory: Path, key: str, net: nn.Module, optimiser: torch.optim.SGD) -> State:
+    """Restore network and optimiser in place and return the state; the initial state where there is no file.
+
+    Raises Damaged.
+    """
+    content = trial_manifest.verified_bytes(directory, FILE, key)
+    if content is None:
         return State()
-    from safetensors import safe_open
+    try:
+        return restore(content, net, optimiser)
+    except UNREADABLE:
+        raise Damaged(directory / FILE, "it is no checkpoint of this network") from None
 
-    with safe_open(path, "pt") as file:
-        meta = json.loads(file.metadata()["state"])
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, not a dict
+
+def restore(content: bytes, net: nn.Module, optimiser: torch.optim.SGD) -> State:
+    """Restore network and optimiser in place from the content of a checkpoint and return its state."""
+    from safetensors.torch import load as load_tensors
+
+    tensors, meta = load_tensors(content), json.loads(trial_manifest.tensors_metadata(content)["state"])
     net.load_state_dict({name[4:]: value for name, value in tensors.items() if name.startswith("net/")})
     for name, parameter in net.named_parameters():
         if f"momentum/{name}" in tensors:

@@ -32,13 +32,13 @@ def train(recipe: Recipe, data: Dataset, directory: Path, device: torch.device) 
 
     A row: {"epoch" (from 1), "epochs", "loss", "lr", "train_sa", "train_ra" or None, "seconds"} and, on epochs that are
     candidates for selection, "heldout_sa", "heldout_ra", "score" (means over λ, fractions).
-    Raises TrainingFailed when the loss is not finite, or the training images are fewer than a batch.
+    Raises TrainingFailed when the loss is not finite, or the training images are fewer than a batch, NotFinite when a
+    weight or an output is not finite, and Damaged when the checkpoint is.
     """
     net = build(recipe, data.train.images.shape[1], data.classes).to(device)
     engine, optimiser = engine_for(net, device), sgd(net, recipe)
     engine.watch(optimiser)
-    path = checkpoint.path_in(directory)
-    state = checkpoint.load(path, net, optimiser)
+    state = checkpoint.load(directory, recipe.key, net, optimiser)
     if len(data.train.images) < recipe.batch:
         raise TrainingFailed(f"{len(data.train.images)} training images are fewer than a batch of {recipe.batch}")
     data = data.to(device)
@@ -50,7 +50,7 @@ def train(recipe: Recipe, data: Dataset, directory: Path, device: torch.device) 
                 row |= selection.consider(state, net, recipe, heldout_rows(engine, recipe, data), epoch + 1)
         row["seconds"] = round(time.perf_counter() - started, 3)
         state.epoch = epoch + 1
-        checkpoint.save(path, net, optimiser, state, row)
+        checkpoint.save(directory, recipe.key, net, optimiser, state, row)
         yield row
     selection.write(state, net, recipe, directory)
 

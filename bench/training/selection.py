@@ -5,10 +5,11 @@ from pathlib import Path
 
 import torch
 
-from bench.atomic_write import write_tensors
+from bench import trial_manifest
+from bench.damaged_files import Damaged
 from bench.models.network import ConditionalNetwork
 from bench.spec.recipe import Recipe
-from bench.training.checkpoint import State, snapshot
+from bench.training.checkpoint import UNREADABLE, State, snapshot
 
 ONE = "one"  # the tag of the network chosen by the mean over λ (and widths) of (SA + RA)/2
 
@@ -38,29 +39,40 @@ def tag(metric: str, lam: float, width: float = 1.0) -> str:
 
 
 def write(state: State, net: ConditionalNetwork, recipe: Recipe, directory: Path) -> None:
-    """Write `weights.safetensors`, the one selected network, and `weights-<tag>.safetensors` for every other tag."""
+    """Write `weights.safetensors`, the one selected network, and `weights-<tag>.safetensors` for every other tag.
+
+    Raises NotFinite.
+    """
     for name in sorted(state.weights, key=lambda name: name == ONE):  # ONE last: it says that training is complete
         suffix, best = "" if name == ONE else f"-{name}", state.best[name]
         about = {"recipe": recipe.model_dump(mode="json"), "heldout": best}
         # one entry, because the order of several would change from run to run
         metadata = {"about": json.dumps(about, sort_keys=True)}
-        write_tensors(directory / f"weights{suffix}.safetensors", state.weights[name], metadata)
+        file = f"weights{suffix}.safetensors"
+        trial_manifest.write_tensors(directory, file, state.weights[name], recipe.key, metadata)
 
 
 def selected(directory: Path) -> dict:
     """Read the held-out {"score", "epoch"} of the one selected network."""
-    from safetensors import safe_open
-
-    with safe_open(directory / "weights.safetensors", "pt") as file:
-        return json.loads(file.metadata().get("about", "{}")).get("heldout", {})
+    content = trial_manifest.verified_bytes(directory, "weights.safetensors")
+    return json.loads(trial_manifest.tensors_metadata(content).get("about", "{}")).get("heldout", {})
 
 
 def load(net: ConditionalNetwork, directory: Path, name: str = ONE) -> None:
-    """Load the weights selected under the tag `name` into the network, and set eval mode."""
-    from safetensors.torch import load_file
+    """Load the weights selected under the tag `name` into the network, and set eval mode. Raises Damaged."""
+    from safetensors.torch import load as load_tensors
 
-    suffix = "" if name == ONE else f"-{name}"
-    net.load_state_dict(load_file(directory / f"weights{suffix}.safetensors"))
+    file = "weights.safetensors" if name == ONE else f"weights-{name}.safetensors"
+    content = trial_manifest.verified_bytes(directory, file, net.recipe.key)
+    if content is None:
+        raise Damaged(directory / file, "it is gone")
+    try:
+        net.load_state_dict(load_tensors(content))
+        finite = all(value.isfinite().all() for value in net.state_dict().values())
+    except UNREADABLE:
+        raise Damaged(directory / file, "it does not hold the weights of this network") from None
+    if not finite:
+        raise Damaged(directory / file, "its weights are not finite")
     net.eval()
 
 

@@ -23,7 +23,7 @@ class Panel:
 
     trials: a row per planned network: key, name, label, method, lam, seed, lr, recipe, status, note, drawn, …
     points: a row per drawn network (the winner of its learning-rate grid) and measured λ, columns POINT_COLUMNS.
-    probes: for a figure of another probe than accuracy, a dict per measured row (load.result_schema) with the
+    probes: for a figure of another probe than accuracy, a dict per measured row (bench.measures.result_schema) with the
     network's label, method, seed, key, lr, dataset, scale, net_lam (its own λ, or NaN), and folder.
     own: whether the images are the user's. pool: images are averaged over pool × pool pixels.
     relatives: points of other panels with the same data, networks and budget, by title, from which a panel of one seed

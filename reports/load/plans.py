@@ -1,29 +1,17 @@
 """Read the plans of runs: runs/plans/*.json lists every network of every panel, also the missing ones."""
 
 import json
-from datetime import datetime
 from pathlib import Path
 
-from reports.load import formatting
+from bench import stored_plans
 
-PANEL_FIELDS = ("figures", "experiment", "dataset", "arch", "overrides", "stands_for")
 TRIAL_FIELDS = ("key", "name", "label", "method", "lam", "seed", "lr", "recipe")  # that reports take from a plan
-DAMAGED = (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, OSError)  # raised by a damaged file
 
 
 def read_plans(runs: Path, pattern: str = "*.json") -> tuple[list[dict], list[str]]:
-    """Plans under `runs`, oldest first, and a note for each unreadable file. pattern: of the files' names."""
-    plans, notes = [], []
-    for path in sorted((runs / "plans").glob(pattern)):
-        try:
-            plan = json.loads(path.read_text("utf-8"))
-            for panel in plan["panels"]:
-                _ = [panel[field] for field in PANEL_FIELDS]
-                _ = [trial[field] for trial in panel["trials"] for field in (*TRIAL_FIELDS, "measurements")]
-            plans.append((datetime.fromisoformat(plan["created"]).timestamp(), path.name, plan))
-        except DAMAGED as error:
-            notes.append(f"plan {path.name} could not be read ({formatting.first_line(repr(error))})")
-    return [plan for *_, plan in sorted(plans, key=lambda entry: entry[:2])], notes
+    """Plans under `runs`, oldest first, and a note for each damaged file. pattern: of the files' names."""
+    plans, damages = stored_plans.read_plans(runs, pattern)
+    return plans, [f"plan {damage.path.name} could not be read: {damage.reason}" for damage in damages]
 
 
 def belongs_to(panel: dict, figure: str) -> bool:

@@ -1,12 +1,14 @@
 """Read what is known of planned trials: results.json, failure.json, and the learning rate that won."""
 
-import json
 from pathlib import Path
 
 import pandas as pd
 
-from reports.load import formatting, result_schema
-from reports.load.plans import DAMAGED, TRIAL_FIELDS
+from bench import trial_dir
+from bench.damaged_files import Damaged
+from bench.measures import result_schema
+from reports.load import formatting
+from reports.load.plans import TRIAL_FIELDS
 
 MLFLOW = "http://127.0.0.1:5000/#/experiments/{experiment_id}/runs/{run_id}"
 
@@ -17,19 +19,17 @@ def read_trial(runs: Path, trial: dict) -> tuple[dict, list[dict]]:
     facts = {field: trial[field] for field in TRIAL_FIELDS}
     facts |= {"status": "missing", "note": "", "log": "", "url": ""}
     try:
-        if (folder / "results.json").exists():
-            content = json.loads((folder / "results.json").read_text("utf-8"))
+        content = trial_dir.load_results(folder, trial["key"])
+        if content is not None:
             results, rows = parse_results(content, trial["measurements"])
             facts |= results | {"status": "done" if rows else "missing", "note": "" if rows else "not measured yet"}
-            facts["url"] = mlflow_url(folder / "mlflow.json")
+            facts["url"] = mlflow_url(folder, trial["key"])
             if rows:
                 return facts, rows
-    except DAMAGED as error:
-        text = formatting.first_line(repr(error))
-        facts |= {"status": "unreadable", "note": f"results.json could not be read ({text})"}
-    if (folder / "failure.json").exists():
-        facts |= {"status": "failed"} | read_failure(folder / "failure.json")
-    return facts, []
+    except (Damaged, *trial_dir.MALFORMED) as error:
+        reason = error.reason if isinstance(error, Damaged) else trial_dir.describe(error)
+        facts |= {"status": "unreadable", "note": f"results.json could not be read: {reason}"}
+    return facts | read_failure(folder, trial["key"]), []
 
 
 def parse_results(results: dict, measurement_keys: list[str]) -> tuple[dict, list[dict]]:
@@ -54,20 +54,21 @@ def parse_results(results: dict, measurement_keys: list[str]) -> tuple[dict, lis
     return facts | texts | {"git_dirty": provenance.get("git_dirty"), "trained_at": trained_at}, rows
 
 
-def read_failure(path: Path) -> dict:
+def read_failure(folder: Path, key: str) -> dict:
+    """Status, note and log of a failed trial; empty if it did not fail."""
     try:
-        failure = json.loads(path.read_text("utf-8"))
-        return {"note": formatting.first_line(failure["reason"]), "log": failure.get("log") or ""}
-    except DAMAGED:
-        return {"note": "failure.json could not be read"}
+        failure = trial_dir.load_failure(folder, key)
+    except Damaged:
+        return {"status": "failed", "note": "failure.json could not be read"}
+    return (
+        {"status": "failed", "note": formatting.first_line(failure["reason"]), "log": failure["log"]} if failure else {}
+    )
 
 
-def mlflow_url(path: Path) -> str:
+def mlflow_url(folder: Path, key: str) -> str:
     """Address of the run's page in `make ui`; empty if the trial was never ingested."""
-    try:
-        return MLFLOW.format(**json.loads(path.read_text("utf-8")))
-    except DAMAGED:
-        return ""
+    record = trial_dir.undamaged(trial_dir.load_index_record, folder, key)
+    return MLFLOW.format(**record) if record else ""
 
 
 def select_learning_rates(trials: pd.DataFrame) -> pd.DataFrame:
@@ -90,9 +91,6 @@ def select_learning_rates(trials: pd.DataFrame) -> pd.DataFrame:
 
 def attack_settings(folder: Path, attack: str) -> set[tuple[float, float]]:
     """(step, ε) of an attack in a trial's accuracy measurements; empty if results.json cannot be read."""
-    try:
-        entries = json.loads((folder / "results.json").read_text("utf-8"))["measurements"].values()
-        measurements = [entry["measurement"] for entry in entries if entry["measurement"].get("attack") == attack]
-        return {(m["step"], m["epsilon"]) for m in measurements if m["probe"] == "accuracy"}
-    except DAMAGED:
-        return set()
+    entries = trial_dir.read_results(folder).get("measurements", {}).values()
+    measurements = [entry["measurement"] for entry in entries if entry["measurement"].get("attack") == attack]
+    return {(m.get("step"), m.get("epsilon")) for m in measurements if m["probe"] == "accuracy"}

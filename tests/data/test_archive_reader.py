@@ -270,13 +270,22 @@ def test_several_processes_can_load_at_the_same_time(tmp_path, monkeypatch):
     assert not list((tmp_path / "cache").glob("*.scratch")) and not list((tmp_path / "cache").glob(".*.tmp"))
 
 
-def test_the_cache_replaces_the_archive_and_a_damaged_cache_is_refused(tmp_path, monkeypatch):
+def test_the_cache_replaces_the_archive_and_a_damaged_cache_is_made_anew(tmp_path, monkeypatch):
     write_cifar10(tmp_path, random_pixels(11, 60, 3, 32, 32), [0] * 60, monkeypatch)
     first = load("cifar10", root=tmp_path, heldout=1)
-    (tmp_path / "cifar-10-python.tar.gz").unlink()
+    archive = (tmp_path / "cifar-10-python.tar.gz").rename(tmp_path / "elsewhere")
     assert torch.equal(load("cifar10", root=tmp_path, heldout=1).train.images, first.train.images)
     (cache,) = (tmp_path / "cache").glob("*.safetensors")
     assert cache.stat().st_mode & 0o777 == cache.with_suffix(".lock").stat().st_mode & 0o777
-    cache.write_bytes(cache.read_bytes()[:1000])
-    with pytest.raises(DataError, match="is damaged .* delete it"):
-        load("cifar10", root=tmp_path, heldout=1)
+    whole = cache.read_bytes()
+    flipped_pixel = whole[:-9_000] + bytes([whole[-9_000] ^ 1]) + whole[-8_999:]
+    for damage in (whole[:1000], b"", flipped_pixel):
+        cache.write_bytes(damage)
+        with pytest.raises(DataError, match="data fetch"):
+            load("cifar10", root=tmp_path, heldout=1)
+        archive.rename(tmp_path / "cifar-10-python.tar.gz")
+        for _ in range(2):
+            assert torch.equal(load("cifar10", root=tmp_path, heldout=1).train.images, first.train.images)
+        (tmp_path / "cifar-10-python.tar.gz").rename(archive)
+    set_aside = sorted((tmp_path / "cache").glob("*.damaged*"))
+    assert [path.read_bytes() for path in set_aside] == [whole[:1000], b"", flipped_pixel]

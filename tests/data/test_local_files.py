@@ -55,11 +55,21 @@ def test_files_are_hashed_and_decoded_once(tmp_path, monkeypatch):
         describe(source, tmp_path)
 
 
-def test_a_damaged_facts_file_is_written_again(tmp_path):
+@pytest.mark.parametrize(
+    "damage", [b'{"finger', b"", b"{}", b"[]", b"\xff", b'{"train": 8, "test": 2}', "flip", "other"]
+)
+def test_a_damaged_facts_file_is_written_again(tmp_path, damage):
     source = str(write_parquet(tmp_path / "few.parquet", random_images(10), [0, 1] * 5))
     info = describe(source, tmp_path)
     (facts_file,) = (tmp_path / "cache").glob("*.json")
-    facts_file.write_text('{"finger')
+    if damage == "other":  # a whole file, of another data set
+        other = str(write_parquet(tmp_path / "other.parquet", random_images(15), [0, 1, 2] * 5))
+        describe(other, tmp_path)
+        (damage,) = (path.read_bytes() for path in (tmp_path / "cache").glob("*.json") if path != facts_file)
+    elif damage == "flip":
+        damage = facts_file.read_bytes().replace(b" 4,", b" 5,")  # images of a class
+    assert facts_file.read_bytes() != damage
+    facts_file.write_bytes(damage)
     assert describe(source, tmp_path) == info
     assert json.loads(facts_file.read_text())["fingerprint"] == info.fingerprint
 

@@ -8,13 +8,13 @@ from torch import nn
 
 from bench.engines.eager import EagerEngine
 from bench.measures.gradient_masking import masking
+from bench.measures.result_schema import parse
 from bench.run.resume import SURROGATE_UNTRAINED, is_unfinished, surrogate_is_ready
 from bench.run.trial import run_trial
 from bench.spec import costs
 from bench.spec.measurement import Measurement
 from bench.spec.trial import Trial
 from bench.trial_dir import read_failure, read_results
-from reports.load.result_schema import parse
 from reports.statistics.gradient_masking import SIGNS, failed_signs, signs
 from tests.recipes import digits, oat, pgd_at
 

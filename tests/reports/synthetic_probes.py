@@ -37,7 +37,7 @@ def write(
         if trial["key"] in rows:
             results = synthetic.results(synthetic.planned("PGD-AT", 0.0, 0, "digits", "wrn-10-1"))
             measured = {"measurement": {"probe": probe, "width": 1.0}, "rows": rows[trial["key"]]}
-            results["measurements"] = {trial["measurements"][0]: measured}
+            results |= {"key": trial["key"], "measurements": {trial["measurements"][0]: measured}}
             synthetic.write(runs / "trials" / trial["key"] / "results.json", results)
 
 

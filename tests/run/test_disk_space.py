@@ -8,10 +8,11 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from bench.atomic_write import write_tensors, write_text
+from bench.atomic_write import write_text
 from bench.errors import BadInput
 from bench.run import disk_space
 from bench.run.disk_full import disk_full_line, is_disk_full
+from bench.trial_manifest import write_tensors
 from tests.recipes import oat
 
 PARAMETERS = 1_000_000
@@ -65,7 +66,7 @@ def test_a_write_that_fails_keeps_the_old_file_and_leaves_no_other(tmp_path, mon
 
     monkeypatch.setattr("os.replace" if write == "text" else "os.fsync", fail)
     with pytest.raises(OSError):
-        write_text(path, "new") if write == "text" else write_tensors(path, {"x": torch.zeros(3)})
+        write_text(path, "new") if write == "text" else write_tensors(tmp_path, path.name, {"x": torch.zeros(3)}, "key")
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
 
 

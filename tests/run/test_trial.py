@@ -1,6 +1,5 @@
 """One trial in one directory: its files, resuming, damaged files, and failures."""
 
-import json
 import re
 from pathlib import Path
 from types import SimpleNamespace
@@ -23,7 +22,7 @@ from bench.spec.protocol_ledger import Protocol
 from bench.spec.recipe import Recipe
 from bench.spec.trial import Trial
 from bench.training import selection
-from bench.trial_dir import read_failure, read_progress, read_results, write_failure
+from bench.trial_dir import load_failure, read_failure, read_progress, read_results, write_failure
 from tests.recipes import oat, pgd_at
 
 CPU = torch.device("cpu")
@@ -57,7 +56,7 @@ def test_a_finished_trial_s_directory(tmp_path):
     assert [row.get("epoch") for row in rows] == [1, 2, None, None]
     assert [row["lam"] for row in rows[2:]] == [0.0, 1.0]
     names = {path.name for path in tmp_path.iterdir()}
-    assert names == {"recipe.json", "progress.jsonl", "weights.safetensors", "results.json", "lock"}
+    assert names == {"recipe.json", "progress.jsonl", "weights.safetensors", "results.json", "manifest.json", "lock"}
     assert Recipe.model_validate_json((tmp_path / "recipe.json").read_text()) == trial.recipe
     assert read_progress(tmp_path) == rows[:2]
     results = read_results(tmp_path)
@@ -106,7 +105,9 @@ def test_a_measurement_added_later_trains_nothing(finished, tmp_path, no_trainin
 def test_damaged_results_are_measured_again(finished, tmp_path, damage, no_training):
     first = read_results(tmp_path)
     (tmp_path / "results.json").write_bytes(damage)
-    assert len(run_to_end(finished, tmp_path)) == 2
+    set_aside, *rows = run_to_end(finished, tmp_path)
+    assert "results.json is damaged" in set_aside["set_aside"] and len(rows) == 2
+    assert (tmp_path / "results.json.damaged").read_bytes() == damage
     results = read_results(tmp_path)
     assert results["measurements"] == first["measurements"] and results["heldout"] == first["heldout"]
 
@@ -115,14 +116,11 @@ def test_damaged_results_are_measured_again(finished, tmp_path, damage, no_train
 def test_a_damaged_progress_file_does_not_change_measurements(finished, tmp_path, damage, no_training):
     first = read_results(tmp_path)
     (tmp_path / "progress.jsonl").write_bytes(damage)
-    assert len(run_to_end(accuracy_trial(finished.recipe, 0.2), tmp_path)) == 2
-    assert read_results(tmp_path)["heldout"] == first["heldout"]
-
-
-def test_a_cut_progress_file_keeps_its_whole_rows(finished, tmp_path):
-    path = tmp_path / "progress.jsonl"
-    path.write_text(path.read_text()[:-9])
-    assert [row["epoch"] for row in read_progress(tmp_path)] == [1]
+    set_aside, *rows = run_to_end(accuracy_trial(finished.recipe, 0.2), tmp_path)
+    assert "progress.jsonl is damaged" in set_aside["set_aside"] and len(rows) == 2
+    results = read_results(tmp_path)
+    assert results["heldout"] == first["heldout"] and results["seconds"]["train"] == first["seconds"]["train"]
+    assert results["provenance"]["trained_at"] == first["provenance"]["trained_at"]
 
 
 def test_leftover_temporary_files_do_not_matter(finished, tmp_path, no_training):
@@ -181,14 +179,15 @@ def test_a_failure_is_written_and_yielded_and_tried_again(tmp_path):
     trial = accuracy_trial(pgd_at(0.0, lr=1e30, epochs=2))
     first = run_to_end(trial, tmp_path)
     assert list(first[-1]) == ["failed"] and re.search("epoch 1 of 2", first[-1]["failed"])
-    assert json.loads((tmp_path / "failure.json").read_text()) == {
+    assert load_failure(tmp_path) == {
         "reason": read_failure(tmp_path),
         "log": "progress.jsonl",
+        "key": trial.key,
     }
     assert read_failure(tmp_path) == first[-1]["failed"]
     assert is_unfinished(trial, tmp_path)
     (tmp_path / "failure.json").write_text("an old one")
-    assert run_to_end(trial, tmp_path) == first
+    assert run_to_end(trial, tmp_path)[1:] == first  # after a row on the damaged file
     assert read_failure(tmp_path) == first[-1]["failed"]
 
 

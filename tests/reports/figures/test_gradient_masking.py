@@ -5,11 +5,11 @@ import json
 import pytest
 from scipy.stats import binomtest
 
+from bench.measures import result_schema
 from reports.claims import judge
 from reports.figures import FIGURES
 from reports.figures.gradient_masking import MASKING
 from reports.figures.transfer_across_lambda import TRANSFER
-from reports.load import result_schema
 from reports.load.panels import load_view
 from reports.load.plans import read_plans
 from reports.page import html

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
+from bench.measures import result_schema
 from bench.spec import registry
 from reports import figures
 from reports.figures import FIGURES
-from reports.load import result_schema
 from tests.command import ROOT
 
 FOLDER = ROOT / "reports" / "figures"

@@ -6,8 +6,8 @@ import math
 import numpy as np
 import pytest
 
-from bench.measures import correct_bits
-from reports.load import provenance, result_schema
+from bench.measures import correct_bits, result_schema
+from reports.load import provenance
 from reports.load.panels import load_view
 from reports.load.plans import read_plans
 from tests.reports import synthetic, synthetic_probes

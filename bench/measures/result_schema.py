@@ -1,6 +1,7 @@
-"""Check the measured rows of results.json and convert them to plain types, one function per probe.
+"""The schema of results.json: its facts, and the measured rows as plain types, one function per probe.
 
-Impossible rows (more correct answers than images, a negative variance) raise ValueError: the file is damaged.
+Impossible rows (more correct answers than images, a negative variance) raise ValueError: the file is damaged. Imports
+neither torch nor numpy.
 """
 
 import math
@@ -8,6 +9,21 @@ from pathlib import PurePath
 
 from bench.measures import correct_bits
 from bench.spec import registry
+
+
+def check_facts(results: dict) -> None:
+    """Raise an exception unless results.json has all fields that readers use, each of its type."""
+    heldout, seconds, macs = results["heldout"] or {}, results["seconds"], results["macs"]
+    numbers = [seconds["train"], seconds["measure"], macs["forward"], macs["training"]]
+    numbers += [heldout[name] for name in ("score", "epoch") if heldout.get(name) is not None]
+    if not all(math.isfinite(value) and value >= 0 for value in numbers):
+        raise ValueError("a number is negative or not finite")
+    if not isinstance(results["key"], str) or not isinstance(results["recipe"], dict):
+        raise ValueError("no key or no recipe")
+    results["provenance"].items()
+    for entry in results["measurements"].values():
+        if not isinstance(entry["measurement"]["probe"], str) or not all(isinstance(r, dict) for r in entry["rows"]):
+            raise ValueError("a measurement without probe or rows")
 
 
 def parse(entry: dict) -> list[dict]:
@@ -28,7 +44,7 @@ def accuracy(row: dict, measurement: dict) -> dict:
     counts = {"n": n, "clean_correct": clean, "robust_correct": robust}
     bits = {name: str(row[name]) for name in correct_bits.COLUMNS}
     for name, text in bits.items():
-        if correct_bits.decode(text, n).sum() != counts[correct_bits.COLUMNS[name]]:
+        if correct_bits.count(text, n) != counts[correct_bits.COLUMNS[name]]:
             raise ValueError(f"{name} do not add up to {correct_bits.COLUMNS[name]}")
     rates = {"sa": 100 * clean / n, "ra": 100 * robust / n, "epsilon": number(measurement, "epsilon")}
     package = {"package": str(row["package"])} if "package" in row else {}  # of an attack that another package makes
