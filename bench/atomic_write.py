@@ -14,9 +14,9 @@ def write_json(path: Path, value: dict) -> None:
     write_text(path, json_text(value))
 
 
-def json_text(value: dict) -> str:
-    """Readable JSON. Raises ValueError for NaN and infinite numbers, which are no results."""
-    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+def json_text(value: dict, finite: bool = False) -> str:
+    """Readable JSON. finite: raise ValueError for NaN and infinite numbers."""
+    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=not finite) + "\n"
 
 
 def write_text(path: Path, text: str) -> None:

@@ -221,7 +221,8 @@ def report(
         compression(archive)  # a wrong name is refused before figures are drawn
     try:
         with unpacked(source) if source else nullcontext(runs.resolve()) as folder:
-            written = build(figures or None, folder, out or runs / "report", *options)
+            warn = lambda text: console.print(text, markup=False, style="yellow", soft_wrap=True)  # noqa: E731
+            written = build(figures or None, folder, out or runs / "report", *options, warn)
     except ReportError as error:
         raise BadInput(str(error)) from None
     for path in written:

@@ -141,7 +141,7 @@ def write_text(directory: Path, name: str, text: str, key: str) -> None:
 def write_json(directory: Path, name: str, value: dict, key: str) -> None:
     """Write a JSON file of a trial. Raises NotFinite for a number that is not finite."""
     try:
-        text = json_text(value)
+        text = json_text(value, finite=True)
     except ValueError:
         raise NotFinite(f"a number in {name} is not finite: it is not written") from None
     write_text(directory, name, text, key)

@@ -1,7 +1,7 @@
 """`python -m bench report`: plans and results → figures, CSV files, verdicts on the claims, and a page."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from reports.claims import judge
@@ -24,11 +24,13 @@ def build(
     scale: str | None = None,
     formats: Sequence[str] | None = None,
     archive_file: Path | None = None,
+    warn: Callable[[str], None] = lambda text: None,
 ) -> list[Path]:
     """Write figures (None: all that a plan mentions), claims, index.html and README.md. Returns all files.
 
     scale None: that of the newest plan that mentions the figure. formats None: all. archive_file: to be written, with
-    the plans and results of the drawn scales (load.archive). The same runs give the same bytes.
+    the plans and results of the drawn scales (load.archive). warn: is told what is damaged, a line for each file. The
+    same runs give the same bytes.
     """
     runs, out = Path(runs), Path(out)
     names = [check_known(name) for name in figures] if figures else list(FIGURES)
@@ -42,11 +44,16 @@ def build(
     if not scales:
         raise ReportError(f"no plan at scale {scale}; there are {', '.join(sorted({p['scale'] for p in plans}))}")
     out.mkdir(parents=True, exist_ok=True)
-    written = []
+    written, damages = [], dict.fromkeys(notes)
     for name, chosen in scales.items():
         view = load_view(plans, runs, name, chosen, FIGURES[name].keep)
         view.notes.extend(notes)
+        unreadable = view.trials[view.trials.status == "unreadable"]
+        damages |= dict.fromkeys(f"{t.key} {t.name}: {t.note}" for t in unreadable.itertuples(index=False))
         written += write_figure(FIGURES[name], view, out, formats)
+    damages |= dict.fromkeys(html.unreadable_pages(out))
+    for text in damages:
+        warn(text)
     written += [*judge.write(plans, runs, out, scales), *html.write_pages(out)]
     return written + ([archive.pack(runs, set(scales.values()), archive_file)] if archive_file else [])
 

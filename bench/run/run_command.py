@@ -233,7 +233,7 @@ def draw_report(plan: ExecutionPlan, writer: "MlflowWriter | None", console: Con
         warn_on(console)(f"no figure is called {name}: known are {', '.join(FIGURES)}")
     runs, scale = plan.request.runs, plan.plans[0].scale
     try:
-        pages = build(figures, runs, runs / "report", scale) if figures else []
+        pages = build(figures, runs, runs / "report", scale, warn=warn_on(console)) if figures else []
     except ReportError as error:
         warn_on(console)(f"no report: {error}")
         return []

@@ -6,6 +6,7 @@ import json
 from importlib.metadata import version
 from pathlib import Path
 
+from bench.damaged_files import Damaged, read_sealed
 from reports.load.panels import View
 
 SOURCES = Path(__file__).parents[1]
@@ -51,8 +52,8 @@ def code_digest() -> str:
 def read_unchanged(page: Path, images: list[Path], drawn_from: str) -> dict | None:
     """Content of a figure's JSON file if it has this digest and all images exist; otherwise None."""
     try:
-        content = json.loads(page.read_text("utf-8"))
-    except (OSError, ValueError):
+        content = read_sealed(page) or {}
+    except Damaged:
         return None
-    same = isinstance(content, dict) and content.get("drawn_from") == drawn_from
+    same = content.get("drawn_from") == drawn_from
     return content if same and all(path.is_file() and path.stat().st_size for path in images) else None

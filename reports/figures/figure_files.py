@@ -1,9 +1,9 @@
 """Write the files of one figure: images, CSV, and the JSON that the page is made from."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from bench.damaged_files import set_aside, write_sealed
 from bench.errors import BadInput, unknown
 from reports.figures import figure_cache
 from reports.figures.spec import FigureSpec
@@ -42,7 +42,9 @@ def write_figure(spec: FigureSpec, view: View, out: Path, formats: Sequence[str]
     page |= provenance.describe(view, out)
     page |= {"wide": True} if wide else {}
     page |= {"formats": list(formats), "drawn_from": drawn_from}
-    (out / f"{spec.name}.json").write_text(json.dumps(page, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    if (out / f"{spec.name}.json").is_dir():
+        set_aside(out / f"{spec.name}.json")
+    write_sealed(out / f"{spec.name}.json", page)
     return [*images.values(), out / f"{spec.name}.csv", out / f"{spec.name}.json"]
 
 

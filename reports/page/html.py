@@ -7,20 +7,23 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from bench.damaged_files import Damaged, read_sealed
 from bench.errors import one_line
 from reports.claims.decide import VERDICTS
 from reports.claims.text import UNPLANNED
 from reports.figures import FIGURES
 from reports.figures.figure_files import FORMATS
 
+PAGE_FIELDS = {"figure", "title", "claim", "caption", "summary", "curves", "scale", "seeds", "commands", "planned_at"}
+PAGE_FIELDS |= {"trained_at", "measured_at", "hardware", "software", "data", "macs", "training", "measuring"}
+PAGE_FIELDS |= {"from", "to", "panels", "planned", "missing", "notes"}
 TEMPLATES = Path(__file__).with_name("templates")
 
 
 def write_pages(out: Path) -> list[Path]:
     """Write both pages from the JSON files beside them, so that they keep figures that were built earlier."""
-    paths = (out / f"{name}.json" for name in FIGURES)
-    figures = [json.loads(path.read_text("utf-8")) for path in paths if path.exists()]
-    figures = [{"formats": FORMATS} | figure for figure in figures]  # of an earlier version, which drew all of them
+    pages = (undamaged_page(out / f"{name}.json") for name in FIGURES)
+    figures = [{"formats": FORMATS} | page for page in pages if page]  # an earlier version drew all formats
     claims = read_claims(out)
     written = []
     for name in ("index.html", "README.md"):
@@ -40,6 +43,32 @@ def write_pages(out: Path) -> list[Path]:
         written.append(out / name)
         written[-1].write_text(re.sub("\n{3,}", "\n\n", text).rstrip() + "\n", "utf-8")
     return written
+
+
+def read_page(path: Path) -> dict | None:
+    """A figure's JSON file, or None where there is none. Raises Damaged."""
+    page = read_sealed(path)
+    if page is not None and not page.keys() >= PAGE_FIELDS:
+        raise Damaged(path, "it has not the fields of a figure's page")
+    return page
+
+
+def undamaged_page(path: Path) -> dict | None:
+    try:
+        return read_page(path)
+    except Damaged:
+        return None
+
+
+def unreadable_pages(out: Path) -> list[str]:
+    """A line for each damaged figure's JSON in the folder: its figure is left out of the page."""
+    lines = []
+    for name in FIGURES:
+        try:
+            read_page(out / f"{name}.json")
+        except Damaged as damage:
+            lines.append(f"{damage}: draw it again with `python -m bench report {name}`")
+    return lines
 
 
 def short_title(title: str) -> str:

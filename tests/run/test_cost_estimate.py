@@ -135,13 +135,16 @@ def test_seconds_left_are_of_what_the_directory_lacks(timed, tmp_path):
     trial = trial_of(oat(epochs=4))
     directory = tmp_path / "trials" / trial.key
     directory.mkdir(parents=True)
-    (directory / "progress.jsonl").write_text('{"epoch": 1}\n')
+    (directory / "progress.jsonl").write_text('{"epoch": 1, "epochs": 4, "seconds": 1.0}\n')
     whole = cost_of(timed[0], trial)
     measuring = 6 * 100 * 16 * 1e-3
     assert whole["seconds_left"] == pytest.approx(0.75 * (whole["seconds"] - measuring) + measuring)
     (directory / "weights.safetensors").touch()
     assert cost_of(timed[0], trial)["seconds_left"] == pytest.approx(measuring)
-    (directory / "results.json").write_text(json.dumps({"measurements": {trial.measurements[0].key: {}}}))
+    facts = {"key": trial.key, "recipe": {}, "heldout": {}, "provenance": {}, "macs": {"forward": 1, "training": 1}}
+    facts |= {"seconds": {"train": 1.0, "measure": 1.0}}
+    measured = {trial.measurements[0].key: {"measurement": {"probe": "accuracy"}, "rows": []}}
+    (directory / "results.json").write_text(json.dumps(facts | {"measurements": measured}))
     assert cost_of(timed[0], trial)["seconds_left"] == 0
 
 

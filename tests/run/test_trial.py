@@ -1,12 +1,15 @@
 """One trial in one directory: its files, resuming, damaged files, and failures."""
 
+import json
 import re
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
+from bench import trial_manifest
 from bench.attacks import autoattack
 from bench.attacks.pgd import pgd
 from bench.data import DataError
@@ -305,3 +308,89 @@ def test_an_attack_that_cannot_run_here_is_a_failure_with_a_reason(tmp_path, mon
     trial = Trial(recipe=recipe, measurements=(measurement,), source="digits")
     assert run_to_end(trial, tmp_path)[-1]["failed"].startswith("autoattack needs a package")
     assert "pip install" in read_failure(tmp_path) and (tmp_path / "weights.safetensors").exists()
+
+
+def flip_last_bit(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+
+
+def test_a_flipped_bit_of_the_weights_trains_them_again_and_keeps_the_results_of_equal_ones(finished, tmp_path):
+    weights, results = (tmp_path / "weights.safetensors").read_bytes(), (tmp_path / "results.json").read_bytes()
+    flip_last_bit(tmp_path / "weights.safetensors")
+    more = accuracy_trial(finished.recipe, 0.1, 0.2)
+    rows = run_to_end(more, tmp_path)
+    assert "weights.safetensors is damaged" in rows[0]["set_aside"]
+    assert [row.get("epoch") for row in rows[1:]] == [1, 2, None, None]  # one measurement was there
+    assert (tmp_path / "weights.safetensors").read_bytes() == weights
+    old, new = json.loads(results)["measurements"], read_results(tmp_path)["measurements"]
+    assert old.items() <= new.items() and len(new) == 2
+
+
+def test_results_of_other_weights_are_measured_again(finished, tmp_path):
+    """As where a training on a GPU does not repeat bit for bit."""
+    other = tmp_path / "other"
+    run_to_end(accuracy_trial(finished.recipe.model_copy(update={"seed": 1})), other)
+    tensors = load_file(other / "weights.safetensors")
+    trial_manifest.write_tensors(tmp_path, "weights.safetensors", tensors, finished.key)
+    rows = run_to_end(finished, tmp_path)
+    assert "measured on other weights" in rows[0]["set_aside"] and [row["lam"] for row in rows[1:]] == [0.0, 1.0]
+    (expected,), (measured,) = (read_results(folder)["measurements"].values() for folder in (other, tmp_path))
+    assert [row["clean_hits"] for row in measured["rows"]] == [row["clean_hits"] for row in expected["rows"]]
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "empty", "other network"])
+def test_a_damaged_checkpoint_is_set_aside_and_training_starts_anew(tmp_path, damage):
+    trial = accuracy_trial(oat(**QUICK))
+    whole = tmp_path / "whole"
+    expected = [row.get("loss") for row in run_to_end(trial, whole)]
+    stopped = run_trial(trial, tmp_path / "a", tmp_path, CPU, {"git_commit": "abc"})
+    next(stopped)
+    stopped.close()
+    path = tmp_path / "a" / "checkpoint" / "state.safetensors"
+    if damage == "flip":
+        flip_last_bit(path)
+    elif damage == "other network":
+        path.write_bytes((whole / "weights.safetensors").read_bytes())
+    else:
+        path.write_bytes(path.read_bytes()[: 5000 * (damage == "cut")])
+    set_aside, *rows = run_to_end(trial, tmp_path / "a")
+    assert "state.safetensors is damaged" in set_aside["set_aside"]
+    assert [row.get("loss") for row in rows] == expected
+    assert (tmp_path / "a" / "weights.safetensors").read_bytes() == (whole / "weights.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("damage", ["flip", "not finite", "other shape"])
+def test_damaged_weights_of_an_earlier_version_are_noticed_when_they_are_loaded(finished, tmp_path, damage):
+    """Without a manifest, a flipped bit alone cannot be noticed; what else is wrong can."""
+    (tmp_path / "manifest.json").unlink()
+    path = tmp_path / "weights.safetensors"
+    tensors = load_file(path)
+    name = next(name for name, value in tensors.items() if value.dim() > 1)
+    tensors[name] = {"flip": -tensors[name], "not finite": tensors[name] / 0, "other shape": tensors[name][:1]}[damage]
+    save_file(tensors, path)
+    rows = run_to_end(accuracy_trial(finished.recipe, 0.2), tmp_path)
+    named = [row["set_aside"] for row in rows if "set_aside" in row]
+    assert named == [] if damage == "flip" else "weights.safetensors is damaged" in named[0]
+    assert (tmp_path / "manifest.json").exists()
+
+
+def test_outputs_that_are_not_finite_are_a_failure_and_no_counts(finished, tmp_path, monkeypatch):
+    """argmax takes NaN for the largest: such a network would be right on every image of class 0."""
+    monkeypatch.setattr(trial_module.selection, "load", lambda net, *_: net.eval().head.bias.data.fill_(torch.nan))
+    rows = run_to_end(accuracy_trial(finished.recipe, 0.2), tmp_path)
+    assert "not finite for 30 of 30 images" in rows[-1]["failed"] and len(rows) == 1
+    assert len(read_results(tmp_path)["measurements"]) == 1
+
+
+def test_weights_that_are_not_finite_are_not_written(tmp_path, monkeypatch):
+    real = trial_module.selection.consider
+
+    def poison(state, net, *rest):
+        net.head.weight.data[0, 0] = torch.inf
+        return real(state, net, *rest)
+
+    monkeypatch.setattr("bench.training.loop.selection.consider", poison)
+    rows = run_to_end(accuracy_trial(oat(**QUICK)), tmp_path)
+    assert "head.weight" in rows[-1]["failed"] and "not finite" in rows[-1]["failed"]
+    assert not list(tmp_path.rglob("*.safetensors"))

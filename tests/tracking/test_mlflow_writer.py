@@ -7,13 +7,14 @@ import sqlite3
 import pytest
 
 from bench.atomic_write import write_json
+from bench.measures import correct_bits
 from bench.tracking.index_record import is_indexed
 from bench.tracking.run_tags import UNPLANNED
 from tests.recipes import pgd_at
 
 TAGS = {"suite": "frontiers", "figure": "fig4", "scale": "smoke", "protocol": "paper", "mlflow.source.name": "x"}
 RECIPE = pgd_at(0.4)
-ACCURACY = {"probe": "accuracy", "few_images": False, "seed": 0}
+ACCURACY = {"probe": "accuracy", "epsilon": 0.1, "few_images": False, "seed": 0}
 
 
 @pytest.fixture(scope="module")
@@ -42,10 +43,12 @@ def write_trial(runs, correct: int, epochs: int = 2) -> None:
     write_json(directory / "recipe.json", RECIPE.model_dump(mode="json"))
     rows = [{"epoch": e + 1, "epochs": epochs, "loss": 1.0, "lr": 0.1, "seconds": 1.0} for e in range(epochs)]
     (directory / "progress.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    row = {"lam": 0.4, "width": 1.0, "attack": "pgd7", "n": 100, "clean_correct": 90, "robust_correct": correct}
+    row = accuracy_row("pgd7", correct)
     write_json(
         directory / "results.json",
         {
+            "key": RECIPE.key,
+            "recipe": RECIPE.model_dump(mode="json"),
             "measurements": {"m1": {"measurement": ACCURACY, "rows": [row]}},
             "provenance": {},
             "seconds": {"train": 2.0, "measure": 1.0},
@@ -53,6 +56,14 @@ def write_trial(runs, correct: int, epochs: int = 2) -> None:
             "heldout": {},
         },
     )
+
+
+def accuracy_row(attack: str, robust: int, width: float = 1.0) -> dict:
+    """A row of 100 images, 90 of which are right without an attack."""
+    hits = {"clean_hits": correct_bits.encode([True] * 90 + [False] * 10)}
+    hits |= {"robust_hits": correct_bits.encode([True] * robust + [False] * (100 - robust))}
+    counts = {"n": 100, "clean_correct": 90, "robust_correct": robust}
+    return {"lam": 0.4, "width": width, "attack": attack} | counts | hits
 
 
 def writer(runs):
@@ -97,9 +108,8 @@ def metrics(runs) -> dict[str, list[tuple[int, float]]]:
 
 def test_each_attack_and_width_has_its_own_metric(runs):
     """SA, which every attack measures again, stays one curve."""
-    row = {"lam": 0.4, "width": 1.0, "attack": "pgd20", "n": 100, "clean_correct": 90, "robust_correct": 30}
-    add_measurement(runs, "m2", ACCURACY, row)
-    add_measurement(runs, "m3", ACCURACY, row | {"attack": "pgd7", "width": 0.5, "robust_correct": 20})
+    add_measurement(runs, "m2", ACCURACY, accuracy_row("pgd20", 30))
+    add_measurement(runs, "m3", ACCURACY, accuracy_row("pgd7", 20, width=0.5))
     writer(runs).index_trial(RECIPE, TAGS)
     logged = metrics(runs)
     assert (
@@ -321,8 +331,18 @@ def test_measurements_on_few_images_have_metrics_of_their_own():
 
 def test_ra_from_the_starts_of_another_seed_is_no_point_of_the_curve(runs):
     """Earlier versions attacked every network from the starts of seed 0: such counts stay apart from new ones."""
-    row = {"lam": 0.4, "width": 1.0, "attack": "pgd7", "n": 100, "clean_correct": 90, "robust_correct": 35}
-    add_measurement(runs, "m2", ACCURACY | {"seed": 3}, row)
+    add_measurement(runs, "m2", ACCURACY | {"seed": 3}, accuracy_row("pgd7", 35))
     writer(runs).index_trial(RECIPE, TAGS)
     logged = metrics(runs)
     assert RECIPE.seed == 0 and logged["RA.pgd7"] == [(400, 40)] and logged["RA.pgd7.start3"] == [(400, 35)]
+
+
+@pytest.mark.parametrize("damage", [b"", b"\x00" * 13, b"other text", b"\xff"])
+def test_a_damaged_id_is_taken_from_the_records_of_indexed_trials(runs, damage):
+    """With a new id, the store would get a second run of every network."""
+    writer(runs).index_trial(RECIPE, TAGS)
+    whole = (runs / "id").read_bytes()
+    (runs / "id").write_bytes(damage)
+    writer(runs).index_trial(RECIPE, TAGS)
+    assert (runs / "id").read_bytes() == whole and (runs / "id.damaged").read_bytes() == damage
+    assert len(mlflow_runs(runs)) == 1
