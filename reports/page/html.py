@@ -1,6 +1,5 @@
 """Write index.html and README.md: the claims, then every figure of a directory with its provenance."""
 
-import json
 import re
 from pathlib import Path
 
@@ -79,11 +78,13 @@ def short_title(title: str) -> str:
 
 def read_claims(out: Path) -> dict | None:
     """claims.json with the number of claims per verdict; None if no claim was judged yet."""
-    path = out / "claims.json"
-    if not path.exists():
+    try:
+        page = read_sealed(out / "claims.json")
+        verdicts = [claim["verdict"] for claim in page["claims"]] if page else []
+    except (Damaged, KeyError, TypeError):
+        page = None
+    if page is None:
         return None
-    page = json.loads(path.read_text("utf-8"))
-    verdicts = [claim["verdict"] for claim in page["claims"]]
     return page | {"counts": {verdict: verdicts.count(verdict) for verdict in VERDICTS if verdict in verdicts}}
 
 

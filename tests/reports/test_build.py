@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from reports.build import ReportError, build
+from reports.page import html
 from tests.reports import synthetic
 
 
@@ -225,3 +226,12 @@ def test_a_plan_of_oat_alone_of_which_nothing_has_finished_is_drawn_as_a_gap(tmp
     synthetic.write_plan(tmp_path, [synthetic.panel(oat)])
     build(None, tmp_path, tmp_path / "out", formats=("png",))
     assert "2 of 2 networks are missing" in (tmp_path / "out" / "README.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("damage", [b"", b"[]", b"{}", b"\xff", b"\x00" * 9, b'{"figure": "fig5"', b'{"a":' * 50_000])
+def test_a_damaged_page_of_an_earlier_report_is_left_out_and_named(tmp_path, damage):
+    (tmp_path / "fig5.json").write_bytes(damage)
+    (tmp_path / "claims.json").mkdir()
+    (line,) = html.unreadable_pages(tmp_path)
+    assert line.startswith(f"{tmp_path / 'fig5.json'} is damaged: ") and "bench report fig5" in line
+    assert all(path.is_file() for path in html.write_pages(tmp_path))
