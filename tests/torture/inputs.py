@@ -9,6 +9,7 @@ import contextlib
 import io
 import json
 import random
+import re
 import signal
 import sys
 import time
@@ -27,6 +28,7 @@ SUITES = sorted((ROOT / "suites").rglob("*.yaml"))
 SUITES = [path for path in SUITES if path.parent.name != "scales"]
 SCALE = ROOT / "suites" / "scales" / "smoke.yaml"
 
+NAMES = ["../../escaped"] * 3 + ["../escaped", "a/b", "/proc/escaped", "..", "", "x" * 300, "a\0b", "\ud800", "a b"]
 VALUES = [None, True, False, 0, -1, 1, 2, 3.5, 1e9, 10**9, 10**30, -(10**18), 1e308, float("inf"), float("nan"), ""]
 VALUES += [
     "../../escaped",
@@ -172,6 +174,8 @@ def files_outside(folder: Path, place: Path) -> set[Path]:
 def mutated(text: str, rng: random.Random) -> str:
     """The file with a value, a name, or some characters replaced; or a bomb in its place."""
     kind = rng.random()
+    if kind < 0.15:
+        return re.sub(r"(?m)^(suite|scale): .*$", lambda line: f"{line[1]}: {json.dumps(rng.choice(NAMES))}", text)
     if kind < 0.6:
         return revalued(text, rng)
     if kind < 0.95:
