@@ -59,6 +59,8 @@ class Torture:
     folder: Path  # of runs directories and outputs
     temporary: Path  # TMPDIR of the commands, with a short path
     rng: random.Random
+    targets: tuple[str, ...] = TARGETS
+    waiting: list[str] = field(default_factory=list)  # targets to come
     seconds: float = 60.0  # of an undisturbed run
     counts: Counter = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
@@ -77,6 +79,15 @@ class Torture:
         if self.start(runs).wait(900) != 0:
             raise Failed(f"the undisturbed run failed: {self.output()}")
         self.seconds = time.monotonic() - began
+
+    def next_target(self, runs: Path) -> str:
+        """Each target once, in random order, and again; a store is made in a new directory only."""
+        if not self.waiting or self.waiting == ["store"]:
+            self.waiting += self.rng.sample(self.targets, len(self.targets))
+        target = next((t for t in self.waiting if t != "store" or not runs.exists()), "driver SIGKILL")
+        if target in self.waiting:
+            self.waiting.remove(target)
+        return target
 
     def output(self) -> str:
         return (self.folder / "output").read_text(errors="replace")
@@ -143,11 +154,9 @@ class Torture:
         code, kills = 1, 0
         while code != 0:
             if kills < 6 and time.monotonic() < end:
-                target, delay = self.rng.choice(TARGETS), self.rng.uniform(0, self.seconds)
+                target, delay = self.next_target(runs), self.rng.uniform(0, self.seconds)
             else:
                 target, delay = "driver SIGKILL", float("inf")  # let it finish
-            if target == "store" and (runs / "mlflow.db").exists():
-                continue
             self.counts["tried"] += 1
             try:
                 code = self.run_and_kill(runs, target, delay)
@@ -253,7 +262,9 @@ def compare(runs: Path, undisturbed: Path) -> None:
         raise Failed(f"left behind: {leftovers}, or no report")
 
 
-def torture(seed: int, minutes: float, folder: Path, say: Callable[[str], None] = print) -> dict:
+def torture(
+    seed: int, minutes: float, folder: Path, targets: tuple[str, ...] = TARGETS, say: Callable[[str], None] = print
+) -> dict:
     """Kill for this many minutes.
 
     Returns {"tried", "fine", "failed", "directories", "killed …": count}, and "failures": a line for each.
@@ -261,7 +272,7 @@ def torture(seed: int, minutes: float, folder: Path, say: Callable[[str], None] 
     folder.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix="k", dir="/tmp"))  # short: the paths of Ray's sockets begin with it
     try:
-        case = Torture(folder, temporary, random.Random(seed))
+        case = Torture(folder, temporary, random.Random(seed), targets)
         case.run_undisturbed(folder / "undisturbed")
         say(f"an undisturbed run takes {case.seconds:.0f} s")
         end, number = time.monotonic() + 60 * minutes, 0
@@ -279,8 +290,9 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=5)
     parser.add_argument("--folder", type=Path, default=None)
+    parser.add_argument("--target", choices=TARGETS, action="append", help="can be repeated (default: all)")
     arguments = parser.parse_args()
     folder = arguments.folder or Path(tempfile.mkdtemp(prefix="torture-"))
-    counts = torture(arguments.seed, arguments.minutes, folder)
+    counts = torture(arguments.seed, arguments.minutes, folder, tuple(arguments.target or TARGETS))
     print(json.dumps(counts, indent=1), f"seed {arguments.seed}, folder {folder}", sep="\n")
     sys.exit(bool(counts["failures"]) and os.EX_SOFTWARE)
