@@ -26,7 +26,7 @@ ENGINES = {"eager": (EagerEngine, None), "cpu": (CpuEngine, MISSING)}
 
 oat = functools.partial(oat_recipe, dropout=0.0)
 pgd_at = functools.partial(pgd_at_recipe, dropout=0.0)
-WIDTHS = (0.25, 0.5, 0.75, 1.0)  # of 16 channels: 4, 8, 12, 16
+WIDTHS = (0.5, 0.75, 1.0)  # of 16 channels: 8, 12, 16
 NORMS = {"normal": oat("normal"), "dual": oat("dual"), "dual-affine": oat("dual-affine"), "pgd-at": pgd_at()}
 SLIM = {"dual": oat(widths=WIDTHS), "authors": oat(widths=WIDTHS, protocol=Protocol(film="authors"))}
 SLIM["dual-affine"] = oat("dual-affine", widths=WIDTHS)
