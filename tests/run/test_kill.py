@@ -9,8 +9,10 @@ import psutil
 import pytest
 from mlflow import MlflowClient
 
+from bench.run.driver_lock import driver_lock
 from tests.command import TINY, bench, kill, start, wait_for
 
+EPOCHS = 16  # enough for five kills
 SUITE = """
 suite: four
 about: networks of each kind
@@ -29,7 +31,7 @@ experiments:
 @pytest.fixture
 def command(tmp_path) -> tuple:
     (tmp_path / "four.yaml").write_text(SUITE)
-    return "run", tmp_path / "four.yaml", "--scale", TINY, "--set", "epochs=6"
+    return "run", tmp_path / "four.yaml", "--scale", TINY, "--set", f"epochs={EPOCHS}"
 
 
 def epochs(runs) -> int:
@@ -46,10 +48,10 @@ def weights(runs) -> dict[str, bytes]:
     return {path.parent.name: path.read_bytes() for path in runs.glob("trials/*/weights.safetensors")}
 
 
-def kill_after(process, runs, new_epochs: int, signal_number, name: str = "") -> str:
-    """Wait for finished epochs, then send the signal to the command, or to its descendant of this name."""
+def kill_after(process, runs, signal_number, name: str = "") -> str:
+    """Wait for a finished epoch, then send the signal to the command, or to its descendant of this name."""
     before = epochs(runs)
-    wait_for(lambda: epochs(runs) >= before + new_epochs)
+    wait_for(lambda: epochs(runs) > before)
     if not name:
         return kill(process, signal_number)
     descendants = psutil.Process(process.pid).children(recursive=True)
@@ -61,10 +63,7 @@ def test_a_run_killed_in_every_way_ends_like_an_undisturbed_one(tmp_path, comman
     disturbed, undisturbed = tmp_path / "disturbed", tmp_path / "undisturbed"
     temporary = Path(tempfile.mkdtemp(prefix="k"))  # a short path, for Ray's sockets
     process = start(*command, "--runs", disturbed, TMPDIR=str(temporary))
-    wait_for(lambda: epochs(disturbed) >= 1)
-    refused = bench(*command, "--runs", disturbed)
-    assert refused.returncode == 2 and "another command is running trials" in refused.stderr
-    text = kill_after(process, disturbed, 2, signal.SIGKILL)
+    text = kill_after(process, disturbed, signal.SIGKILL)
     assert text.endswith("the command was killed: rerun the same command to resume\n")
     assert not list(temporary.glob("oat-*"))
     assert "RUNNING" in statuses(disturbed)  # of the killed process; the next command closes them
@@ -75,17 +74,17 @@ def test_a_run_killed_in_every_way_ends_like_an_undisturbed_one(tmp_path, comman
         (signal.SIGINT, "", 130, "interrupted: rerun the same command to resume"),
     ):
         process = start(*command, "--runs", disturbed, TMPDIR=str(temporary))
-        text = kill_after(process, disturbed, 2, signal_number, name)
+        text = kill_after(process, disturbed, signal_number, name)
         assert process.returncode == code and "Traceback" not in text, text
         assert line in text and "***" not in text
-        assert "RUNNING" not in statuses(disturbed) and not list(temporary.iterdir())
+        assert "RUNNING" not in statuses(disturbed) and not list(temporary.glob("oat-*"))
     assert list((disturbed / "ray-logs").glob("raylet*"))
 
     done = bench(*command, "--runs", disturbed)
     assert done.returncode == 0, done.stderr
     assert set(statuses(disturbed)) == {"FINISHED"}
     for path in disturbed.glob("trials/*/progress.jsonl"):
-        assert [json.loads(line)["epoch"] for line in path.read_text().splitlines()] == [1, 2, 3, 4, 5, 6]
+        assert [json.loads(line)["epoch"] for line in path.read_text().splitlines()] == list(range(1, EPOCHS + 1))
 
     assert bench(*command, "--runs", undisturbed).returncode == 0
     assert weights(disturbed) == weights(undisturbed) and len(weights(disturbed)) == 4
@@ -93,3 +92,9 @@ def test_a_run_killed_in_every_way_ends_like_an_undisturbed_one(tmp_path, comman
         twin = json.loads((undisturbed / path.relative_to(disturbed)).read_text())
         ours = json.loads(path.read_text())
         assert ours["measurements"] == twin["measurements"] and ours["heldout"] == twin["heldout"]
+
+
+def test_a_second_command_on_the_same_directory_is_refused(tmp_path, command):
+    with driver_lock(tmp_path / "runs"):
+        refused = bench(*command, "--runs", tmp_path / "runs")
+    assert refused.returncode == 2 and "another command is running trials" in refused.stderr
