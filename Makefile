@@ -56,6 +56,10 @@ $(READY): requirements.lock requirements-setup.lock
 	@$(PYTHON) -m venv --clear .venv
 	@.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-setup.lock
 	@.venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes -r requirements.lock
+	@# bytecode and C kernels, which the first command would compile one after the other
+	@.venv/bin/python -c 'import bench.tracking.mlflow_writer, bench.run.ray_scheduler, reports.build' >/dev/null 2>&1 & \
+	  .venv/bin/python -c 'from bench.run.gpu_detection import best_precision; from bench.engines import engine_class; \
+	  best_precision(); engine_class("cpu")' >/dev/null 2>&1 & wait
 	@touch $@
 
 $(FIGURES:%=reproduce-fig%): reproduce-fig%: setup

@@ -16,7 +16,6 @@ from bench.data import DatasetInfo
 from bench.errors import BadInput
 from bench.human_units import format_bytes
 from bench.run import gpu_detection
-from bench.run.machine_memory import memory_bytes
 from bench.run.resume import has_weights
 from bench.spec.architectures import layers_only
 from bench.spec.costs import probe_passes, training_passes
@@ -71,22 +70,17 @@ class CostEstimator:
         pass of a batch reads. These are counted in a pass, so only of a network that fits.
         """
 
-        def parameters() -> int:
-            from bench.measures.cost import parameter_count  # imports torch
-
-            return parameter_count(recipe, info.shape[0], info.classes)
-
         def activations() -> int:
             from bench.measures.cost import cost
 
             return cost(recipe, info.shape, info.classes).activations
 
-        layers, most = layers_only(recipe).key, memory_bytes()
-        key = f"{layers} · {shape_text(info)} · {info.classes} classes"
-        needed = 3 * 4 * self.look_up(f"parameters · {key}", parameters)
+        most = gpu_detection.device_memory()
+        needed = 3 * 4 * self.parameters(recipe, info)
         if needed <= most:
             bytes_each = 2 if recipe.precision == "bf16" else 4
-            needed += bytes_each * recipe.batch * self.look_up(f"activations · {key}", activations)
+            key = f"activations · {layers_only(recipe).key} · {shape_text(info)} · {info.classes} classes"
+            needed += bytes_each * recipe.batch * self.look_up(key, activations)
         if needed > most:
             has = f"training takes at least {format_bytes(needed)} of memory, and here are {format_bytes(most)}"
             raise BadInput(f"{recipe.name}: {has}: take a smaller arch, batch or images (--set pool=2)")
@@ -128,9 +122,9 @@ class CostEstimator:
         """The number of parameters of the whole network."""
 
         def count() -> int:
-            from bench.measures.cost import cost  # imports torch
+            from bench.measures.cost import parameter_count  # imports torch
 
-            return cost(recipe, info.shape, info.classes).parameters
+            return parameter_count(recipe, info.shape[0], info.classes)
 
         key = f"parameters · {layers_only(recipe).key} · {shape_text(info)} · {info.classes} classes"
         return self.look_up(key, count)

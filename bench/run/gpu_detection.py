@@ -8,6 +8,7 @@ import functools
 import sys
 from pathlib import Path
 
+from bench.run.machine_limits import total_memory
 from bench.run.provenance import cpu_name
 
 # Device files of NVIDIA's cards and boards, of GPUs under WSL, and of AMD's cards.
@@ -41,6 +42,15 @@ def hardware_name() -> str:
     import torch
 
     return torch.cuda.get_device_name()
+
+
+def device_memory() -> int:
+    """Bytes of memory of the device that trials compute on: the GPU's, or the machine's or container's."""
+    if not gpu_count():
+        return total_memory()
+    import torch
+
+    return torch.cuda.get_device_properties(0).total_memory
 
 
 @functools.cache

@@ -54,6 +54,18 @@ def available_memory(root: Path = CGROUPS, membership: Path = MEMBERSHIP, memory
     return min(amounts, default=None)
 
 
+def total_memory(root: Path = CGROUPS, membership: Path = MEMBERSHIP) -> int:
+    """Bytes of the machine's memory, or the least of the control groups' limits."""
+    amounts = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for folder in cgroup_folders(root, membership, "memory"):
+        for name in ("memory.max", "memory.limit_in_bytes"):
+            try:
+                amounts.append(int((folder / name).read_text(encoding="utf-8")))
+            except (OSError, ValueError):  # absent, or "max"
+                continue
+    return min(amounts)
+
+
 def cgroup_folders(root: Path, membership: Path, controller: str) -> Iterator[Path]:
     """The folders of this process's control group and of those that contain it, in versions 1 and 2."""
     try:

@@ -113,9 +113,12 @@ class RaySession:
 
 
 def folder_for_sockets() -> Path:
-    """The folder for temporary files, or another where its path is too long for Ray's sockets. Raises BadInput."""
-    for folder in (tempfile.gettempdir(), "/tmp", "/var/tmp", "/dev/shm"):
-        if len(os.fsencode(folder)) <= LONGEST_BASE and os.access(folder, os.W_OK):
+    """RAY_TMPDIR, or the folder for temporary files, or another where their paths are too long for Ray's sockets.
+
+    Raises BadInput.
+    """
+    for folder in (os.environ.get("RAY_TMPDIR"), tempfile.gettempdir(), "/tmp", "/var/tmp", "/dev/shm"):
+        if folder and len(os.fsencode(folder)) <= LONGEST_BASE and os.access(folder, os.W_OK):
             return Path(folder)
     raise BadInput(f"no folder for Ray's sockets: set TMPDIR to a path of at most {LONGEST_BASE} bytes")
 

@@ -34,7 +34,6 @@ from bench.run.index_trials import (
 )
 from bench.run.plan_files import write_plan
 from bench.run.progress_display import ProgressDisplay
-from bench.run.ray_temp_dir import check_temp_dir
 from bench.run.repair import directory_lock, repair
 from bench.run.resume import is_unfinished, surrogate_is_ready
 from bench.spec.trial import Trial
@@ -125,8 +124,6 @@ def run_remaining(plan: ExecutionPlan, writer: "MlflowWriter", address: str | No
     for trial in plan.remaining:  # an earlier command's failure is no failure of this command
         (plan.directory(trial) / "failure.json").unlink(missing_ok=True)
     request = plan.request
-    if not address:
-        check_temp_dir()
     resources = ray_scheduler.Resources(request.cpus_per_trial, request.gpus_per_trial, address, plan.slots)
     stop = ray_scheduler.StopRequest()
     if address:

@@ -12,7 +12,6 @@ from bench.measures.cost import cost, parameter_count
 from bench.models import build
 from bench.run import image_pass_timing
 from bench.run.cost_estimate import STEP_OVERHEAD, CostEstimator, wall_seconds
-from bench.run.machine_memory import memory_bytes
 from bench.run.resume import missing_measurements
 from bench.spec.costs import training_passes
 from bench.spec.measurement import Measurement
@@ -197,16 +196,3 @@ def test_a_finished_network_needs_no_memory(timed):
     estimator, _ = timed
     trial = trial_of(oat(batch=10**9))
     assert estimator.trial_cost(trial, INFO, [])["seconds_left"] >= 0
-
-
-def test_a_container_s_limit_counts(tmp_path):
-    (tmp_path / "memory").mkdir()
-    machine = memory_bytes(tmp_path)
-    for name, text, expected in (
-        ("memory.max", "max\n", machine),
-        ("memory.max", "1000000\n", 10**6),
-        ("memory/memory.limit_in_bytes", "9000\n", 9000),
-        ("memory/memory.limit_in_bytes", "9223372036854771712\n", 10**6),
-    ):
-        (tmp_path / name).write_text(text, "utf-8")
-        assert memory_bytes(tmp_path) == expected

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from bench.run import machine_limits
-from bench.run.machine_limits import available_memory, cpu_quota
+from bench.run.machine_limits import available_memory, cpu_quota, total_memory
 
 
 def write(root, **files) -> None:
@@ -60,3 +60,16 @@ def test_available_memory_is_that_of_the_container_without_its_page_cache(tmp_pa
     assert available_memory(root, membership("0::/box\n"), meminfo) == 1_500_000_000
     write(root, box__memory_dot_max="max\n")
     assert available_memory(root, membership("0::/box\n"), meminfo) == 32_000_000 * 1024
+
+
+def test_total_memory_is_the_least_limit_of_version_2_and_1(tmp_path, membership):
+    root = tmp_path / "cgroup"
+    machine = total_memory(root, membership("0::/box\n"))
+    write(root, memory_dot_max="max\n", box__memory_dot_max="max\n")
+    assert machine == total_memory(root, membership("0::/box\n")) == total_memory(root, tmp_path / "absent") > 10**6
+    write(root, memory_dot_max="9000\n")
+    assert total_memory(root, membership("0::/box\n")) == 9000
+    write(root, memory__memory_dot_limit_in_bytes="8000\n")
+    assert total_memory(root, membership("4:memory:/docker\n")) == 8000
+    write(root, memory__memory_dot_limit_in_bytes="9223372036854771712\n")
+    assert total_memory(root, membership("4:memory:/docker\n")) == machine

@@ -4,7 +4,6 @@ import errno
 import fcntl
 import os
 import re
-import socket
 import subprocess
 
 import pytest
@@ -12,7 +11,6 @@ import pytest
 from bench.errors import BadInput
 from bench.run import provenance
 from bench.run.driver_lock import driver_lock
-from bench.run.ray_temp_dir import SOCKET, check_temp_dir
 
 
 @pytest.fixture
@@ -82,27 +80,3 @@ def test_a_second_driver_is_refused(tmp_path):
         driver_lock(tmp_path),
     ):
         pass
-
-
-@pytest.mark.parametrize("variable", ["TMPDIR", "RAY_TMPDIR"])
-def test_a_temporary_folder_is_refused_exactly_where_a_socket_is(variable, tmp_path, monkeypatch):
-    """The longest socket path is bound, as Ray would do it."""
-    for name in ("TMPDIR", "RAY_TMPDIR"):
-        monkeypatch.delenv(name, raising=False)
-    check_temp_dir()
-    tail, short = SOCKET.format(pid=os.getpid()), "/tmp/" + "x" * 8
-    verdicts = set()
-    for length in range(len(short), 60):
-        folder = short + "x" * (length - len(short))
-        monkeypatch.setenv(variable, folder)
-        try:
-            with socket.socket(socket.AF_UNIX) as unix:
-                unix.connect(f"{folder}/{tail}")
-        except FileNotFoundError:  # a path that is short enough
-            check_temp_dir()
-            verdicts.add("short")
-        except OSError:
-            verdicts.add("long")
-            with pytest.raises(BadInput, match=f"^{variable}=.*set RAY_TMPDIR=/tmp"):
-                check_temp_dir()
-    assert verdicts == {"short", "long"}

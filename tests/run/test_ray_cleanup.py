@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -78,6 +79,20 @@ def test_only_abandoned_folders_are_removed_by_the_next_command(session):
         assert folder.exists() and process.poll() is None
     ray_cleanup.clean_up_abandoned(folder.parent)
     assert not folder.exists() and process.wait(10) == -9
+
+
+def test_ray_s_longest_socket_path_fits_below_the_longest_folder():
+    """The kernel is asked: a path that is too long is another error than one where no socket is."""
+    for base, error in ((ray_session.LONGEST_BASE, FileNotFoundError), (ray_session.LONGEST_BASE + 1, OSError)):
+        tail = "/oat-12345678/session_2026-01-01_00-00-00_123456_1234567/sockets/plasma_store.1"
+        with socket.socket(socket.AF_UNIX) as unix, pytest.raises(error) as caught:
+            unix.connect("/" + "x" * (base - 1) + tail)
+        assert (caught.type is FileNotFoundError) == (base == ray_session.LONGEST_BASE)
+
+
+def test_ray_s_own_variable_comes_first(monkeypatch):
+    monkeypatch.setenv("RAY_TMPDIR", "/var/tmp")
+    assert str(ray_session.folder_for_sockets()) == "/var/tmp"
 
 
 def test_a_long_temporary_folder_is_replaced_and_none_is_one_line(monkeypatch):

@@ -7,6 +7,7 @@ import shutil
 import pandas as pd
 import pytest
 
+from bench.damaged_files import read_sealed, write_sealed
 from reports.claims import judge
 from reports.claims.decide import INCONCLUSIVE, NOT_JUDGED, NOT_REPRODUCED, NOT_RUN, ONE_SEED, REPRODUCED
 from reports.load.plans import read_plans
@@ -60,11 +61,11 @@ def test_a_world_in_which_every_shape_is_true(world):
 def test_a_supplementary_check_does_not_decide(tmp_path):
     """S2 has the better SA here: of nearly equal curves, that is no matter."""
     claims_world.suites(tmp_path, ["sampling"])
-    (plan,) = read_plans(tmp_path)[0]
-    text = next((tmp_path / "plans").glob("*.json")).read_text()
+    (path,) = (tmp_path / "plans").glob("*.json")
+    text = json.dumps(read_sealed(path))
     for mine, other in (("S1", "S3"), ("S2", "S1"), ("S3", "S2")):
         text = text.replace(f'"OAT on {mine}"', f'"OAT on {other}"')
-    next((tmp_path / "plans").glob("*.json")).write_text(text)
+    write_sealed(path, json.loads(text))
     claim = judged(tmp_path, tmp_path / "out", figure="fig5")[4]
     assert checks(claim)["S1 has the better SA"] == checks(claim)["S2 has the better RA"] == NOT_REPRODUCED
     assert checks(claim)["S1 and S2 are nearly the same"] == claim["verdict"] == REPRODUCED
