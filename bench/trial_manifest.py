@@ -160,6 +160,17 @@ def write_tensors(
         save_file(tensors, temporary, metadata)
 
 
+def tensors(content: bytes) -> "dict[str, torch.Tensor]":
+    """The tensors in the content of a safetensors file. Raises ValueError."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    try:
+        return load(content)
+    except SafetensorError as error:
+        raise ValueError(str(error)) from None
+
+
 def tensors_metadata(content: bytes) -> dict[str, str]:
     """The metadata of a safetensors file. Raises ValueError."""
     size = int.from_bytes(content[:8], "little")

@@ -24,7 +24,7 @@ from bench.spec.costs import MASKING_RESTARTS as RESTARTS
 from bench.spec.costs import MASKING_STEPS as STEPS
 from bench.spec.measurement import Measurement
 from bench.spec.recipe import Recipe
-from bench.trial_manifest import verified_bytes
+from bench.trial_manifest import tensors, verified_bytes
 
 
 def masking(engine: Engine, images: Images, measurement: Measurement, directory: Path) -> Iterator[dict]:
@@ -130,15 +130,13 @@ def surrogate_examples(
 
     Raises FileNotFoundError where that network has not been trained, and Damaged where its files are.
     """
-    from safetensors.torch import load  # here, so that steps can be timed without safetensors
-
     device = images.images.device
     fields, weights = (verified_bytes(directory, name) for name in ("recipe.json", "weights.safetensors"))
     if fields is None or weights is None:
         raise FileNotFoundError(f"{directory} holds no trained network")
     recipe = Recipe.model_validate_json(fields)
     net = build(recipe, images.images.shape[1], engine.net.head.out_features).to(device).eval()
-    net.load_state_dict(load(weights))
+    net.load_state_dict(tensors(weights))
     model = model_at(engine_for(net, device), 1.0 if recipe.lam is None else recipe.lam, device, measurement.width)
     rng = torch.Generator(device).manual_seed(measurement.seed)
     x, y = to_input(images.images), images.labels

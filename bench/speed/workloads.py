@@ -41,7 +41,7 @@ class Workload:
         around 1: around 0, where the authors' code starts, deep activations of an untrained network could underflow,
         which CPUs handle slowly."""
         fields = {"dataset": "random", "data_hash": "none", "heldout": self.evaluated, "augment": "none"}
-        fields |= {"arch": self.arch, "epsilon": self.epsilon, "lr": 1e-3, "epochs": 10**6, "batch": self.batch}
+        fields |= {"arch": self.arch, "epsilon": self.epsilon, "lr": 1e-3, "epochs": 10**4, "batch": self.batch}
         protocol = PROTOCOLS["authors-code"].model_copy(update={"film_init": "one"})
         fields |= {"precision": precision, "protocol": protocol}
         if not self.authors:

@@ -60,14 +60,12 @@ def selected(directory: Path) -> dict:
 
 def load(net: ConditionalNetwork, directory: Path, name: str = ONE) -> None:
     """Load the weights selected under the tag `name` into the network, and set eval mode. Raises Damaged."""
-    from safetensors.torch import load as load_tensors
-
     file = "weights.safetensors" if name == ONE else f"weights-{name}.safetensors"
     content = trial_manifest.verified_bytes(directory, file, net.recipe.key)
     if content is None:
         raise Damaged(directory / file, "it is gone")
     try:
-        net.load_state_dict(load_tensors(content))
+        net.load_state_dict(trial_manifest.tensors(content))
         finite = all(value.isfinite().all() for value in net.state_dict().values())
     except UNREADABLE:
         raise Damaged(directory / file, "it does not hold the weights of this network") from None
