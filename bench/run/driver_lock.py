@@ -13,7 +13,7 @@ from bench.errors import BadInput
 def driver_lock(runs: Path) -> Iterator[None]:
     """Hold `runs/lock`; raises BadInput when another process holds it. The system frees it when the process ends."""
     runs.mkdir(parents=True, exist_ok=True)
-    with open(runs / "lock", "w", encoding="utf-8") as lock:
+    with open(runs / "lock", "a", encoding="utf-8") as lock:
         try:
             lock_file(lock, fcntl.LOCK_NB)
         except BlockingIOError:

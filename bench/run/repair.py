@@ -47,7 +47,7 @@ def directory_lock(directory: Path, wait: bool = True) -> Iterator[None]:
     directory.mkdir(parents=True, exist_ok=True)
     if (directory / "lock").is_dir():
         set_aside(directory / "lock")
-    with open(directory / "lock", "w", encoding="utf-8") as lock:
+    with open(directory / "lock", "a", encoding="utf-8") as lock:
         lock_file(lock, 0 if wait else fcntl.LOCK_NB)
         yield
 

@@ -4,7 +4,6 @@ from collections import Counter
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from bench.errors import BadInput
@@ -30,7 +29,7 @@ def print_status(runs: Path, out: Console) -> None:
     for key, (scale, trial) in networks.items():
         state, epoch = trial_state(runs / "trials" / key, trial["measurements"])
         counts[state.split(":")[0]] += 1
-        table.add_row(key[:8], escape(trial["name"]), escape(scale), escape(state), epoch)
+        table.add_row(key[:8], trial["name"], scale, state, epoch)
         damages += damaged_files(runs / "trials" / key, key)
     out.print(table)
     out.print(", ".join(f"{count} {state}" for state, count in sorted(counts.items())))
