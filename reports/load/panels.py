@@ -1,5 +1,6 @@
 """Plans and results → the panels of a figure, as tidy frames."""
 
+import functools
 import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,7 +18,7 @@ UNMEASURED = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # hashed by identity: what is computed from a panel is kept with functools.cache
 class Panel:
     """One data set of a figure.
 
@@ -43,10 +44,8 @@ class Panel:
     relatives: dict[str, pd.DataFrame] = field(default_factory=dict)
 
     def only(self, **values) -> "Panel":
-        """Keep the measured rows that have these values: `panel.only(width=0.5)`."""
-        chosen = (self.points.reindex(columns=list(values)) == pd.Series(values, dtype=object)).all(axis=1)
-        probes = [row for row in self.probes if all(row[name] == value for name, value in values.items())]
-        return replace(self, points=self.points[chosen].reset_index(drop=True), probes=probes)
+        """Keep the measured rows that have these values: `panel.only(width=0.5)`. The same panel each time."""
+        return rows_with(self, tuple(values.items()))
 
     @property
     def title(self) -> str:
@@ -70,6 +69,15 @@ class Panel:
     @property
     def missing_text(self) -> str:
         return formatting.missing(len(self.missing), len(self.trials))
+
+
+@functools.lru_cache(maxsize=256)
+def rows_with(panel: Panel, values: tuple[tuple[str, object], ...]) -> Panel:
+    """The panel with the measured rows that have these (column, value)."""
+    wanted = pd.Series(dict(values), dtype=object)
+    chosen = (panel.points.reindex(columns=list(wanted.index)) == wanted).all(axis=1)
+    probes = [row for row in panel.probes if all(row[name] == value for name, value in values)]
+    return replace(panel, points=panel.points[chosen].reset_index(drop=True), probes=probes)
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """SA–RA curves with their intervals, one row per method and λ, and their distances to the frontier."""
 
+import functools
 import re
 
 import numpy as np
@@ -17,6 +18,7 @@ FRONTIERS = (FRONTIER, "PGD-ATS")
 ORDER = (*FRONTIERS, "OAT (normal BN)", "OAT (normal BN, S4)", "OAT (dual BN)", "OATS (normal BN)", "OATS (dual BN)")
 
 
+@functools.lru_cache(maxsize=256)  # the axes, the caption and the tables of a figure all ask for it
 def curves(panel: Panel) -> pd.DataFrame:
     """A row per method and planned λ, from λ=1 down to 0 within a method; NaN if no network has finished.
 
