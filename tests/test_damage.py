@@ -125,8 +125,12 @@ def printed_by_all_verbs(folder: Path, keys: list[str], monkeypatch) -> str:
 
 
 @pytest.fixture(autouse=True)
-def no_mlflow(monkeypatch):
-    """In place of MLflow, a store that reads what the real one reads."""
+def quick(monkeypatch) -> None:
+    replace_slow_parts(monkeypatch)
+
+
+def replace_slow_parts(monkeypatch) -> None:
+    """In place of MLflow, a store that reads what the real one reads; in place of timing, a constant."""
 
     class Writer:
         def __init__(self, runs, repair=False):

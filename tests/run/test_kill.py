@@ -9,7 +9,6 @@ import psutil
 import pytest
 from mlflow import MlflowClient
 
-from bench.run.driver_lock import driver_lock
 from tests.command import TINY, bench, kill, start, wait_for
 
 EPOCHS = 16  # enough for five kills
@@ -86,7 +85,7 @@ def test_a_run_killed_in_every_way_ends_like_an_undisturbed_one(tmp_path, comman
     for path in disturbed.glob("trials/*/progress.jsonl"):
         assert [json.loads(line)["epoch"] for line in path.read_text().splitlines()] == list(range(1, EPOCHS + 1))
 
-    assert bench(*command, "--runs", undisturbed).returncode == 0
+    run_while_other_commands_read(command, undisturbed)
     assert weights(disturbed) == weights(undisturbed) and len(weights(disturbed)) == 4
     for path in disturbed.glob("trials/*/results.json"):
         twin = json.loads((undisturbed / path.relative_to(disturbed)).read_text())
@@ -94,7 +93,14 @@ def test_a_run_killed_in_every_way_ends_like_an_undisturbed_one(tmp_path, comman
         assert ours["measurements"] == twin["measurements"] and ours["heldout"] == twin["heldout"]
 
 
-def test_a_second_command_on_the_same_directory_is_refused(tmp_path, command):
-    with driver_lock(tmp_path / "runs"):
-        refused = bench(*command, "--runs", tmp_path / "runs")
+def run_while_other_commands_read(command: tuple, runs) -> None:
+    """An undisturbed run, during which a second one is refused, and status and report show how far it is."""
+    process = start(*command, "--runs", runs)
+    wait_for(lambda: epochs(runs))
+    refused = bench(*command, "--runs", runs)
     assert refused.returncode == 2 and "another command is running trials" in refused.stderr
+    status, report = bench("status", "--runs", runs), bench("report", "fig4", "--runs", runs)
+    assert status.returncode == 0 and status.stdout.count("digits") == 4, status.stderr
+    assert report.returncode == 0 and (runs / "report" / "fig4.csv").exists(), report.stderr
+    text = process.communicate(timeout=240)[0]
+    assert process.returncode == 0 and "0 failed" in text, text

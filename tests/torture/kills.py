@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -179,6 +179,16 @@ class Torture:
         self.counts["directories"] += 1
 
 
+@contextlib.contextmanager
+def short_temporary() -> Iterator[Path]:
+    """A context with a TMPDIR for commands: short, since the paths of Ray's sockets begin with it."""
+    folder = Path(tempfile.mkdtemp(prefix="k", dir="/tmp"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def send(process: psutil.Process, number: signal.Signals) -> None:
     with contextlib.suppress(psutil.NoSuchProcess):
         process.send_signal(number)
@@ -270,8 +280,7 @@ def torture(
     Returns {"tried", "fine", "failed", "directories", "killed …": count}, and "failures": a line for each.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix="k", dir="/tmp"))  # short: the paths of Ray's sockets begin with it
-    try:
+    with short_temporary() as temporary:
         case = Torture(folder, temporary, random.Random(seed), targets)
         case.run_undisturbed(folder / "undisturbed")
         say(f"an undisturbed run takes {case.seconds:.0f} s")
@@ -280,8 +289,6 @@ def torture(
             number += 1
             case.one_directory(folder / f"runs{number}", folder / "undisturbed", end)
             say(f"directory {number}: {dict(case.counts)}")
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
     return dict(case.counts) | {"failures": case.failures}
 
 
