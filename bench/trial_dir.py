@@ -9,7 +9,7 @@ The directory is the only record of a trial; MLflow's index and all reports are 
   saliency-….safetensors  maps and alignments of a saliency measurement
   results.json         counts per λ (or a probe's rows) of each measurement, held-out score, times, MACs, provenance
   failure.json         why the trial failed, if it did; carries its own checksum
-  mlflow.json          its run in MLflow (bench/tracking/index_record.py); carries its own checksum
+  mlflow.json          its run in MLflow (bench/tracking/mlflow_run_record.py); carries its own checksum
   ….damaged            a file that was set aside
 
 A `load_` function returns a file's content, or None where there is no file, and raises Damaged; a `read_` function

@@ -13,7 +13,7 @@ from bench.run.execution_plan import ExecutionPlan, Request
 from bench.run.plan_files import write_plan
 from bench.spec.measurement import Measurement
 from bench.spec.trial import Trial
-from bench.tracking.index_record import EMBEDDED_URI, write_index_record
+from bench.tracking.mlflow_run_record import EMBEDDED_URI, write_index_record
 
 N = 40  # test images
 COST = SimpleNamespace(macs=1000, parameters=1000, activations=1000)  # in place of counting a network's

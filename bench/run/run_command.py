@@ -23,7 +23,7 @@ from bench.run.disk_full import DiskFull
 from bench.run.disk_space import require_space
 from bench.run.driver_lock import driver_lock
 from bench.run.execution_plan import ExecutionPlan, Request
-from bench.run.index_trials import (
+from bench.run.mlflow_index_update import (
     close_index,
     index_trials,
     mlflow_listener,

@@ -14,7 +14,7 @@ from bench.run.damage_lines import print_damages
 from bench.run.plan_files import read_plans
 from bench.run.status_command import trial_state
 from bench.spec.recipe import Recipe
-from bench.tracking.index_record import read_index_record
+from bench.tracking.mlflow_run_record import read_index_record
 from bench.trial_dir import damaged_files, load_recipe, read_failure, read_progress, read_results, undamaged
 
 MIN_DIGITS = 4  # of a key

@@ -19,8 +19,8 @@ from bench.damaged_files import Damaged, read_file, set_aside
 from bench.spec.recipe import Recipe
 from bench.spec.recipe_text import flat_fields
 from bench.tracking import embedded_store, experiment_page
-from bench.tracking.index_record import embedded_store_id, read_index_record, write_index_record
 from bench.tracking.mlflow_metrics import EPOCH_METRICS, epoch_metrics, measurement_metrics
+from bench.tracking.mlflow_run_record import embedded_store_id, read_index_record, write_index_record
 from bench.tracking.run_tags import UNPLANNED
 from bench.tracking.store_address import is_embedded, portable_uri, store_uri, without_passwords
 from bench.trial_dir import read_failure, read_progress, read_results

@@ -12,8 +12,8 @@ from typing import Literal
 
 import pydantic
 
-from reports.claims.arguments import Arguments, Lambda, Lambdas, Metric, PerMetric
 from reports.claims.decide import Condition
+from reports.claims.predicate_arguments import Arguments, Lambda, Lambdas, Metric, PerMetric
 from reports.load.panels import Panel
 from reports.statistics.contrasts import (
     Accuracy,

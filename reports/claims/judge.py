@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from reports.claims import schema, text
+from reports.claims import claim_entries, schema
 from reports.claims.decide import NOT_JUDGED, NOT_RUN, Condition, check_verdict, verdicts
-from reports.claims.relatives import has_two_seeds, with_relatives
+from reports.claims.related_panels import has_two_seeds, with_relatives
 from reports.claims.schema import Check, Claim
-from reports.claims.settle import Settled, seeds_to_settle
+from reports.claims.seeds_to_settle import Settled, seeds_to_settle
 from reports.figures import FIGURES
 from reports.load.panels import Panel, View, load_view
 from reports.statistics.contrasts import MissingNetworks
@@ -80,10 +80,10 @@ def write(plans: list[dict], runs: Path, out: Path, drawn: dict[str, str]) -> li
 
     masked = failed_signs(views("masking", "masking"))
     answers = [(claim, judge(claim, views, scale, accuracy_panels)) for claim in all_claims()]
-    page = {"scale": scale, "claims": [text.claim_entry(*pair, scale, plans, masked) for pair in answers]}
+    page = {"scale": scale, "claims": [claim_entries.claim_entry(*pair, scale, plans, masked) for pair in answers]}
     (out / "claims.json").write_text(json.dumps(page, ensure_ascii=False, indent=1) + "\n", "utf-8")
-    rows = [row for pair in answers for row in text.csv_rows(*pair, scale, masked)]
-    pd.DataFrame(rows, columns=text.COLUMNS).to_csv(out / "claims.csv", index=False, lineterminator="\n")
+    rows = [row for pair in answers for row in claim_entries.csv_rows(*pair, scale, masked)]
+    pd.DataFrame(rows, columns=claim_entries.COLUMNS).to_csv(out / "claims.csv", index=False, lineterminator="\n")
     return [out / "claims.json", out / "claims.csv"]
 
 
@@ -121,7 +121,7 @@ def questions_of(check: Check, views: Views, scale: str) -> list[Answer]:
     for panel, datasets in panels.values():
         papers_data = not check.scales or panel.dataset in datasets  # numbers hold for the paper's own pixels only
         questions.append(Answer(check, tuple(datasets), panel, at_scale and papers_data))
-    return questions + ([Answer(check, tuple(absent), None, at_scale, text.UNPLANNED)] if absent else [])
+    return questions + ([Answer(check, tuple(absent), None, at_scale, claim_entries.UNPLANNED)] if absent else [])
 
 
 def panels_for(view: View, dataset: str) -> list[Panel]:

@@ -8,8 +8,8 @@ from markupsafe import Markup
 
 from bench.damaged_files import Damaged, read_sealed
 from bench.errors import one_line
+from reports.claims.claim_entries import UNPLANNED
 from reports.claims.decide import VERDICTS
-from reports.claims.text import UNPLANNED
 from reports.figures import FIGURES
 from reports.figures.figure_files import FORMATS
 

@@ -1,4 +1,4 @@
-"""Checks of whole attacks and training steps with an engine (see conformance.py and replay.py)."""
+"""Checks of whole attacks and training steps with an engine (see conformance.py and replay_against_fp64.py)."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ from bench.spec.registry import METHODS, resolve
 from bench.training import lambda_sampling
 from bench.training.objectives import Batch
 from tests.engines.conformance import BATCHES, EVAL_LAM, Make, compare_networks, network, reference
-from tests.engines.replay import replay
+from tests.engines.replay_against_fp64 import replay
 from tests.engines.rounding import assert_close, tolerance
 from tests.recipes import images
 

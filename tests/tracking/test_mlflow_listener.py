@@ -10,7 +10,7 @@ import urllib.request
 
 import pytest
 
-from bench.tracking.index_record import is_indexed
+from bench.tracking.mlflow_run_record import is_indexed
 from bench.tracking.mlflow_server import server_command
 from tests.command import wait_for
 from tests.tracking.test_mlflow_writer import RECIPE, TAGS, empty_store, runs  # noqa: F401, fixtures

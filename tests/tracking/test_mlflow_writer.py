@@ -8,7 +8,7 @@ import pytest
 
 from bench.atomic_write import write_json
 from bench.measures import correct_bits
-from bench.tracking.index_record import is_indexed
+from bench.tracking.mlflow_run_record import is_indexed
 from bench.tracking.run_tags import UNPLANNED
 from tests.recipes import pgd_at
 

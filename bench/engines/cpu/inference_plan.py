@@ -14,12 +14,12 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from bench.engines.cpu import convolution
-from bench.engines.cpu.buffers import Buffer, ShapedStep, Value, images, lay_out, shaped_steps
 from bench.engines.cpu.c_structs import LONG, POINTWISE, Head, Unit, point, run_units
 from bench.engines.cpu.compiled_library import library, padded
 from bench.engines.cpu.lowering import Step
 from bench.engines.cpu.packed_weights import PackedWeights, PlanWeights, WeightUse
 from bench.engines.cpu.parameter_pointers import point_to_parameters
+from bench.engines.cpu.step_buffers import Buffer, ShapedStep, Value, images, lay_out, shaped_steps
 from bench.models.dual_bn import Condition
 
 

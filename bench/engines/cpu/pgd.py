@@ -5,10 +5,10 @@ import ctypes
 import torch
 from torch import Tensor
 
-from bench.engines.cpu.buffers import images
 from bench.engines.cpu.c_structs import LONG, POINTER, Ascent, images_last, point
 from bench.engines.cpu.compiled_library import library
 from bench.engines.cpu.inference_plan import InferencePlan
+from bench.engines.cpu.step_buffers import images
 from bench.models.dual_bn import Condition
 
 

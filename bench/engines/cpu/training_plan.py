@@ -14,16 +14,16 @@ from torch.autograd.function import once_differentiable
 
 from bench.engines.cpu import c_structs, convolution
 from bench.engines.cpu.autograd_film import mlp_weights
-from bench.engines.cpu.buffers import Buffer, ShapedStep, images, lay_out, shaped_steps
 from bench.engines.cpu.c_structs import LONG, Call, Norm, point, run_calls
 from bench.engines.cpu.compiled_library import library
 from bench.engines.cpu.film_plan import FilmPlan
-from bench.engines.cpu.gradient_slots import Slot, Slots
+from bench.engines.cpu.flat_gradients import Slot, Slots
 from bench.engines.cpu.inference_plan import classifier, pointwise
 from bench.engines.cpu.layerwise import branches_at, branches_used, by_branches
 from bench.engines.cpu.lowering import Step, Unsupported
 from bench.engines.cpu.packed_weights import PackedWeights, PlanWeights, WeightUse
 from bench.engines.cpu.parameter_pointers import ParameterPointers, point_to_parameters
+from bench.engines.cpu.step_buffers import Buffer, ShapedStep, images, lay_out, shaped_steps
 from bench.models.network import ConditionalNetwork
 
 

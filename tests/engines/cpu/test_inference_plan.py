@@ -7,9 +7,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from bench.engines.cpu.buffers import shaped_steps
 from bench.engines.cpu.inference_plan import InferencePlan
 from bench.engines.cpu.lowering import INPUT, Step, Unsupported
+from bench.engines.cpu.step_buffers import shaped_steps
 from bench.models import resnet
 from bench.models.network import ConditionalNetwork
 from bench.models.slimmable import SlimConv2d

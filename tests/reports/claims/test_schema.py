@@ -8,7 +8,7 @@ import yaml
 
 from bench.errors import BadInput
 from bench.spec.scale import SCALES
-from reports.claims import judge, schema, text
+from reports.claims import claim_entries, judge, schema
 from reports.figures import FIGURES
 
 NUMBERS = {  # of the paper's text, by claim
@@ -57,7 +57,7 @@ def test_every_check_has_a_suite_that_measures_it():
 
 
 def experiments_of(figure: str, dataset: str) -> list[dict]:
-    suites = [yaml.safe_load(path.read_text("utf-8")) for path in text.SUITES.rglob("*.yaml")]
+    suites = [yaml.safe_load(path.read_text("utf-8")) for path in claim_entries.SUITES.rglob("*.yaml")]
     experiments = [experiment for suite in suites for experiment in suite.get("experiments", {}).values()]
     return [e for e in experiments if figure in e["figures"] and e["dataset"] == dataset]
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from reports.claims import settle
+from reports.claims import seeds_to_settle
 from reports.claims.decide import INCONCLUSIVE, NOT_REPRODUCED, ONE_SEED, REPRODUCED, Condition, check_verdict, verdicts
 from reports.statistics import estimates
 from tests.reports.claims_world import panel
@@ -41,23 +41,23 @@ def decided(conditions, seeds: int, wanted: str, runs: int = 1500) -> float:
 )
 def test_that_many_seeds_decide_with_80_percent_power(conditions, wanted):
     """One seed less does not; the normal approximation is a little too hopeful, and chances that add up too careful."""
-    settled = settle.seeds_to_settle(conditions, INCONCLUSIVE)
+    settled = seeds_to_settle.seeds_to_settle(conditions, INCONCLUSIVE)
     assert settled.more == settled.seeds - 3
     assert 0.74 <= decided(conditions, settled.seeds, wanted) <= 0.93
     assert decided(conditions, settled.seeds - 2, wanted) < 0.8
 
 
 def test_a_decided_check_needs_no_more():
-    assert settle.seeds_to_settle([measured(9.0, low=0.0)], REPRODUCED) is None
+    assert seeds_to_settle.seeds_to_settle([measured(9.0, low=0.0)], REPRODUCED) is None
 
 
 def test_what_cannot_be_told_says_why():
-    on_the_edge = settle.seeds_to_settle([measured(0.01, low=0.0)], INCONCLUSIVE)
+    on_the_edge = seeds_to_settle.seeds_to_settle([measured(0.01, low=0.0)], INCONCLUSIVE)
     assert on_the_edge.seeds is None and "too near the edge" in on_the_edge.reason
     single_seed = Condition("", estimates.of_accuracy(60, 100), low=50)
-    assert "second seed" in settle.seeds_to_settle([single_seed], ONE_SEED).reason
+    assert "second seed" in seeds_to_settle.seeds_to_settle([single_seed], ONE_SEED).reason
     none = Condition("", None, low=50, reason="no SA in common")
-    assert "no value" in settle.seeds_to_settle([none], INCONCLUSIVE).reason
+    assert "no value" in seeds_to_settle.seeds_to_settle([none], INCONCLUSIVE).reason
 
 
 def test_the_text_names_the_hours_of_one_more_seed_of_the_networks_compared():
@@ -68,9 +68,10 @@ def test_the_text_names_the_hours_of_one_more_seed_of_the_networks_compared():
     trials = trials.assign(train_seconds=trials.label.map(seconds))
     keys = {"OAT-0", "PGD-AT-0-0", "PGD-AT-1-1"}
     priced = type(measured_panel)(**{**vars(measured_panel), "trials": trials})
-    assert settle.hours_per_seed(priced, keys) == {"cpu": pytest.approx(2.5)}  # 1.5 h of OAT, twice 0.5 h of PGD-AT
-    text = settle.settle_text(settle.Settled(7, more=4), priced, keys)
+    hours = 1.5 + 2 * 0.5  # of OAT, and twice of PGD-AT
+    assert seeds_to_settle.hours_per_seed(priced, keys) == {"cpu": pytest.approx(hours)}
+    text = seeds_to_settle.settle_text(seeds_to_settle.Settled(7, more=4), priced, keys)
     assert text == "7 seeds would decide with 80 % power: 4 more, about 10 hours on cpu"
-    assert settle.settle_text(None, priced, keys) == ""
+    assert seeds_to_settle.settle_text(None, priced, keys) == ""
     untimed = type(priced)(**{**vars(priced), "trials": trials.assign(train_seconds=np.nan)})
-    assert settle.settle_text(settle.Settled(7, more=4), untimed, keys).endswith("4 more")
+    assert seeds_to_settle.settle_text(seeds_to_settle.Settled(7, more=4), untimed, keys).endswith("4 more")

@@ -13,7 +13,7 @@ from bench.run.ingest_command import index_all_directories
 from bench.run.plan_files import read_plans
 from bench.run.resume import is_unfinished
 from bench.spec.trial import Trial
-from bench.tracking.index_record import is_indexed
+from bench.tracking.mlflow_run_record import is_indexed
 from bench.tracking.run_tags import tags_by_key
 
 if TYPE_CHECKING:  # MLflow takes seconds to import, so the functions import it only when something is to be written
