@@ -1,5 +1,9 @@
+import os
 from pathlib import Path
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # pytest-xdist has a worker per core; read when torch is imported
+
+# isort: split
 import hypothesis
 import pytest
 import torch

@@ -34,6 +34,7 @@ from bench.run.mlflow_index_update import (
 )
 from bench.run.plan_files import write_plan
 from bench.run.progress_display import ProgressDisplay
+from bench.run.ray_address import check_address
 from bench.run.repair import directory_lock, repair
 from bench.run.resume import is_unfinished, surrogate_is_ready
 from bench.spec.trial import Trial
@@ -57,6 +58,8 @@ def execute(request: Request, address: str | None, console: Console, command: st
     """
     began = time.monotonic()
     store_uri(request.runs)  # raises BadInput before anything is planned
+    if address:
+        check_address(address)
     plan = ExecutionPlan.of(request)
     for source in {trial.source for trial in plan.trials}:
         data.require_files(source, request.data_root)

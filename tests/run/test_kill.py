@@ -70,7 +70,6 @@ def test_a_run_killed_in_every_way_ends_like_an_undisturbed_one(tmp_path, comman
     for signal_number, name, code, line in (
         (signal.SIGTERM, "", 143, "interrupted: rerun the same command to resume"),
         (signal.SIGKILL, "raylet", 1, "Ray's raylet died (logs: "),
-        (signal.SIGINT, "", 130, "interrupted: rerun the same command to resume"),
     ):
         process = start(*command, "--runs", disturbed, TMPDIR=str(temporary))
         text = kill_after(process, disturbed, signal_number, name)
