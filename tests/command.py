@@ -10,6 +10,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 FRONTIERS = "suites/frontiers.yaml"
+FINISHED = (FRONTIERS, "suites/masking.yaml")  # what the fixture finished_runs has run
 TINY = "tests/scales/tiny.yaml"
 SMALL = ("--scale", TINY, "--seeds", 1)
 # A Jupyter kernel in a C locale, on a latin-1 terminal.

@@ -12,7 +12,7 @@ from filelock import FileLock
 
 from bench.engines.cpu.engine import CpuEngine, why_unavailable
 from bench.engines.eager import EagerEngine
-from tests.command import FRONTIERS, JUPYTER_IN_C, SMALL, bench
+from tests.command import FINISHED, JUPYTER_IN_C, SMALL, bench
 
 # A busy machine is no fault of a test: examples have no deadline, and may be made slowly.
 hypothesis.settings.register_profile(
@@ -47,8 +47,8 @@ def make_engine(request):
 
 @pytest.fixture(scope="session")
 def finished_runs(tmp_path_factory, worker_id) -> Path:
-    """The runs directory of a finished command: all 8 networks of Figure 4, trained for two epochs each, in an
-    environment that is hard on the command.
+    """The runs directory of a finished command: all 8 networks of Figure 4, trained for two epochs each and tested for
+    masked gradients, in an environment that is hard on the command.
 
     One for all workers of pytest-xdist, so a test that changes it works on a copy.
     """
@@ -57,7 +57,7 @@ def finished_runs(tmp_path_factory, worker_id) -> Path:
     runs.parent.mkdir(exist_ok=True)
     with FileLock(runs.with_suffix(".lock")):
         if not (runs.parent / "done").exists():
-            done = bench("run", FRONTIERS, *SMALL, "--runs", runs, **JUPYTER_IN_C)
+            done = bench("run", *FINISHED, *SMALL, "--runs", runs, **JUPYTER_IN_C)
             assert done.returncode == 0, done.stderr
             assert "done 8/8" in done.stderr and "0 failed" in done.stderr
             (runs.parent / "done").touch()

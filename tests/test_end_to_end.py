@@ -7,7 +7,7 @@ import time
 import pandas as pd
 import pytest
 
-from tests.command import FRONTIERS, SMALL, bench
+from tests.command import FINISHED, SMALL, bench
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def test_each_network_is_a_finished_run_with_its_tags(runs):
     _, by_name = mlflow_runs(runs)
     assert len(by_name) == 9 and {run.info.status for run in by_name.values()} == {"FINISHED"}
     tags = by_name["OAT (dual BN) · s0 · lr 0.1"].data.tags
-    expected = {"suite": "frontiers", "figure": "fig4 fig8 masking", "method": "oat", "seed": "0"}
+    expected = {"suite": "frontiers masking", "figure": "fig4 fig8 masking", "method": "oat", "seed": "0"}
     expected["scale"] = "tiny"
     assert expected.items() <= tags.items() and tags["protocol"] == "paper"
     assert len(tags["mlflow.source.git.commit"]) in (40, 7) and (runs / "trials" / tags["key"]).is_dir()
@@ -71,7 +71,7 @@ def test_every_point_of_the_figure_is_in_its_csv(runs):
 def test_the_same_command_again_trains_nothing(runs):
     before = {path: path.stat().st_mtime_ns for path in (runs / "trials").rglob("*")}
     began = time.monotonic()
-    done = bench("run", FRONTIERS, *SMALL, "--runs", runs)
+    done = bench("run", *FINISHED, *SMALL, "--runs", runs)
     assert done.returncode == 0 and "8 cached" in done.stderr and "nothing left to do" in done.stderr
     assert time.monotonic() - began < 40  # 20 s on an idle machine
     after = {path: path.stat().st_mtime_ns for path in (runs / "trials").rglob("*")}
@@ -79,7 +79,7 @@ def test_the_same_command_again_trains_nothing(runs):
 
 
 def test_plan_and_status_know_what_is_cached(runs):
-    plan = json.loads(bench("plan", FRONTIERS, *SMALL, "--runs", runs, "--json").stdout)
+    plan = json.loads(bench("plan", *FINISHED, *SMALL, "--runs", runs, "--json").stdout)
     assert all(t["cached"] for t in plan["trials"]) and plan["cost"]["wall_hours_left"] == 0
     assert "8 finished" in bench("status", "--runs", runs).stdout
 
@@ -88,7 +88,7 @@ def test_a_copied_runs_directory_is_complete(runs, tmp_path):
     """Even without its index, which `run` and `ingest` rebuild from the trials' directories."""
     copy = tmp_path / "elsewhere"
     shutil.copytree(runs, copy)
-    for arguments in (("run", FRONTIERS, *SMALL), ("ingest",)):
+    for arguments in (("run", *FINISHED, *SMALL), ("ingest",)):
         (copy / "mlflow.db").unlink()
         shutil.rmtree(copy / "artifacts")
         done = bench(*arguments, "--runs", copy)

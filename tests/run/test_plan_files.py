@@ -14,7 +14,7 @@ def test_a_plan_s_networks_are_tagged_with_the_suites_and_figures_that_use_them(
     write_plan(frontiers, tmp_path, "the command")
     tags = tags_by_key(read_plans(tmp_path))
     assert tags.keys() == {trial.key for trial in frontiers.trials} and len(tags) == 8
-    expected = {"suite": "frontiers", "figure": "fig4 fig8 masking", "scale": "smoke", "protocol": "paper"}
+    expected = {"suite": "frontiers", "figure": "fig4 fig8", "scale": "smoke", "protocol": "paper"}
     expected["mlflow.source.name"] = "suites/frontiers.yaml"
     assert all(expected.items() <= trial_tags.items() for trial_tags in tags.values())
 
