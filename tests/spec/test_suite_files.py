@@ -25,7 +25,7 @@ def modern():
 
 
 def test_there_is_a_suite_for_each_part_of_the_paper():
-    names = ["ablations", "attacks", "frontiers", "saliency", "sampling", "slimming"]
+    names = ["ablations", "attacks", "frontiers", "masking", "saliency", "sampling", "slimming"]
     assert [path.stem for path in SUITES] == names
 
 

@@ -117,7 +117,7 @@ def mask(runs, keep) -> list[str]:
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
-    suites(folder, ["frontiers", "modern"], seeds=2)
+    suites(folder, ["frontiers", "masking", "modern"], seeds=2)
     return folder
 
 
