@@ -90,4 +90,5 @@ MASKING = FigureSpec(
     caption=caption,
     summary=summary,
     csv=csv,
+    suite="masking",
 )
