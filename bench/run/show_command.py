@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.errors import BadInput
+from bench.find_trial import find_trial
 from bench.human_units import format_duration
 from bench.measures import correct_bits
 from bench.run.damage_lines import print_damages
@@ -17,7 +18,6 @@ from bench.spec.recipe import Recipe
 from bench.tracking.mlflow_run_record import read_index_record
 from bench.trial_dir import damaged_files, load_recipe, read_failure, read_progress, read_results, undamaged
 
-MIN_DIGITS = 4  # of a key
 HARDWARE = ("device", "host_cpu", "threads", "engine", "torch", "python")  # names in the provenance
 
 
@@ -58,20 +58,6 @@ def stored_recipe(directory: Path, uses: list[dict]) -> Recipe:
             if recipe.key == directory.name:
                 return recipe
     raise BadInput(f"{directory / 'recipe.json'}: no recipe can be read, and no plan has it: run its suite again")
-
-
-def find_trial(key_prefix: str, runs: Path) -> Path:
-    """The directory of the only trial whose key begins with the prefix. Raises BadInput."""
-    if len(key_prefix) < MIN_DIGITS:
-        raise BadInput(f"show {key_prefix}: give at least {MIN_DIGITS} digits of a key; `bench status` lists them")
-    directories = sorted(path for path in (runs / "trials").glob("*") if path.is_dir())
-    matches = [path for path in directories if path.name.startswith(key_prefix)]
-    if not matches:
-        count = len(directories)
-        raise BadInput(f"show {key_prefix}: none of the {count} keys in {runs} begins so; `bench status` lists them")
-    if len(matches) > 1:
-        raise BadInput(f"show {key_prefix}: {', '.join(path.name for path in matches)} begin so: give more digits")
-    return matches[0]
 
 
 def planned_uses(key: str, runs: Path) -> list[dict]:

@@ -52,7 +52,7 @@ def train(recipe: Recipe, data: Dataset, directory: Path, device: torch.device) 
         state.epoch = epoch + 1
         checkpoint.save(directory, recipe.key, net, optimiser, state, row)
         yield row
-    selection.write(state, net, recipe, directory)
+    selection.write(state, net, recipe, directory, tuple(data.train.images.shape[1:]))
 
 
 def sgd(net: ConditionalNetwork, recipe: Recipe) -> torch.optim.SGD:

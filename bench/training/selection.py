@@ -38,24 +38,29 @@ def tag(metric: str, lam: float, width: float = 1.0) -> str:
     return f"{metric}@{lam:g}" + ("" if width == 1 else f"w{width:g}")
 
 
-def write(state: State, net: ConditionalNetwork, recipe: Recipe, directory: Path) -> None:
+def write(state: State, net: ConditionalNetwork, recipe: Recipe, directory: Path, shape: tuple[int, ...]) -> None:
     """Write `weights.safetensors`, the one selected network, and `weights-<tag>.safetensors` for every other tag.
 
-    Raises NotFinite.
+    shape: (C, H, W) of the images. Raises NotFinite.
     """
     for name in sorted(state.weights, key=lambda name: name == ONE):  # ONE last: it says that training is complete
         suffix, best = "" if name == ONE else f"-{name}", state.best[name]
-        about = {"recipe": recipe.model_dump(mode="json"), "heldout": best}
+        facts = {"recipe": recipe.model_dump(mode="json"), "heldout": best, "shape": shape}
         # one entry, because the order of several would change from run to run
-        metadata = {"about": json.dumps(about, sort_keys=True)}
+        metadata = {"about": json.dumps(facts, sort_keys=True)}
         file = f"weights{suffix}.safetensors"
         trial_manifest.write_tensors(directory, file, state.weights[name], recipe.key, metadata)
 
 
 def selected(directory: Path) -> dict:
     """Read the held-out {"score", "epoch"} of the one selected network."""
+    return about(directory).get("heldout", {})
+
+
+def about(directory: Path) -> dict:
+    """Read {"recipe", "heldout", "shape": [C, H, W]} of the one selected network. Earlier versions wrote no shape."""
     content = trial_manifest.verified_bytes(directory, "weights.safetensors")
-    return json.loads(trial_manifest.tensors_metadata(content).get("about", "{}")).get("heldout", {})
+    return json.loads(trial_manifest.tensors_metadata(content).get("about", "{}"))
 
 
 def load(net: ConditionalNetwork, directory: Path, name: str = ONE) -> None:

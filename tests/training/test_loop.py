@@ -163,7 +163,7 @@ def scripted(kind: str, tmp_path):
             for lam, (sa, ra) in zip((0.0, 1.0), counts, strict=True)
         ]
         selection.consider(state, net, recipe, rows, epoch)
-    selection.write(state, net, recipe, tmp_path)
+    selection.write(state, net, recipe, tmp_path, (1, 8, 8))
     return {path.name: int(load_file(path)["weight"]) for path in tmp_path.glob("*.safetensors")}
 
 
