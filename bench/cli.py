@@ -189,6 +189,23 @@ def show(
     print_trial(key, runs.resolve(), Console(**PLAIN))
 
 
+@app.command(epilog="Example: python -m bench predict a632 photo.png --lam 0.3")
+def predict(
+    key: Annotated[str, typer.Argument(help="A network's key, its first digits, or its directory.")],
+    images: Annotated[list[Path], typer.Argument(help="Image files; all get the training images' size.")],
+    lam: Annotated[
+        float | None, typer.Option(help="λ in [0,1]: 0 for accuracy, 1 for robustness. PGD-AT needs none.")
+    ] = None,
+    width: Annotated[float, typer.Option(help="Width factor of a slimmable network.")] = 1.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object per image and nothing else.")] = False,
+    runs: Runs = Path("runs"),
+) -> None:
+    """Classify images by a trained network, with the trade-off chosen now."""
+    from bench.run.predict_command import print_predictions
+
+    print_predictions(key, images, lam, width, as_json, runs.resolve(), Console(**PLAIN))
+
+
 @app.command(epilog="Example: python -m bench report fig4 --out docs/results")
 def report(
     figures: Annotated[list[str], typer.Argument(help="Figures to draw, e.g. fig4. (default: all planned ones)")] = [],

@@ -7,7 +7,7 @@ import pytest
 
 from tests.command import FRONTIERS, bench
 
-VERBS = ("plan", "run", "status", "show", "report", "ui", "trial", "ingest")
+VERBS = ("plan", "run", "status", "show", "predict", "report", "ui", "trial", "ingest")
 
 
 @pytest.mark.parametrize("verb", VERBS)

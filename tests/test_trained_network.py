@@ -1,6 +1,7 @@
 """`bench.load`: a trained network that is used at any λ and width."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -110,6 +111,17 @@ def test_weights_of_an_earlier_version_take_any_size(runs, images):
     assert loaded.shape == (1, None, None) and loaded(torch.rand(2, 1, 12, 12), 0.3).shape == (2, 10)
     with pytest.raises(ValueError, match=r"\(N, 1, any, any\) is expected"):
         loaded(torch.rand(2, 3, 12, 12), 0.3)
+
+
+def test_the_example_of_the_readme_runs(runs, images, monkeypatch, capsys):
+    recipe = oat()
+    write(recipe, runs / "trials" / recipe.key)
+    (example,) = re.findall(
+        r"```python\n(import bench.*?)```", (bench.ROOT / "README.md").read_text("utf-8"), re.DOTALL
+    )
+    monkeypatch.setenv("BENCH_RUNS", str(runs))
+    exec(example.replace("306d", recipe.key[:6]).replace("images = ...", ""), {"images": images})
+    assert capsys.readouterr().out == f"{recipe.lambdas} (1.0,) {SHAPE} oat\n"
 
 
 def test_a_network_that_is_not_there_or_damaged_is_one_line(runs):
