@@ -13,6 +13,7 @@ from torch import Tensor
 
 from bench.damaged_files import Damaged
 from bench.engines import engine_for
+from bench.engines.precision import use_ieee_fp32
 from bench.errors import BadInput
 from bench.find_trial import find_trial
 from bench.measures.accuracy import to_input
@@ -44,6 +45,7 @@ class TrainedNetwork:
             selection.load(net, directory)
         except (Damaged, ValueError, KeyError) as error:
             raise BadInput(f"{directory}: {str(error).splitlines()[0]}") from None
+        use_ieee_fp32()
         self.recipe, self.device, self.shape = recipe, torch.device(device), tuple(shape)
         self.lambdas, self.widths = recipe.lambdas or (recipe.lam,), recipe.widths or (1.0,)
         self.classes = net.head.out_features

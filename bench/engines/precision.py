@@ -8,6 +8,11 @@ def autocast(precision: str, device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
 
 
+def use_ieee_fp32() -> None:
+    """Compute fp32 on CUDA in IEEE fp32. torch's default for convolutions is TF32, which has 10 bits of mantissa."""
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+
+
 def best_precision(cuda: bool) -> str:
     """Return `bf16` where the hardware multiplies in bf16 (GPUs since Ampere; CPUs with avx512_bf16 or amx), else
     `fp32`."""

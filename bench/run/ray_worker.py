@@ -12,6 +12,7 @@ from ray import tune
 from bench.run.disk_full import disk_full_line, is_disk_full
 from bench.spec import plugins
 from bench.spec.trial import Trial
+from bench.trial_dir import write_failure
 
 
 class TrialWorker(tune.Trainable):
@@ -24,6 +25,7 @@ class TrialWorker(tune.Trainable):
         import torch  # not at the top: the driver imports this module too, and needs no torch
 
         from bench.run.trial import run_trial
+        from bench.run.trial_device import NoCuda, trial_device
 
         if not gc.isenabled():  # the worker's first trial (see ray_worker_startup): its imports are never garbage
             gc.freeze()
@@ -31,8 +33,13 @@ class TrialWorker(tune.Trainable):
         task = config["task"]
         plugins.load_plugins(task["plugins"])
         torch.set_num_threads(task["threads"])
-        device = torch.device("cuda" if task["gpus"] > 0 and torch.cuda.is_available() else "cpu")
         self.directory = Path(task["directory"])
+        try:
+            device = trial_device(task["gpus"])
+        except NoCuda as error:
+            write_failure(self.directory, str(error), "failure.json")
+            self.rows = iter([{"failed": str(error)}])
+            return
         trial = Trial.model_validate_json(task["trial"])
         code_version = task["code_version"] | plugins.plugin_provenance()
         self.rows = run_trial(trial, self.directory, Path(task["data_root"]), device, code_version)
@@ -52,4 +59,6 @@ class TrialWorker(tune.Trainable):
         return True
 
     def cleanup(self) -> None:
-        self.rows.close()  # releases the lock on the trial's directory
+        close = getattr(self.rows, "close", None)
+        if close:
+            close()  # releases the lock on the trial's directory

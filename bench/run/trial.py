@@ -17,6 +17,7 @@ from bench.atomic_write import remove_leftovers
 from bench.damaged_files import Damaged
 from bench.data import DataError, Dataset, describe, load
 from bench.engines import Engine, engine_for
+from bench.engines.precision import use_ieee_fp32
 from bench.errors import NotFinite
 from bench.measures import correct_bits
 from bench.measures.accuracy import accuracy
@@ -48,6 +49,7 @@ def run_trial(
     Unavailable or NotFinite, which a retry would only repeat, is written to failure.json and yielded as
     {"failed": reason}.
     """
+    use_ieee_fp32()
     with directory_lock(directory):
         remove_leftovers(directory)
         recipe, damages = trial.recipe, 0

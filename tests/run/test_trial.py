@@ -231,8 +231,10 @@ def test_a_network_trained_in_bf16_is_reported_in_fp32(tmp_path, monkeypatch):
         return row
 
     monkeypatch.setattr(trial_module, "accuracy", recording_accuracy)
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)  # torch's default
     run_to_end(accuracy_trial(oat(**QUICK | {"epochs": 1, "precision": "bf16"})), tmp_path)
     assert types == {torch.float32}
+    assert not torch.backends.cudnn.allow_tf32 and not torch.backends.cuda.matmul.allow_tf32
 
 
 def test_each_metric_is_measured_on_its_own_weights(tmp_path):
