@@ -53,13 +53,13 @@ $(READY): requirements.lock requirements-setup.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "$(PYTHON) is older than Python 3.11: give a newer one, e.g. make setup PYTHON=python3.12" >&2; exit 2; }
 	@echo "installing what requirements.lock lists into .venv (about 6 GB with PyTorch's CUDA libraries; once)"
-	@$(PYTHON) -m venv --clear .venv
-	@.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-setup.lock
-	@.venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes -r requirements.lock
-	@# bytecode and C kernels, which the first command would compile one after the other
-	@.venv/bin/python -c 'import bench.tracking.mlflow_writer, bench.run.ray_scheduler, reports.build' >/dev/null 2>&1 & \
-	  .venv/bin/python -c 'from bench.run.gpu_detection import best_precision; from bench.engines import engine_class; \
-	  best_precision(); engine_class("cpu")' >/dev/null 2>&1 & wait
+	@# beside the installation, gcc; then the bytecode that the first command would compile, on two cores
+	@PYTHONPATH=. $(PYTHON) -P bench/engines/cpu/compiled_library.py & \
+	  $(PYTHON) -m venv --clear .venv && \
+	  .venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-setup.lock && \
+	  .venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes -r requirements.lock || exit; \
+	  .venv/bin/python -c 'import torch' & \
+	  .venv/bin/python -c 'import bench.tracking.mlflow_writer, bench.run.ray_scheduler, reports.build' & wait
 	@touch $@
 
 $(FIGURES:%=reproduce-fig%): reproduce-fig%: setup

@@ -1,9 +1,10 @@
 """The C kernels as a shared library: compiled for this processor when first needed (5 s), then kept in `build/`.
 
 There is no library without gcc, and on other machines than x86-64 with AVX2 under Linux. BENCH_KERNELS=avx2 compiles
-for processors without AVX-512.
+for processors without AVX-512. As a script (`make setup`), without torch, this file compiles the library for fp32.
 """
 
+import contextlib
 import ctypes
 import functools
 import hashlib
@@ -12,11 +13,14 @@ import platform
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
-
-import torch
+from typing import TYPE_CHECKING
 
 from bench import ROOT
+
+if TYPE_CHECKING:
+    import torch
 
 SOURCES = Path(__file__).parent / "csrc"
 BUILD = ROOT / "build"
@@ -24,27 +28,32 @@ FLAGS = ["-O3", "-march=native", "-ffp-contract=fast", "-fno-math-errno", "-fno-
 FLAGS += ["-fopenmp", "-shared", "-fPIC"]  # libgomp is the one that torch has loaded, so its threads are torch's
 VECTORS = {"avx512": ["-mavx512f"], "avx2": ["-mno-avx512f"]}  # so that C and `lanes` agree on them
 CAPTURE = {"capture_output": True, "encoding": "utf-8", "errors": "replace"}
-STORED = {torch.float32: [], torch.bfloat16: ["-DBF16"]}
+STORED = {"float32": [], "bfloat16": ["-DBF16"]}
 
 
 @functools.cache
-def library(dtype: torch.dtype) -> ctypes.CDLL | None:
+def library(dtype: "torch.dtype") -> ctypes.CDLL | None:
     """The kernels for images stored in fp32 or bf16; None where they cannot be had (why_missing)."""
-    if os.environ.get("BENCH_KERNELS", "on") == "off" or not vectors():
-        return None
+    for path in built(str(dtype).removeprefix("torch.")):
+        try:
+            return ctypes.CDLL(str(path))
+        except OSError:
+            continue
+    return None
+
+
+def built(stored: str) -> Iterator[Path]:
+    """Compile the library for images stored in this type into the first folder that can be written, then the next."""
     compiler = shutil.which("gcc")
-    if compiler is None:
-        return None
+    if os.environ.get("BENCH_KERNELS", "on") == "off" or not vectors() or compiler is None:
+        return
     text = b"".join(path.read_bytes() for path in sorted(SOURCES.glob("*.[ch]")))
-    command = [compiler, *FLAGS, *VECTORS[vectors()], *STORED[dtype], str(SOURCES / "kernels.c"), "-lm"]
+    command = [compiler, *FLAGS, *VECTORS[vectors()], *STORED[stored], str(SOURCES / "kernels.c"), "-lm"]
     identity = [text, " ".join(command).encode(), flags().encode(), version(compiler).encode()]
     name = f"units-{hashlib.sha256(b'|'.join(identity)).hexdigest()[:16]}.so"
     for folder in (BUILD, Path(tempfile.gettempdir()) / f"oat-bench-{os.getuid()}"):
-        try:
-            return ctypes.CDLL(str(compiled(command, private_folder(folder) / name)))
-        except OSError:
-            continue  # a folder that cannot be written, or a library that cannot be loaded
-    return None
+        with contextlib.suppress(OSError):  # a folder that cannot be written, or code that cannot be compiled
+            yield compiled(command, private_folder(folder) / name)
 
 
 def why_missing() -> str | None:
@@ -55,6 +64,8 @@ def why_missing() -> str | None:
         return "the kernels need Linux on an x86-64 processor with AVX2"
     if shutil.which("gcc") is None:
         return "gcc, which compiles the kernels, is not installed"
+    import torch
+
     return None if library(torch.float32) else "gcc cannot compile the kernels, or their library cannot be loaded"
 
 
@@ -110,3 +121,7 @@ def lanes() -> int:
 def padded(channels: int) -> int:
     """Channels in whole vectors, as plans store them: those beyond `channels` are 0."""
     return -(-channels // lanes()) * lanes()
+
+
+if __name__ == "__main__":
+    next(built("float32"), None)
