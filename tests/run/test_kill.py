@@ -7,7 +7,6 @@ from pathlib import Path
 
 import psutil
 import pytest
-from mlflow import MlflowClient
 
 from tests.command import TINY, bench, kill, start, wait_for
 
@@ -45,6 +44,8 @@ def epochs(runs) -> int:
 
 
 def statuses(runs) -> list[str]:
+    from mlflow import MlflowClient  # slow to import: not while tests are collected
+
     client = MlflowClient(f"sqlite:///{runs / 'mlflow.db'}")
     ids = [experiment.experiment_id for experiment in client.search_experiments()]
     return [run.info.status for run in client.search_runs(ids)]

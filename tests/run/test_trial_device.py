@@ -6,7 +6,6 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from bench.run.ray_worker import TrialWorker
 from bench.run.trial_device import NoCuda, trial_device
 from bench.trial_dir import read_failure
 from tests.recipes import pgd_at
@@ -31,6 +30,8 @@ def test_a_gpu_that_torch_cannot_use_is_refused_with_the_reason(monkeypatch, cud
 
 
 def test_the_worker_fails_such_a_trial_at_once(tmp_path, monkeypatch):
+    from bench.run.ray_worker import TrialWorker  # imports Ray: not while tests are collected
+
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     key = pgd_at(0.4).key
     task = {"plugins": [], "threads": 1, "gpus": 1.0, "directory": str(tmp_path / key)}
