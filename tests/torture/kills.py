@@ -137,16 +137,18 @@ class Torture:
     def check_quiet(self) -> None:
         """Raise Failed where the command has left processes, folders or a traceback behind."""
         end = time.monotonic() + 20
-        while (folders := list(self.temporary.glob(f"{ray_cleanup.PREFIX}*"))) and time.monotonic() < end:
+        while (left := self.left_behind()) and time.monotonic() < end:
             time.sleep(0.1)
-        if folders:
-            raise Failed(f"left behind: {folders}")
-        processes = [p.info for p in psutil.process_iter(["pid", "cmdline"]) if uses(p, self.temporary)]
-        if processes:
-            raise Failed(f"left behind: {processes}")
+        if left:
+            raise Failed(f"left behind: {left}")
         for text in ("Traceback", "*** SIG", "core worker", "Fatal"):
             if text in self.output():
                 raise Failed(f"{text!r} in the output: {self.output()[-1500:]}")
+
+    def left_behind(self) -> list:
+        """Folders of Ray, and processes with this TMPDIR. The process that cleans up ends last."""
+        folders = list(self.temporary.glob(f"{ray_cleanup.PREFIX}*"))
+        return folders + [p.info for p in psutil.process_iter(["pid", "cmdline"]) if uses(p, self.temporary)]
 
     def one_directory(self, runs: Path, undisturbed: Path, end: float) -> None:
         """Kill commands on a new runs directory until they have finished it, and compare it."""
