@@ -49,7 +49,7 @@ def written(tmp_path, monkeypatch):
 
 def test_attacks_start_at_points_of_the_recipe_s_seed(tmp_path):
     """All networks of a seed are attacked from the same points, those of other seeds from others; seed 0 as ever."""
-    names = ("frontiers", "attacks", "extra/modern", "saliency", "ablations")
+    names = ("frontiers", "attacks", "masking", "extra/modern", "saliency", "ablations")
     suites = [ROOT / "suites" / f"{name}.yaml" for name in names]
     trials = [t for path in suites for t in plan(path, "laptop", Options(seeds=3, root=tmp_path)).trials]
     attacked = {(t.recipe.seed, m.seed) for t in trials for m in t.measurements if m.epsilon}
@@ -281,7 +281,7 @@ def test_examples_are_borrowed_from_the_pgd_at_network_that_is_trained_alike(wri
 
 
 def test_a_lender_has_the_largest_lambda_and_is_run_first(tmp_path):
-    request = Request((ROOT / "suites" / "frontiers.yaml",), "smoke", ("svhn",), (), 2, (), tmp_path, tmp_path, 1, None)
+    request = Request((ROOT / "suites" / "masking.yaml",), "smoke", ("svhn",), (), 2, (), tmp_path, tmp_path, 1, None)
     plan = ExecutionPlan.of(request)
     for trial in plan.trials:
         lent = {what.surrogate for what in trial.measurements} - {None}

@@ -22,7 +22,7 @@ def world(tmp_path_factory):
     """Runs with curves, saliency maps and claims; weights and logs, which do not belong into an archive; its report."""
     folder = tmp_path_factory.mktemp("archive")
     runs = folder / "runs"
-    claims_world.suites(runs, ["frontiers", "saliency"], seeds=1)
+    claims_world.suites(runs, ["frontiers", "masking", "saliency"], seeds=1)
     for trial in (runs / "trials").iterdir():
         (trial / "weights.safetensors").write_bytes(b"0" * 1000)
         (trial / "train.log").write_text("secret")
