@@ -25,7 +25,7 @@ from bench.tracking.run_tags import UNPLANNED
 from bench.tracking.store_address import is_embedded, portable_uri, store_uri, without_passwords
 from bench.trial_dir import read_failure, read_progress, read_results
 
-logging.getLogger("mlflow").setLevel(logging.ERROR)  # its import has set INFO: a line per table created
+logging.getLogger("mlflow").setLevel(logging.CRITICAL)  # INFO: a line per table; ERROR: a traceback beside our line
 
 RUNS_ID = re.compile(rb"[0-9a-f]{12}\n?")
 RUNS_ID_TAG = "bench.runs"  # the runs directory that an MLflow run belongs to
@@ -316,5 +316,6 @@ def is_deleted(experiment: Experiment) -> bool:
 
 
 def first_line(error: BaseException) -> str:
-    """The first line of the error's text, without passwords."""
-    return without_passwords((str(error).splitlines() or [type(error).__name__])[0])
+    """The first line of the error's text, without passwords, and without SQLAlchemy's remark on when it was raised."""
+    lines = [line for line in str(error).splitlines() if not line.startswith("(raised as a result of")]
+    return without_passwords((lines or [type(error).__name__])[0])
