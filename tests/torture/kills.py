@@ -25,20 +25,8 @@ from mlflow import MlflowClient
 
 from bench.run import ray_cleanup
 from tests.command import ROOT, TINY, environment
+from tests.run.test_kill import SUITE
 
-SUITE = """
-suite: four
-about: networks of each kind
-experiments:
-  four:
-    figures: [fig4]
-    dataset: cifar10
-    networks:
-      - {method: pgd_at, lam: [0, 1]}
-      - {method: oat, norm: normal, lambdas: S1, encoding: ro-128}
-      - {method: oat, norm: dual, lambdas: S1, encoding: ro-128, widths: [0.5, 1]}
-    measure: [{attack: pgd7, lambdas: S1}]
-"""
 NETWORKS, EPOCHS = 4, 6
 HANG_SECONDS = 60  # after a kill, the command has ended, or a killed worker's trial goes on
 DRIVER_CODES = {signal.SIGKILL: (-9,), signal.SIGTERM: (143, -15), signal.SIGINT: (130,)}
