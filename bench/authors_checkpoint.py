@@ -50,18 +50,18 @@ def convert(theirs: dict, recipe: Recipe, in_channels: int, classes: int, codes:
     if twice is not None:
         raise ValueError(one_line(f"{twice} is in the checkpoint twice, with and without `module.`"))
     theirs = {name.removeprefix("module."): tensor for name, tensor in theirs.items()}  # of DataParallel
-    found, used = {}, set()
+    ours, used = {}, set()
     for name, tensor in build(recipe, in_channels, classes).state_dict().items():
         if name in ("codebook", "lambdas"):  # not in their checkpoints
-            found[name] = codes if name == "codebook" and codes is not None else tensor
+            ours[name] = codes if name == "codebook" and codes is not None else tensor
             continue
         source = authors_name(name, recipe)
         used.add(source)
-        found[name] = fitting(theirs, source, name, tensor)
+        ours[name] = fitting(theirs, source, name, tensor)
     extra = next((name for name in theirs if name not in used), None)
     if extra is not None:
         raise ValueError(one_line(f"{extra} is in the checkpoint, but {recipe.name} has no such tensor"))
-    return found
+    return ours
 
 
 def fitting(theirs: dict, source: str, name: str, wanted: Tensor) -> Tensor:

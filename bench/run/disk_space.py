@@ -24,7 +24,7 @@ def bytes_to_write(plan: ExecutionPlan) -> float:
     """Weights of the remaining trials, and checkpoints of those that run at once."""
     weights = [weights_bytes(plan, trial) for trial in plan.remaining]
     # network, momentum and selected weights, written anew beside the last checkpoint
-    checkpoints = sorted((2 * (2 * one + all_selected) for one, all_selected in weights), reverse=True)
+    checkpoints = sorted((2 * (2 * network + all_selected) for network, all_selected in weights), reverse=True)
     kept = sum(all_selected + BYTES_PER_TRIAL for _, all_selected in weights)
     return kept + sum(checkpoints[: plan.slots]) + BYTES_PER_COMMAND
 
@@ -32,11 +32,11 @@ def bytes_to_write(plan: ExecutionPlan) -> float:
 def weights_bytes(plan: ExecutionPlan, trial: Trial) -> tuple[float, float]:
     """(bytes of one set of weights, bytes of all that the trial selects)."""
     recipe = trial.recipe
-    one = BYTES_PER_PARAMETER * plan.estimator.parameters(recipe, plan.infos[trial.key])
+    network_bytes = BYTES_PER_PARAMETER * plan.estimator.parameters(recipe, plan.infos[trial.key])
     selections = 1
     if recipe.protocol.selection == "each":
         selections += 2 * len(recipe.lambdas or (recipe.lam,)) * max(len(recipe.widths), 1)
-    return one, selections * one
+    return network_bytes, selections * network_bytes
 
 
 def existing_parent(path: Path) -> Path:

@@ -7,27 +7,24 @@ directory holds, whether the trial has just finished, was finished by a killed d
 
 import logging
 import os
-import re
 import shutil
-import uuid
 from pathlib import Path
 
 from mlflow import MlflowClient
 from mlflow.entities import Experiment, LifecycleStage, Param, Run, RunTag, ViewType
 
-from bench.damaged_files import Damaged, read_file, set_aside
 from bench.spec.recipe import Recipe
 from bench.spec.recipe_text import flat_fields
 from bench.tracking import embedded_store, experiment_page
 from bench.tracking.mlflow_metrics import EPOCH_METRICS, epoch_metrics, measurement_metrics
 from bench.tracking.mlflow_run_record import embedded_store_id, read_index_record, write_index_record
 from bench.tracking.run_tags import UNPLANNED
+from bench.tracking.runs_id import read_runs_id
 from bench.tracking.store_address import is_embedded, portable_uri, store_uri, without_passwords
 from bench.trial_dir import read_failure, read_progress, read_results
 
 logging.getLogger("mlflow").setLevel(logging.CRITICAL)  # INFO: a line per table; ERROR: a traceback beside our line
 
-RUNS_ID = re.compile(rb"[0-9a-f]{12}\n?")
 RUNS_ID_TAG = "bench.runs"  # the runs directory that an MLflow run belongs to
 MEASUREMENTS_TAG = "bench.measurements"  # keys of the measurements that an MLflow run holds
 REPORT_KEY = "report"  # in place of a recipe's key: the run that holds the drawn figures
@@ -287,28 +284,6 @@ def run_name(recipe: Recipe) -> str:
     """A name that tells the runs of one experiment apart."""
     method = " ".join([recipe.label + (f" λ={recipe.lam:g}" if recipe.method == "pgd_at" else ""), *recipe.variant])
     return f"{method} · s{recipe.seed} · lr {recipe.lr:g}"
-
-
-def read_runs_id(runs: Path) -> str:
-    """The id of the runs directory, created if need be: in a shared store it tells our runs from others'.
-
-    It lies in the directory, so that it stays the same when the directory moves. A damaged file is set aside, and the
-    id taken from the records of indexed trials.
-    """
-    path = runs / "id"
-    try:
-        content = read_file(path)
-        if content is not None and not RUNS_ID.fullmatch(content):
-            raise Damaged(path, "it holds no id")
-    except Damaged as damage:
-        set_aside(damage.path)
-        content = None
-    if content is None:
-        records = (read_index_record(directory) for directory in sorted(runs.glob("trials/*")))
-        known = (record["runs_id"] for record in records if isinstance(record.get("runs_id"), str))
-        content = (next(known, None) or uuid.uuid4().hex[:12]).encode() + b"\n"
-        path.write_bytes(content)
-    return content.decode().strip()
 
 
 def is_deleted(experiment: Experiment) -> bool:

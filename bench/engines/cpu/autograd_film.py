@@ -45,11 +45,11 @@ class Perceptrons(torch.autograd.Function):
         middle, y = code.new_empty(rows * sum(hidden)), code.new_empty(rows * sum(outputs))
         addresses = [tensor.data_ptr() for tensor in weights]
         places = zip(array, hidden, outputs, offsets(middle, rows, hidden), offsets(y, rows, outputs), strict=True)
-        for i, (one, units, last, to_middle, to_y) in enumerate(places):
-            one.rows, one.inputs, one.hidden, one.outputs, one.leaky = rows, inputs, units, last, leaky
-            one.wide = one.wide_row = last
-            one.code, one.middle, one.y, one.second_row = code.data_ptr(), to_middle, to_y, weights[4 * i + 2].stride(0)
-            one.first, one.first_bias, one.second, one.second_bias = addresses[4 * i : 4 * i + 4]
+        for i, (mlp, units, last, to_middle, to_y) in enumerate(places):
+            mlp.rows, mlp.inputs, mlp.hidden, mlp.outputs, mlp.leaky = rows, inputs, units, last, leaky
+            mlp.wide = mlp.wide_row = last
+            mlp.code, mlp.middle, mlp.y, mlp.second_row = code.data_ptr(), to_middle, to_y, weights[4 * i + 2].stride(0)
+            mlp.first, mlp.first_bias, mlp.second, mlp.second_bias = addresses[4 * i : 4 * i + 4]
         library(torch.float32).perceptrons_forward(array, LONG(len(array)))
         ctx.array, ctx.hidden, ctx.outputs, ctx.inputs = array, hidden, outputs, inputs
         ctx.save_for_backward(code, middle, y, *weights)
@@ -67,14 +67,14 @@ class Perceptrons(torch.autograd.Function):
         sizes = list(
             itertools.chain.from_iterable(weight_sizes(h, o, ctx.inputs) for h, o in zip(hidden, outputs, strict=True))
         )
-        found = torch.empty(sum(sizes))
+        weight_grads = torch.empty(sum(sizes))
         places = zip(ctx.array, offsets(grad, rows, outputs), offsets(to_middle, rows, hidden), strict=True)
-        ends = offsets(found, 1, sizes)
-        for i, (one, to_grad, to_hidden) in enumerate(places):
-            one.grad, one.to_middle = to_grad, to_hidden
-            one.to_first, one.to_first_bias, one.to_second, one.to_second_bias = ends[4 * i : 4 * i + 4]
+        ends = offsets(weight_grads, 1, sizes)
+        for i, (mlp, to_grad, to_hidden) in enumerate(places):
+            mlp.grad, mlp.to_middle = to_grad, to_hidden
+            mlp.to_first, mlp.to_first_bias, mlp.to_second, mlp.to_second_bias = ends[4 * i : 4 * i + 4]
         library(torch.float32).perceptrons_backward(ctx.array, LONG(len(ctx.array)))
-        parts = found.split(sizes)
+        parts = weight_grads.split(sizes)
         shapes = itertools.chain.from_iterable(
             ((h, ctx.inputs), (h,), (o, h), (o,)) for h, o in zip(hidden, outputs, strict=True)
         )
