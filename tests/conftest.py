@@ -12,6 +12,7 @@ from filelock import FileLock
 
 from bench.engines.cpu.engine import CpuEngine, why_unavailable
 from bench.engines.eager import EagerEngine
+from bench.models import resnet
 from tests.command import FINISHED, JUPYTER_IN_C, SMALL, bench
 
 # A busy machine is no fault of a test: examples have no deadline, and may be made slowly.
@@ -43,6 +44,12 @@ def make_engine(request):
     if reason := why_unavailable(torch.device("cpu")):
         pytest.skip(reason)
     return CpuEngine
+
+
+@pytest.fixture
+def short_resnet(monkeypatch) -> None:
+    """Three blocks in place of ResNet-34's sixteen, of each kind: with and without a shortcut's convolution."""
+    monkeypatch.setattr(resnet, "STAGES", ((64, 2, 1), (128, 1, 2)))
 
 
 @pytest.fixture(scope="session")

@@ -65,11 +65,6 @@ def make(request) -> Make:
     return make
 
 
-@pytest.fixture
-def short_resnet(monkeypatch) -> None:
-    monkeypatch.setattr(resnet, "STAGES", ((64, 2, 1), (128, 1, 2)))
-
-
 def cases(table: dict) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("recipe", table.values(), ids=table)
 

@@ -26,6 +26,7 @@ def neutral(net) -> None:
             nn.init.constant_(mlp[2].bias, value)
 
 
+@pytest.mark.usefixtures("short_resnet")
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("arch", SMALL)
 def test_neutral_film_and_one_bn_is_the_plain_network(arch, training):

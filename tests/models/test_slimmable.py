@@ -14,6 +14,7 @@ from bench.spec.protocol_ledger import Protocol
 from tests.network_of_width import network_of_width
 from tests.recipes import images, lively, oat, pgd_at
 
+pytestmark = pytest.mark.usefixtures("short_resnet")
 WIDTHS = (0.5, 0.75, 1.0)
 SHAPES = {"wrn-10-2": (1, 8, 8), "resnet34": (3, 8, 8)}
 SLIMMABLE = {"widths": WIDTHS, "dropout": 0.0}
@@ -45,7 +46,7 @@ def forward(net, x, lam, width=1.0):
 def test_a_width_is_the_stand_alone_network_of_its_slices(arch, kind):
     net, (x, y) = slimmable(kind, arch), batch(arch)
     lam = MIXED.double()
-    for width in WIDTHS[:2] if arch == "resnet34" else WIDTHS:
+    for width in WIDTHS:
         small = network_of_width(net, width)
         for training in (False, True):
             net.train(training)

@@ -10,13 +10,12 @@ import torch.nn.functional as F
 from bench.engines.cpu.inference_plan import InferencePlan
 from bench.engines.cpu.lowering import INPUT, Step, Unsupported
 from bench.engines.cpu.step_buffers import shaped_steps
-from bench.models import resnet
 from bench.models.network import ConditionalNetwork
 from bench.models.slimmable import SlimConv2d
 from tests.engines.cpu.exact import call, engine_of, needs_kernels, off, plans_of
 from tests.recipes import images, lively, oat, pgd_at
 
-pytestmark = needs_kernels
+pytestmark = [needs_kernels, pytest.mark.usefixtures("short_resnet")]
 SHAPES = {"wrn-10-1": (1, 8, 8), "wrn-16-2": (3, 9, 7), "resnet34": (3, 8, 8)}
 RECIPES = {"pgd-at": pgd_at, "oat-dual": oat, "oat-normal": lambda **f: oat("normal", **f)}
 RECIPES["oat-dual-affine"] = lambda **f: oat("dual-affine", **f)
@@ -249,8 +248,7 @@ def test_channels_need_not_be_whole_vectors(kind, width):
     assert all(map(torch.equal, outputs(net, x, y, width=width), before))
 
 
-def test_a_width_of_whole_vectors_has_a_plan_of_its_own(monkeypatch):
-    monkeypatch.setattr(resnet, "STAGES", ((64, 2, 1), (128, 1, 2)))
+def test_a_width_of_whole_vectors_has_a_plan_of_its_own():
     net, (x, y) = network("oat-dual", "resnet34", widths=(0.5, 1.0)), images(5, SHAPES["resnet34"])
     for width in (1.0, 0.5, 1.0):
         assert_exact(net, x, y, width=width)

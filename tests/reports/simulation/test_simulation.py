@@ -17,9 +17,8 @@ from reports.statistics.frontier_estimates import by_jackknife
 
 
 def check(contains: np.ndarray, low: float = 0.93, high: float = 0.97) -> None:
-    share = contains.mean()
-    error = np.sqrt(share * (1 - share) / len(contains))
-    assert low - 2 * error <= share <= high + 2 * error
+    error = np.sqrt(0.95 * 0.05 / len(contains))
+    assert low - 2 * error <= contains.mean() <= high + 2 * error
 
 
 @pytest.mark.parametrize("share", [0.1, 0.55, 0.97])
@@ -34,11 +33,11 @@ def test_a_point_over_seeds(share, spread, seeds, n):
     check(interval_coverage.point(share, n, seeds, spread, 1500, np.random.default_rng(0)))
 
 
-@pytest.mark.parametrize("seeds", [1, 3, 5])
+@pytest.mark.parametrize("seeds", [1, 3])
 @pytest.mark.parametrize("terms", [interval_coverage.MEAN, interval_coverage.STEP], ids=["methods", "lambdas"])
 def test_a_difference(terms, seeds):
     """Difference of methods, whose networks of one seed are correlated, and of one network at two λ."""
-    check(interval_coverage.contrast(World(interval_coverage.CURVES, seeds, 500), terms, 120, np.random.default_rng(1)))
+    check(interval_coverage.contrast(World(interval_coverage.CURVES, seeds, 500), terms, 80, np.random.default_rng(1)))
 
 
 def test_two_networks_on_the_same_images():
@@ -68,7 +67,7 @@ def test_a_distance_of_one_seed():
     """With fewer images the gap's interval covers more often, because of the curves' corners, and is not reported."""
     world = World(interval_coverage.CURVES, 1, 1000)
     for name in ("gap", "volume"):
-        check(interval_coverage.distance(name, world, 120, np.random.default_rng(0)))
+        check(interval_coverage.distance(name, world, 50, np.random.default_rng(0)))
 
 
 def test_simulated_runs_have_the_truth_they_are_given():
@@ -88,7 +87,7 @@ def test_simulated_runs_have_the_truth_they_are_given():
 )
 def test_a_claim_that_is_just_false_is_seldom_reproduced(case):
     """At most 2.5 % plus three Monte Carlo errors."""
-    runs = 20 if case.predicate == "apart" else 40
+    runs = 20
     answers = false_verdicts.case_verdicts(case, 3, 1000, runs, np.random.default_rng(3))
     allowed = 0.025 + 3 * np.sqrt(0.025 * 0.975 / runs)
     assert answers.count(REPRODUCED) / len(answers) <= allowed

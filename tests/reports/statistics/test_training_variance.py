@@ -108,7 +108,7 @@ def test_degrees_of_freedom_end_at_those_of_all_networks():
 def test_moderated_intervals_cover(seeds, unequal):
     """Of a network's mean, a step in λ, and a difference of networks; `unequal`: sd of the logarithm of a spread."""
     rng, covered, widths = np.random.default_rng(seeds), [], []
-    for _ in range(400):
+    for _ in range(200):
         values = networks(seeds, rng, spreads=np.exp(unequal * rng.standard_normal(8)))
         fitted, oat, other = training_variance.fit(values), values[6], values[7]
         for number, coefficients in (
