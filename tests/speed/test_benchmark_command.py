@@ -18,7 +18,7 @@ from bench.speed import pydantic_stub
 from bench.speed.__main__ import main
 pydantic_stub.install_if_missing()
 from bench.speed import machine_throughput
-machine_throughput.LEAST_SECONDS = 0
+machine_throughput.LEAST_SECONDS, machine_throughput.MATRIX_SIZE["cpu"] = 0, 64
 main(sys.argv[1:])
 """
 
