@@ -359,7 +359,8 @@ def main() -> None:
     prepare_environment()
     catch_signals()
     code = run_command_line(sys.argv[1:])
-    gc.freeze()  # otherwise Python scans all imported objects once more at exit, which takes a second after a run
+    if "triton._C.libtriton" not in sys.modules:  # it would print what is frozen as leaked
+        gc.freeze()  # otherwise Python scans all imported objects once more at exit, which takes a second after a run
     sys.exit(code)
 
 

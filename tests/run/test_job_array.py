@@ -55,11 +55,6 @@ exit ${failed:-0}
 SRUN = '#!/bin/bash\nexec "$@"\n'
 
 
-def block(language: str, word: str) -> str:
-    """The code block of docs/cluster.md in this language that has the word."""
-    return next(text for text in re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL) if word in text)
-
-
 @pytest.fixture(scope="module")
 def farm(tmp_path_factory) -> SimpleNamespace:
     """Two runs directories of one suite: `ours` by an array, after a SIGTERM to a job, `expected` by `run`."""
@@ -95,8 +90,9 @@ def submit(base: Path, jobs: Path) -> subprocess.CompletedProcess:
     for name, text in (("sbatch", SBATCH), ("srun", SRUN)):
         (base / "bin" / name).write_text(text)
         (base / "bin" / name).chmod(0o755)
-    (base / "array.sbatch").write_text(block("bash", "SLURM_ARRAY_TASK_ID"))
-    command = next(line for line in block("", "sbatch --array").splitlines() if line.startswith("sbatch"))
+    blocks = [text.removeprefix("bash\n") for text in PAGE.split("```")[1::2]]
+    (base / "array.sbatch").write_text(next(text for text in blocks if "# array.sbatch" in text))
+    (command,) = re.findall(r"^sbatch --array.*", PAGE, re.MULTILINE)
     path = os.pathsep.join([str(base / "bin"), str(Path(sys.executable).parent), os.environ["PATH"]])
     variables = environment() | {"PATH": path, "PYTHONPATH": str(ROOT)}
     return subprocess.run(command, shell=True, cwd=base, env=variables, capture_output=True, text=True, check=False)
