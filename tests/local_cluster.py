@@ -24,6 +24,16 @@ def hide(event, arguments):
 if "HIDDEN" in os.environ:
     sys.addaudithook(hide)
 """
+# `ray start` without the helpers of a head that tests do not need: dashboard and server of ray://.
+RAY = """
+import sys
+from ray._private.node import Node
+from ray.scripts.scripts import main
+Node.start_api_server = Node.start_ray_client_server = lambda self, **_: None
+sys.argv[0] = "ray"
+main()
+"""
+NODE = {"RAY_prestart_worker_first_driver": "0", "RAY_worker_niceness": "0"}
 
 
 class LocalCluster:
@@ -36,7 +46,8 @@ class LocalCluster:
     def __init__(self, **variables: str):
         self.folder = Path(tempfile.mkdtemp(prefix="oat c"))
         self.token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-        self.variables = variables | self.token
+        self.variables = NODE | variables | self.token
+        self.raylets: dict[int, psutil.Process] = {}
         (self.folder / "sitecustomize.py").write_text(BLIND)
         with socket.socket() as free:
             free.bind(("127.0.0.2", 0))
@@ -54,8 +65,8 @@ class LocalCluster:
         place = ("--address", self.address)
         if number == 2:
             place = ("--head", "--port", self.address.split(":")[1], "--temp-dir", self.folder / "ray")
-            place += ("--include-dashboard", "false")
-        ray = (Path(sys.executable).with_name("ray"), "start", "--node-ip-address", f"127.0.0.{number}", *place)
+            place += ("--include-dashboard", "false", "--no-monitor")
+        ray = (sys.executable, "-c", RAY, "start", "--node-ip-address", f"127.0.0.{number}", *place)
         options = ("--num-cpus", 1, "--disable-usage-stats", "--include-log-monitor", "false", *options)
         variables = environment() | self.variables
         if blind:
@@ -65,13 +76,11 @@ class LocalCluster:
 
     def processes(self, number: int) -> list[psutil.Process]:
         """The raylet of a node, its agents and its workers."""
-        option = f"--node_ip_address=127.0.0.{number}"
-        for pid in ray_cleanup.processes(self.folder / "ray"):
-            with contextlib.suppress(psutil.Error):
-                process = psutil.Process(pid)
-                if process.name() == "raylet" and option in process.cmdline():
-                    return [process, *process.children(recursive=True)]
-        return []
+        options = {f"--node_ip_address=127.0.0.{number}", f"--gcs-address={self.address}"}
+        if number not in self.raylets:
+            raylets = [process for process in psutil.process_iter() if process.name() == "raylet"]
+            self.raylets[number] = next(raylet for raylet in raylets if options <= set(raylet.cmdline()))
+        return [self.raylets[number], *self.raylets[number].children(recursive=True)]
 
     def worker(self, number: int, runs: Path) -> tuple[psutil.Process, Path] | None:
         """(worker, directory of the trial that it runs) of a node, or None."""

@@ -18,7 +18,7 @@ from tests.command import TINY, bench, start, wait_for
 from tests.local_cluster import LocalCluster
 from tests.slurm_stand_in import submit
 
-EPOCHS = 24  # enough for all kills
+EPOCHS = 16  # enough for all kills
 SUITE = """
 suite: probes
 about: every probe, on two networks of which one is the other's surrogate
