@@ -19,7 +19,12 @@ RECIPE_FIELDS = ("dataset", "pool", "heldout", "batch", "arch", "method", "norm"
 
 
 def print_plan(
-    request: Request, as_json: bool, out: Console, address: str | None, trials: Path | None, command: str
+    request: Request,
+    as_json: bool,
+    out: Console,
+    address: str | None = None,
+    trials: Path | None = None,
+    command: str = "",
 ) -> None:
     """Print the plan as a table, or as one JSON object, and write trial files to the folder `trials`."""
     with on_cluster(request, address) as request:

@@ -90,11 +90,11 @@ class EventRelay(tune.Callback):
 
     def __init__(self, listeners: Sequence[Listener], runs: Path, stop: StopRequest):
         self.listeners, self.runs, self.stop = listeners, runs, stop
-        self.finished_steps: dict[str, int] = {}  # by trial key: epochs and measurements
+        self.steps_at_death: dict[str, int] = {}  # by trial key: epochs and measurements that were finished
 
     def __getstate__(self) -> dict:
         # Tune pickles its callbacks, and displays cannot be
-        return {"listeners": (), "runs": self.runs, "stop": None, "finished_steps": self.finished_steps}
+        return {"listeners": (), "runs": self.runs, "stop": None, "steps_at_death": self.steps_at_death}
 
     def on_trial_start(self, iteration, trials, trial, **info):
         self.stop.running.add(trial.trial_id)
@@ -107,19 +107,26 @@ class EventRelay(tune.Callback):
             if name in row:
                 setattr(self.stop, name, row[name])
                 return
-        self.forgive_failures(trial)
+        self.forgive_deaths(trial)
         for listener in self.listeners if row else ():
             listener.row(trial.config["task"]["key"], row)
 
-    def forgive_failures(self, trial) -> None:
-        """Let a trial that has finished one more epoch or measurement have all its retries again: a node that was lost
-        or preempted meanwhile is no failure of the trial."""
+    def on_trial_recover(self, iteration, trials, trial, **info):
         key = trial.config["task"]["key"]
-        directory = self.runs / "trials" / key
-        steps = len(read_progress(directory, key)) + len(read_results(directory, key).get("measurements", {}))
-        if steps > self.finished_steps.get(key, 0):
+        self.steps_at_death[key] = self.finished_steps(key)
+
+    def forgive_deaths(self, trial) -> None:
+        """Let a trial that has gone on since its last death have all its retries again: a node that was lost or
+        preempted is no failure of the trial."""
+        key = trial.config["task"]["key"]
+        if key in self.steps_at_death and self.finished_steps(key) > self.steps_at_death[key]:
             trial.run_metadata.num_failures = 0
-        self.finished_steps[key] = steps
+            del self.steps_at_death[key]
+
+    def finished_steps(self, key: str) -> int:
+        """Epochs and measurements that a resumed trial does not repeat."""
+        directory = self.runs / "trials" / key
+        return len(read_progress(directory, key)) + len(read_results(directory, key).get("measurements", {}))
 
     def on_trial_complete(self, iteration, trials, trial, **info):
         key = trial.config["task"]["key"]

@@ -92,21 +92,21 @@ def test_a_node_that_joins_later_and_cannot_be_used_stops_all_trials(clock, tmp_
 
 
 def test_deaths_count_only_without_a_finished_epoch_or_measurement(tmp_path, monkeypatch):
-    steps = {"progress": [], "measurements": {}}
-    monkeypatch.setattr(ray_scheduler, "read_progress", lambda directory, key: steps["progress"])
-    monkeypatch.setattr(ray_scheduler, "read_results", lambda directory, key: {"measurements": steps["measurements"]})
+    progress, measurements = ["epoch 1"], {}
+    monkeypatch.setattr(ray_scheduler, "read_progress", lambda directory, key: progress)
+    monkeypatch.setattr(ray_scheduler, "read_results", lambda directory, key: {"measurements": measurements})
     trial = tune_trial("a", {})
+    trial.run_metadata = SimpleNamespace(num_failures=0)
     relay = EventRelay([], tmp_path, StopRequest())
 
-    def deaths_after_a_death() -> int:
-        trial.run_metadata.num_failures += 1
+    def deaths_after_another(finish=lambda: None) -> int:
+        trial.run_metadata.num_failures += 1  # as Tune does
+        relay.on_trial_recover(0, [], trial)
+        finish()
         relay.on_trial_result(0, [], trial, trial.last_result)
         return trial.run_metadata.num_failures
 
-    trial.run_metadata = SimpleNamespace(num_failures=0)
-    steps["progress"].append("epoch 1")
-    assert [deaths_after_a_death() for _ in range(3)] == [0, 1, 2]
-    steps["progress"].append("epoch 2")
-    assert [deaths_after_a_death() for _ in range(2)] == [0, 1]
-    steps["measurements"]["accuracy"] = {}
-    assert [deaths_after_a_death() for _ in range(2)] == [0, 1]
+    assert [deaths_after_another(lambda: progress.append("one more")) for _ in range(4)] == [0] * 4
+    assert [deaths_after_another() for _ in range(2)] == [1, 2]
+    assert deaths_after_another(lambda: measurements.update(accuracy={})) == 0
+    assert deaths_after_another() == 1
