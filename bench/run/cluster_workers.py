@@ -43,8 +43,8 @@ def joined(address: str) -> Iterator[None]:
     """A context in which this process is a driver of the cluster. Raises BadInput where it cannot be."""
     try:
         ray_start.join(address)
-    except (ConnectionError, ValueError) as error:
-        raise BadInput(f"--address {address}: {str(error).splitlines()[0]}") from None
+    except (ConnectionError, ValueError, RuntimeError, RayError) as error:  # also another release of Ray or Python
+        raise BadInput(f"--address {address}: {' '.join(str(error).split())}") from None
     try:
         yield
     finally:
@@ -91,7 +91,7 @@ class ClusterWorkers:
 
     @property
     def place(self) -> str:
-        return f"the cluster's {len(self.nodes)} nodes"
+        return f"the cluster's {len(self.nodes)} nodes" if len(self.nodes) > 1 else "the cluster's node"
 
     @property
     def notes(self) -> tuple[str, ...]:

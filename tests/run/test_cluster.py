@@ -5,6 +5,7 @@ The nodes are processes on 127.0.0.2 and up, SLURM is a stand-in. Both ways end 
 
 import contextlib
 import json
+import shutil
 import signal
 import sqlite3
 from pathlib import Path
@@ -64,7 +65,7 @@ def cluster():
 
 def test_nodes_on_which_trials_would_fail_are_refused_before_training(cluster, suite):
     commands = {
-        "Ray offers GPUs, but torch": cluster.bench("run", *suite, "--runs", cluster.folder / "gpus"),
+        "Ray offers GPUs, but torch": cluster.bench("plan", *suite, "--runs", cluster.folder / "gpus"),
         "127.0.0.3): does not see the files that the command writes to": cluster.bench(
             "run", *suite, "--runs", cluster.folder / "hidden", "--gpus-per-trial", 0
         ),
@@ -92,6 +93,7 @@ def disturbed(cluster, suite) -> SimpleNamespace:
     assert wait_for(lambda: cluster.worker(4, runs))[1] == directory
     held.send_signal(signal.SIGCONT)
     text = process.communicate(timeout=120)[0]
+    print(text)
     return SimpleNamespace(runs=runs, code=process.returncode, text=text)
 
 
@@ -109,12 +111,19 @@ def test_three_deaths_with_progress_and_a_lost_node_are_no_failure(disturbed):
 
 
 @pytest.fixture(scope="module")
-def array(suite, tmp_path_factory) -> SimpleNamespace:
-    """The suite as a job array, submitted again after a job got SIGTERM, and brought home to a fresh runs directory."""
+def array(suite, cluster, disturbed, tmp_path_factory) -> SimpleNamespace:
+    """The suite as a job array, submitted again after a job got SIGTERM, and brought home to another runs directory.
+
+    It is planned for the cluster's nodes, whose facts and times are remembered.
+    """
     folder = tmp_path_factory.mktemp("farm")
     jobs, runs = folder / "jobs", folder / "runs"
-    planned = bench("plan", *suite, "--runs", runs, "--trials", jobs, **ENGINE)
-    assert planned.returncode == 0 and "wrote 2 trial files" in planned.stdout, planned.stderr
+    runs.mkdir()
+    for name in ("nodes.json", "machine.json"):
+        shutil.copy(disturbed.runs / name, runs)
+    planning = cluster.bench("plan", *suite, "--runs", runs, "--trials", jobs, "--gpus-per-trial", 0)
+    planned = planning.communicate(timeout=60)[0]
+    assert "left on the cluster's 2 nodes with 2 at a time" in planned and "wrote 2 trial files" in planned, planned
     keys = (jobs / KEYS).read_text().split()
     ended = interrupted(jobs / f"{keys[1]}.json")
     submitted = submit(folder, **ENGINE)
