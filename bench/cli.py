@@ -2,10 +2,9 @@
 
 import gc
 import os
-import shlex
 import sys
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -15,11 +14,10 @@ from rich.console import Console
 from bench import ROOT
 from bench.errors import BadInput, one_line, unknown
 from bench.interruption import Interrupted, catch_signals
+from bench.process_setup import check_arguments, collect_garbage_rarely, command_line, prepare_environment
 from bench.run.disk_full import DiskFull, disk_full_line, is_disk_full
 from bench.spec.engine_choice import chosen_engine
 from bench.spec.plugins import load_plugins
-
-NO_TEXT = "not text in this locale's encoding: set PYTHONUTF8=1, or rename it"
 
 app = typer.Typer(
     help="The reproducibility benchmark suite for Once-for-All Adversarial Training (NeurIPS 2020).",
@@ -101,16 +99,13 @@ def run(
     """
     collect_garbage_rarely()
     load_plugins(plugin)
+    from bench.run.request import request_of
     from bench.run.run_command import execute
 
-    dataset = add_columns(dataset, label_column, image_column)
-    request = make_request(suites, scale, only, dataset, seeds, set, runs, data, cpus_per_trial, gpus_per_trial)
-    try:
-        code = execute(request, address, console, command_line())
-    except (KeyboardInterrupt, Interrupted):
-        console.print("interrupted: rerun the same command to resume")
-        raise
-    raise typer.Exit(code)
+    columns, shares = (label_column, image_column), (cpus_per_trial, gpus_per_trial)
+    request = request_of(suites, scale, only, dataset, columns, seeds, set, runs, data, *shares)
+    with remark_on_interrupt():
+        raise typer.Exit(execute(request, address, console, command_line()))
 
 
 @app.command(epilog="Example: python -m bench plan suites/frontiers.yaml --scale paper --json")
@@ -130,44 +125,23 @@ def plan(
     address: Address = None,
     plugin: Plugins = [],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+    trials: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also write a KEY.json per missing network to this directory, for `trial` on machines without Ray.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
-    """Print what `run` with the same arguments would do, and its estimated cost on this machine. Starts nothing."""
+    """Print what `run` with the same arguments would do, and its estimated cost on this machine, or with --address on
+    the cluster. Trains nothing."""
     load_plugins(plugin)
     from bench.run.plan_command import print_plan
+    from bench.run.request import request_of
 
-    dataset = add_columns(dataset, label_column, image_column)
-    request = make_request(suites, scale, only, dataset, seeds, set, runs, data, cpus_per_trial, gpus_per_trial)
-    print_plan(request, as_json, Console(**PLAIN))
-
-
-def make_request(suites, scale, only, dataset, seeds, set, runs, data, cpus_per_trial, gpus_per_trial):
-    """The Request of the arguments that `run` and `plan` share, with absolute paths: workers run in other folders."""
-    from bench.run.execution_plan import Request
-
-    options = tuple(only), tuple(dataset), seeds, tuple(set)
-    folders = checked_folder(runs, "--runs"), checked_folder(data, "--data")
-    return Request(tuple(suites), scale, *options, *folders, cpus_per_trial, gpus_per_trial)
-
-
-def checked_folder(path: Path, option: str) -> Path:
-    """The absolute path. Raises BadInput for a path that is no text, which no record could hold."""
-    try:
-        absolute = path.resolve()
-        str(absolute).encode()
-    except (ValueError, OSError) as error:  # ValueError: a NUL, or bytes that are not in the locale's encoding
-        raise BadInput(f"{option} {path}: {getattr(error, 'strerror', None) or NO_TEXT}") from None
-    return absolute
-
-
-def add_columns(datasets: list[str], label_column: str, image_column: str) -> list[str]:
-    """The values of --dataset with the columns of their Parquet files. Raises BadInput where no path is given."""
-    from bench.data import Columns, with_columns
-
-    columns = Columns(label_column, image_column)
-    for option, column in zip(("--label-column", "--image-column"), columns, strict=True):
-        if column and not any("=" in dataset for dataset in datasets):
-            raise BadInput(f"{option} {column}: is for the Parquet files of --dataset NAME=PATH: give them too")
-    return [with_columns(dataset, columns) if "=" in dataset else dataset for dataset in datasets]
+    columns, shares = (label_column, image_column), (cpus_per_trial, gpus_per_trial)
+    request = request_of(suites, scale, only, dataset, columns, seeds, set, runs, data, *shares)
+    print_plan(request, as_json, Console(**PLAIN), address, trials, command_line())
 
 
 @app.command(epilog="Example: python -m bench status --runs runs")
@@ -257,38 +231,62 @@ def ui(
     raise typer.Exit(serve(runs.resolve(), port, console))
 
 
-@app.command(epilog="Example: python -m bench trial recipe.json --directory out --source digits")
+@app.command(epilog="Example: python -m bench trial jobs/306d1f0c2a9b7e54.json --cpus-per-trial 4")
 def trial(
-    recipe: Annotated[Path, typer.Argument(help="A recipe.json, e.g. from a trial's directory.", show_default=False)],
-    directory: Annotated[Path, typer.Option(help="The trial's directory: created, or resumed.")],
-    source: Annotated[str, typer.Option(help="A data set's name or path. (default: the recipe's)")] = "",
-    lambdas: Annotated[str, typer.Option(help="Name of the λ set to measure at. (default: the recipe's)")] = "",
-    test_images: Annotated[int | None, typer.Option(min=1, help="Measure on the first N test images only.")] = None,
+    file: Annotated[
+        Path, typer.Argument(help="A KEY.json of `plan --trials`, or the recipe.json of a trial.", show_default=False)
+    ],
+    directory: Annotated[
+        Path | None,
+        typer.Option(
+            help="The trial's directory: created, or resumed. (default: trials/KEY beside KEY.json)", show_default=False
+        ),
+    ] = None,
+    source: Annotated[str, typer.Option(help="A data set's name or path. (default: the file's)")] = "",
+    lambdas: Annotated[str, typer.Option(help="Of a recipe: the λ set to measure at. (default: the recipe's)")] = "",
+    test_images: Annotated[
+        int | None, typer.Option(min=1, help="Of a recipe: measure on the first N test images only.")
+    ] = None,
     label_column: LabelColumn = "",
     image_column: ImageColumn = "",
     data: Data = ROOT / "data",
     cpus_per_trial: CpusPerTrial = 1,
+    gpus_per_trial: Annotated[
+        float | None,
+        typer.Option(
+            min=0, help="0: train on the CPU; 1: fail where there is no GPU. (default: a GPU if there is one)"
+        ),
+    ] = None,
     plugin: Plugins = [],
 ) -> None:
-    """Train and measure one network in one directory, without Ray and MLflow.
+    """Train one network in one directory and take its suites' measurements, without Ray and MLflow.
 
-    For machines without a network: copy the directory back under runs/trials/ and run `ingest`.
+    Safe to interrupt: rerun the command to resume. `ingest DIR` brings the directory of all KEY.json home.
     """
     load_plugins(plugin)
     from bench.data import Columns, with_columns
-    from bench.run.trial_command import run_trial_command
+    from bench.run.trial_command import TrialRequest, run_trial_command
 
     source = with_columns(source, Columns(label_column, image_column))
+    settings = source, lambdas, test_images, data, cpus_per_trial, gpus_per_trial
+    with remark_on_interrupt():
+        raise typer.Exit(run_trial_command(TrialRequest(file, directory, *settings)))
 
-    raise typer.Exit(run_trial_command(recipe, directory, source, lambdas, test_images, data, cpus_per_trial))
 
-
-@app.command(epilog="Example: python -m bench ingest --runs copied-runs")
-def ingest(runs: Runs = Path("runs")) -> None:
-    """Rebuild MLflow's index from the trials' directories, after copying them or losing the database."""
+@app.command(epilog="Example: python -m bench ingest jobs --runs runs")
+def ingest(
+    folders: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Directories of `plan --trials`, other runs directories, or single trials to copy to --runs."
+        ),
+    ] = [],
+    runs: Runs = Path("runs"),
+) -> None:
+    """Copy trials and their plans into the runs directory, and rebuild MLflow's index from the trials' directories."""
     from bench.run.ingest_command import ingest as ingest_trials
 
-    typer.echo(f"{ingest_trials(runs.resolve(), console)} runs are in the index")
+    typer.echo(f"{ingest_trials(runs.resolve(), console, folders)} runs are in the index")
 
 
 @data_app.command("list", epilog="Example: python -m bench data list")
@@ -336,35 +334,14 @@ def data_fetch(
     fetch(name, data, console)
 
 
-def collect_garbage_rarely() -> None:
-    """Run Python's garbage collector less often, which saves `report` 6 % of its CPU time.
-
-    Imported libraries and drawn figures are many objects that stay alive. Not for processes that train: their garbage
-    can hold tensors.
-    """
-    gc.set_threshold(50_000, 20, 20)
-
-
-def command_line() -> str:
-    """The command as a user can type it again."""
-    return shlex.join(["python", "-m", "bench", *sys.argv[1:]])
-
-
-def prepare_environment() -> None:
-    """Make this process independent of the terminal's encoding and of a Jupyter kernel that started it."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # a test's stream may lack it
-            stream.reconfigure(errors="backslashreplace")  # λ on a latin-1 terminal
-    os.environ.pop("MPLBACKEND", None)  # a kernel's backend need not be installed here; figures go to files
-
-
-def check_arguments(arguments: list[str]) -> None:
-    """Raise BadInput for an argument that is not text in the locale's encoding: plans and results record it."""
-    for argument in arguments:
-        try:
-            argument.encode()
-        except UnicodeEncodeError:
-            raise BadInput(f"{argument!r}: {NO_TEXT}") from None
+@contextmanager
+def remark_on_interrupt() -> Iterator[None]:
+    """Say that the command can be resumed where a signal ends it."""
+    try:
+        yield
+    except (KeyboardInterrupt, Interrupted):
+        console.print("interrupted: rerun the same command to resume")
+        raise
 
 
 def print_usage_error(error) -> None:
@@ -382,7 +359,8 @@ def main() -> None:
     prepare_environment()
     catch_signals()
     code = run_command_line(sys.argv[1:])
-    gc.freeze()  # otherwise Python scans all imported objects once more at exit, which takes a second after a run
+    if "triton._C.libtriton" not in sys.modules:  # it would print what is frozen as leaked
+        gc.freeze()  # otherwise Python scans all imported objects once more at exit, which takes a second after a run
     sys.exit(code)
 
 

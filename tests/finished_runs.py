@@ -9,8 +9,9 @@ from safetensors.numpy import save_file
 
 from bench import trial_manifest
 from bench.measures import correct_bits
-from bench.run.execution_plan import ExecutionPlan, Request
+from bench.run.execution_plan import ExecutionPlan
 from bench.run.plan_files import write_plan
+from bench.run.request import Request
 from bench.spec.measurement import Measurement
 from bench.spec.trial import Trial
 from bench.tracking.mlflow_run_record import EMBEDDED_URI, write_index_record

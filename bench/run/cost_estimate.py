@@ -1,4 +1,4 @@
-"""Estimate what trials cost on this machine: image passes counted from the recipes × the measured time of one pass.
+"""Estimate what trials cost: image passes counted from the recipes × the measured time of one pass.
 
 A pass is a forward or a backward of one image through the network. Its time is measured once per architecture, width,
 image shape, batch size and precision, on one trial's share of the machine (half the width does not take half the time);
@@ -15,8 +15,8 @@ from bench.damaged_files import Damaged, read_sealed, set_aside, write_sealed
 from bench.data import DatasetInfo
 from bench.errors import BadInput
 from bench.human_units import format_bytes
-from bench.run import gpu_detection
 from bench.run.resume import has_weights
+from bench.run.workers import ThisMachine, Workers
 from bench.spec.architectures import layers_only
 from bench.spec.costs import probe_passes, training_passes
 from bench.spec.measurement import Measurement
@@ -35,8 +35,8 @@ ACTIVATION_BYTES = 12  # fp32: of a layer before and after its norm, and the gra
 class CostEstimator:
     """Estimates the cost of trials from runs/machine.json; measures what that file lacks and adds it."""
 
-    def __init__(self, runs: Path):
-        self.runs, self.path = runs, runs / "machine.json"
+    def __init__(self, runs: Path, workers: Workers | None = None):
+        self.runs, self.path, self.workers = runs, runs / "machine.json", workers or ThisMachine()
         try:
             self.known = load_timings(runs)
         except Damaged:
@@ -64,10 +64,18 @@ class CostEstimator:
         }
 
     def check_memory(self, recipe: Recipe, info: DatasetInfo) -> None:
-        """Raise BadInput where the least memory that a training needs is more than there is.
+        """Raise BadInput where the least memory that a training needs is more than there is."""
+        most = self.workers.device_memory()
+        needed = self.training_bytes(recipe, info, most)
+        if needed > most:
+            has = f"training takes at least {format_bytes(needed)} of memory, and here are {format_bytes(most)}"
+            raise BadInput(f"{recipe.name}: {has}: take a smaller arch, batch or images (--set pool=2)")
 
-        First the parameters, their gradients and momentum; then also the outputs of convolutions, which the backward
-        pass of a batch reads. These are counted in a pass, so only of a network that fits.
+    def training_bytes(self, recipe: Recipe, info: DatasetInfo, most: float = math.inf) -> int:
+        """The least memory that a training needs: parameters, gradients and momentum, and the outputs of convolutions,
+        which the backward pass of a batch reads.
+
+        The latter are counted in a pass, so only of a network whose parameters fit into `most` bytes.
         """
 
         def activations() -> int:
@@ -75,15 +83,12 @@ class CostEstimator:
 
             return cost(recipe, info.shape, info.classes).activations
 
-        most = gpu_detection.device_memory()
         needed = 3 * 4 * self.parameters(recipe, info)
         if needed <= most:
             bytes_each = 2 if recipe.precision == "bf16" else 4
             key = f"activations · {layers_only(recipe).key} · {shape_text(info)} · {info.classes} classes"
             needed += bytes_each * recipe.batch * self.look_up(key, activations)
-        if needed > most:
-            has = f"training takes at least {format_bytes(needed)} of memory, and here are {format_bytes(most)}"
-            raise BadInput(f"{recipe.name}: {has}: take a smaller arch, batch or images (--set pool=2)")
+        return needed
 
     def measurement_cost(self, recipe: Recipe, measurement: Measurement, info: DatasetInfo) -> dict:
         """{"macs", "seconds"} of a measurement, which is always made in fp32.
@@ -99,11 +104,9 @@ class CostEstimator:
         """Seconds of one image's pass."""
 
         def measure() -> float:
-            from bench.run.image_pass_timing import time_image_pass  # imports torch
+            return self.workers.time_image_pass(recipe, info, precision, width)
 
-            return time_image_pass(recipe, info, precision, width, gpu_detection.device_type())
-
-        key = f"{gpu_detection.hardware_name()} · pace {TIMING_VERSION} · {recipe.arch} · {shape_text(info)}"
+        key = f"{self.workers.hardware_name()} · pace {TIMING_VERSION} · {recipe.arch} · {shape_text(info)}"
         key += f" · batch {recipe.batch} · {precision} · width {width:g}"
         return self.look_up(key, measure)
 
@@ -132,7 +135,7 @@ class CostEstimator:
     def trial_bytes(self, recipe: Recipe, info: DatasetInfo) -> int:
         """Memory of the process that trains and measures the network, roughly."""
         images = math.prod(info.shape) * (info.train + info.test)
-        if gpu_detection.gpu_count():
+        if self.workers.device_type() == "cuda":
             return GPU_WORKER_BYTES + 2 * images
         activations = recipe.batch * self.forward_macs(recipe, info, 1.0) / MACS_PER_ACTIVATION
         return int(WORKER_BYTES + 2 * images + ACTIVATION_BYTES * activations)
@@ -171,11 +174,6 @@ def measurement_passes(recipe: Recipe, measurement: Measurement, info: DatasetIn
 
 def shape_text(info: DatasetInfo) -> str:
     return "x".join(map(str, info.shape))
-
-
-def gpu_slots(gpus: float, gpus_per_trial: float) -> int:
-    """Trials at once on this many GPUs. Ray never splits a trial's fraction over GPUs: at 0.3, three fit on each."""
-    return int(gpus) * int(1 / gpus_per_trial + 1e-9) if gpus_per_trial < 1 else int(gpus / gpus_per_trial)
 
 
 def wall_seconds(trial_seconds: list[float], slots: int) -> float:

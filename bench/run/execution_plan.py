@@ -6,62 +6,14 @@ from pathlib import Path
 
 from bench import data, stored_plans
 from bench.damaged_files import Damaged
-from bench.errors import BadInput, unknown
 from bench.human_units import format_duration
-from bench.run import gpu_detection, machine_limits, provenance
-from bench.run.cost_estimate import CostEstimator, gpu_slots, load_timings, wall_seconds
+from bench.run.cost_estimate import CostEstimator, load_timings, wall_seconds
+from bench.run.request import Request
 from bench.run.resume import has_sound_weights, missing_measurements
-from bench.spec.expand import Options, Plan, merge, plan
+from bench.spec.expand import Plan, merge
 from bench.spec.measurement import Measurement
-from bench.spec.suite import experiment_names
 from bench.spec.trial import Trial
 from bench.trial_dir import damaged_files
-
-
-@dataclass(frozen=True)
-class Request:
-    """The arguments that the verbs `plan` and `run` share, as they were typed."""
-
-    suites: tuple[Path, ...]
-    scale: str
-    only: tuple[str, ...]
-    datasets: tuple[str, ...]
-    seeds: int | None
-    settings: tuple[str, ...]
-    runs: Path
-    data_root: Path
-    cpus_per_trial: int
-    gpus_per_trial: float | None
-
-    def plans(self) -> list[Plan]:
-        """One plan per suite file. Raises BadInput or DataError."""
-        sources = {}
-        for argument in self.datasets:
-            name, equals, path = argument.partition("=")
-            if equals and not path:
-                raise BadInput(f"--dataset {argument}: a path is expected after `=`")
-            sources[name] = path or name
-        common = (sources, self.seeds, self.settings, gpu_detection.best_precision, self.data_root)
-        return [plan(path, self.scale, Options(only, *common)) for path, only in self.selected_experiments()]
-
-    def selected_experiments(self) -> list[tuple[Path, tuple[str, ...]]]:
-        """(suite, experiments that --only selects in it) for each suite that has any; () stands for all experiments."""
-        if not self.only:
-            return [(path, ()) for path in self.suites]
-        names_by_suite = {path: experiment_names(path) for path in self.suites}
-        all_names = [name for names in names_by_suite.values() for name in names]
-        for name in self.only:
-            if name not in all_names:
-                raise BadInput(f"--only: {unknown('experiment', name, dict.fromkeys(all_names))}")
-        selected = [(path, tuple(n for n in self.only if n in names)) for path, names in names_by_suite.items()]
-        return [(path, only) for path, only in selected if only]
-
-    @property
-    def slots(self) -> int:
-        """Trials at once on this machine, computed without starting Ray."""
-        cpus, gpus = provenance.cpu_count() // self.cpus_per_trial, gpu_detection.gpu_count()
-        share = self.gpus_per_trial if self.gpus_per_trial is not None else (1.0 if gpus else 0.0)
-        return max(1, min(cpus, gpu_slots(gpus, share)) if share else cpus)
 
 
 @dataclass(frozen=True)
@@ -90,7 +42,7 @@ class ExecutionPlan:
 
     @cached_property
     def estimator(self) -> CostEstimator:
-        return CostEstimator(self.request.runs)
+        return CostEstimator(self.request.runs, self.request.workers)
 
     @cached_property
     def damages(self) -> list[Damaged]:
@@ -142,13 +94,13 @@ class ExecutionPlan:
 
     @cached_property
     def slots(self) -> int:
-        """Trials at once on this machine: by its cores or GPUs, and by its memory."""
-        memory = machine_limits.available_memory()
+        """Trials at once: by the workers' cores or GPUs, and by this machine's memory."""
+        memory = self.request.workers.available_memory()
         fitting = self.request.slots if memory is None else memory // max(self.trial_bytes, 1)
         return max(1, min(self.request.slots, fitting))
 
     def wall_seconds(self) -> float:
-        """Estimated wall-clock time of the remaining trials on this machine."""
+        """Estimated wall-clock time of the remaining trials."""
         return wall_seconds([self.costs[t.key]["seconds_left"] for t in self.remaining], self.slots)
 
     def summary(self) -> str:
@@ -158,12 +110,13 @@ class ExecutionPlan:
         if not self.remaining:
             return f"{counts}; nothing left to do"
         left = format_duration(self.wall_seconds())
-        return f"{counts}; about {left} left on this machine with {self.slots} at a time"
+        return f"{counts}; about {left} left on {self.request.workers.place} with {self.slots} at a time"
 
     @property
     def notes(self) -> list[str]:
         """Lines on what became smaller because data or memory are few, each once."""
         notes = dict.fromkeys(note for plan in self.plans for panel in plan.panels for note in panel.notes)
+        notes |= dict.fromkeys(self.request.workers.notes)
         if self.remaining and self.slots < self.request.slots:
             size = f"a trial takes about {self.trial_bytes / 1e9:.1f} GB of memory"
             notes[f"{size}: {self.slots} at a time instead of {self.request.slots}"] = None

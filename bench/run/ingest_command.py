@@ -1,5 +1,6 @@
-"""The `ingest` verb: rebuild MLflow's index from the trials' directories."""
+"""The `ingest` verb: bring trials home, and rebuild MLflow's index from the trials' directories."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from rich.text import Text
 from bench.errors import BadInput
 from bench.run.damage_lines import print_damages
 from bench.run.driver_lock import driver_lock
+from bench.run.trial_transfer import bring_home
 from bench.stored_plans import read_plans
 from bench.tracking.run_tags import UNPLANNED, tags_by_key
 from bench.trial_dir import damaged_files, load_recipe, undamaged
@@ -17,13 +19,19 @@ if TYPE_CHECKING:
     from bench.tracking.mlflow_writer import MlflowWriter
 
 
-def ingest(runs: Path, console: Console) -> int:
-    """Index every trial's directory. Returns the number of MLflow runs in the index."""
+def ingest(runs: Path, console: Console, folders: Sequence[Path] = ()) -> int:
+    """Copy the trials and plans of the folders into `runs`, then index every trial's directory.
+
+    Returns the number of MLflow runs in the index. Raises BadInput.
+    """
     from bench.tracking.mlflow_writer import MlflowWriter  # slow to import
 
-    if not (runs / "trials").is_dir():
+    if not folders and not (runs / "trials").is_dir():
         raise BadInput(f"{runs} has no trials: give the directory that contains trials/ with --runs")
     with driver_lock(runs):
+        for folder in folders:
+            for line in bring_home(folder, runs):
+                console.print(Text(line), soft_wrap=True)
         try:
             writer = MlflowWriter(runs, repair=True)
         except ConnectionError as error:

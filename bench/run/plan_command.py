@@ -1,28 +1,46 @@
 """The `plan` verb: print what `run` would do and what it would cost."""
 
 import json
+from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from bench.human_units import format_duration
-from bench.run import gpu_detection
 from bench.run.damage_lines import print_damages
-from bench.run.execution_plan import ExecutionPlan, Request
+from bench.run.execution_plan import ExecutionPlan
+from bench.run.ray_address import on_cluster
+from bench.run.request import Request
+from bench.run.trial_files import write_trial_files
 from bench.spec.trial import Trial
 from bench.trial_dir import read_failure
 
 RECIPE_FIELDS = ("dataset", "pool", "heldout", "batch", "arch", "method", "norm", "lam", "lr", "seed")
 
 
-def print_plan(request: Request, as_json: bool, out: Console) -> None:
-    """Print the plan as a table, or as one JSON object."""
-    plan = ExecutionPlan.of(request)
-    print_damages(plan.damages, Console(stderr=True, highlight=False))
-    plan_object = plan_as_dict(plan)
+def print_plan(
+    request: Request,
+    as_json: bool,
+    out: Console,
+    address: str | None = None,
+    trials: Path | None = None,
+    command: str = "",
+) -> None:
+    """Print the plan as a table, or as one JSON object, and write trial files to the folder `trials`."""
+    with on_cluster(request, address) as request:
+        plan = ExecutionPlan.of(request)
+        print_damages(plan.damages, Console(stderr=True, highlight=False))
+        plan_object = plan_as_dict(plan)
+        paths = write_trial_files(plan, trials, command) if trials else []
     if as_json:
         print(json.dumps(plan_object))  # ASCII, which any terminal and reader takes
         return
+    print_table(plan, plan_object, out)
+    if trials:
+        out.print(f"wrote {len(paths)} trial files: python -m bench trial {trials}/KEY.json", soft_wrap=True)
+
+
+def print_table(plan: ExecutionPlan, plan_object: dict, out: Console) -> None:
     table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
     table.add_column("key", no_wrap=True)
     table.add_column("network")
@@ -54,7 +72,7 @@ def plan_as_dict(plan: ExecutionPlan) -> dict:
         "trial_hours": sum(row["hours"] for row in trials),
         "wall_hours_left": plan.wall_seconds() / 3600,
         "slots": plan.slots,
-        "machine": gpu_detection.hardware_name(),
+        "machine": plan.request.workers.hardware_name(),
         "shared": plan.shared,
     }
     return {"trials": trials, "cost": cost}

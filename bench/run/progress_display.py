@@ -64,6 +64,7 @@ class ProgressDisplay:
         if trial:  # None at a retry
             estimate = self.estimates.get(key, 0)
             self.running[key] = TrialProgress(trial.recipe.name, estimate, time.monotonic(), epochs=trial.recipe.epochs)
+            self.slots = max(self.slots, len(self.running))  # nodes may join a cluster later
 
     def row(self, key: str, row: dict) -> None:
         if "set_aside" in row:

@@ -1,8 +1,29 @@
-"""Check the address of a Ray cluster. Imports no Ray, which takes seconds."""
+"""The address of a Ray cluster. Imports no Ray, which takes seconds, before the address was checked."""
 
+import dataclasses
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from bench.errors import BadInput
+from bench.run.request import Request
+
+
+@contextmanager
+def on_cluster(request: Request, address: str | None) -> Iterator[Request]:
+    """A context with the request whose workers are those of the cluster at the address; unchanged without one.
+
+    Raises BadInput.
+    """
+    if address is None:
+        yield request
+        return
+    check_address(address)
+    from bench.run.cluster_workers import ClusterWorkers, joined
+
+    with joined(address):
+        workers = ClusterWorkers(request.runs, request.cpus_per_trial, request.gpus_per_trial)
+        yield dataclasses.replace(request, workers=workers)
 
 
 def check_address(address: str, timeout: float = 5) -> None:

@@ -5,12 +5,9 @@ on what is missing. Tune's own restore could not follow an edited suite.
 """
 
 import json
-import logging
-import os
 import shutil
 import signal
 import time
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,18 +19,15 @@ from bench.run import ray_environment  # noqa: F401, sets variables that Ray rea
 import ray
 from ray import tune
 
-from bench import ROOT
-from bench.interruption import catch_signals, raise_interrupted
-from bench.run import ray_local
-from bench.run.cost_estimate import gpu_slots
-from bench.run.provenance import cpu_count
-from bench.run.ray_worker import TrialWorker
+from bench.interruption import raise_interrupted
+from bench.run.ray_worker import ALL_STOP, TrialWorker
+from bench.run.workers import default_share, slots_of
 from bench.spec import plugins
 from bench.spec.trial import Trial
-from bench.trial_dir import read_failure, write_failure
+from bench.trial_dir import read_failure, read_progress, read_results, write_failure
 
 GRACE_SECONDS = 5  # after SIGTERM; Docker kills after 10 s, SLURM after 30
-RETRIES = 2  # of a trial whose worker died or raised; each resumes from the last finished epoch
+RETRIES = 2  # of a trial whose worker died or raised before it had finished one more epoch or measurement
 
 
 class Listener(Protocol):
@@ -45,16 +39,6 @@ class Listener(Protocol):
 
 
 @dataclass(frozen=True)
-class Resources:
-    """What the command asks Ray for."""
-
-    cpus_per_trial: int = 1
-    gpus_per_trial: float | None = None  # None: one where the cluster has GPUs, else zero
-    address: str | None = None  # None: a Ray of our own on this machine
-    slots: int = 1  # of such a Ray
-
-
-@dataclass(frozen=True)
 class Slots:
     """What the started Ray offers: `count` trials at once, each with `gpus_per_trial` GPUs."""
 
@@ -63,7 +47,8 @@ class Slots:
 
 
 class StopRequest(tune.Stopper):
-    """Whether the trials have to stop before they are finished: after a signal, or on a full disk.
+    """Whether the trials have to stop before they are finished: after a signal, on a full disk, or where a node that
+    joined later cannot be used.
 
     Ctrl-C stops them at once. After other signals each running trial may finish its epoch, within GRACE_SECONDS.
     """
@@ -71,6 +56,7 @@ class StopRequest(tune.Stopper):
     def __init__(self):
         self.signal: int | None = None
         self.disk_full: str | None = None
+        self.unusable_node: str | None = None
         self.running: set[str] = set()  # Tune's ids of trials
         self.unfinished_epochs: set[str] = set()  # those of trials that may finish their epoch
         self.deadline = 0.0
@@ -87,7 +73,7 @@ class StopRequest(tune.Stopper):
 
     @property
     def requested(self) -> bool:
-        return bool(self.signal or self.disk_full)
+        return bool(self.signal or self.disk_full or self.unusable_node)
 
     def __call__(self, trial_id: str, result: dict) -> bool:
         """Whether a trial stops after the epoch or measurement that it has just finished."""
@@ -104,9 +90,11 @@ class EventRelay(tune.Callback):
 
     def __init__(self, listeners: Sequence[Listener], runs: Path, stop: StopRequest):
         self.listeners, self.runs, self.stop = listeners, runs, stop
+        self.steps_at_death: dict[str, int] = {}  # by trial key: epochs and measurements that were finished
 
     def __getstate__(self) -> dict:
-        return {"listeners": (), "runs": self.runs, "stop": None}  # Tune pickles its callbacks, displays cannot be
+        # Tune pickles its callbacks, and displays cannot be
+        return {"listeners": (), "runs": self.runs, "stop": None, "steps_at_death": self.steps_at_death}
 
     def on_trial_start(self, iteration, trials, trial, **info):
         self.stop.running.add(trial.trial_id)
@@ -115,11 +103,30 @@ class EventRelay(tune.Callback):
 
     def on_trial_result(self, iteration, trials, trial, result, **info):
         row = json.loads(result["row"]) if "row" in result else None
-        if row and "disk_full" in row:
-            self.stop.disk_full = row["disk_full"]
-            return
+        for name in ALL_STOP if row else ():
+            if name in row:
+                setattr(self.stop, name, row[name])
+                return
+        self.forgive_deaths(trial)
         for listener in self.listeners if row else ():
             listener.row(trial.config["task"]["key"], row)
+
+    def on_trial_recover(self, iteration, trials, trial, **info):
+        key = trial.config["task"]["key"]
+        self.steps_at_death[key] = self.finished_steps(key)
+
+    def forgive_deaths(self, trial) -> None:
+        """Let a trial that has gone on since its last death have all its retries again: a node that was lost or
+        preempted is no failure of the trial."""
+        key = trial.config["task"]["key"]
+        if key in self.steps_at_death and self.finished_steps(key) > self.steps_at_death[key]:
+            trial.run_metadata.num_failures = 0
+            del self.steps_at_death[key]
+
+    def finished_steps(self, key: str) -> int:
+        """Epochs and measurements that a resumed trial does not repeat."""
+        directory = self.runs / "trials" / key
+        return len(read_progress(directory, key)) + len(read_results(directory, key).get("measurements", {}))
 
     def on_trial_complete(self, iteration, trials, trial, **info):
         key = trial.config["task"]["key"]
@@ -150,30 +157,12 @@ def last_line(traceback: str) -> str:
     return lines[-1] if lines else "no reason was given"
 
 
-def start_ray(resources: Resources, folder: Path | None = None) -> Slots:
-    """Start Ray on this machine with its files in `folder`, or join a running cluster.
-
-    Raises ConnectionError when none can be joined at the address.
-    """
-    warnings.filterwarnings("ignore", module="ray")
-    for name in ("ray", "ray.tune", "ray.data", "ray.train"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)  # the command reports failures itself
-    options = {"log_to_driver": False, "logging_level": logging.CRITICAL}
-    if resources.address:
-        # its workers get the code from here; they must see the runs directory under the same path
-        options |= {"address": resources.address, "runtime_env": {"py_modules": [str(ROOT / "bench")]}}
-        ray.init(**options)
-    else:
-        paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
-        os.environ["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
-        ray_local.init(min(cpu_count(), resources.slots * resources.cpus_per_trial), folder, **options)
-    catch_signals()  # again: Ray's C++ code has replaced the handlers
-    cluster = ray.cluster_resources()
-    gpus = resources.gpus_per_trial
-    if gpus is None:
-        gpus = 1.0 if cluster.get("GPU", 0) else 0.0
-    cpu_slots = int(cluster.get("CPU", 1) // resources.cpus_per_trial)
-    return Slots(min(cpu_slots, gpu_slots(cluster.get("GPU", 0), gpus)) if gpus else cpu_slots, gpus)
+def slots_of_ray(cpus_per_trial: int, gpus_per_trial: float | None) -> Slots:
+    """What the started Ray offers on this machine."""
+    resources = ray.cluster_resources()
+    gpus = resources.get("GPU", 0)
+    share = default_share(gpus) if gpus_per_trial is None else gpus_per_trial
+    return Slots(slots_of(resources.get("CPU", 1), gpus, cpus_per_trial, share), share)
 
 
 def run_trials(
@@ -181,14 +170,16 @@ def run_trials(
     runs: Path,
     data_root: Path,
     code_version: dict,
-    resources: Resources,
+    cpus_per_trial: int,
     slots: Slots,
     listeners: Sequence[Listener],
     stop: StopRequest,
+    node_check: dict | None = None,
 ) -> None:
     """Run the trials in this order until all have finished or failed, or `stop` asks for an end.
 
-    Results and failures are in the trials' directories.
+    Results and failures are in the trials' directories. node_check: what a worker checks before its first trial, see
+    bench/run/node_check.py.
     """
     tasks = [
         {
@@ -198,15 +189,16 @@ def run_trials(
             "data_root": str(data_root),
             "code_version": code_version,
             "plugins": [str(path) for path in plugins.LOADED],
-            "threads": resources.cpus_per_trial,
+            "threads": cpus_per_trial,
             "gpus": slots.gpus_per_trial,
+            "node_check": node_check,
         }
         for trial in trials
     ]
     storage = runs / "ray"
     shutil.rmtree(storage, ignore_errors=True)
     tuner = tune.Tuner(
-        tune.with_resources(TrialWorker, {"cpu": resources.cpus_per_trial, "gpu": slots.gpus_per_trial}),
+        tune.with_resources(TrialWorker, {"cpu": cpus_per_trial, "gpu": slots.gpus_per_trial}),
         param_space={"task": tune.grid_search(tasks)},
         tune_config=tune.TuneConfig(reuse_actors=True, trial_dirname_creator=lambda trial: trial.trial_id),
         run_config=tune.RunConfig(

@@ -2,6 +2,7 @@
 
 import gc
 import json
+import platform
 from pathlib import Path
 
 from bench.run import ray_environment  # noqa: F401, sets variables that Ray reads on import
@@ -10,9 +11,12 @@ from bench.run import ray_environment  # noqa: F401, sets variables that Ray rea
 from ray import tune
 
 from bench.run.disk_full import disk_full_line, is_disk_full
+from bench.run.node_check import why_unusable
 from bench.spec import plugins
 from bench.spec.trial import Trial
 from bench.trial_dir import write_failure
+
+ALL_STOP = "disk_full", "unusable_node"  # rows after which no trial goes on: retries would only repeat the failure
 
 
 class TrialWorker(tune.Trainable):
@@ -34,6 +38,10 @@ class TrialWorker(tune.Trainable):
         plugins.load_plugins(task["plugins"])
         torch.set_num_threads(task["threads"])
         self.directory = Path(task["directory"])
+        request = task.get("node_check")
+        if request and (problem := why_unusable(request)):  # of a node that joined after the preflight
+            self.rows = iter([{"unusable_node": f"{platform.node()}: {problem}"}])
+            return
         try:
             device = trial_device(task["gpus"])
         except NoCuda as error:
@@ -50,8 +58,8 @@ class TrialWorker(tune.Trainable):
         except Exception as error:
             if not is_disk_full(error):
                 raise
-            row = {"disk_full": disk_full_line(error, self.directory)}  # a retry would only repeat it
-        return {"row": json.dumps(row), "done": row is None or "disk_full" in row}
+            row = {"disk_full": disk_full_line(error, self.directory)}
+        return {"row": json.dumps(row), "done": row is None or any(name in row for name in ALL_STOP)}
 
     def reset_config(self, new_config: dict) -> bool:
         self.cleanup()

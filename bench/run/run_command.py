@@ -22,7 +22,7 @@ from bench.run.damage_lines import print_damages
 from bench.run.disk_full import DiskFull
 from bench.run.disk_space import require_space
 from bench.run.driver_lock import driver_lock
-from bench.run.execution_plan import ExecutionPlan, Request
+from bench.run.execution_plan import ExecutionPlan
 from bench.run.mlflow_index_update import (
     close_index,
     index_trials,
@@ -34,8 +34,9 @@ from bench.run.mlflow_index_update import (
 )
 from bench.run.plan_files import write_plan
 from bench.run.progress_display import ProgressDisplay
-from bench.run.ray_address import check_address
+from bench.run.ray_address import on_cluster
 from bench.run.repair import directory_lock, repair
+from bench.run.request import Request
 from bench.run.resume import is_unfinished, surrogate_is_ready
 from bench.spec.trial import Trial
 from bench.tracking.run_tags import figure_order
@@ -58,16 +59,26 @@ def execute(request: Request, address: str | None, console: Console, command: st
     """
     began = time.monotonic()
     store_uri(request.runs)  # raises BadInput before anything is planned
-    if address:
-        check_address(address)
-    plan = ExecutionPlan.of(request)
+    with on_cluster(request, address) as request:
+        return execute_plan(ExecutionPlan.of(request), address, console, command, began)
+
+
+def execute_plan(plan: ExecutionPlan, address: str | None, console: Console, command: str, began: float) -> int:
+    """As `execute`, for a planned request. began: time.monotonic() of the command's start."""
+    request = plan.request
     for source in {trial.source for trial in plan.trials}:
         data.require_files(source, request.data_root)
-    with driver_lock(request.runs):
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(driver_lock(request.runs))
         remove_leftovers(request.runs / "plans")
         repair_trials(plan, console)
         if plan.remaining:
             require_space(plan)
+        node_check = None
+        if address and plan.remaining:
+            from bench.run.preflight import checked_nodes  # imports Ray
+
+            node_check = stack.enter_context(checked_nodes(plan, console))
         for suite_plan in plan.plans:
             write_plan(suite_plan, request.runs, command)
         for line in (*plan.notes, plan.summary()):
@@ -75,7 +86,7 @@ def execute(request: Request, address: str | None, console: Console, command: st
         if plan.remaining and (reason := provenance.why_unknown()):
             warn_on(console)(reason)
         writer = open_index(plan, console) if plan.remaining or must_open_index(plan) else None
-        signal_number = run_remaining(plan, writer, address, console) if plan.remaining else None
+        signal_number = run_remaining(plan, writer, node_check, console) if plan.remaining else None
         in_a_hurry = signal_number not in (None, signal.SIGINT)  # whoever sent SIGTERM will soon send SIGKILL
         pages = [] if in_a_hurry else draw_report(plan, writer, console)
         if not in_a_hurry:
@@ -116,29 +127,27 @@ def repair_trial(plan: ExecutionPlan, trial: Trial, thorough: bool = False) -> l
         return []
 
 
-def run_remaining(plan: ExecutionPlan, writer: "MlflowWriter", address: str | None, console: Console) -> int | None:
+def run_remaining(plan: ExecutionPlan, writer: "MlflowWriter", node_check: dict | None, console: Console) -> int | None:
     """Run the remaining trials on Ray. Their directories say how each ended. Returns the signal that interrupted them.
 
-    Raises DiskFull. Where a Ray on this machine dies, this process ends with one line and exit code 1.
+    node_check: what the nodes of the joined cluster are to check, or None: a Ray on this machine is started. Where that
+    one dies, this process ends with one line and exit code 1. Raises DiskFull, and BadInput for a node that joined
+    later and cannot be used.
     """
-    from bench.run import ray_scheduler  # slow to import
+    from bench.run import ray_scheduler, ray_start  # slow to import
     from bench.run.ray_session import RaySession
 
     for trial in plan.remaining:  # an earlier command's failure is no failure of this command
         (plan.directory(trial) / "failure.json").unlink(missing_ok=True)
-    request = plan.request
-    resources = ray_scheduler.Resources(request.cpus_per_trial, request.gpus_per_trial, address, plan.slots)
-    stop = ray_scheduler.StopRequest()
-    if address:
-        try:
-            slots = ray_scheduler.start_ray(resources)
-        except (ConnectionError, ValueError) as error:
-            raise BadInput(f"--address {address}: {str(error).splitlines()[0]}") from None
-        run_on(slots, plan, writer, console, stop)
+    request, stop = plan.request, ray_scheduler.StopRequest()
+    if node_check:
+        slots = ray_scheduler.Slots(plan.slots, request.workers.gpus_per_trial)
+        run_on(slots, plan, writer, console, stop, node_check)
     else:
         with RaySession(lambda reason: end_without_ray(reason, session, plan, stop, console)) as session:
             try:
-                slots = ray_scheduler.start_ray(resources, session.folder)
+                ray_start.start_local(plan.slots * request.cpus_per_trial, session.folder)
+                slots = ray_scheduler.slots_of_ray(request.cpus_per_trial, request.gpus_per_trial)
             except Exception as error:
                 session.wait_if_broken()
                 session.end(f"Ray did not start: {(str(error).splitlines() or [type(error).__name__])[0]}")
@@ -152,10 +161,14 @@ def run_remaining(plan: ExecutionPlan, writer: "MlflowWriter", address: str | No
                 raise
     if stop.disk_full:
         raise DiskFull(stop.disk_full)
+    if stop.unusable_node:
+        raise BadInput(f"{stop.unusable_node}; this node joined later, and all trials were stopped")
     return stop.signal
 
 
-def run_on(slots, plan: ExecutionPlan, writer: "MlflowWriter", console: Console, stop) -> None:
+def run_on(
+    slots, plan: ExecutionPlan, writer: "MlflowWriter", console: Console, stop, node_check: dict | None = None
+) -> None:
     """Run the remaining trials on a started Ray, until all have ended or `stop`, a StopRequest, asks for an end."""
     from bench.run import ray_scheduler
 
@@ -163,7 +176,6 @@ def run_on(slots, plan: ExecutionPlan, writer: "MlflowWriter", console: Console,
     if slots.count < 1:
         needed = f"{request.cpus_per_trial} CPUs and {slots.gpus_per_trial:g} GPUs"
         raise BadInput(f"a trial needs {needed}, more than Ray has")
-    resources = ray_scheduler.Resources(request.cpus_per_trial)
     seconds_left = {key: cost["seconds_left"] for key, cost in plan.costs.items()}
     code_version, pending = provenance.git_commit(), plan.remaining
     listener = mlflow_listener(plan, writer, warn_on(console))
@@ -172,10 +184,9 @@ def run_on(slots, plan: ExecutionPlan, writer: "MlflowWriter", console: Console,
             with ProgressDisplay(console, pending, seconds_left, slots.count, len(plan.trials)) as display:
                 warn = lambda text, display=display: display.print_line(text, "yellow")  # noqa: E731
                 listener = mlflow_listener(plan, writer, warn)
-                listeners = (display, listener)
-                ray_scheduler.run_trials(
-                    pending, request.runs, request.data_root, code_version, resources, slots, listeners, stop
-                )
+                folders, listeners = (request.runs, request.data_root), (display, listener)
+                options = request.cpus_per_trial, slots, listeners, stop, node_check
+                ray_scheduler.run_trials(pending, *folders, code_version, *options)
             pending = trials_to_repeat(plan, pending)
         index_trials(unindexed_trials(plan), plan, writer, console)  # events can be lost, as under a Ray Client
 

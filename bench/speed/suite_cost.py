@@ -109,8 +109,9 @@ def trial_seconds(runs: Path) -> float:
 
 def report_cost(folder: Path, networks: int) -> dict:
     """A report of `networks` networks: results of eight real ones, copied under the keys of a plan with many seeds."""
-    from bench.run.execution_plan import ExecutionPlan, Request
+    from bench.run.execution_plan import ExecutionPlan
     from bench.run.plan_files import write_plan
+    from bench.run.request import Request
 
     run_and_measure([*trivial_command(folder), "--seeds", "1"], folder / "log")
     runs, scale = folder / "runs", str(folder / "scale.yaml")

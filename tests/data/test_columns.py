@@ -3,9 +3,10 @@
 import pytest
 from typer.testing import CliRunner
 
-from bench.cli import add_columns, app
+from bench.cli import app
 from bench.data import Columns, DataError, absolute, describe, split_columns, with_columns
 from bench.errors import BadInput
+from bench.run.request import add_columns
 from tests.data.image_files import random_images, write_folder, write_parquet
 
 

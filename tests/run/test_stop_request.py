@@ -82,3 +82,31 @@ def test_a_finished_trial_is_announced(clock, tmp_path):
     listener = SimpleNamespace(finished=lambda *event: events.append(event))
     EventRelay([listener], tmp_path, stop).on_trial_complete(0, [], tune_trial("a"))
     assert events == [("a", None)] and not stop.running
+
+
+def test_a_node_that_joins_later_and_cannot_be_used_stops_all_trials(clock, tmp_path):
+    stop = running("a", "b")
+    trial = tune_trial("a", {"unusable_node": "node: does not see the runs directory"})
+    EventRelay([], tmp_path, stop).on_trial_result(0, [], trial, trial.last_result)
+    assert stop.stop_all() and stop.unusable_node.startswith("node: ")
+
+
+def test_deaths_count_only_without_a_finished_epoch_or_measurement(tmp_path, monkeypatch):
+    progress, measurements = ["epoch 1"], {}
+    monkeypatch.setattr(ray_scheduler, "read_progress", lambda directory, key: progress)
+    monkeypatch.setattr(ray_scheduler, "read_results", lambda directory, key: {"measurements": measurements})
+    trial = tune_trial("a", {})
+    trial.run_metadata = SimpleNamespace(num_failures=0)
+    relay = EventRelay([], tmp_path, StopRequest())
+
+    def deaths_after_another(finish=lambda: None) -> int:
+        trial.run_metadata.num_failures += 1  # as Tune does
+        relay.on_trial_recover(0, [], trial)
+        finish()
+        relay.on_trial_result(0, [], trial, trial.last_result)
+        return trial.run_metadata.num_failures
+
+    assert [deaths_after_another(lambda: progress.append("one more")) for _ in range(4)] == [0] * 4
+    assert [deaths_after_another() for _ in range(2)] == [1, 2]
+    assert deaths_after_another(lambda: measurements.update(accuracy={})) == 0
+    assert deaths_after_another() == 1

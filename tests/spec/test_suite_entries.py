@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from bench import ROOT
 from bench.errors import BadInput
 from bench.run.curve_labels import curve_labels
-from bench.run.execution_plan import ExecutionPlan, Request
+from bench.run.execution_plan import ExecutionPlan
+from bench.run.request import Request
 from bench.spec.expand import Options, plan
 from bench.spec.lambda_sets import S1, S2, S3, S4
 

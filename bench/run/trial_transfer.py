@@ -1,0 +1,117 @@
+"""Copy trials from one directory to another: out of a runs directory for machines without Ray, and home again.
+
+Each file gets its checksum into the target's manifest before its name, so a kill leaves the target sound.
+"""
+
+import shutil
+from pathlib import Path
+
+from bench import stored_plans, trial_manifest
+from bench.atomic_write import replacing
+from bench.damaged_files import write_sealed
+from bench.errors import BadInput
+from bench.run.repair import directory_lock, repair
+from bench.spec.recipe import Recipe
+from bench.trial_dir import load_recipe, read_progress, read_results, undamaged
+
+RESULTS = "results.json"
+TRAINING = ("progress.jsonl", "checkpoint/state.safetensors")
+FAILURE = ("failure.json", "error.log")
+
+
+def bring_home(folder: Path, runs: Path) -> list[str]:
+    """Copy the trials and plans of a folder into a runs directory. Returns lines on what happened.
+
+    folder: a directory of `plan --trials`, a runs directory, or the directory of one trial. Raises BadInput for any
+    other.
+    """
+    if (folder / "recipe.json").is_file():
+        directories = [folder]
+    elif (folder / "trials").is_dir():
+        directories = sorted(path for path in (folder / "trials").iterdir() if path.is_dir())
+        take_plans(folder, runs)
+    else:
+        raise BadInput(f"{folder}: no trial was run there: give the directory that contains trials/, or a trial's own")
+    lines = []
+    for directory in directories:
+        recipe = undamaged(load_recipe, directory)
+        if recipe is None:
+            lines.append(f"{directory}: no recipe.json of a network, skipped")
+        else:
+            lines += take_trial(directory, runs / "trials" / recipe.key, recipe)
+    return [*lines, f"{folder}: {len(directories)} networks brought to {runs}"]
+
+
+def take_plans(folder: Path, runs: Path) -> None:
+    """Copy plans; of two with the same name the newer one stays."""
+    (runs / "plans").mkdir(parents=True, exist_ok=True)
+    for path in sorted((folder / "plans").glob("*.json")):
+        target = runs / "plans" / path.name
+        plan, present = (undamaged(stored_plans.read_plan, file) for file in (path, target))
+        if plan and (present is None or stored_plans.created(present) < stored_plans.created(plan)):
+            write_sealed(target, plan)
+
+
+def take_trial(source: Path, target: Path, recipe: Recipe) -> list[str]:
+    """Copy what the source has and the target lacks. Returns lines on damaged files and on what was left out.
+
+    A trained network replaces one in training, and a longer training a shorter one. Between directories with the same
+    weights, measurements are added. Where the weights differ, the target keeps its own.
+    """
+    if target.exists() and source.samefile(target):
+        return []
+    try:
+        with directory_lock(source, wait=False), directory_lock(target, wait=False):
+            lines = [line for directory in (source, target) for line in repair(directory, recipe, thorough=True)]
+            return lines + merge(source, target, recipe.key)
+    except BlockingIOError:
+        return [f"{source}: the trial is running there, or in {target}: left out"]
+
+
+def merge(source: Path, target: Path, key: str) -> list[str]:
+    """As `take_trial`, between undamaged directories whose locks are held."""
+    theirs, ours = weights(source), weights(target)
+    if not ours and (theirs or len(read_progress(source, key)) > len(read_progress(target, key))):
+        for name in TRAINING:
+            trial_manifest.forget(target, name)
+            (target / name).unlink(missing_ok=True)
+    elif ours != theirs:
+        new = measurements(source, key).keys() - measurements(target, key).keys()
+        reason = f"{source}: {len(new)} of its measurements are of other weights than those in {target}: left out"
+        return [reason] if new else []
+    manifest = trial_manifest.read(source, key)
+    for name in manifest.files:
+        if name != RESULTS and (source / name).is_file() and not (target / name).exists():
+            copy_file(source, target, name, key)
+    merge_results(source, target, key)
+    for name in FAILURE:
+        (target / name).unlink(missing_ok=True)
+        if (source / name).is_file():
+            with replacing(target / name) as temporary:
+                shutil.copyfile(source / name, temporary)
+    return []
+
+
+def merge_results(source: Path, target: Path, key: str) -> None:
+    """Add the measurements that the target lacks. Call when it has the weights, whose checksums are recorded."""
+    results = read_results(target, key)
+    new = {name: entry for name, entry in measurements(source, key).items() if name not in measurements(target, key)}
+    if not results and new:
+        copy_file(source, target, RESULTS, key)
+    elif new:
+        results["measurements"] |= new
+        trial_manifest.write_json(target, RESULTS, results, key)
+
+
+def copy_file(source: Path, target: Path, name: str, key: str) -> None:
+    with trial_manifest.recorded(target, name, key) as temporary:
+        shutil.copyfile(source / name, temporary)
+
+
+def weights(directory: Path) -> dict[str, str]:
+    """{file: checksum} of the selected weights; {} before the end of training."""
+    return {path.name: trial_manifest.file_checksum(path) for path in sorted(directory.glob("weights*.safetensors"))}
+
+
+def measurements(directory: Path, key: str) -> dict[str, dict]:
+    return read_results(directory, key).get("measurements", {})

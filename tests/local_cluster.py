@@ -1,0 +1,101 @@
+"""A Ray cluster whose nodes are processes of this machine, with the addresses 127.0.0.2 and up."""
+
+import contextlib
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import psutil
+
+from bench.run import ray_cleanup
+from tests.command import ROOT, environment, start
+
+# Loaded by every Python process of a node with HIDDEN: that folder is not there, as on a disk that is not shared.
+BLIND = """
+import os, sys
+def hide(event, arguments):
+    if event in ("open", "os.mkdir", "os.listdir") and str(arguments[0]).startswith(os.environ["HIDDEN"]):
+        raise FileNotFoundError(2, "No such file or directory", str(arguments[0]))
+if "HIDDEN" in os.environ:
+    sys.addaudithook(hide)
+"""
+# `ray start` without the helpers of a head that tests do not need: dashboard and server of ray://.
+RAY = """
+import sys
+from ray._private.node import Node
+from ray.scripts.scripts import main
+Node.start_api_server = Node.start_ray_client_server = lambda self, **_: None
+sys.argv[0] = "ray"
+main()
+"""
+NODE = {"RAY_prestart_worker_first_driver": "0", "RAY_worker_niceness": "0"}
+
+
+class LocalCluster:
+    """A context that ends all nodes. Each has one CPU, and every call needs a token.
+
+    folder: a short path, for sockets, with a space in it. `folder/hidden` is not there on nodes started with `blind`.
+    variables: of the environment of nodes.
+    """
+
+    def __init__(self, **variables: str):
+        self.folder = Path(tempfile.mkdtemp(prefix="oat c"))
+        self.token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+        self.variables = NODE | variables | self.token
+        self.raylets: dict[int, psutil.Process] = {}
+        (self.folder / "sitecustomize.py").write_text(BLIND)
+        with socket.socket() as free:
+            free.bind(("127.0.0.2", 0))
+            self.address = f"127.0.0.2:{free.getsockname()[1]}"
+
+    def __enter__(self) -> "LocalCluster":
+        return self
+
+    def __exit__(self, *_) -> None:
+        ray_cleanup.clean_up(self.folder / "ray")
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def start_node(self, number: int, *options: object, blind: bool = False) -> subprocess.Popen:
+        """Start node 127.0.0.<number>, the head if it is 2. The returned process ends when the node is up."""
+        place = ("--address", self.address)
+        if number == 2:
+            place = ("--head", "--port", self.address.split(":")[1], "--temp-dir", self.folder / "ray")
+            place += ("--include-dashboard", "false", "--no-monitor")
+        ray = (sys.executable, "-c", RAY, "start", "--node-ip-address", f"127.0.0.{number}", *place)
+        options = ("--num-cpus", 1, "--disable-usage-stats", "--include-log-monitor", "false", *options)
+        variables = environment() | self.variables
+        if blind:
+            variables |= {"HIDDEN": str(self.folder / "hidden"), "PYTHONPATH": f"{self.folder}{os.pathsep}{ROOT}"}
+        command = list(map(str, ray + options))
+        return subprocess.Popen(command, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def processes(self, number: int) -> list[psutil.Process]:
+        """The raylet of a node, its agents and its workers."""
+        options = {f"--node_ip_address=127.0.0.{number}", f"--gcs-address={self.address}"}
+        if number not in self.raylets:
+            raylets = [process for process in psutil.process_iter() if process.name() == "raylet"]
+            self.raylets[number] = next(raylet for raylet in raylets if options <= set(raylet.cmdline()))
+        return [self.raylets[number], *self.raylets[number].children(recursive=True)]
+
+    def worker(self, number: int, runs: Path) -> tuple[psutil.Process, Path] | None:
+        """(worker, directory of the trial that it runs) of a node, or None."""
+        for process in self.processes(number):
+            for directory in runs.glob("trials/*"):
+                if ray_cleanup.writes_to(process.pid, directory):
+                    return process, directory
+        return None
+
+    def kill(self, number: int) -> None:
+        """Kill all processes of a node at once."""
+        for process in self.processes(number):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+
+    def bench(self, verb: str, *arguments: object) -> subprocess.Popen:
+        """Start `python -m bench VERB … --address …`."""
+        return start(verb, *arguments, "--address", self.address, **self.token)
