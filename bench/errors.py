@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Iterable
 
 LONGEST_MESSAGE = 2000  # characters
+NO_TEXT = "not text in this locale's encoding: set PYTHONUTF8=1, or rename it"
 
 
 class BadInput(Exception):
