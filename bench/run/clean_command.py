@@ -80,9 +80,7 @@ def find_removable(runs: Path) -> tuple[dict[str, list[Removable]], str]:
     unplanned = [] if reason else unplanned
     kept = [path for path in trials if path not in unplanned]
     entries_by_kind = {
-        ASIDE: [
-            Removable(path) for path in [*runs.glob("*"), *(runs / "plans").glob("*"), *(runs / "trials").glob("*")]
-        ],
+        ASIDE: [Removable(path) for pattern in ("*", "plans/*", "trials/*") for path in runs.glob(pattern)],
         LEFTOVERS: [Removable(path) for path in (runs / "plans").glob("*.tmp")],
         CHECKPOINTS: list(finished_checkpoints(runs, planned)),
         LOGS: [Removable(path) for path in (runs / "ray-logs", runs / "ray") if path.exists()],
