@@ -59,5 +59,5 @@ def export_model(
     """Export a network as a program of images and λ, checked against the network, with a model card."""
     from bench.run.export_command import export_network
 
-    for path in export_network(key, format, out, width, runs.resolve(), Console(**PLAIN)):
+    for path in export_network(key, format, out, width, runs.resolve()):
         typer.echo(path)

@@ -7,7 +7,7 @@ KEY_DIGITS = 8  # of a key in a list
 
 
 def by_seed(networks: Iterable[dict]) -> list[list[dict]]:
-    """Group networks ({"key", "name", "seed", "recipe", …}) that differ in their seed alone. Seeds of a group ascend."""
+    """Group networks ({"key", "name", "seed", "recipe", …}) that differ in their seed alone; seeds ascend."""
     groups: dict[tuple[str, str], list[dict]] = {}
     for network in networks:
         fields = {name: value for name, value in network["recipe"].items() if name != "seed"}
