@@ -12,7 +12,8 @@ from bench.models.network import ConditionalNetwork
 class AtWidth(nn.Module):
     """f(x, λ) in eval mode at one width: (N, C, H, W) images in [0,1] and (N,) λ → (N, classes) logits.
 
-    Unlike `net(x, λ)` it looks at no value of λ, so that its graph is the same for all. `lam` is ignored by PGD-AT.
+    Unlike `net(x, λ)` it looks at no value of λ and has no autocast, so that one graph fits all. PGD-AT ignores
+    `lam`.
     """
 
     def __init__(self, net: ConditionalNetwork, width: float = 1.0):
@@ -21,7 +22,8 @@ class AtWidth(nn.Module):
 
     def forward(self, images: Tensor, lam: Tensor) -> Tensor:
         code = self.net.code(lam) if self.net.conditional else None
-        affine = self.net.fold(code, lam == 0, self.width)
+        films = [norm.film and norm.film(code, self.width) for norm in self.net.norms]
+        affine = [norm.fold(film, lam == 0, self.width) for norm, film in zip(self.net.norms, films, strict=True)]
         return self.net(images, Condition(False, self.width, affine=affine))
 
 

@@ -52,7 +52,7 @@ def dial_of(network: TrainedNetwork, pixels: np.ndarray, label: int | None, widt
     from reports.plots.class_probabilities import Dial
 
     recipe, attack = network.recipe, ATTACKS["pgd7"]
-    lambdas = np.union1d(np.linspace(0, 1, STEPS_OF_LAMBDA + 1), recipe.lambdas)
+    lambdas = np.union1d(np.linspace(0, 1, STEPS_OF_LAMBDA + 1).round(6), recipe.lambdas)
     images = network.checked_images(np.repeat(pixels[None], len(lambdas), axis=0))
     clean = network(images, lambdas, width).softmax(1)
     label = int(clean[0].argmax()) if label is None else label

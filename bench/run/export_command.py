@@ -44,9 +44,7 @@ def export_network(key: str, format: str, out: Path | None, width: float, runs: 
         torch.export.save(program, written, extra_files={"recipe.json": recipe.model_dump_json(indent=1)})
         difference = largest_difference(torch.export.load(written).module(), net, network.shape, width)
         if difference > TOLERANCE:
-            raise BadInput(
-                f"{recipe.name}: the exported program's logits differ by {difference:.1e}: it is not written"
-            )
+            raise BadInput(f"{recipe.name}: nothing is written: the program's logits differ by {difference:.1e}")
         os.replace(written, path)
     card = path.with_suffix(".md")
     card.write_text(model_card(network, width, path.name, difference), "utf-8")

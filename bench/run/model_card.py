@@ -30,7 +30,7 @@ def model_card(network: TrainedNetwork, width: float, file: str, difference: flo
     fields = "\n".join(f"| {name} | {value} |" for name, value in non_default_fields(recipe).items())
     return f"""# {recipe.label}, {recipe.dataset}, {recipe.arch}: network {recipe.key}
 
-`{file}` classifies images of {channels} × {height} × {wide} (channels, height, width), floats in [0,1] without any other
+`{file}` classifies images of {channels} × {height} × {wide} (channels, height, width), floats in [0,1] without further
 normalisation, into {network.classes} classes. {trade_off}{slim}
 
 ```python
@@ -41,7 +41,7 @@ images = torch.rand(5, {channels}, {height}, {wide})
 logits = program(images, torch.full((5,), {lam}))  # a λ for each image
 ```
 
-On random images its logits differ from the network's by at most {difference:.1e}.
+On random images its logits differ from the network's by at most {difference:.1g}.
 
 ## Accuracy
 {accuracy_table(network, width)}

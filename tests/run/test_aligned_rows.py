@@ -1,0 +1,42 @@
+"""Lists cut nothing, whatever the width of the terminal."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from bench.run.aligned_rows import print_rows
+
+NAME = "oat-dual [dct-16] :smile: · fashion-mnist-8k pooled 2×2 · wrn-10-1 · lr 0.1"
+ROWS = [(NAME, "0–2", "a632f0c1 0dbcadbe 59453067"), ("pgd-at λ=0", "1", "51d71425")]
+
+
+def printed(width: int, is_terminal: bool) -> list[str]:
+    out = Console(file=io.StringIO(), width=width, force_terminal=is_terminal, color_system=None, markup=False)
+    print_rows(("network", "seeds", "keys"), ROWS, out, folds=0)
+    return out.file.getvalue().splitlines()
+
+
+def test_a_pipe_has_a_whole_aligned_line_per_row():
+    header, first, second = printed(80, is_terminal=False)
+    assert first == f"{NAME}  0–2    a632f0c1 0dbcadbe 59453067"
+    assert [line.index(text) for line, text in ((header, "seeds"), (first, "0–2"), (second, "1  "))] == [77, 77, 77]
+
+
+@pytest.mark.parametrize("width", [30, 70, 90, 200])
+def test_a_terminal_of_any_width_loses_no_character(width):
+    lines = printed(width, is_terminal=True)
+    text = "".join("".join(lines).split())
+    for row in ROWS:
+        for key in row[2].split():
+            assert any(key in line for line in lines)  # a key is not folded
+    if width < 70 or width > 150:
+        assert "".join(NAME.split()) in text
+    letters = sorted("".join("".join(("networkseedskeys", *map("".join, ROWS))).split()))
+    assert sorted(text) == letters
+
+
+def test_a_name_folds_where_the_other_columns_leave_room():
+    lines = printed(90, is_terminal=True)
+    assert len(lines) == 4 and max(map(len, lines)) <= 90
+    assert lines[2].startswith("a632f0c1") is False and "0dbcadbe" in lines[1]
