@@ -63,9 +63,7 @@ def check_known(name: str) -> str:
     if name in FIGURES:
         return name
     if name in DIAGRAMS:
-        raise ReportError(
-            f"{DIAGRAMS[name]}: nothing is measured for it; `python -m bench list figures` has the results"
-        )
+        raise ReportError(f"{DIAGRAMS[name]}; figures of results: {', '.join(FIGURES)}")
     close = difflib.get_close_matches(name, FIGURES, 1)
     hint = f"; did you mean {close[0]}?" if close else ""
     raise ReportError(f"unknown figure {name}: known are {', '.join(FIGURES)}{hint}")
