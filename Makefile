@@ -57,7 +57,8 @@ $(READY): requirements.lock requirements-setup.lock
 	@PYTHONPATH=. $(PYTHON) -P bench/engines/cpu/compiled_library.py & \
 	  $(PYTHON) -m venv --clear .venv && \
 	  .venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-setup.lock && \
-	  .venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes -r requirements.lock || exit; \
+	  .venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes -r requirements.lock && \
+	  .venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable . || exit; \
 	  .venv/bin/python -c 'import torch' & \
 	  .venv/bin/python -c 'import bench.tracking.mlflow_writer, bench.run.ray_scheduler, reports.build' & wait
 	@touch $@
