@@ -282,7 +282,7 @@ def ingest(runs: Runs = Path("runs")) -> None:
 PANELS = {
     "Run experiments": ("list", "plan", "run", "status", "recipe", "trial", "ingest"),
     "Look at results": ("report", "open", "show", "ui"),
-    "Use a trained network": ("predict", "dial", "export-model"),
+    "Use a trained network": ("predict", "dial", "export-model", "log-models"),
     "Files": ("data", "clean"),
 }
 

@@ -1,4 +1,4 @@
-"""Verbs on trained networks: `predict`, `dial` and `export-model`."""
+"""Verbs on trained networks: `predict`, `dial`, `export-model` and `log-models`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from bench import completion
 from bench.cli_options import Network, Runs, Width
 from bench.command_line import PLAIN
 
@@ -61,3 +62,17 @@ def export_model(
 
     for path in export_network(key, format, out, width, runs.resolve()):
         typer.echo(path)
+
+
+@app.command("log-models", epilog="Example: python -m bench log-models a632 --runs runs")
+def log_models(
+    keys: Annotated[
+        list[str],
+        typer.Argument(help="Networks' keys, or their first digits. (default: all)", autocompletion=completion.keys),
+    ] = [],
+    runs: Runs = Path("runs"),
+) -> None:
+    """Add trained networks to MLflow as models that take λ and width at each call (`mlflow models serve`)."""
+    from bench.run import log_models_command
+
+    log_models_command.log_models(keys, runs.resolve(), Console(**PLAIN))

@@ -24,6 +24,7 @@ REPLACED = {
     "report": "reports.build.build",
     "ui": "bench.tracking.mlflow_server.serve",
     "export-model": "bench.run.export_command.export_network",
+    "log-models": "bench.run.log_models_command.log_models",
     "data fetch": "bench.data.fetch.fetch",
 }
 RETURNED = {"run": 0, "ingest": 8, "report": [], "ui": 0, "trial": 0, "export-model": []}
