@@ -61,6 +61,6 @@ def data_fetch(
     if name not in OFFICIAL_DATASETS:
         raise BadInput(f"data fetch: {unknown('data set', name, OFFICIAL_DATASETS)}")
     fetch(name, data, console)
-    option = f"{name}" if name != "fashion-mnist" else "cifar10=fashion-mnist"
-    command = f"python -m bench run suites/frontiers.yaml --scale workstation --dataset {option}"
-    console.print(f"next: {command} --only {option.partition('=')[0]}", soft_wrap=True)
+    own = "--scale workstation-fashion --dataset svhn=fashion-mnist --only svhn"
+    options = own if name == "fashion-mnist" else f"--scale workstation --only {name}"
+    console.print(f"next: python -m bench run suites/frontiers.yaml {options}", soft_wrap=True)
