@@ -42,7 +42,8 @@ def print_version(wanted: bool) -> None:
         from bench.run.provenance import git
 
         state = git()
-        typer.echo(f"oat-bench {bench.__version__}, commit {state['commit']}{' with changes' * state['dirty']}")
+        changes = " with changes" if state["dirty"] and state["commit"] != "unknown" else ""
+        typer.echo(f"oat-bench {bench.__version__}, commit {state['commit']}{changes}")
         raise typer.Exit
 
 

@@ -30,6 +30,7 @@ class TrainedNetwork:
 
     lambdas: the λ that it met in training; a PGD-AT network has one, and takes no other. widths: its width factors.
     classes: their number. shape: (C, H, W) of its training images; H and W are None for weights of earlier versions.
+    directory: the trial's.
     """
 
     def __init__(self, directory: Path, device: torch.device | str = "cpu"):

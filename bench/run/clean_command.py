@@ -16,6 +16,7 @@ from bench import trial_manifest
 from bench.errors import BadInput, unknown
 from bench.human_units import format_bytes
 from bench.run.driver_lock import driver_lock
+from bench.run.next_command import next_command
 from bench.run.repair import CHECKPOINT, directory_lock
 from bench.run.resume import has_sound_weights
 from bench.run.status_command import planned_networks, state_of
@@ -65,6 +66,8 @@ def clean(runs: Path, kinds: list[str], out: Console, ask: Callable[[str], bool]
             if ask(f"delete {KINDS[kind]} ({kind}): {len(entries)}, which frees {size}?"):
                 for line in filter(None, (delete(entry) for entry in entries)):
                     out.print(line, soft_wrap=True)
+                if kind == UNPLANNED and (runs / "mlflow.db").exists():
+                    out.print(f"MLflow forgets them when mlflow.db is deleted: {next_command('ingest', runs)}")
 
 
 def find_removable(runs: Path) -> tuple[dict[str, list[Removable]], str]:

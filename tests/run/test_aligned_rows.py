@@ -6,6 +6,7 @@ import pytest
 from rich.console import Console
 
 from bench.run.aligned_rows import print_rows
+from bench.run.progress_display import ProgressDisplay, TrialProgress
 
 NAME = "oat-dual [dct-16] :smile: · fashion-mnist-8k pooled 2×2 · wrn-10-1 · lr 0.1"
 ROWS = [(NAME, "0–2", "a632f0c1 0dbcadbe 59453067"), ("pgd-at λ=0", "1", "51d71425")]
@@ -40,3 +41,12 @@ def test_a_name_folds_where_the_other_columns_leave_room():
     lines = printed(90, is_terminal=True)
     assert len(lines) == 4 and max(map(len, lines)) <= 90
     assert lines[2].startswith("a632f0c1") is False and "0dbcadbe" in lines[1]
+
+
+def test_live_progress_folds_a_long_name():
+    out = Console(file=io.StringIO(), width=70, force_terminal=True, color_system=None)
+    display = ProgressDisplay(out, [], {}, 2, 5)
+    display.running["a"] = TrialProgress(NAME.replace("[dct-16] :smile: ", ""), 30, epoch=2, epochs=10)
+    out.print(display.render())
+    names = [line[:20].split("  ")[0].strip() for line in out.file.getvalue().splitlines()[1:]]
+    assert " ".join(names).startswith("oat-dual · fashion-mnist-8k pooled 2×2 · wrn-10-1 · lr 0.1")

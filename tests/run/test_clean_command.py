@@ -24,6 +24,7 @@ def runs(tmp_path, monkeypatch):
     write_tensors(finished, "checkpoint/state.safetensors", finished.name)  # a kill came before it was deleted
     (finished / "progress.12.tmp").write_text("half")
     (training / "results.json.damaged-2").write_text("damaged" * 1000)
+    (runs / "mlflow.db").touch()
     (runs / "ray-logs").mkdir()
     (runs / "ray-logs" / "raylet.out").write_text("log")
     shutil.copytree(finished, runs / "trials" / ("e" * 16))
@@ -58,6 +59,7 @@ def test_each_kind_goes_and_finished_and_unfinished_work_of_plans_stays(runs):
         f"({kind})" in question for kind, question in zip(KINDS, asked, strict=True)
     )
     assert "results.json.damaged-2  7.0 kB" in text and "trials/eeeeeeeeeeeeeeee" in text
+    assert "MLflow forgets them when mlflow.db is deleted: python -m bench ingest" in " ".join(text.split())
     assert not (finished / "checkpoint").exists() and (training / "checkpoint" / "state.safetensors").exists()
     assert not (runs / "ray-logs").exists() and not (runs / "trials" / ("e" * 16)).exists()
     gone = {"progress.12.tmp", "results.json.damaged-2", "state.safetensors"}
