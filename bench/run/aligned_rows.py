@@ -1,4 +1,4 @@
-"""Print rows in aligned columns without cutting anything."""
+"""Print rows and tables without cutting anything."""
 
 from collections.abc import Sequence
 
@@ -31,3 +31,9 @@ def print_rows(header: Sequence[str], rows: Sequence[Sequence[str]], out: Consol
     for number, row in enumerate((header, *rows)):
         cells = [text + " " * (width - cell_len(text)) * aligned for text, width in zip(row, widths, strict=True)]
         out.print(Text(GAP.join(cells).rstrip(), style="dim" if number == 0 else ""), soft_wrap=True)
+
+
+def print_whole(table: Table, out: Console) -> None:
+    """Print a table at its natural width, also on a terminal that is narrower and wraps its lines."""
+    width = out.measure(table, options=out.options.update(width=10_000)).maximum
+    out.print(table, width=width, crop=False)

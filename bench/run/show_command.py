@@ -11,6 +11,7 @@ from bench.errors import BadInput
 from bench.find_trial import find_trial
 from bench.human_units import format_duration
 from bench.measures import correct_bits
+from bench.run.aligned_rows import print_whole
 from bench.run.damage_lines import print_damages
 from bench.run.plan_files import read_plans
 from bench.run.status_command import state_of
@@ -48,7 +49,7 @@ def print_trial(key_prefix: str, runs: Path, out: Console) -> None:
         table.add_row(name, str(text))
     out.print(table)
     for entry in read_results(directory, key).get("measurements", {}).values():
-        out.print(measurement_table(entry["measurement"], entry["rows"]))
+        print_whole(measurement_table(entry["measurement"], entry["rows"]), out)
 
 
 def stored_recipe(directory: Path, uses: list[dict]) -> Recipe:

@@ -4,8 +4,9 @@ import io
 
 import pytest
 from rich.console import Console
+from rich.table import Table
 
-from bench.run.aligned_rows import print_rows
+from bench.run.aligned_rows import print_rows, print_whole
 from bench.run.progress_display import ProgressDisplay, TrialProgress
 
 NAME = "oat-dual [dct-16] :smile: · fashion-mnist-8k pooled 2×2 · wrn-10-1 · lr 0.1"
@@ -50,3 +51,12 @@ def test_live_progress_folds_a_long_name():
     out.print(display.render())
     names = [line[:20].split("  ")[0].strip() for line in out.file.getvalue().splitlines()[1:]]
     assert " ".join(names).startswith("oat-dual · fashion-mnist-8k pooled 2×2 · wrn-10-1 · lr 0.1")
+
+
+def test_a_table_of_numbers_is_whole_on_a_narrow_terminal():
+    out, table = Console(file=io.StringIO(), width=12, force_terminal=True, color_system=None), Table(box=None)
+    for name in ("lam", "clean_correct", "robust_correct"):
+        table.add_column(name)
+    table.add_row("0.3", "1507", "914")
+    print_whole(table, out)
+    assert out.file.getvalue().split() == ["lam", "clean_correct", "robust_correct", "0.3", "1507", "914"]
