@@ -289,10 +289,11 @@ PANELS = {
 
 
 class InPanels(typer.core.TyperGroup):
-    """The commands in the order of PANELS."""
+    """The commands in the order of PANELS, then those that PANELS lacks."""
 
     def list_commands(self, context) -> list[str]:
-        return [name for names in PANELS.values() for name in names]
+        names = [name for panel in PANELS.values() for name in panel if name in self.commands]
+        return [*names, *(name for name in self.commands if name not in names)]
 
 
 def assemble() -> None:
@@ -305,7 +306,7 @@ def assemble() -> None:
     app.add_typer(cli_data.app, name="data", rich_help_panel="Files")
     for command in commands:
         name = command.name or command.callback.__name__
-        command.rich_help_panel = next(panel for panel, names in PANELS.items() if name in names)
+        command.rich_help_panel = next((panel for panel, names in PANELS.items() if name in names), "Commands")
 
 
 assemble()

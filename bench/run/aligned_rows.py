@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len
 from rich.console import Console
+from rich.segment import Segments
 from rich.table import Table
 from rich.text import Text
 
@@ -36,4 +37,5 @@ def print_rows(header: Sequence[str], rows: Sequence[Sequence[str]], out: Consol
 def print_whole(table: Table, out: Console) -> None:
     """Print a table at its natural width, also on a terminal that is narrower and wraps its lines."""
     width = out.measure(table, options=out.options.update(width=10_000)).maximum
-    out.print(table, width=width, crop=False)
+    for line in out.render_lines(table, out.options.update(width=width)):
+        out.print(Segments(line), soft_wrap=True)
