@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from rich.cells import cell_len
 from rich.console import Console
-from rich.segment import Segments
+from rich.segment import Segment, Segments
 from rich.table import Table
 from rich.text import Text
 
@@ -38,4 +38,4 @@ def print_whole(table: Table, out: Console) -> None:
     """Print a table at its natural width, also on a terminal that is narrower and wraps its lines."""
     width = out.measure(table, options=out.options.update(width=10_000)).maximum
     for line in out.render_lines(table, out.options.update(width=width)):
-        out.print(Segments(line), soft_wrap=True)
+        out.print(Segments([*line, Segment.line()]), soft_wrap=True, end="")
