@@ -30,7 +30,7 @@ MODERN := extra/modern.yaml
 FIGURES := 2 4 5 6 7 8 9 10 11 12 13
 
 .PHONY: help setup test torture lint browser ui report speed speed-suite reproduce-all reproduce-modern reproduce-peers reproduce-protocol \
-  $(FIGURES:%=reproduce-fig%)
+  $(FIGURES:%=reproduce-fig%) reproduce-fig1 reproduce-fig3
 
 help:
 	@echo "make reproduce-figN   train and measure the networks of Figure N and draw it (SCALE=$(SCALE));"
@@ -57,13 +57,17 @@ $(READY): requirements.lock requirements-setup.lock
 	@PYTHONPATH=. $(PYTHON) -P bench/engines/cpu/compiled_library.py & \
 	  $(PYTHON) -m venv --clear .venv && \
 	  .venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-setup.lock && \
-	  .venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes -r requirements.lock || exit; \
+	  .venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes -r requirements.lock && \
+	  .venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps --no-build-isolation --editable . || exit; \
 	  .venv/bin/python -c 'import torch' & \
 	  .venv/bin/python -c 'import bench.tracking.mlflow_writer, bench.run.ray_scheduler, reports.build' & wait
 	@touch $@
 
 $(FIGURES:%=reproduce-fig%): reproduce-fig%: setup
 	$(BENCH) run suites/$(FIG$*) --scale $(SCALE) $(ARGS)
+
+reproduce-fig1 reproduce-fig3:
+	@echo "Figure $(@:reproduce-fig%=%) is a diagram, not a result: nothing is measured for it. Figures of results: $(FIGURES)"
 
 reproduce-modern: setup
 	$(BENCH) run suites/$(MODERN) --scale $(SCALE) $(ARGS)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from bench.trained_network import TrainedNetwork
 
+__version__ = "0.1.0"  # of the package, too: pyproject.toml
 ROOT = Path(__file__).resolve().parent.parent  # of the checkout
 
 

@@ -1,9 +1,6 @@
-"""The command line: verbs plan, run, status, show, report, ui, trial, ingest, data."""
+"""The command line: the verbs of a run's life here, the others in bench/cli_data.py, cli_files.py and cli_models.py."""
 
-import gc
-import os
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated
@@ -11,69 +8,53 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bench import ROOT
-from bench.errors import BadInput, one_line, unknown
-from bench.interruption import Interrupted, catch_signals
-from bench.process_setup import check_arguments, collect_garbage_rarely, command_line, prepare_environment
-from bench.run.disk_full import DiskFull, disk_full_line, is_disk_full
-from bench.spec.engine_choice import chosen_engine
+import bench
+from bench import ROOT, cli_data, cli_files, cli_models
+from bench.cli_options import (
+    Address,
+    CpusPerTrial,
+    Data,
+    DatasetOption,
+    Figures,
+    GpusPerTrial,
+    ImageColumn,
+    Key,
+    LabelColumn,
+    Only,
+    Plugins,
+    Runs,
+    Scale,
+    Seeds,
+    Set,
+    Suites,
+)
+from bench.command_line import PLAIN, console, run_command, run_process
+from bench.errors import BadInput
+from bench.interruption import Interrupted
+from bench.process_setup import collect_garbage_rarely, command_line
 from bench.spec.plugins import load_plugins
 
-app = typer.Typer(
-    help="The reproducibility benchmark suite for Once-for-All Adversarial Training (NeurIPS 2020).",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-)
-data_app = typer.Typer(help="List and download the data sets.", no_args_is_help=True)
-app.add_typer(data_app, name="data")
-PLAIN = {"highlight": False, "markup": False, "emoji": False}  # names and paths are printed as they are
-console = Console(stderr=True, **PLAIN)
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich")
 
-Suites = Annotated[list[Path], typer.Argument(help="Suite files, e.g. suites/frontiers.yaml", show_default=False)]
-Scale = Annotated[
-    str, typer.Option(help="How big: smoke, laptop, workstation, workstation-fashion, short, paper, or a YAML file.")
-]
-Only = Annotated[list[str], typer.Option(help="Run only this experiment of the suites; can be repeated.")]
-DatasetOption = Annotated[
-    list[str],
-    typer.Option(help="NAME=PATH reads the suite's data set NAME from Parquet, IDX or image files; NAME alone "
-    "uses the official data set instead of the scale's stand-in."),
-]  # fmt: skip
-LabelColumn = Annotated[
-    str, typer.Option(help="Column of labels in the Parquet files of --dataset. (default: label)", show_default=False)
-]
-ImageColumn = Annotated[
-    str,
-    typer.Option(
-        help="Column of images in the Parquet files of --dataset. (default: image or img)", show_default=False
-    ),
-]
-Seeds = Annotated[
-    int | None, typer.Option(min=1, help="Train seeds 0 to N-1 of every network, instead of the scale's number.")
-]
-Set = Annotated[
-    list[str], typer.Option(help="Set field=value in every recipe, e.g. epochs=3 or protocol=authors-code.")
-]
-Runs = Annotated[Path, typer.Option(envvar="BENCH_RUNS", help="The directory that everything is written to.")]
-Data = Annotated[
-    Path,
-    typer.Option(envvar="BENCH_DATA", help="The folder of the official archives (default: data/ of this checkout).",
-    show_default=False),
-]  # fmt: skip
-CpusPerTrial = Annotated[int, typer.Option(min=1, help="CPU threads of a trial.")]
-GpusPerTrial = Annotated[
-    float | None,
-    typer.Option(min=0, help="GPUs of a trial; 0.5 runs two trials on one GPU. (default: 1 if there is a GPU)"),
-]
-Plugins = Annotated[
-    list[Path],
-    typer.Option(
-        help="Python file that registers a method, attack, probe, norm or figure (docs/extending.md); can be repeated."
-    ),
-]
-Address = Annotated[str | None, typer.Option(help="Use a running Ray cluster, e.g. ray://head:10001 or auto.")]
+
+def print_version(wanted: bool) -> None:
+    """Print the version and the commit, and exit."""
+    if wanted:
+        from bench.run.provenance import git
+
+        state = git()
+        changes = " with changes" if state["dirty"] and state["commit"] != "unknown" else ""
+        typer.echo(f"oat-bench {bench.__version__}, commit {state['commit']}{changes}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=print_version, is_eager=True, help="Print version and commit.")
+    ] = False,
+) -> None:
+    """The reproducibility benchmark suite for Once-for-All Adversarial Training (NeurIPS 2020)."""
 
 
 @app.command(epilog="Example: python -m bench run suites/frontiers.yaml --scale laptop --only cifar10 --seeds 5")
@@ -92,6 +73,7 @@ def run(
     gpus_per_trial: GpusPerTrial = None,
     address: Address = None,
     plugin: Plugins = [],
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print warnings and failures alone.")] = False,
 ) -> None:
     """Train and measure what a suite lacks, then draw its figures.
 
@@ -99,13 +81,14 @@ def run(
     """
     collect_garbage_rarely()
     load_plugins(plugin)
+    from bench.run.quiet_console import QuietConsole
     from bench.run.request import request_of
     from bench.run.run_command import execute
 
     columns, shares = (label_column, image_column), (cpus_per_trial, gpus_per_trial)
     request = request_of(suites, scale, only, dataset, columns, seeds, set, runs, data, *shares)
     with remark_on_interrupt():
-        raise typer.Exit(execute(request, address, console, command_line()))
+        raise typer.Exit(execute(request, address, QuietConsole(**PLAIN) if quiet else console, command_line()))
 
 
 @app.command(epilog="Example: python -m bench plan suites/frontiers.yaml --scale paper --json")
@@ -144,17 +127,55 @@ def plan(
     print_plan(request, as_json, Console(**PLAIN), address, trials, command_line())
 
 
-@app.command(epilog="Example: python -m bench status --runs runs")
-def status(runs: Runs = Path("runs")) -> None:
-    """Print the state of every planned network."""
+def add_columns(datasets: list[str], label_column: str, image_column: str) -> list[str]:
+    """The values of --dataset with the columns of their Parquet files. Raises BadInput where no path is given."""
+    from bench.data import Columns, with_columns
+
+    columns = Columns(label_column, image_column)
+    for option, column in zip(("--label-column", "--image-column"), columns, strict=True):
+        if column and not any("=" in dataset for dataset in datasets):
+            raise BadInput(f"{option} {column}: is for the Parquet files of --dataset NAME=PATH: give them too")
+    return [with_columns(dataset, columns) if "=" in dataset else dataset for dataset in datasets]
+
+
+@app.command(epilog="Example: python -m bench recipe suites/frontiers.yaml --out recipes")
+def recipe(
+    suites: Suites,
+    out: Annotated[Path, typer.Option(help="The folder to write KEY/recipe.json to.", show_default=False)],
+    scale: Scale = "laptop",
+    only: Only = [],
+    dataset: DatasetOption = [],
+    label_column: LabelColumn = "",
+    image_column: ImageColumn = "",
+    seeds: Seeds = None,
+    set: Set = [],
+    data: Data = ROOT / "data",
+    plugin: Plugins = [],
+) -> None:
+    """Write the recipe.json of each network of a suite, all that determines it, without training."""
+    load_plugins(plugin)
+    from bench.run.recipe_command import write_recipes
+    from bench.run.request import checked_folder, request_of
+
+    columns = label_column, image_column
+    request = request_of(suites, scale, only, dataset, columns, seeds, set, out, data, 1, None)
+    write_recipes(request, checked_folder(out, "--out"), Console(**PLAIN))
+
+
+@app.command(epilog="Example: python -m bench status --json --runs runs")
+def status(
+    runs: Runs = Path("runs"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")] = False,
+) -> None:
+    """Print the state of every planned network, the seeds of a network in one line."""
     from bench.run.status_command import print_status
 
-    print_status(runs.resolve(), Console(**PLAIN))
+    print_status(runs.resolve(), Console(**PLAIN), as_json)
 
 
 @app.command(epilog="Example: python -m bench show a632 --runs runs")
 def show(
-    key: Annotated[str, typer.Argument(help="A network's key, or its first digits, as in the CSV files of figures.")],
+    key: Key,
     runs: Runs = Path("runs"),
 ) -> None:
     """Print how one network, a point of a figure, was made: recipe, commit, hardware, time, selection, counts."""
@@ -163,26 +184,9 @@ def show(
     print_trial(key, runs.resolve(), Console(**PLAIN))
 
 
-@app.command(epilog="Example: python -m bench predict a632 photo.png --lam 0.3")
-def predict(
-    key: Annotated[str, typer.Argument(help="A network's key, its first digits, or its directory.")],
-    images: Annotated[list[Path], typer.Argument(help="Image files; all get the training images' size.")],
-    lam: Annotated[
-        float | None, typer.Option(help="λ in [0,1]: 0 for accuracy, 1 for robustness. PGD-AT needs none.")
-    ] = None,
-    width: Annotated[float, typer.Option(help="Width factor of a slimmable network.")] = 1.0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object per image and nothing else.")] = False,
-    runs: Runs = Path("runs"),
-) -> None:
-    """Classify images by a trained network, with the trade-off chosen now."""
-    from bench.run.predict_command import print_predictions
-
-    print_predictions(key, images, lam, width, as_json, runs.resolve(), Console(**PLAIN))
-
-
 @app.command(epilog="Example: python -m bench report fig4 --out docs/results")
 def report(
-    figures: Annotated[list[str], typer.Argument(help="Figures to draw, e.g. fig4. (default: all planned ones)")] = [],
+    figures: Figures = [],
     runs: Runs = Path("runs"),
     out: Annotated[
         Path | None, typer.Option(help="The folder to write to. (default: report/ in the runs directory)")
@@ -289,51 +293,6 @@ def ingest(
     typer.echo(f"{ingest_trials(runs.resolve(), console, folders)} runs are in the index")
 
 
-@data_app.command("list", epilog="Example: python -m bench data list")
-def data_list(data: Data = ROOT / "data") -> None:
-    """List the data sets and whether their archives are here."""
-    from bench.data.official_archives import OFFICIAL_DATASETS, is_available
-
-    for name in OFFICIAL_DATASETS:
-        typer.echo(f"{name:16s} {'here' if is_available(name, data) else f'absent: python -m bench data fetch {name}'}")
-    typer.echo(f"{'fashion-mnist-8k':16s} here (embedded in this repository)")
-    typer.echo(f"{'digits':16s} here (embedded in scikit-learn)")
-
-
-@data_app.command("check", epilog="Example: python -m bench data check path/to/folder --label-column fine_label")
-def data_check(
-    path: Annotated[Path, typer.Argument(help="Parquet, IDX or image files", show_default=False)],
-    label_column: LabelColumn = "",
-    image_column: ImageColumn = "",
-    data: Data = ROOT / "data",
-) -> None:
-    """Read own data as `run` would, every image, and print the splits and what was left out."""
-    from bench.data import Columns, absolute, describe, require_files, with_columns
-
-    source = with_columns(absolute(str(path)), Columns(label_column, image_column))
-    info = describe(source, data)
-    require_files(source, data)
-    channels, height, width = info.shape
-    size = f"{width} × {height} pixels, {channels} channels"
-    typer.echo(f"{info.name}: {info.classes} classes, {info.train} training and {info.test} test images of {size}")
-    for line in info.notes:
-        typer.echo(line)
-
-
-@data_app.command("fetch", epilog="Example: python -m bench data fetch cifar10")
-def data_fetch(
-    name: Annotated[str, typer.Argument(help="cifar10, svhn, stl10, or fashion-mnist", show_default=False)],
-    data: Data = ROOT / "data",
-) -> None:
-    """Download an official data set from its mirrors, resuming partial downloads and checking the MD5."""
-    from bench.data.fetch import fetch
-    from bench.data.official_archives import OFFICIAL_DATASETS
-
-    if name not in OFFICIAL_DATASETS:
-        raise BadInput(f"data fetch: {unknown('data set', name, OFFICIAL_DATASETS)}")
-    fetch(name, data, console)
-
-
 @contextmanager
 def remark_on_interrupt() -> Iterator[None]:
     """Say that the command can be resumed where a signal ends it."""
@@ -344,71 +303,43 @@ def remark_on_interrupt() -> Iterator[None]:
         raise
 
 
-def print_usage_error(error) -> None:
-    """Print an error of click's parser (typer has a copy of click, so that its class is not known) as one line."""
-    context = getattr(error, "ctx", None)
-    if type(error).__name__ == "NoArgsIsHelpError":
-        error.show()
-    else:
-        remedy = f" (see python -m bench {context.info_name} --help)" if context and context.parent else ""
-        console.print(one_line(error.format_message() + remedy), style="red", soft_wrap=True)
+PANELS = {
+    "Run experiments": ("list", "plan", "run", "status", "recipe", "trial", "ingest"),
+    "Look at results": ("report", "open", "show", "ui"),
+    "Use a trained network": ("predict", "dial", "export-model", "log-models"),
+    "Files": ("data", "clean"),
+}
+
+
+class InPanels(typer.core.TyperGroup):
+    """The commands in the order of PANELS, then those that PANELS lacks."""
+
+    def list_commands(self, context) -> list[str]:
+        names = [name for panel in PANELS.values() for name in panel if name in self.commands]
+        return [*names, *(name for name in self.commands if name not in names)]
+
+
+def assemble() -> None:
+    """Add the verbs of the other files, and give each its panel of `--help`."""
+    app.info.cls = InPanels
+    commands = [*app.registered_commands]
+    for group in (cli_files.app, cli_models.app):
+        app.add_typer(group)
+        commands += group.registered_commands
+    app.add_typer(cli_data.app, name="data", rich_help_panel="Files")
+    for command in commands:
+        name = command.name or command.callback.__name__
+        command.rich_help_panel = next((panel for panel, names in PANELS.items() if name in names), "Commands")
+
+
+assemble()
+
+
+def run_command_line(arguments: list[str]) -> int:
+    """Run one command in this process. Returns its exit code, see `run_command`."""
+    return run_command(typer.main.get_command(app), arguments)
 
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    prepare_environment()
-    catch_signals()
-    code = run_command_line(sys.argv[1:])
-    if "triton._C.libtriton" not in sys.modules:  # it would print what is frozen as leaked
-        gc.freeze()  # otherwise Python scans all imported objects once more at exit, which takes a second after a run
-    sys.exit(code)
-
-
-def run_command_line(arguments: list[str]) -> int:
-    """Run one command.
-
-    Returns its exit code: 0 all done, 1 a trial failed, or the disk is full, 2 bad input, 130 after Ctrl-C, 143 after
-    SIGTERM.
-    """
-    from bench.data import DataError
-
-    command: Callable = typer.main.get_command(app)
-    try:
-        chosen_engine()  # an unknown engine is bad input to every verb
-        check_arguments(arguments)
-        code = command(arguments, standalone_mode=False)
-    except (BadInput, DataError) as error:
-        console.print(one_line(error), style="red", soft_wrap=True)
-        code = 2
-    except OSError as error:
-        if is_disk_full(error):
-            code = say_disk_full(error)
-        elif isinstance(error, BrokenPipeError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            code = 0
-        else:
-            where = f"{error.filename}: " if error.filename else ""
-            console.print(one_line(f"{where}{error.strerror or error}"), style="red", soft_wrap=True)
-            code = 2
-    except typer.Exit as error:
-        code = error.exit_code
-    except KeyboardInterrupt:
-        code = 130
-    except Interrupted as error:
-        code = error.exit_code
-    except Exception as error:
-        if is_disk_full(error):
-            code = say_disk_full(error)
-        elif hasattr(error, "format_message"):
-            print_usage_error(error)
-            code = error.exit_code
-        else:
-            raise
-    return code or 0
-
-
-def say_disk_full(error: Exception) -> int:
-    """Print one line, and return the exit code."""
-    line = str(error) if isinstance(error, DiskFull) else disk_full_line(error, Path.cwd())
-    console.print(one_line(line), style="red", soft_wrap=True)
-    return 1
+    run_process(typer.main.get_command(app))

@@ -30,6 +30,7 @@ class TrainedNetwork:
 
     lambdas: the λ that it met in training; a PGD-AT network has one, and takes no other. widths: its width factors.
     classes: their number. shape: (C, H, W) of its training images; H and W are None for weights of earlier versions.
+    directory: the trial's.
     """
 
     def __init__(self, directory: Path, device: torch.device | str = "cpu"):
@@ -46,7 +47,7 @@ class TrainedNetwork:
         except (Damaged, ValueError, KeyError) as error:
             raise BadInput(f"{directory}: {str(error).splitlines()[0]}") from None
         use_ieee_fp32()
-        self.recipe, self.device, self.shape = recipe, torch.device(device), tuple(shape)
+        self.directory, self.recipe, self.device, self.shape = directory, recipe, torch.device(device), tuple(shape)
         self.lambdas, self.widths = recipe.lambdas or (recipe.lam,), recipe.widths or (1.0,)
         self.classes = net.head.out_features
         self.engine = engine_for(net.to(self.device).eval(), self.device)
@@ -61,8 +62,7 @@ class TrainedNetwork:
         ValueError for images, λ or a width that the network cannot take.
         """
         x, lams = self.checked_images(images), self.checked_lambdas(lam, len(images))
-        if width not in self.widths:
-            raise ValueError(f"width {width:g}: this network has {', '.join(f'{w:g}' for w in self.widths)}")
+        self.require_width(width)
         parts = []
         for start in range(0, len(x), BATCH):
             part = slice(start, start + BATCH)
@@ -73,6 +73,11 @@ class TrainedNetwork:
     def predict(self, images: Tensor | np.ndarray, lam=None, width: float = 1.0) -> Tensor:
         """(N,) classes; arguments as of a call."""
         return self(images, lam, width).argmax(1)
+
+    def require_width(self, width: float) -> None:
+        """Raise ValueError for a width that the network lacks."""
+        if width not in self.widths:
+            raise ValueError(f"width {width:g}: this network has {', '.join(f'{w:g}' for w in self.widths)}")
 
     def checked_images(self, images: Tensor | np.ndarray) -> Tensor:
         """The images on the device, fp32 in [0,1]."""

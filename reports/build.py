@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from bench.spec.paper_diagrams import DIAGRAMS
 from reports.claims import judge
 from reports.figures import FIGURES
 from reports.figures.figure_files import write_figure
@@ -61,6 +62,8 @@ def build(
 def check_known(name: str) -> str:
     if name in FIGURES:
         return name
+    if name in DIAGRAMS:
+        raise ReportError(f"{DIAGRAMS[name]}; figures of results: {', '.join(FIGURES)}")
     close = difflib.get_close_matches(name, FIGURES, 1)
     hint = f"; did you mean {close[0]}?" if close else ""
     raise ReportError(f"unknown figure {name}: known are {', '.join(FIGURES)}{hint}")

@@ -1,4 +1,4 @@
-"""The command line: help, plans, and one-line errors with exit code 2."""
+"""The command line: plans, and one-line errors with exit code 2."""
 
 import json
 from collections import Counter
@@ -6,15 +6,6 @@ from collections import Counter
 import pytest
 
 from tests.command import FRONTIERS, bench
-
-VERBS = ("plan", "run", "status", "show", "predict", "report", "ui", "trial", "ingest")
-
-
-@pytest.mark.parametrize("verb", VERBS)
-def test_help_has_an_example(verb):
-    done = bench(verb, "--help")
-    assert done.returncode == 0
-    assert f"Example: python -m bench {verb}" in " ".join(done.stdout.split())
 
 
 @pytest.fixture(scope="module")

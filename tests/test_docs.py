@@ -103,7 +103,7 @@ def commands() -> dict[str, set[str]]:
 def test_commands_and_their_options_exist(page):
     known = commands()
     for line in code(page):
-        for name, rest in re.findall(r"python -m bench ((?:data )?[a-z]+)([^#|]*)", line):
+        for name, rest in re.findall(r"(?:python -m bench|oat-bench) ((?:data )?[a-z][a-z-]*)([^#|]*)", line):
             assert name in known, line
             assert set(re.findall(r"--[a-z-]+", rest)) <= known[name], line
 
@@ -123,5 +123,5 @@ def test_environment_variables_are_read_by_the_code(page):
 def test_the_readme_lists_every_command():
     table = (ROOT / "README.md").read_text("utf-8").partition("| `python -m bench …` | |")[2].partition("\n\n")[0]
     spans = [span for row in table.splitlines() for span in re.findall(r"`([^`]+)`", row.partition(" | ")[0])]
-    listed = {re.match(r"(?:data )?\w+", span).group() for span in spans}
+    listed = {re.match(r"(?:data )?[\w-]+", span).group() for span in spans}
     assert listed == commands().keys()

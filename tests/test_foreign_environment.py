@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from bench import cli
+from bench import cli, process_setup
 from tests.command import JUPYTER_IN_C, bench
 from tests.reports import synthetic
 
@@ -45,7 +45,7 @@ def test_what_a_stream_cannot_hold_is_escaped(monkeypatch):
     stream = io.TextIOWrapper(io.BytesIO(), "gbk")
     monkeypatch.setattr(sys, "stdout", stream)
     monkeypatch.setenv("MPLBACKEND", "nonsense")
-    cli.prepare_environment()
+    process_setup.prepare_environment()
     print("λ é 💥", flush=True)
     assert stream.buffer.getvalue().decode("gbk") == "λ é \\U0001f4a5\n" and "MPLBACKEND" not in os.environ
 

@@ -11,24 +11,9 @@ import torch
 import bench
 from bench import trial_manifest
 from bench.errors import BadInput
-from bench.models import build
-from bench.training import selection
-from bench.training.checkpoint import State, snapshot
+from bench.training.checkpoint import snapshot
+from tests.random_network import SHAPE, write_network
 from tests.recipes import oat, pgd_at
-
-SHAPE = (1, 8, 8)
-
-
-def write(recipe, directory):
-    """The directory of a trained network, whose weights are random."""
-    net = build(recipe, SHAPE[0], 10)
-    for module in net.modules():
-        if isinstance(module, torch.nn.BatchNorm2d):
-            module.running_mean.uniform_(-0.2, 0.2)
-    trial_manifest.write_json(directory, "recipe.json", recipe.model_dump(mode="json"), recipe.key)
-    best = {"score": 0.5, "epoch": 1}
-    selection.write(State(1, {selection.ONE: best}, {selection.ONE: snapshot(net)}), net, recipe, directory, SHAPE)
-    return net.eval()
 
 
 @pytest.fixture
@@ -43,7 +28,7 @@ def images():
 
 def test_its_logits_are_the_network_s_at_every_lambda_and_width(runs, images):
     recipe = oat(widths=(0.5, 1.0))
-    net = write(recipe, runs / "trials" / recipe.key)
+    net = write_network(recipe, runs / "trials" / recipe.key)
     loaded = bench.load(recipe.key[:6], runs)
     assert (loaded.lambdas, loaded.widths, loaded.classes, loaded.shape) == (recipe.lambdas, (0.5, 1.0), 10, SHAPE)
     for width in loaded.widths:
@@ -55,7 +40,7 @@ def test_its_logits_are_the_network_s_at_every_lambda_and_width(runs, images):
 
 
 def test_each_image_can_have_its_own_lambda(runs, images):
-    write(oat(), runs / "net")
+    write_network(oat(), runs / "net")
     loaded = bench.load(runs / "net")
     lams = [0.0, 0.1, 0.2, 0.3, 0.4, 0.7, 1.0]
     one_by_one = torch.cat([loaded(images[i : i + 1], lam) for i, lam in enumerate(lams)])
@@ -64,7 +49,7 @@ def test_each_image_can_have_its_own_lambda(runs, images):
 
 
 def test_more_images_than_a_batch_arrays_and_bytes(runs):
-    write(oat(), runs / "net")
+    write_network(oat(), runs / "net")
     loaded = bench.load(runs / "net")
     pixels = np.random.default_rng(0).integers(0, 256, (1003, *SHAPE), dtype=np.uint8)
     assert torch.allclose(loaded(pixels, 0.3), loaded(pixels / 255, 0.3), atol=1e-5)
@@ -72,7 +57,7 @@ def test_more_images_than_a_batch_arrays_and_bytes(runs):
 
 
 def test_a_network_of_one_lambda_takes_no_other(runs, images):
-    write(pgd_at(0.4), runs / "net")
+    write_network(pgd_at(0.4), runs / "net")
     loaded = bench.load(runs / "net")
     assert torch.equal(loaded(images), loaded(images, 0.4))
     with pytest.raises(ValueError, match=r"λ=0.3: this network was trained for λ=0.4 alone"):
@@ -96,14 +81,14 @@ def test_a_network_of_one_lambda_takes_no_other(runs, images):
     ],
 )
 def test_what_it_cannot_take_is_one_clear_error(runs, given, lam, width, message):
-    write(oat(), runs / "net")
+    write_network(oat(), runs / "net")
     with pytest.raises(ValueError, match=message):
         bench.load(runs / "net")(given, lam, width)
 
 
 def test_weights_of_an_earlier_version_take_any_size(runs, images):
     recipe = oat()
-    net = write(recipe, runs / "net")
+    net = write_network(recipe, runs / "net")
     trial_manifest.write_tensors(
         runs / "net", "weights.safetensors", snapshot(net), recipe.key, {"about": json.dumps({"heldout": {}})}
     )
@@ -115,7 +100,7 @@ def test_weights_of_an_earlier_version_take_any_size(runs, images):
 
 def test_the_example_of_the_readme_runs(runs, images, monkeypatch, capsys):
     recipe = oat()
-    write(recipe, runs / "trials" / recipe.key)
+    write_network(recipe, runs / "trials" / recipe.key)
     (example,) = re.findall(
         r"```python\n(import bench.*?)```", (bench.ROOT / "README.md").read_text("utf-8"), re.DOTALL
     )
@@ -129,7 +114,7 @@ def test_a_network_that_is_not_there_or_damaged_is_one_line(runs):
     directory = runs / "trials" / recipe.key
     with pytest.raises(BadInput, match="none of the 0 keys in"):
         bench.load(recipe.key, runs)
-    write(recipe, directory)
+    write_network(recipe, directory)
     content = bytearray((directory / "weights.safetensors").read_bytes())
     content[-9] ^= 1
     (directory / "weights.safetensors").write_bytes(content)

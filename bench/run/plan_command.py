@@ -4,13 +4,14 @@ import json
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from bench.human_units import format_duration
+from bench.run.aligned_rows import print_rows
 from bench.run.damage_lines import print_damages
 from bench.run.execution_plan import ExecutionPlan
 from bench.run.ray_address import on_cluster
 from bench.run.request import Request
+from bench.run.seed_groups import by_seed, keys_of, name_of, seeds_of
 from bench.run.trial_files import write_trial_files
 from bench.spec.trial import Trial
 from bench.trial_dir import read_failure
@@ -41,21 +42,34 @@ def print_plan(
 
 
 def print_table(plan: ExecutionPlan, plan_object: dict, out: Console) -> None:
-    table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
-    table.add_column("key", no_wrap=True)
-    table.add_column("network")
-    table.add_column("for")
-    table.add_column("left", justify="right", no_wrap=True)
-    for row in plan_object["trials"]:
-        figures = dict.fromkeys(figure for entry in row["experiments"] for figure in entry["figures"])
-        left = "cached" if row["cached"] else format_duration(3600 * row["hours_left"])
-        left += " (failed before)" * row["failed_before"]
-        table.add_row(row["key"][:8], row["name"], " ".join(figures), left)
-    out.print(table)
+    """Print a row per network, its seeds together, then what becomes smaller, and the cost."""
+    networks = [
+        row | {"recipe": trial.recipe.model_dump(mode="json")}
+        for row, trial in zip(plan_object["trials"], plan.trials, strict=True)
+    ]
+    rows = [(name_of(g), figures_of(g), seeds_of(g), left_of(g), keys_of(g)) for g in by_seed(networks)]
+    print_rows(("network", "for", "seeds", "left", "keys"), rows, out, folds=0)
     for note in plan.notes:
         out.print(note, soft_wrap=True)
     macs = plan_object["cost"]["macs"]
     out.print(f"{plan.summary()}; {macs:.2g} multiply–accumulates in all", soft_wrap=True)
+    if plan.remaining:
+        out.print("next: python -m bench run, with the same arguments")
+
+
+def figures_of(group: list[dict]) -> str:
+    """The figures that any of the networks is planned for."""
+    return " ".join(dict.fromkeys(name for row in group for use in row["experiments"] for name in use["figures"]))
+
+
+def left_of(group: list[dict]) -> str:
+    """ "12 min" of computing that the networks lack together, or "cached"; and how many of them failed before."""
+    left = [row for row in group if not row["cached"]]
+    text = format_duration(3600 * sum(row["hours_left"] for row in left)) if left else "cached"
+    if left and len(left) < len(group):
+        text += f", {len(group) - len(left)} cached"
+    failed = sum(row["failed_before"] for row in group)
+    return text + (f" ({failed} failed before)" if failed else "")
 
 
 def plan_as_dict(plan: ExecutionPlan) -> dict:

@@ -105,7 +105,8 @@ class ProgressDisplay:
         """The live table: a row per running trial, and a line for the whole command."""
         now = time.monotonic()
         table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
-        for column, justify in (("network", "left"), ("epoch", "right"), ("", "left"), ("SA / RA so far", "left")):
+        table.add_column("network", overflow="fold")
+        for column, justify in (("epoch", "right"), ("", "left"), ("SA / RA so far", "left")):
             table.add_column(column, justify=justify, no_wrap=True)
         table.add_column("left", justify="right", no_wrap=True)
         for progress in self.running.values():

@@ -32,6 +32,7 @@ from bench.run.mlflow_index_update import (
     unindexed_trials,
     warn_on,
 )
+from bench.run.next_command import next_command
 from bench.run.plan_files import write_plan
 from bench.run.progress_display import ProgressDisplay
 from bench.run.ray_address import on_cluster
@@ -273,6 +274,14 @@ def print_summary(
         log = directory / (undamaged(load_failure, directory, trial.key) or {"log": "error.log"})["log"]
         text = f"failed: {trial.recipe.name}: {reason} (log: {log})"
         console.print(Text(text, style="red"), soft_wrap=True)
+    runs = plan.request.runs
     for page in pages:
         if page.name == "index.html":
-            console.print(f"report: {page}   runs: python -m bench ui --runs {plan.request.runs}", soft_wrap=True)
+            console.print(f"report: {page}   open it: {next_command('open', runs)}", soft_wrap=True)
+            console.print(f"all runs: {next_command('ui', runs)}", soft_wrap=True)
+    if not any(panel.figures for suite_plan in plan.plans for panel in suite_plan.panels):
+        where = f"the numbers are in {runs / 'trials'}/KEY/results.json"
+        console.print(
+            f"no figure is drawn of this suite: {where}; keys: {next_command('status', runs)}", soft_wrap=True
+        )
+        console.print(f"print one: {next_command('show KEY', runs)}   all: {next_command('ui', runs)}", soft_wrap=True)

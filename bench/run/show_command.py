@@ -11,9 +11,10 @@ from bench.errors import BadInput
 from bench.find_trial import find_trial
 from bench.human_units import format_duration
 from bench.measures import correct_bits
+from bench.run.aligned_rows import print_whole
 from bench.run.damage_lines import print_damages
 from bench.run.plan_files import read_plans
-from bench.run.status_command import trial_state
+from bench.run.status_command import state_of
 from bench.spec.recipe import Recipe
 from bench.tracking.mlflow_run_record import read_index_record
 from bench.trial_dir import damaged_files, load_recipe, read_failure, read_progress, read_results, undamaged
@@ -28,9 +29,10 @@ def print_trial(key_prefix: str, runs: Path, out: Console) -> None:
     print_damages(damaged_files(directory, key), out)
     recipe = undamaged(load_recipe, directory, key) or stored_recipe(directory, uses)
     measurements = [measurement for use in uses for measurement in use["measurements"]]
-    state, epoch = trial_state(directory, measurements)
+    state = state_of(directory, measurements)
     out.print(Text.assemble((recipe.name, "bold"), f"  {recipe.key}"))
-    facts = {"state": f"{state}, {epoch} epochs" if epoch else state} | origin(directory) | outcome(directory)
+    epochs = f", {state['epoch']}/{state['epochs']} epochs" if state["epochs"] else ""
+    facts = {"state": state["state"] + epochs} | origin(directory) | outcome(directory)
     facts["data"] = f"{recipe.dataset}, content hash {recipe.data_hash}"
     facts["recipe"] = ", ".join(f"{name}={value}" for name, value in non_default_fields(recipe).items())
     for use in uses:
@@ -47,7 +49,7 @@ def print_trial(key_prefix: str, runs: Path, out: Console) -> None:
         table.add_row(name, str(text))
     out.print(table)
     for entry in read_results(directory, key).get("measurements", {}).values():
-        out.print(measurement_table(entry["measurement"], entry["rows"]))
+        print_whole(measurement_table(entry["measurement"], entry["rows"]), out)
 
 
 def stored_recipe(directory: Path, uses: list[dict]) -> Recipe:

@@ -24,6 +24,7 @@ class Method:
 
     cost: (recipe, fraction of the images that is attacked) → passes of the network per training image.
     fields: optional fields of Recipe that the method requires; every other method refuses them.
+    about: one line for `list`.
     """
 
     kind: ClassVar[str] = "method"
@@ -31,6 +32,7 @@ class Method:
     target: Target
     cost: Target = "bench.spec.costs:training_image"
     fields: tuple[str, ...] = ()
+    about: str = ""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Attack:
     the attack has no use for; a measurement that changes one of them is refused.
     effort: number of classes → gradient steps per image, where that is not `steps`.
     lacking: () → one line about a missing package, or None. package: () → name and version of the package that does
-    the work.
+    the work. about: one line for `list`.
     """
 
     kind: ClassVar[str] = "attack"
@@ -56,6 +58,7 @@ class Attack:
     effort: Target | None = None
     lacking: Target | None = None
     package: Target | None = None
+    about: str = ""
 
     def objection(self, measurement) -> str | None:
         """One line about the fields of a measurement (or of a suite's entry) that this attack does not accept."""
@@ -198,26 +201,38 @@ def backbone_of(arch: str) -> tuple[Backbone, dict[str, int]]:
 
 
 for _entry in (
-    Method("pgd_at", "bench.training.objectives:pgd_at"),
-    Method("oat", "bench.training.objectives:oat"),
-    Method("oat_trades", "bench.training.trades:oat_trades", "bench.spec.costs:training_image_of_trades", ("beta",)),
-    Attack("pgd7", "bench.attacks.pgd:pgd", 7, "uniform"),  # in training and evaluation (Sec. 4.1)
-    Attack("pgd20", "bench.attacks.pgd:pgd", 20, "uniform"),  # Fig. 7
-    Attack("mifgsm", "bench.attacks.pgd:mi_fgsm", 10, "image"),
-    Attack("fgsm", "bench.attacks.pgd:fgsm", 1, "image", fixed=("steps",)),
+    Method("pgd_at", "bench.training.objectives:pgd_at", about="PGD adversarial training at one fixed λ (Eq. 1)"),
+    Method("oat", "bench.training.objectives:oat", about="once-for-all adversarial training: λ is an input (Sec. 3.1)"),
+    Method(
+        *("oat_trades", "bench.training.trades:oat_trades", "bench.spec.costs:training_image_of_trades", ("beta",)),
+        about="OAT with TRADES' KL term in place of the adversarial cross-entropy",
+    ),
+    Attack(  # in training and evaluation (Sec. 4.1)
+        *("pgd7", "bench.attacks.pgd:pgd", 7, "uniform"),
+        about="PGD of 7 steps from a random start, in training and evaluation (Sec. 4.1)",
+    ),
+    Attack("pgd20", "bench.attacks.pgd:pgd", 20, "uniform", about="PGD of 20 steps (Fig. 7)"),
+    Attack("mifgsm", "bench.attacks.pgd:mi_fgsm", 10, "image", about="FGSM of 10 steps with momentum 1 (Fig. 7)"),
+    Attack("fgsm", "bench.attacks.pgd:fgsm", 1, "image", fixed=("steps",), about="one signed step of size ε (Fig. 7)"),
     Attack(  # its steps are queries, a forward pass each
         *("square", "bench.attacks.square:square", 1000, "image", "bench.attacks.pgd:margin"),
         passes=1,
         fixed=("start",),
+        about="random search without gradients, 1,000 queries",
     ),
-    Attack("pgd50", "bench.attacks.pgd:pgd", 50, "uniform"),  # this and the next two: docs/attacks.md
-    Attack("cw50", "bench.attacks.pgd:pgd", 50, "uniform", "bench.attacks.pgd:margin"),
+    # this and the next two: docs/attacks.md
+    Attack("pgd50", "bench.attacks.pgd:pgd", 50, "uniform", about="PGD of 50 steps"),
+    Attack(
+        *("cw50", "bench.attacks.pgd:pgd", 50, "uniform", "bench.attacks.pgd:margin"),
+        about="PGD of 50 steps on the margin loss of Carlini and Wagner",
+    ),
     Attack(
         *("autoattack", "bench.attacks.autoattack:autoattack", AUTOATTACK_STEPS, "uniform"),
         fixed=tuple(ATTACK_DEFAULTS),
         effort="bench.spec.autoattack_packages:effort",
         lacking="bench.spec.autoattack_packages:lacking",
         package="bench.spec.autoattack_packages:package",
+        about="AutoAttack: APGD-CE, APGD-T, FAB-T and Square, of a package",
     ),
     Probe(
         *("accuracy", "bench.measures.accuracy:accuracy", "bench.spec.costs:accuracy"),

@@ -35,10 +35,14 @@ def scale_path(name: str) -> Path:
     """The file of a scale, given by its name in suites/scales or as a path that ends in .yaml. Raises BadInput."""
     if name.endswith((".yaml", ".yml")):
         return Path(name)
-    path, names = SCALES / f"{name}.yaml", sorted(path.stem for path in SCALES.glob("*.yaml"))
-    if name not in names:
-        raise BadInput(f"--scale: {unknown('scale', name, names)}")
-    return path
+    if name not in scale_names():
+        raise BadInput(f"--scale: {unknown('scale', name, scale_names())}")
+    return SCALES / f"{name}.yaml"
+
+
+def scale_names() -> list[str]:
+    """The names of the scales in suites/scales."""
+    return sorted(path.stem for path in SCALES.glob("*.yaml"))
 
 
 def read_scale(name: str) -> tuple[Scale, Document]:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 import pydantic
 
+from bench import ROOT
 from bench.errors import unknown
 from bench.spec.lambda_sets import lambda_set
 from bench.spec.limits import FEW_IMAGES, FEW_LAMBDAS, FEW_WIDTHS, Name, at_most
@@ -66,6 +67,11 @@ def read_suite(path: Path) -> tuple[Suite, Document]:
     """Read a suite. Raises BadInput."""
     document = read(path)
     return document.validate(Suite), document
+
+
+def suite_paths() -> list[Path]:
+    """The suites of this checkout: the paper's, then those of suites/extra."""
+    return [*sorted((ROOT / "suites").glob("*.yaml")), *sorted((ROOT / "suites" / "extra").glob("*.yaml"))]
 
 
 def experiment_names(path: Path) -> tuple[str, ...]:

@@ -9,14 +9,14 @@ from PIL import Image
 
 from bench.trained_network import TrainedNetwork
 from tests.command import bench
+from tests.random_network import write_network
 from tests.recipes import oat
-from tests.test_trained_network import write
 
 
 @pytest.fixture
 def directory(tmp_path):
     recipe = oat()
-    write(recipe, tmp_path / "runs" / "trials" / recipe.key)
+    write_network(recipe, tmp_path / "runs" / "trials" / recipe.key)
     return tmp_path / "runs" / "trials" / recipe.key
 
 

@@ -1,0 +1,78 @@
+"""Verbs on trained networks: `predict`, `dial`, `export-model` and `log-models`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from bench import completion
+from bench.cli_options import Network, Runs, Width
+from bench.command_line import PLAIN
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example: python -m bench predict a632 photo.png --lam 0.3")
+def predict(
+    key: Network,
+    images: Annotated[list[Path], typer.Argument(help="Image files; all get the training images' size.")],
+    lam: Annotated[
+        float | None, typer.Option(help="λ in [0,1]: 0 for accuracy, 1 for robustness. PGD-AT needs none.")
+    ] = None,
+    width: Width = 1.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object per image and nothing else.")] = False,
+    runs: Runs = Path("runs"),
+) -> None:
+    """Classify images by a trained network, with the trade-off chosen now."""
+    from bench.run.predict_command import print_predictions
+
+    print_predictions(key, images, lam, width, as_json, runs.resolve(), Console(**PLAIN))
+
+
+@app.command(epilog="Example: python -m bench dial a632 photo.png --out dial.png")
+def dial(
+    key: Network,
+    image: Annotated[Path, typer.Argument(help="An image file; it gets the training images' size.")],
+    out: Annotated[Path, typer.Option(help="The PNG, SVG or PDF to write.")] = Path("dial.png"),
+    label: Annotated[
+        int | None, typer.Option(min=0, help="The image's class. (default: the class predicted at λ=0)")
+    ] = None,
+    width: Width = 1.0,
+    runs: Runs = Path("runs"),
+) -> None:
+    """Draw the probability of each class against λ for one image, clean and attacked by PGD-7 at the recipe's ε."""
+    from bench.run.dial_command import draw_dial
+
+    typer.echo(draw_dial(key, image, out, label, width, runs.resolve()))
+
+
+@app.command("export-model", epilog="Example: python -m bench export-model a632 --format torch-export --out a632.pt2")
+def export_model(
+    key: Network,
+    format: Annotated[str, typer.Option(help="torch-export: a .pt2 file of torch.export.")] = "torch-export",
+    out: Annotated[
+        Path | None, typer.Option(help="The file to write; its model card is beside it. (default: KEY.pt2)")
+    ] = None,
+    width: Width = 1.0,
+    runs: Runs = Path("runs"),
+) -> None:
+    """Export a network as a program of images and λ, checked against the network, with a model card."""
+    from bench.run.export_command import export_network
+
+    for path in export_network(key, format, out, width, runs.resolve()):
+        typer.echo(path)
+
+
+@app.command("log-models", epilog="Example: python -m bench log-models a632 --runs runs")
+def log_models(
+    keys: Annotated[
+        list[str],
+        typer.Argument(help="Networks' keys, or their first digits. (default: all)", autocompletion=completion.keys),
+    ] = [],
+    runs: Runs = Path("runs"),
+) -> None:
+    """Add trained networks to MLflow as models that take λ and width at each call (`mlflow models serve`)."""
+    from bench.run import log_models_command
+
+    log_models_command.log_models(keys, runs.resolve(), Console(**PLAIN))

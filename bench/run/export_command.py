@@ -1,0 +1,66 @@
+"""The `export-model` verb: write a network as a program of torch.export, and its model card."""
+
+import os
+import tempfile
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from bench.errors import BadInput, unknown
+from bench.models.exported import export
+from bench.models.network import ConditionalNetwork
+from bench.run.model_card import model_card
+from bench.trained_network import load_network
+
+FORMATS = ("torch-export",)
+TOLERANCE = 1e-5  # of logits, relative to the largest where that is above 1
+UNSEEN = 0.15  # a λ that no λ set but S3 has
+
+
+def export_network(key: str, format: str, out: Path | None, width: float, runs: Path) -> list[Path]:
+    """Write the program and, beside it, the model card; returns both paths.
+
+    Raises BadInput for a network, format or width that cannot be taken, and where the written program's logits are not
+    the network's: nothing is then written.
+    """
+    if format not in FORMATS:
+        raise BadInput(f"--format {format}: {unknown('format', format, FORMATS)}")
+    network = load_network(key, runs)
+    path = out or Path(f"{network.recipe.key}.pt2")
+    if path.suffix != ".pt2":
+        raise BadInput(f"--out {path}: torch.export's files are named .pt2")
+    if None in network.shape:
+        raise BadInput(f"{network.recipe.name}: its weights do not say the images' size: run its suite again")
+    try:
+        network.require_width(width)
+    except ValueError as error:
+        raise BadInput(str(error)) from None
+    net, recipe = network.engine.net, network.recipe
+    program = export(net, network.shape, width)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export-") as folder:
+        written = Path(folder) / path.name
+        torch.export.save(program, written, extra_files={"recipe.json": recipe.model_dump_json(indent=1)})
+        difference = largest_difference(torch.export.load(written).module(), net, network.shape, width)
+        if difference > TOLERANCE:
+            raise BadInput(f"{recipe.name}: nothing is written: the program's logits differ by {difference:.1e}")
+        os.replace(written, path)
+    card = path.with_suffix(".md")
+    card.write_text(model_card(network, width, path.name, difference), "utf-8")
+    return [path, card]
+
+
+@torch.no_grad()
+def largest_difference(program, net: ConditionalNetwork, shape: tuple[int, int, int], width: float) -> float:
+    """Of the logits of program and network on random images, at every λ of training, at 0, 1 and one not of training;
+    relative to the largest logit where that is above 1."""
+    recipe = net.recipe
+    lambdas = sorted({0.0, UNSEEN, 1.0, *recipe.lambdas})
+    images = torch.rand(len(lambdas), *shape, generator=torch.Generator().manual_seed(0))
+    lam, most = torch.tensor(lambdas), 0.0
+    for batch in (slice(None), slice(1, 2)):  # several images of different λ, and one image alone
+        expected: Tensor = net(images[batch], net.condition(lam[batch], width=width, training=False))
+        difference = (program(images[batch], lam[batch]) - expected).abs().max() / expected.abs().max().clamp(min=1)
+        most = max(most, float(difference))
+    return most
