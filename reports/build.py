@@ -54,7 +54,7 @@ def build(
     damages |= dict.fromkeys(html.unreadable_pages(out))
     for text in damages:
         warn(text)
-    written += [*judge.write(plans, runs, out, scales), *html.write_pages(out)]
+    written += [*judge.write(plans, runs, out, scales), *html.write_pages(out, scales)]
     return written + ([archive.pack(runs, set(scales.values()), archive_file)] if archive_file else [])
 
 

@@ -12,7 +12,7 @@ import tarfile
 import tempfile
 import zlib
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 from bench.errors import BadInput
@@ -88,6 +88,11 @@ def unpacked(path: Path) -> Iterator[Path]:
             text = " ".join(str(error).split()) or type(error).__name__
             raise BadInput(f"{path}: not a readable archive of results ({text[:200]})") from None
         yield runs
+
+
+def opened(path: Path) -> AbstractContextManager[Path]:
+    """A runs directory as it is, or an archive unpacked as long as the context lasts."""
+    return nullcontext(path.resolve()) if path.is_dir() else unpacked(path)
 
 
 class Refused(Exception):
