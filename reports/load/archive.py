@@ -15,8 +15,10 @@ from collections.abc import Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
+from bench.atomic_write import json_text
+from bench.damaged_files import SEAL, checksum_of, read_sealed
 from bench.errors import BadInput
-from reports.load.plans import read_plans
+from reports.load.plans import read_plans, without_runs
 
 COMPRESSIONS = {".tar.xz": lzma, ".tar.gz": gzip}
 FILES = r"results\.json|failure\.json|saliency-[0-9a-f]{16}\.safetensors"  # of a trial, that reports read
@@ -50,7 +52,7 @@ def pack(runs: Path, scales: Collection[str], path: Path) -> Path:
         for name in names:
             if not MEMBER.fullmatch(name):
                 raise BadInput(f"{runs / name}: an archive cannot hold a file of this name")
-            content = (runs / name).read_bytes()
+            content = content_of(runs / name)
             entry = tarfile.TarInfo(name)  # no owner, no time
             entry.size = len(content)
             archive.addfile(entry, io.BytesIO(content))
@@ -58,6 +60,16 @@ def pack(runs: Path, scales: Collection[str], path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(lzma.compress(data, preset=9) if module is lzma else gzip.compress(data, 9, mtime=0))
     return path
+
+
+def content_of(path: Path) -> bytes:
+    """Content of a file for the archive: a plan's command without --runs, which is a path on one machine."""
+    content = path.read_bytes()
+    plan = read_sealed(path) if path.parent.name == "plans" else None
+    if not plan or without_runs(plan["command"]) == plan["command"]:
+        return content
+    plan["command"] = without_runs(plan["command"])
+    return json_text(plan | {SEAL: checksum_of(plan)}).encode()
 
 
 def members(runs: Path, scales: Collection[str]) -> set[str]:

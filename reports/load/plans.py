@@ -1,6 +1,7 @@
 """Read the plans of runs: runs/plans/*.json lists every network of every panel, also the missing ones."""
 
 import json
+import re
 from pathlib import Path
 
 from bench import stored_plans
@@ -9,9 +10,17 @@ TRIAL_FIELDS = ("key", "name", "label", "method", "lam", "seed", "lr", "recipe")
 
 
 def read_plans(runs: Path, pattern: str = "*.json") -> tuple[list[dict], list[str]]:
-    """Plans under `runs`, oldest first, and a note for each damaged file. pattern: of the files' names."""
+    """Plans under `runs`, oldest first, and a note for each damaged file. pattern: of the files' names.
+
+    Their commands are without --runs, which is a path on one machine.
+    """
     plans, damages = stored_plans.read_plans(runs, pattern)
+    plans = [plan | {"command": without_runs(plan["command"])} for plan in plans]
     return plans, [f"plan {damage.path.name} could not be read: {damage.reason}" for damage in damages]
+
+
+def without_runs(command: str) -> str:
+    return re.sub(r" --runs[ =](?:'[^']*'|\S+)", "", command)
 
 
 def belongs_to(panel: dict, figure: str) -> bool:

@@ -1,9 +1,11 @@
 """A claim as a row of the page: its verdict, the number that decides it as a picture, and what would settle it."""
 
+import re
+
 from reports.claims.decide import NOT_JUDGED, NOT_REPRODUCED, NOT_RUN, REPRODUCED
 from reports.claims.deciding_number import deciding_number
 
-WIDTH, MARGIN = 150, 9  # of the picture of an interval, pixels
+WIDTH, MARGIN = 130, 9  # of the picture of an interval, pixels
 SYMBOLS = {REPRODUCED: "✓", NOT_REPRODUCED: "✗", NOT_RUN: "–", NOT_JUDGED: "–"}  # otherwise ?
 
 
@@ -33,10 +35,11 @@ def settle_unmeasured(claim: dict) -> str:
 
 
 def settle_short(text: str) -> str:
-    """Shorten seeds_to_settle.settle_text: `6 seeds (3 more, about 0.24 hours on cpu)`, or `more than 200 seeds`."""
+    """Shorten seeds_to_settle.settle_text: `6 seeds (3 more, 0.24 h)`, or `more than 200 seeds`."""
     head, _, rest = text.partition(": ")
     if head.startswith("number of seeds"):
         return rest.partition(":")[0]
+    rest = re.sub(r" on [^,]*", "", rest.replace("about ", "").replace(" hours", " h").replace(" minutes", " min"))
     return f"{head.partition(' would')[0]} ({rest})" if rest else head.partition(" would")[0]
 
 

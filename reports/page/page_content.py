@@ -1,5 +1,6 @@
 """Arrange the figures of a page: the first one, figures of the same drawing joined, what they share once."""
 
+import re
 from collections.abc import Collection
 from pathlib import Path
 
@@ -75,7 +76,8 @@ def settings(figures: list[dict]) -> list[dict]:
     """Provenance: an entry per distinct setting, with the figures of it and the cost of their networks."""
     groups: dict[str, list[dict]] = {}
     for figure in figures:
-        groups.setdefault(repr([figure[name] for name in SETTING]), []).append(figure)
+        shared = {name: uncounted(figure[name]) for name in SETTING}
+        groups.setdefault(repr(sorted(shared.items())), []).append(figure | shared)
     entries = []
     for group in groups.values():
         costs: dict[str, list[str]] = {}
@@ -84,6 +86,14 @@ def settings(figures: list[dict]) -> list[dict]:
         shared = {name: group[0][name] for name in SETTING}
         entries.append(shared | {"costs": [(listing(names), text) for text, names in costs.items()]})
     return entries
+
+
+def uncounted(values: object) -> object:
+    """Texts of provenance.tally, each once and without the number of networks, which differs between figures."""
+    if not isinstance(values, list):
+        return values
+    texts = (re.sub(r" \(\d+ networks?\)$", "", value) if isinstance(value, str) else value for value in values)
+    return list(dict.fromkeys(texts))
 
 
 def cost_text(figure: dict) -> str:

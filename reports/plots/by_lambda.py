@@ -45,6 +45,7 @@ def draw_side_by_side(rows: list[list[Facet]], view: View, off_range: tuple[str,
     """Draw SA left of RA in a row per facet, as in Figures 5 and 13."""
     facets = sum(rows, [])
     figure, axes = style.subplots(columns=2, rows=len(facets), height=2.3 * len(facets))
+    figure.get_layout_engine().set(wspace=0.04)
     for pair, facet in zip(axes, facets, strict=True):
         style.title(pair[0], facet.heading, facet.below, "left", style.room(figure, 1))
         draw_pair(pair, facet, [facet], view, off_range)

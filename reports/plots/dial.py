@@ -55,7 +55,7 @@ def point_entry(row, panel: Panel, width: float, frontier) -> dict:
     row: of `curves`. frontier: (points, 2), SA and RA; empty for none.
     """
     drawn = panel.points[(panel.points.label == row.label) & (panel.points.lam == row.lam)]
-    entry = {metric: [round(getattr(row, f"{metric}{end}"), 2) for end in ("", "_low", "_high")] for metric in METRICS}
+    entry = {metric: [float(getattr(row, f"{metric}{end}")) for end in ("", "_low", "_high")] for metric in METRICS}
     above = height_above((row.sa, row.ra), frontier) if len(frontier) > 1 else math.nan
     entry |= {"lam": row.lam, "seeds": row.seeds, "keys": list(drawn.key), "unseen": bool(row.unseen)}
     return entry | {

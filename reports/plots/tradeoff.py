@@ -89,7 +89,8 @@ def draw_curve(ax, curve: pd.DataFrame, seeds: pd.DataFrame, label: str, look: d
     line = {"ls": look.get("ls", "-"), "marker": look["marker"], "ms": SMALLEST, "mew": 0, "color": color}
     ax.plot(curve.sa, curve.ra, **line, zorder=z, label=label)
     sizes = (SMALLEST + GROWTH * finished.lam) ** 2
-    ax.scatter(finished.sa, finished.ra, sizes, color, look["marker"], ec="white", lw=0.4, zorder=z, label="_sizes")
+    shape = {"c": color, "marker": look["marker"], "ec": "white", "lw": 0.4, "zorder": z, "label": "_sizes"}
+    ax.scatter(finished.sa, finished.ra, sizes, **shape)
     style.hollow(ax, finished[finished.seeds < finished.planned], "sa", "ra", look)
     style.links(ax, seeds.sa, seeds.ra, seeds.key)
 

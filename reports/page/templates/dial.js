@@ -107,6 +107,7 @@ class Dial {
   point() { return nearest(this.points(), (point) => Math.abs(point.lam - this.lam)); }
 
   render() {
+    if (!this.root.clientWidth) return;  // not shown, as on paper
     const { facets } = figures[this.figure], narrow = this.root.clientWidth < 560;
     const columns = narrow ? 1 : facets.length <= 4 ? facets.length : 3, wide = (this.root.clientWidth - 8 * (columns - 1)) / columns;
     this.charts.replaceChildren();
@@ -132,7 +133,7 @@ class Dial {
     const numbers = facet.methods.map((method) => `${method.label}: `
       + method.points.map((point) => `λ ${point.lam}: ${fixed(point.sa[0])} / ${fixed(point.ra[0])}`).join(", ")).join("; ");
     const svg = add(holder, "svg", { viewBox: `0 0 ${wide} ${high}`, height: high, role: "img", "aria-label": `${facet.heading}, SA / RA in %. ${numbers}` });
-    for (const tick of ticks(sa, Math.max(2, Math.round(wide / 90)))) {
+    for (const tick of ticks(sa, Math.round(wide / 60))) {
       add(svg, "path", { class: "grid", d: `M${x(tick)} ${TOP}V${high - BOTTOM}` });
       add(svg, "text", { x: x(tick), y: high - BOTTOM + 15, "text-anchor": "middle" }, tick);
     }

@@ -162,8 +162,9 @@ def test_the_page_has_a_row_per_network_and_lambda(runs):
 
 def test_the_table_drawn_has_the_largest_shares(runs):
     (ax,) = MASKING.draw(view(runs, "masking")).axes
-    columns = [label.get_text() for label in ax.get_xticklabels()]
-    cells = {(columns[round(text.get_position()[0])], text.get_position()[1]): text.get_text() for text in ax.texts}
+    cells = {text.get_position(): text.get_text() for text in ax.texts}
+    columns = [cells[place, -1].replace("\n", " ") for place in range(4)]
+    cells = {(columns[place], row): text for (place, row), text in cells.items() if row in range(len(SIGNS))}
     rows = {name: place for place, name in enumerate(SIGNS)}
     shares = {"steps": "1.0 %", "Square": "1.0 %", "margin loss": "2.0 %", "restarts": "5.0 %", "no gradient": "0"}
     for label in ("PGD-AT", "OAT (dual BN)"):

@@ -117,7 +117,7 @@ def test_a_row_shows_the_number_that_decides():
     [
         (
             "6 seeds would decide with 80 % power: 3 more, about 0.24 hours on cpu",
-            "6 seeds (3 more, about 0.24 hours on cpu)",
+            "6 seeds (3 more, 0.24 h)",
         ),
         ("6 seeds would decide with 80 % power", "6 seeds"),
         ("number of seeds unknown: more than 200 seeds: a number is too near the edge", "more than 200 seeds"),
