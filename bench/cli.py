@@ -233,6 +233,7 @@ def report(
             show_default=False,
         ),
     ] = None,
+    tex: Annotated[bool, typer.Option("--tex", help="Also write numbers.tex: LaTeX macros and tables.")] = False,
     plugin: Plugins = [],
 ) -> None:
     """Draw figures from finished trials, as images and CSV, with an index.html. Missing networks are marked."""
@@ -242,14 +243,13 @@ def report(
     from reports.compare import compare
     from reports.figures.figure_files import parse_formats
     from reports.load.archive import compression, unpacked
+    from reports.page.latex import write_latex
 
     options = scale, parse_formats(formats), archive
     if archive:
         compression(archive)  # a wrong name is refused before figures are drawn
-    if two_runs and (archive or source or scale):
-        raise BadInput(
-            "--compare takes neither --archive nor --from nor --scale: each side has the scale of its newest plan"
-        )
+    if two_runs and (archive or source or scale or tex):
+        raise BadInput("--compare takes none of --archive, --from, --scale and --tex")
     try:
         with unpacked(source) if source else nullcontext(runs.resolve()) as folder:
             warn = lambda text: console.print(text, markup=False, style="yellow", soft_wrap=True)  # noqa: E731
@@ -257,6 +257,7 @@ def report(
                 written = compare(*two_runs, out or runs / "report", figures or None)
             else:
                 written = build(figures or None, folder, out or runs / "report", *options, warn)
+                written += [write_latex(out or runs / "report")] if tex else []
     except ReportError as error:
         raise BadInput(str(error)) from None
     for path in written:

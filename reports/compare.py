@@ -12,6 +12,7 @@ from reports.build import ReportError, check_known, choose_scale
 from reports.claims import judge
 from reports.figures import FIGURES
 from reports.figures.figure_files import draw
+from reports.load import formatting
 from reports.load.archive import opened
 from reports.load.panels import Panel, View, load_view
 from reports.load.plans import plans_of, read_plans
@@ -116,11 +117,19 @@ def measured(panel: Panel) -> list[tuple[str, float, pd.DataFrame]]:
 
 
 def methods(points: pd.DataFrame) -> dict[str, list[float]]:
-    """Method that both sides have → λ at which both were measured."""
-    lambdas = {label: set(rows.lam) for label, rows in points.groupby("label")}
-    names = dict.fromkeys(label.removesuffix(SIDES[0]) for label in lambdas if label.endswith(SIDES[0]))
-    shared = {name: sorted(lambdas[name + SIDES[0]] & lambdas.get(name + SIDES[1], set())) for name in names}
-    return {name: shared[name] for name in shared if shared[name]}
+    """Method that both sides have → λ at which both were measured; without methods of the same networks and counts."""
+    sides = [
+        {label.removesuffix(side): rows for label, rows in points.groupby("label") if label.endswith(side)}
+        for side in SIDES
+    ]
+    shared = {name: sorted({*rows.lam} & {*sides[1][name].lam}) for name, rows in sides[0].items() if name in sides[1]}
+    return {name: lams for name, lams in shared.items() if lams and not same(*(side[name] for side in sides))}
+
+
+def same(rows: pd.DataFrame, other: pd.DataFrame) -> bool:
+    """Whether two sets of points are of the same networks with the same counts."""
+    columns = ["lam", "seed", "key", "clean_correct", "robust_correct"]
+    return set(rows[columns].itertuples(index=False)) == set(other[columns].itertuples(index=False))
 
 
 def difference_tables(panel: Panel) -> list[dict]:
@@ -132,7 +141,7 @@ def difference_tables(panel: Panel) -> list[dict]:
             for name, lambdas in methods(points).items()
         ]
         rows = [{column: text for column, text in row.items() if column != "against"} for row in rows]
-        heading = f"{panel.title}, {attack}" + (f", width {width:g}" if width != 1 else "")
+        heading = f"{panel.title}, {formatting.attack(attack)}" + (f", width {width:g}" if width != 1 else "")
         tables += [{"heading": heading, "rows": differences.drop_empty_columns(rows)}] if rows else []
     return tables
 

@@ -38,8 +38,8 @@ def test_the_shift_is_in_the_differences_and_nowhere_else(compared):
     written, out = compared
     assert {path.name for path in written} == {"compare-fig4.png", "compare.html", "differences.csv"}
     table = pd.read_csv(out / "differences.csv")
-    assert len(table) == 3 * 2 * (6 + 1)  # methods, metrics, six λ and their mean
-    shifted = (table.method == "OAT (dual BN)") & (table.metric == "ra")
+    assert set(table.method) == {"OAT (dual BN)"} and len(table) == 2 * (6 + 1)  # metrics, six λ and their mean
+    shifted = table.metric == "ra"
     assert table.difference[shifted].tolist() == pytest.approx([-100 * 40 / 450] * 7, abs=1e-3)
     assert (table.difference[~shifted] == 0).all() and (table.high[shifted] < 0).all()
 
@@ -54,8 +54,9 @@ def test_the_page_names_both_and_the_claims_that_changed(compared, runs):
 
 def test_a_run_against_itself_changes_no_verdict(runs, tmp_path):
     compare(runs[0], runs[0], tmp_path, ["fig8"])
-    assert (pd.read_csv(tmp_path / "differences.csv").difference == 0).all()
-    assert "0 claims have another verdict" in Page(tmp_path / "compare.html").text
+    assert pd.read_csv(tmp_path / "differences.csv").empty
+    text = Page(tmp_path / "compare.html").text
+    assert "0 claims have another verdict" in text and "The same networks with the same counts on both sides" in text
 
 
 def test_nothing_to_compare_is_one_line(runs, tmp_path):
