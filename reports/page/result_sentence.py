@@ -10,9 +10,8 @@ def result_sentence(figure: dict, claims: dict | None) -> str:
     asked = [claim for claim in entries if figure["figure"] in claim["figures"]]
     if len(figure["missing"]) == figure["planned"]:
         return f"{name}: no network has finished"
-    return (
-        f"{name}: {answers_text(asked, entries) or verdicts_text(asked) or figure['title'].removeprefix(name + '. ')}"
-    )
+    title = figure["title"].removeprefix(f"{name}. ")
+    return f"{name}: {answers_text(asked, entries) or verdicts_text(asked) or title}"
 
 
 def answers_text(asked: list[dict], entries: list[dict]) -> str:
@@ -36,17 +35,14 @@ def verdicts_text(asked: list[dict]) -> str:
 
 def range_sentence(figure: dict) -> str:
     """From where to where each method goes, by the first table of curves; empty for a figure without curves."""
-    for panel in figure["curves"][:1]:
-        ends = [(row["method"], [cell for cell in zip(panel["lambdas"], row["cells"], strict=True) if cell[1] != "–"])
-                for row in panel["rows"]]  # fmt: skip
-        texts = [
-            f"{method} {cells[0][1]} at λ = {cells[0][0]}"
-            + (f" to {cells[-1][1]} at λ = {cells[-1][0]}" * (len(cells) > 1))
-            for method, cells in ends
-            if cells
-        ]
-        return f"SA / RA in %, {panel['heading']}: {'; '.join(texts)}." if texts else ""
-    return ""
+    if not figure["curves"]:
+        return ""
+    panel, texts = figure["curves"][0], []
+    for row in panel["rows"]:
+        ends = [pair for pair in zip(panel["lambdas"], row["cells"], strict=True) if pair[1] != "–"]
+        ends = [f"{cell} at λ = {lam}" for lam, cell in (ends[:1] + ends[1:][-1:])]
+        texts += [f"{row['method']} {' to '.join(ends)}"] if ends else []
+    return f"SA / RA in %, {panel['heading']}: {'; '.join(texts)}." if texts else ""
 
 
 def alternative_text(figure: dict) -> str:

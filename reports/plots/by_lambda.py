@@ -201,13 +201,12 @@ def mark_off_range(ax, facet: Facet, metric: str, label: str, position: dict[flo
 
 def is_cut(facets: list[Facet], view: View, off_range: tuple[str, ...]) -> bool:
     """Whether an interval reaches beyond the frame."""
-    for facet in (facet for facet in facets if len(facet.panel.points)):
-        table = curves(facet.panel)
-        for metric in AXIS_LABELS:
-            low, high = limits(alike(facet, facets), view, metric, off_range)
-            if (table[f"{metric}_low"] < low).any() or (table[f"{metric}_high"] > high).any():
-                return True
-    return False
+    return any(
+        style.cuts(limits(alike(facet, facets), view, metric, off_range), curves(facet.panel), metric)
+        for facet in facets
+        if len(facet.panel.points)
+        for metric in AXIS_LABELS
+    )
 
 
 def caption(facets: list[Facet], view: View, lead: str = "", off_range: tuple[str, ...] = ()) -> str:

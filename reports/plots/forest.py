@@ -35,8 +35,8 @@ def draw(facets: list[Facet]):
         for ax, metric in zip(pair, METRICS, strict=True):
             draw_axes(ax, table[table.metric == metric])
             limit = linear_limit(table[table.metric == metric])
-            scale = f"; logarithmic beyond ±{limit}" if limit else ""
-            ax.set_xlabel(f"Δ{METRICS[metric]} to the baseline (pp{scale})")
+            scale = f"\nlogarithmic beyond ±{limit}" if limit else ""
+            ax.set_xlabel(f"Δ{METRICS[metric]} to the baseline (pp){scale}")
     shown = [place for place in MARKS if any((table.place == place).any() for table in tables)]
     handles = [Line2D([], [], ls="", **MARKS[place]) for place in shown]
     if shown:

@@ -187,6 +187,11 @@ def limits(values, bars=(), pad: float = 0.09, least: float = 2.0) -> tuple[floa
     return max(low - margin, -margin), min(high + margin, 100 + margin)
 
 
+def cuts(frame: tuple[float, float], table, metric: str) -> bool:
+    """Whether an interval of SA or RA reaches beyond a frame. table: of curves."""
+    return bool((table[f"{metric}_low"] < frame[0]).any() or (table[f"{metric}_high"] > frame[1]).any())
+
+
 def links(ax, x, y, keys, z: float = 9) -> None:
     """Draw invisible targets over points; in an SVG each links to its network's row on the page."""
     keys = list(keys)

@@ -65,12 +65,12 @@ def limits(facets: list[Facet], view: View) -> list[tuple[float, float]]:
 
 def is_cut(facets: list[Facet], view: View) -> bool:
     """Whether an interval reaches beyond the frame."""
-    for facet in (facet for facet in facets if len(facet.panel.points)):
-        table = curves(facet.panel)
-        for metric, (low, high) in zip(("sa", "ra"), limits(alike(facet, facets), view), strict=True):
-            if (table[f"{metric}_low"] < low).any() or (table[f"{metric}_high"] > high).any():
-                return True
-    return False
+    return any(
+        style.cuts(frame, curves(facet.panel), metric)
+        for facet in facets
+        if len(facet.panel.points)
+        for metric, frame in zip(("sa", "ra"), limits(alike(facet, facets), view), strict=True)
+    )
 
 
 def draw_curve(ax, curve: pd.DataFrame, seeds: pd.DataFrame, label: str, look: dict) -> None:
@@ -122,7 +122,7 @@ def write_lambdas(ax, table, methods, crosses: list[dict]) -> None:
     sizes = np.array([(0.62 * len(text), 0.78) for text in texts]) * style.SMALL * point
     bounds = np.array(ax.get_window_extent().extents)
     obstacles = np.vstack([label_placement.along(line, step=1.5 * point) for line in lines])
-    reach, far = 3.6 * point, [not other for other in between]
+    reach, far = 4.3 * point, [not other for other in between]
     centres = label_placement.place(anchors, sizes, np.vstack(markers), obstacles, bounds, reach, far)
     for anchor, size, text, color, centre in zip(anchors, sizes, texts, colors, centres, strict=True):
         if centre is not None:
