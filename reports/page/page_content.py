@@ -84,7 +84,7 @@ def settings(figures: list[dict]) -> list[dict]:
         costs: dict[str, list[str]] = {}
         for figure in group:
             costs.setdefault(cost_text(figure), []).append(short_title(figure["title"]))
-        shared = {name: group[0][name] for name in SETTING}
+        shared = {name: group[0][name] for name in SETTING} | {"figures": [short_title(f["title"]) for f in group]}
         entries.append(shared | {"costs": [(listing(names), text) for text, names in costs.items()]})
     return entries
 
