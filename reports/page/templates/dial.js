@@ -36,9 +36,8 @@ function domain(facets, metric) {  // around all means; intervals extend it by a
   const values = facets.flatMap((facet) => facet.methods.flatMap((method) => method.points.map((point) => point[metric])));
   const [means, lows, highs] = [0, 1, 2].map((end) => values.map((value) => value[end]));
   const low = Math.min(...means), high = Math.max(...means), room = Math.max(high - low, 2);
-  const ends = [Math.max(Math.min(...lows), low - room), Math.min(Math.max(...highs), high + room)];
-  const pad = 0.05 * Math.max(ends[1] - ends[0], 2);
-  return [ends[0] - pad, ends[1] + pad];
+  const [first, last] = [Math.max(Math.min(...lows), low - room), Math.min(Math.max(...highs), high + room)];
+  return [first - 0.05 * (last - first + 1), last + 0.05 * (last - first + 1)];
 }
 function placeText(facet, method, point) {
   if (method.frontier || !facet.methods.some((other) => other.frontier)) return "";
@@ -94,10 +93,7 @@ class Dial {
       label.hidden = length < 2;
     };
   }
-  choose(network, lam = this.lam) {
-    Object.assign(this, { network, figure: network.figure, lam });
-    this.render();
-  }
+  choose(network, lam = this.lam) { Object.assign(this, { network, figure: network.figure, lam }); this.render(); }
   facets() {  // with the chosen network, narrowest first
     const { figure, group, label } = this.network;
     return figures[figure].facets.filter((facet) => facet.group === group && methodOf(facet, label)).sort((a, b) => a.width - b.width);
@@ -115,6 +111,7 @@ class Dial {
     for (const facet of facets) this.chart(facet, wide, clip(wide * 0.8, [230, facets.length > 1 ? 320 : 390]));
     const methods = new Map(facets.flatMap((facet) => facet.methods).map((method) => [method.label, method]));
     this.legend.replaceChildren();
+    if (this.figure !== this.root.dataset.figure) add(this.legend, "strong", {}, `${figures[this.figure].title}:`);
     for (const method of methods.values()) {
       const entry = add(this.legend, "span"), key = add(entry, "svg", { viewBox: "0 0 26 10", "aria-hidden": "true", color: ink(method) });
       add(key, "path", { d: "M0 5h26", stroke: "currentColor", "stroke-width": 2 });
@@ -142,8 +139,7 @@ class Dial {
       add(svg, "text", { x: LEFT - 6, y: y(tick) + 4, "text-anchor": "end" }, tick);
     }
     const middle = { x: (wide + LEFT) / 2, "text-anchor": "middle" };
-    add(svg, "text", { ...middle, y: high - 5 }, "SA (%)");
-    add(svg, "text", { x: 2, y: 12 }, "RA (%)");
+    for (const [place, text] of [[{ ...middle, y: high - 5 }, "SA (%)"], [{ x: 2, y: 12 }, "RA (%)"]]) add(svg, "text", place, text);
     if (many) add(svg, "text", { ...middle, y: 12, "font-weight": active ? 700 : 400 }, facet.heading);
     for (const method of facet.methods) {
       const group = add(svg, "g", { color: ink(method), stroke: "currentColor", fill: "none" });
@@ -169,8 +165,7 @@ class Dial {
     const under = (event) => {
       const box = svg.getBoundingClientRect(), scale = wide / box.width;
       const distance = ({ at: [x, y] }) => Math.hypot(x - (event.clientX - box.left) * scale, y - (event.clientY - box.top) * scale);
-      const mark = nearest(marks, distance);
-      return mark && distance(mark) < NEAR ? mark : null;
+      return nearest(marks.filter((mark) => distance(mark) < NEAR), distance);
     };
     svg.onpointermove = (event) => {
       const mark = under(event);
@@ -183,7 +178,7 @@ class Dial {
     svg.onpointerleave = () => { tip.hidden = true; };
     svg.onclick = (event) => {
       const mark = under(event);
-      if (!mark || !mark.method.adjustable) return;
+      if (!mark?.method.adjustable) return;
       this.width = facet.width;
       this.choose(this.networks.find(({ figure, group, label }) => figure === this.figure && group === facet.group && label === mark.method.label), mark.point.lam);
     };
@@ -193,8 +188,7 @@ class Dial {
     this.select.value = this.networks.indexOf(this.network);
     this.lambdaSlider(points.indexOf(point), points.length, `${point.lam}`);
     this.widthSlider(facets.indexOf(facet), facets.length, `${facet.width}`);
-    const place = placeText(facet, methodOf(facet, this.network.label), point);
-    const macs = point.macs === null ? "MACs not counted at this width" : `${count(point.macs)} MACs per image`;
+    const place = placeText(facet, methodOf(facet, this.network.label), point), macs = point.macs === null ? "MACs not counted at this width" : `${count(point.macs)} MACs per image`;
     this.readout.replaceChildren();
     add(this.readout, "strong", {}, `SA ${percent(point.sa)}, RA ${percent(point.ra)}`);
     this.readout.append(`${place}; ${macs}; ${seeds(point)}:`);

@@ -86,7 +86,7 @@ def test_the_slider_moves_over_the_measured_points(page, report):
 def test_any_network_can_be_chosen_and_its_width(page, report):
     dial = page.locator("#fig4 .dial")
     dial.locator("select").select_option(label="OATS (dual BN)")
-    assert dial.locator(".chart").count() == 3
+    assert dial.locator(".chart").count() == 3 and dial.locator(".legend strong").inner_text() == "Figure 6:"
     dial.locator("input").first.focus()
     page.keyboard.press("End")
     dial.locator("input").nth(1).focus()
@@ -108,6 +108,19 @@ def test_hovering_tells_a_point_and_its_key(page, report):
     assert told(tip.inner_text()) == pytest.approx(tuple(expected), abs=0.051)
     page.mouse.move(5, 5)
     assert tip.is_hidden()
+
+
+def test_a_click_on_a_point_chooses_it(page):
+    dial = page.locator("#fig4 .dial")
+    select, slider = dial.locator("select"), dial.locator("input").first
+    select.select_option(label="OAT (normal BN)")
+    slider.fill("0")
+    point = dial.locator("circle.ring").bounding_box()
+    select.select_option(label="OAT (dual BN)")
+    slider.fill("5")
+    page.mouse.click(point["x"] + point["width"] / 2, point["y"] + point["height"] / 2)
+    assert select.locator("option:checked").inner_text() == "OAT (normal BN)"
+    assert slider.get_attribute("aria-valuetext") == "0"
 
 
 def test_a_link_to_a_network_opens_its_fold(page):
