@@ -233,6 +233,9 @@ def report(
             show_default=False,
         ),
     ] = None,
+    plans: Annotated[
+        list[str], typer.Option("--plan", help="Only plans whose name in plans/ begins so; may be repeated.")
+    ] = [],
     tex: Annotated[bool, typer.Option("--tex", help="Also write numbers.tex: LaTeX macros and tables.")] = False,
     plugin: Plugins = [],
 ) -> None:
@@ -248,15 +251,15 @@ def report(
     options = scale, parse_formats(formats), archive
     if archive:
         compression(archive)  # a wrong name is refused before figures are drawn
-    if two_runs and (archive or source or scale or tex):
-        raise BadInput("--compare takes none of --archive, --from, --scale and --tex")
+    if two_runs and (archive or source or scale or tex or plans):
+        raise BadInput("--compare takes none of --archive, --from, --scale, --plan and --tex")
     try:
         with unpacked(source) if source else nullcontext(runs.resolve()) as folder:
             warn = lambda text: console.print(text, markup=False, style="yellow", soft_wrap=True)  # noqa: E731
             if two_runs:
                 written = compare(*two_runs, out or runs / "report", figures or None)
             else:
-                written = build(figures or None, folder, out or runs / "report", *options, warn)
+                written = build(figures or None, folder, out or runs / "report", *options, warn, plans)
                 written += [write_latex(out or runs / "report")] if tex else []
     except ReportError as error:
         raise BadInput(str(error)) from None
