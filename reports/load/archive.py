@@ -106,7 +106,9 @@ def unpacked(path: Path) -> Iterator[Path]:
 
 
 def opened(path: Path) -> AbstractContextManager[Path]:
-    """A runs directory as it is, or an archive unpacked as long as the context lasts."""
+    """A runs directory as it is, or an archive unpacked as long as the context lasts. Raises BadInput."""
+    if not path.exists():
+        raise BadInput(f"{path}: no such runs directory or archive")
     return nullcontext(path.resolve()) if path.is_dir() else unpacked(path)
 
 

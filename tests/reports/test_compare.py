@@ -5,8 +5,10 @@ import json
 import pandas as pd
 import pytest
 
+from bench.errors import BadInput
 from reports.build import ReportError
 from reports.compare import compare
+from tests.command import bench
 from tests.reports import synthetic
 from tests.reports.test_build import Page
 
@@ -53,13 +55,25 @@ def test_the_page_names_both_and_the_claims_that_changed(compared, runs):
 
 
 def test_a_run_against_itself_changes_no_verdict(runs, tmp_path):
-    compare(runs[0], runs[0], tmp_path, ["fig8"])
+    done = bench("report", "fig8", "--compare", runs[0], runs[0], "--out", tmp_path)
+    assert done.returncode == 0 and done.stdout.split() == [
+        str(tmp_path / name) for name in ("compare-fig8.png", "differences.csv", "compare.html")
+    ]
     assert pd.read_csv(tmp_path / "differences.csv").empty
     text = Page(tmp_path / "compare.html").text
     assert "0 claims have another verdict" in text and "The same networks with the same counts on both sides" in text
 
 
+def test_options_of_one_run_are_refused(runs):
+    done = bench("report", "--compare", runs[0], runs[0], "--tex")
+    assert (
+        done.returncode == 2 and "--compare takes none of --archive, --from, --scale, --plan and --tex" in done.stderr
+    )
+
+
 def test_nothing_to_compare_is_one_line(runs, tmp_path):
+    with pytest.raises(BadInput, match="absent: no such runs directory or archive"):
+        compare(runs[0], tmp_path / "absent", tmp_path)
     with pytest.raises(ReportError, match="no plan under .*nothing: give a runs directory or an archive"):
         (tmp_path / "nothing").mkdir()
         compare(runs[0], tmp_path / "nothing", tmp_path)

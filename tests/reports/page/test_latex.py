@@ -5,8 +5,8 @@ import re
 import pandas as pd
 import pytest
 
-from reports.build import build
-from reports.page.latex import escape, macro, tabular, write_latex
+from reports.page.latex import escape, macro, tabular
+from tests.command import bench
 from tests.reports import synthetic
 
 
@@ -15,8 +15,9 @@ def numbers(tmp_path_factory):
     """Folder of a report, and its numbers by name: (text, comment)."""
     runs = tmp_path_factory.mktemp("tex")
     synthetic.laptop(runs, seeds=(0, 1))
-    build(["fig4"], runs, runs / "report", formats=("png",))
-    text = write_latex(runs / "report").read_text("utf-8")
+    done = bench("report", "fig4", "--tex", "--formats", "png", "--runs", runs)
+    assert done.returncode == 0, done.stderr
+    text = (runs / "report" / "numbers.tex").read_text("utf-8")
     parts = text.split(r"\expandafter\def\csname oat:")[1:]
     definitions = [
         re.fullmatch(r"(\S+)\\endcsname\{(.*)\}(?: % ([^\n]*))?\n", part, re.DOTALL).groups() for part in parts
