@@ -202,22 +202,43 @@ def report(
     source: Annotated[
         Path | None, typer.Option("--from", help="Draw from an archive instead of --runs.", show_default=False)
     ] = None,
+    two_runs: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            "--compare",
+            metavar="A B",
+            help="Compare two runs directories or archives: curves, differences, changed verdicts.",
+            show_default=False,
+        ),
+    ] = None,
+    plans: Annotated[
+        list[str], typer.Option("--plan", help="Only plans whose name in plans/ begins so; may be repeated.")
+    ] = [],
+    tex: Annotated[bool, typer.Option("--tex", help="Also write numbers.tex: LaTeX macros and tables.")] = False,
     plugin: Plugins = [],
 ) -> None:
     """Draw figures from finished trials, as images and CSV, with an index.html. Missing networks are marked."""
     collect_garbage_rarely()
     load_plugins(plugin)
     from reports.build import ReportError, build
+    from reports.compare import compare
     from reports.figures.figure_files import parse_formats
     from reports.load.archive import compression, unpacked
+    from reports.page.latex import write_latex
 
     options = scale, parse_formats(formats), archive
     if archive:
         compression(archive)  # a wrong name is refused before figures are drawn
+    if two_runs and (archive or source or scale or tex or plans):
+        raise BadInput("--compare takes none of --archive, --from, --scale, --plan and --tex")
     try:
         with unpacked(source) if source else nullcontext(runs.resolve()) as folder:
             warn = lambda text: console.print(text, markup=False, style="yellow", soft_wrap=True)  # noqa: E731
-            written = build(figures or None, folder, out or runs / "report", *options, warn)
+            if two_runs:
+                written = compare(*two_runs, out or runs / "report", figures or None)
+            else:
+                written = build(figures or None, folder, out or runs / "report", *options, warn, plans)
+                written += [write_latex(out or runs / "report")] if tex else []
     except ReportError as error:
         raise BadInput(str(error)) from None
     for path in written:

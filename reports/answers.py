@@ -11,40 +11,15 @@ import re
 from collections import Counter
 from pathlib import Path
 
-import pydantic
-
 from bench.errors import BadInput
-from bench.spec.strict_yaml import Strict, read
-from reports.claims.decide import INCONCLUSIVE, NOT_JUDGED, NOT_REPRODUCED, NOT_RUN, REPRODUCED, all_hold
+from reports.claims.deciding_number import deciding_number
+from reports.claims.questions import SENTENCES, WORDS, Question, questions, together, word_of
 from reports.figures import FIGURES
-from reports.page.html import short_title, table_text
+from reports.load.formatting import short_title
+from reports.page.escaping import table_text
 
 ROOT = Path(__file__).parents[1]
-QUESTIONS = Path(__file__).with_suffix(".yaml")
 BEGIN, END = "<!-- begin answers -->", "<!-- end answers -->"
-WORDS = {
-    REPRODUCED: "Yes",
-    NOT_REPRODUCED: "No",
-    INCONCLUSIVE: "Undecided",
-    NOT_RUN: "Not run",
-    NOT_JUDGED: "Not asked",
-}
-REFERRING = ("the former", "of that")  # in a condition's text: to the conditions before it
-SENTENCES = {"Yes": "yes", "No": "no", "Undecided": "open"}  # fields of a question
-
-
-class Question(Strict):
-    """`yes`, `no` and `open` say in a reader's words what the verdict means."""
-
-    question: str = pydantic.Field(min_length=1)
-    claims: list[int] = pydantic.Field(min_length=1)
-    yes: str
-    no: str
-    open: str
-
-
-class Questions(Strict):
-    questions: list[Question] = pydantic.Field(min_length=1)
 
 
 def main() -> None:
@@ -99,20 +74,6 @@ def table(claims_file: Path, folder: Path) -> str:
     return "\n".join(lines)
 
 
-def questions() -> list[Question]:
-    return read(QUESTIONS).validate(Questions).questions
-
-
-def together(claims: list[dict]) -> str:
-    """Verdict of the claims together."""
-    verdicts = [claim["verdict"] for claim in claims]
-    return all_hold(verdicts) if len(set(verdicts)) > 1 else verdicts[0]
-
-
-def word_of(verdict: str) -> str:
-    return WORDS.get(verdict, WORDS[INCONCLUSIVE])
-
-
 def answer_text(question: Question, claims: list[dict], name_data: bool = True) -> str:
     """Verdict of the claims together; in small print the condition and the number that decide it on each data set."""
     verdict = together(claims)
@@ -126,21 +87,15 @@ def answer_text(question: Question, claims: list[dict], name_data: bool = True) 
 
 
 def deciding_lines(part: dict, verdict: str, name_data: bool) -> list[str]:
-    """The first check that decides and has the claim's verdict: the seeds that would settle it, and its numbers.
-
-    The number is of the first condition with the check's verdict, and those before it where its text refers to them.
-    No line if no check on the data set has the verdict.
-    """
-    check = next((check for check in part["checks"] if check["verdict"] == verdict and check["decides"]), None)
-    told = check["told"] if check else []
-    last = next((i for i, line in enumerate(told) if line["asked"] and line["verdict"] == verdict), None)
-    if last is None:
+    """The seeds that would settle a data set, and the number that decides. No line if no check has the verdict."""
+    number = deciding_number(part, verdict)
+    if number is None:
         return []
+    check, lines = number
     where = f"{data_name(part)}: " if name_data else ""
-    first = 0 if any(words in told[last]["what"] for words in REFERRING) else last
-    numbers = [f"{line['what']}: {line['value']}" for line in told[first : last + 1]]
+    numbers = [f"{line['what']}: {line['value']}" for line in lines]
     open_question = [f"“{check['name']}”: {check['settle'].partition(':')[0]}"] if check["settle"] else []
-    return [*open_question, f"{where}{'; '.join(numbers)} (asked: {told[last]['asked']})"]
+    return [*open_question, f"{where}{'; '.join(numbers)} (asked: {lines[-1]['asked']})"]
 
 
 def data_name(part: dict) -> str:

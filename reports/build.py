@@ -26,16 +26,17 @@ def build(
     formats: Sequence[str] | None = None,
     archive_file: Path | None = None,
     warn: Callable[[str], None] = lambda text: None,
+    chosen_plans: Sequence[str] = (),
 ) -> list[Path]:
     """Write figures (None: all that a plan mentions), claims, index.html and README.md. Returns all files.
 
     scale None: that of the newest plan that mentions the figure. formats None: all. archive_file: to be written, with
-    the plans and results of the drawn scales (load.archive). warn: is told what is damaged, a line for each file. The
-    same runs give the same bytes.
+    the plans and results of the drawn scales (load.archive). warn: is told what is damaged, a line for each file.
+    chosen_plans: how the names of the plans begin; empty: all. The same runs give the same bytes.
     """
     runs, out = Path(runs), Path(out)
     names = [check_known(name) for name in figures] if figures else list(FIGURES)
-    plans, notes = read_plans(runs)
+    plans, notes = read_plans(runs, chosen_plans)
     if not plans:
         raise ReportError(f"no plan under {runs / 'plans'}: {remedy(names[0] if figures else 'fig4')}")
     names = [name for name in names if figures or plans_of(name, plans)]
@@ -55,8 +56,8 @@ def build(
     damages |= dict.fromkeys(html.unreadable_pages(out))
     for text in damages:
         warn(text)
-    written += [*judge.write(plans, runs, out, scales), *html.write_pages(out)]
-    return written + ([archive.pack(runs, set(scales.values()), archive_file)] if archive_file else [])
+    written += [*judge.write(plans, runs, out, scales), *html.write_pages(out, scales)]
+    return written + ([archive.pack(runs, set(scales.values()), archive_file, chosen_plans)] if archive_file else [])
 
 
 def check_known(name: str) -> str:

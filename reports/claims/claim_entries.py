@@ -1,5 +1,6 @@
 """Write answers as entries of claims.json and rows of claims.csv."""
 
+import math
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -120,15 +121,18 @@ def keys(answers: list) -> set[str]:
 
 
 def condition_line(condition: Condition) -> dict:
-    """{"what", "value", "asked"} of a condition, as text."""
+    """{"what", "value", "asked"} of a condition, as text, and "interval", the same as numbers; None without a value."""
     if condition.estimate is None:
-        return {"what": condition.text, "asked": "", "value": f"cannot be told: {condition.reason}"}
+        return {"what": condition.text, "asked": "", "value": f"cannot be told: {condition.reason}", "interval": None}
     low, high = condition.estimate.bounds(CONFIDENCE)
     unit = f" {condition.unit}" if condition.unit not in ("", "×") else ""
     value = number_text(condition.estimate.value, condition) + unit
     if condition.estimate.kind != EXACT or low < high:
         value += f" [{number_text(low, condition)}, {number_text(high, condition)}]"
-    return {"what": condition.text, "asked": region_text(condition), "value": value}
+    numbers = {"value": condition.estimate.value, "low": low, "high": high}
+    numbers |= {"asked_low": condition.low, "asked_high": condition.high}
+    interval = {name: round(number, 4) if math.isfinite(number) else None for name, number in numbers.items()}
+    return {"what": condition.text, "asked": region_text(condition), "value": value, "interval": interval}
 
 
 def number_text(value: float, condition: Condition) -> str:

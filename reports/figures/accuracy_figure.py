@@ -7,7 +7,7 @@ import pandas as pd
 
 from reports.figures.spec import FigureSpec, points_csv
 from reports.load.panels import View
-from reports.plots import by_lambda, facets, tradeoff
+from reports.plots import by_lambda, dial, facets, tradeoff
 from reports.plots.facets import Facet
 from reports.statistics import differences
 from reports.statistics.curve_tables import summary_rows
@@ -61,7 +61,11 @@ def accuracy_figure(
     def curves(view: View) -> list[dict]:
         return facets.curve_tables(all_facets(view))
 
-    return FigureSpec(draw=draw, caption=caption, summary=summary, csv=csv, curves=curves, **fields)
+    def interactive(view: View) -> dict:
+        return {"axes": axes, "facets": dial.facet_entries(all_facets(view))}
+
+    texts = {"caption": caption, "summary": summary, "csv": csv, "curves": curves}
+    return FigureSpec(draw=draw, dial=interactive, **texts, **fields)
 
 
 def titled(facet: Facet, heading: str) -> Facet:

@@ -32,7 +32,7 @@ def write_figure(spec: FigureSpec, view: View, out: Path, formats: Sequence[str]
     images = {suffix: out / f"{spec.name}.{suffix}" for suffix in formats}
     drawn_from = figure_cache.digest(view)
     unchanged = figure_cache.read_unchanged(out / f"{spec.name}.json", list(images.values()), drawn_from)
-    wide = unchanged.get("wide", False) if unchanged else draw(spec, view, images)
+    tall = unchanged.get("tall", False) if unchanged else draw(spec, view, images)
     for suffix in set(FORMATS) - set(formats):
         (out / f"{spec.name}.{suffix}").unlink(missing_ok=True)
     spec.csv(view).to_csv(out / f"{spec.name}.csv", index=False, lineterminator="\n")
@@ -40,7 +40,8 @@ def write_figure(spec: FigureSpec, view: View, out: Path, formats: Sequence[str]
     tables = {"summary": spec.summary(view), "curves": spec.curves(view)}
     page |= {name: [table for table in group if table["rows"]] for name, group in tables.items()}
     page |= provenance.describe(view, out)
-    page |= {"wide": True} if wide else {}
+    page |= {"tall": True} if tall else {}
+    page |= {"dial": dial} if (dial := spec.dial(view)) else {}
     page |= {"formats": list(formats), "drawn_from": drawn_from}
     if (out / f"{spec.name}.json").is_dir():
         set_aside(out / f"{spec.name}.json")
@@ -49,9 +50,9 @@ def write_figure(spec: FigureSpec, view: View, out: Path, formats: Sequence[str]
 
 
 def draw(spec: FigureSpec, view: View, images: dict[str, Path]) -> bool:
-    """Draw into the files, by format. Returns whether a single panel is wider than a column."""
+    """Draw into the files, by format. Returns whether the figure is taller than wide."""
     with style.paper():
         figure = spec.draw(view)
         for suffix, path in images.items():
             figure.savefig(path, format=suffix, metadata=style.METADATA[suffix])
-    return len(view.panels) == 1 and figure.get_figwidth() > style.SINGLE_WIDTH
+    return figure.get_figheight() > figure.get_figwidth()

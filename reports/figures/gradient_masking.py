@@ -57,9 +57,9 @@ def caption(view: View) -> str:
     allowed = sorted({f"{100 * share:g} %" for share in SIGNS.values()}, key=len)
     return captions.join(
         f"{failed} of {formatting.counted(networks, 'network')} {'fails' if failed == 1 else 'fail'} a sign.",
-        f"A point is a network at one λ, in percent of {images} test images. It fails a sign if significantly more "
-        f"images show it than an honest network may have ({formatting.listing(allowed)}): exact binomial tests at "
-        f"{100 * LEVEL:g} % for all signs and λ of a network together (Bonferroni).",
+        f"A cell is the largest share over a method's networks and λ, of {images} test images. A network fails a sign "
+        f"if significantly more images show it than an honest network may have ({formatting.listing(allowed)}): exact "
+        f"binomial tests at {100 * LEVEL:g} % for all signs and λ of a network together (Bonferroni).",
         f"Square has {every_sign[0].row['queries']} queries; transfer: examples crafted on the panel's PGD-AT network "
         "of the largest λ and the same seed, which has no such test itself. In brackets: cross-entropy of exactly 0 in "
         "fp32, which is no sign.",

@@ -26,7 +26,8 @@ class FigureSpec:
     statement. keep: measured rows that it draws, column → values; rows of another probe than accuracy with
     "probe": [...]. suite: suites/<suite>.yaml trains and measures for it.
 
-    summary and curves return tables for the page: {"heading", "below", "rows"}, curves with "lambdas" too.
+    summary and curves return tables for the page: {"heading", "below", "rows"}, curves with "lambdas" too. dial: data
+    of the page's interactive figure (plots/dial.py), or None.
     """
 
     name: str
@@ -39,4 +40,5 @@ class FigureSpec:
     summary: Callable[[View], list[dict]]
     csv: Callable[[View], pd.DataFrame] = points_csv
     curves: Callable[[View], list[dict]] = lambda view: []  # without curves
+    dial: Callable[[View], dict | None] = lambda view: None
     suite: str = "frontiers"

@@ -10,6 +10,6 @@ TRADES = accuracy_figure(
     "The paper has no figure of it.",
     keep=PGD7,
     axes="by_lambda",
-    lead="The networks of the figure *Peers* with TRADES' loss.",
+    lead="The networks of the figure Peers with TRADES' loss.",
     suite="extra/peers",
 )

@@ -11,12 +11,14 @@ import re
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
+from bench.atomic_write import json_text
+from bench.damaged_files import SEAL, checksum_of, read_sealed
 from bench.errors import BadInput
-from reports.load.plans import read_plans
+from reports.load.plans import plan_files, read_plans, without_runs
 
 COMPRESSIONS = {".tar.xz": lzma, ".tar.gz": gzip}
 FILES = r"results\.json|failure\.json|saliency-[0-9a-f]{16}\.safetensors"  # of a trial, that reports read
@@ -41,16 +43,19 @@ def compression(path: Path):
     raise BadInput(f"{path}: the name of an archive ends in {' or '.join(COMPRESSIONS)}")
 
 
-def pack(runs: Path, scales: Collection[str], path: Path) -> Path:
-    """Write all plans of these scales, and the results of every network in them, to an archive. Raises BadInput."""
+def pack(runs: Path, scales: Collection[str], path: Path, chosen: Sequence[str] = ()) -> Path:
+    """Write the plans of these scales, and the results of every network in them, to an archive. Raises BadInput.
+
+    chosen: see plans.read_plans.
+    """
     module = compression(path)
-    names = sorted(members(runs, scales))
+    names = sorted(members(runs, scales, chosen))
     tar = io.BytesIO()
     with tarfile.open(fileobj=tar, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for name in names:
             if not MEMBER.fullmatch(name):
                 raise BadInput(f"{runs / name}: an archive cannot hold a file of this name")
-            content = (runs / name).read_bytes()
+            content = content_of(runs / name)
             entry = tarfile.TarInfo(name)  # no owner, no time
             entry.size = len(content)
             archive.addfile(entry, io.BytesIO(content))
@@ -60,11 +65,21 @@ def pack(runs: Path, scales: Collection[str], path: Path) -> Path:
     return path
 
 
-def members(runs: Path, scales: Collection[str]) -> set[str]:
+def content_of(path: Path) -> bytes:
+    """Content of a file for the archive: a plan's command without --runs, which is a path on one machine."""
+    content = path.read_bytes()
+    plan = read_sealed(path) if path.parent.name == "plans" else None
+    if not plan or without_runs(plan["command"]) == plan["command"]:
+        return content
+    plan["command"] = without_runs(plan["command"])
+    return json_text(plan | {SEAL: checksum_of(plan)}).encode()
+
+
+def members(runs: Path, scales: Collection[str], chosen: Sequence[str] = ()) -> set[str]:
     """Paths in `runs` of the plans of these scales and of the files that reports read of their networks."""
     keys, names = set(), set()
-    for file in runs.glob("plans/*.json"):
-        for plan in read_plans(runs, file.name)[0]:
+    for file in plan_files(runs, chosen):
+        for plan in read_plans(runs, [file.name])[0]:
             if plan["scale"] in scales:
                 names.add(f"plans/{file.name}")
                 keys |= {trial["key"] for panel in plan["panels"] for trial in panel["trials"]}
@@ -88,6 +103,13 @@ def unpacked(path: Path) -> Iterator[Path]:
             text = " ".join(str(error).split()) or type(error).__name__
             raise BadInput(f"{path}: not a readable archive of results ({text[:200]})") from None
         yield runs
+
+
+def opened(path: Path) -> AbstractContextManager[Path]:
+    """A runs directory as it is, or an archive unpacked as long as the context lasts. Raises BadInput."""
+    if not path.exists():
+        raise BadInput(f"{path}: no such runs directory or archive")
+    return nullcontext(path.resolve()) if path.is_dir() else unpacked(path)
 
 
 class Refused(Exception):

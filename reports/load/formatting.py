@@ -33,6 +33,11 @@ def epsilon(value: float) -> str:
     return f"{levels:.0f}/255" if abs(levels - round(levels)) < 1e-6 else f"{value:g}"
 
 
+def short_title(title: str) -> str:
+    """Shorten a title: Figure 4. Trade-off between … → Figure 4."""
+    return re.match(r"(Figure \d+|App\. [A-Z])\b|.+?(?=: |\. |$)", title, re.DOTALL)[0] if title else title
+
+
 def listing(items) -> str:
     """Join items as in a sentence: a, b, and c."""
     texts = [str(item) for item in items]

@@ -48,10 +48,18 @@ def parse_results(results: dict, measurement_keys: list[str]) -> tuple[dict, lis
         "data_hash": results["recipe"].get("data_hash"),
     }
     facts |= {f"macs_{name}": float(results["macs"][name]) for name in ("forward", "training")}
+    facts["macs_by_width"] = macs_by_width(results)
     names = ("git_commit", "host_cpu", "device", "torch", "python", "started", "finished")
     texts = {name: None if provenance.get(name) is None else str(provenance[name]) for name in names}
     trained_at = [str(name) for name in provenance.get("trained_at") or []] or None
     return facts | texts | {"git_dirty": provenance.get("git_dirty"), "trained_at": trained_at}, rows
+
+
+def macs_by_width(results: dict) -> dict[float, float]:
+    """Width → multiply–accumulates of a forward pass; widths other than 1 only where the probe `cost` was measured."""
+    costs = [entry for entry in results["measurements"].values() if entry["measurement"]["probe"] == "cost"]
+    counted = {float(row["width"]): float(row["macs"]) for entry in costs for row in entry["rows"]}
+    return {1.0: float(results["macs"]["forward"])} | counted
 
 
 def read_failure(folder: Path, key: str) -> dict:

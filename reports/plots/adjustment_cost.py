@@ -66,5 +66,5 @@ def draw_times(ax, times: pd.DataFrame, labels: list[str]) -> None:
             ax.barh(y, max(switch, 0), left=batch, height=0.55, color=color, alpha=0.4)
             ends.append(batch + max(switch, 0))
             where = {"textcoords": "offset points", "va": "center", "fontsize": style.SMALL}
-            ax.annotate(f"switch {switch:+.2f}", (ends[-1], y), (3, 0), **where)
-    ax.set_xlim(0, 1.7 * max(ends) or 1)  # room for the label
+            ax.annotate(f"switch {switch:+.2f} ms", (ends[-1], y), (3, 0), **where)
+    ax.set_xlim(0, 1.85 * max(ends) or 1)  # room for the label

@@ -7,7 +7,7 @@ import pandas as pd
 from reports.load import formatting
 from reports.load.panels import View
 from reports.plots import captions, paper_numbers, style
-from reports.plots.facets import Facet, all_curves, empty_text
+from reports.plots.facets import Facet, alike, all_curves, empty_text, share_subtitle
 from reports.statistics.curve_tables import value_range
 from reports.statistics.curves import curves
 
@@ -22,19 +22,22 @@ STAR = "λ not met in training"
 def draw(rows: list[list[Facet]], view: View, off_range: tuple[str, ...] = ()):
     """Draw SA above RA in each column of facets, in as many pairs of rows as there are rows of facets.
 
-    off_range: methods that do not set the limits of the axes (Fig. 9).
+    A single column is drawn side by side. off_range: methods that do not set the limits of the axes (Fig. 9).
     """
+    if len(rows[0]) == 1:
+        return draw_side_by_side(rows, view, off_range)
+    rows, subtitle = share_subtitle(rows)
     figure, axes = style.subplots(columns=len(rows[0]), rows=2 * len(rows))
     for block, row in enumerate(rows):
         for pair, facet in zip(axes[2 * block : 2 * block + 2].T, row, strict=True):
             style.title(pair[0], facet.heading, facet.below, room=style.room(figure, len(row)))
-            draw_pair(pair, facet, paper_numbers.numbers_for(facet, view), off_range)
+            draw_pair(pair, facet, row, view, off_range)
             pair[0].tick_params(labelbottom=False)
             pair[1].set_xlabel(xlabel(facet))
         for ax, text in zip(axes[2 * block : 2 * block + 2, 0], AXIS_LABELS.values(), strict=True):
             ax.set_ylabel(text)
     figure.align_ylabels(axes[:, 0])
-    style.legend(figure, axes.flat, LEGEND, last=STAR)
+    style.legend(figure, axes.flat, LEGEND, last=STAR, above=subtitle)
     return figure
 
 
@@ -42,18 +45,26 @@ def draw_side_by_side(rows: list[list[Facet]], view: View, off_range: tuple[str,
     """Draw SA left of RA in a row per facet, as in Figures 5 and 13."""
     facets = sum(rows, [])
     figure, axes = style.subplots(columns=2, rows=len(facets), height=2.3 * len(facets))
+    figure.get_layout_engine().set(wspace=0.04)
     for pair, facet in zip(axes, facets, strict=True):
         style.title(pair[0], facet.heading, facet.below, "left", style.room(figure, 1))
-        draw_pair(pair, facet, paper_numbers.numbers_for(facet, view), off_range)
+        draw_pair(pair, facet, [facet], view, off_range)
         for ax, text in zip(pair, AXIS_LABELS.values(), strict=True):
             ax.set(xlabel=xlabel(facet), ylabel=text)
     style.legend(figure, axes.flat, LEGEND, last=STAR)
     return figure
 
 
-def draw_pair(pair, facet: Facet, numbers: list[dict], off_range: tuple[str, ...]) -> None:
+def draw_pair(pair, facet: Facet, row: list[Facet], view: View, off_range: tuple[str, ...]) -> None:
+    """Draw SA and RA of a facet. row: the facets beside it; those of the same networks share its axes."""
+    numbers = paper_numbers.numbers_for(facet, view)
     for ax, metric in zip(pair, AXIS_LABELS, strict=True):
         draw_axes(ax, facet, metric, numbers, off_range)
+        if len(facet.panel.points):
+            ax.set_ylim(limits(alike(facet, row), view, metric, off_range))
+            finish_axes(ax, facet, metric, off_range)
+        if row[0] is not facet and row[0] in alike(facet, row):
+            ax.tick_params(labelleft=False)
     style.note(pair[1], facet.note, xy=(1, 1.01), ha="right")
 
 
@@ -78,16 +89,26 @@ def draw_axes(ax, facet: Facet, metric: str, numbers: list[dict], off_range: tup
     else:
         ax.set_xticks(list(position.values()), [f"{lam:g}" for lam in position])
         ax.set_xlim(-0.4, len(position) - 0.6)
-    ax.set_ylim(limits(facet, metric, numbers, off_range))
     for label in methods:
         look = style.method(label, methods)
         curve, seeds = (part[part.label == label] for part in (table, points))
         curve, seeds = (part.assign(x=part.lam.map(position) + shift[label]) for part in (curve, seeds))
         draw_curve(ax, curve.sort_values("lam"), seeds, metric, label, look)
+    paper_numbers.draw_by_lambda(ax, numbers, metric, position, shift)
+
+
+def finish_axes(ax, facet: Facet, metric: str, off_range: tuple[str, ...]) -> None:
+    """Draw what depends on the limits: λ without finished networks, and methods beyond the frame."""
+    table = curves(facet.panel)
+    methods = list(table.label.unique())
+    position, shift = axis_positions(table.lam, methods, is_linear(facet))
+    for label in methods:
+        missing = table[(table.label == label) & table[metric].isna()]
+        places = missing.assign(x=missing.lam.map(position) + shift[label], floor=ax.get_ylim()[0])
+        style.hollow(ax, places, "x", "floor", style.method(label, methods), clip_on=False)
     for label in off_range:
         if label in methods:
             mark_off_range(ax, facet, metric, label, position)
-    paper_numbers.draw_by_lambda(ax, numbers, metric, position, shift)
 
 
 def axis_positions(lambdas, methods: list[str], linear: bool) -> tuple[dict[float, float], dict[str, float]]:
@@ -99,16 +120,21 @@ def axis_positions(lambdas, methods: list[str], linear: bool) -> tuple[dict[floa
     return position, {label: dodge * (place - (len(methods) - 1) / 2) for place, label in enumerate(methods)}
 
 
-def limits(facet: Facet, metric: str, numbers: list[dict], off_range: tuple[str, ...]) -> tuple[float, float]:
-    """y limits around all methods; those in `off_range` count only if the axis then grows by half at most."""
+def limits(facets: list[Facet], view: View, metric: str, off_range: tuple[str, ...]) -> tuple[float, float]:
+    """y limits around all methods of facets that share their axes.
+
+    Methods in `off_range` count only if the axis then grows by half at most.
+    """
+    numbers = [number for facet in facets for number in paper_numbers.numbers_for(facet, view)]
+    drawn = pd.concat([facet.panel.points for facet in facets])
 
     def limits_without(labels: tuple[str, ...]) -> tuple[float, float]:
-        table, points = (part[~part.label.isin(labels)] for part in (curves(facet.panel), facet.panel.points))
+        table, points = (part[~part.label.isin(labels)] for part in (all_curves(facets), drawn))
         bars = [*table[f"{metric}_low"].dropna(), *table[f"{metric}_high"].dropna()]
         return style.limits([*points[metric], *paper_numbers.values(numbers, metric)], bars)
 
     everyone = limits_without(())
-    if not off_range or facet.panel.points.label.isin(off_range).all():
+    if not off_range or drawn.label.isin(off_range).all():
         return everyone
     low, high = limits_without(off_range)
     if everyone[1] - everyone[0] <= 1.5 * (high - low):
@@ -126,8 +152,9 @@ def draw_curve(ax, curve: pd.DataFrame, seeds: pd.DataFrame, metric: str, label:
     bars = [finished[metric] - finished[f"{metric}_low"], finished[f"{metric}_high"] - finished[metric]]
     ax.errorbar(finished.x, finished[metric], yerr=bars, fmt="none", color=color, elinewidth=0.6, alpha=0.5, zorder=z)
     shape = {"color": color, "mec": "white", "mew": 0.4}
+    line = shape | {"ls": look.get("ls", "-"), "marker": look["marker"]}
     met = [place for place, unseen in enumerate(curve.unseen) if not unseen]
-    ax.plot(curve.x, curve[metric], marker=look["marker"], markevery=met, zorder=z, label=label, **shape)
+    ax.plot(curve.x, curve[metric], markevery=met, zorder=z, label=label, **line)
     stars = finished[finished.unseen]
     if len(stars):
         ax.plot(stars.x, stars[metric], ls="", **style.STAR, zorder=z + 0.4, label="_unseen", **shape)
@@ -138,8 +165,6 @@ def draw_curve(ax, curve: pd.DataFrame, seeds: pd.DataFrame, metric: str, label:
     style.hollow(ax, few[few.unseen], "x", metric, look, **style.STAR)
     if len(missing) and len(finished):  # dots bridge a λ without finished networks
         ax.plot(finished.x, finished[metric], ls=":", lw=0.9, color=color, zorder=z, label="_bridge")
-    if len(missing):
-        style.hollow(ax, missing.assign(floor=ax.get_ylim()[0]), "x", "floor", look, clip_on=False)
     style.links(ax, seeds.x, seeds[metric], seeds.key)
 
 
@@ -149,11 +174,11 @@ def beyond(facet: Facet, metric: str, label: str, frame: tuple[float, float]) ->
     return {"below": curve[curve[metric] < frame[0]], "above": curve[curve[metric] > frame[1]]}
 
 
-def is_beyond(facet: Facet, view: View, off_range: tuple[str, ...], label: str) -> bool:
+def is_beyond(facet: Facet, facets: list[Facet], view: View, off_range: tuple[str, ...], label: str) -> bool:
+    """Whether a method's points in a facet lie beyond the frame. facets: all of the figure."""
     if not len(facet.panel.points):
         return False
-    numbers = paper_numbers.numbers_for(facet, view)
-    frames = {metric: limits(facet, metric, numbers, off_range) for metric in AXIS_LABELS}
+    frames = {metric: limits(alike(facet, facets), view, metric, off_range) for metric in AXIS_LABELS}
     return any(len(far) for metric in frames for far in beyond(facet, metric, label, frames[metric]).values())
 
 
@@ -174,17 +199,28 @@ def mark_off_range(ax, facet: Facet, metric: str, label: str, position: dict[flo
         )
 
 
+def is_cut(facets: list[Facet], view: View, off_range: tuple[str, ...]) -> bool:
+    """Whether an interval reaches beyond the frame."""
+    return any(
+        style.cuts(limits(alike(facet, facets), view, metric, off_range), curves(facet.panel), metric)
+        for facet in facets
+        if len(facet.panel.points)
+        for metric in AXIS_LABELS
+    )
+
+
 def caption(facets: list[Facet], view: View, lead: str = "", off_range: tuple[str, ...] = ()) -> str:
     """Caption generated from the drawn data. lead: the figure's own first sentence."""
     table = all_curves(facets)
     linear = {is_linear(facet) for facet in facets}
     spacing = "to scale" if linear == {True} else "evenly spaced, not to scale"
     spacing = f"evenly spaced, or to scale for more than {FEW} values" if len(linear) == 2 else spacing
-    far = [label for label in off_range if any(is_beyond(facet, view, off_range, label) for facet in facets)]
+    far = [label for label in off_range if any(is_beyond(facet, facets, view, off_range, label) for facet in facets)]
     unseen, missing = table.unseen[table.sa.notna()].any(), table.sa.isna().any()
     return captions.join(
         lead,
-        f"λ is {spacing}; methods stand side by side at each λ; long bars are cut at the frame.",
+        f"λ is {spacing}; methods stand side by side at each λ.",
+        "Long bars are cut at the frame." if is_cut(facets, view, off_range) else "",
         "Stars: λ that the network did not meet in training." if unseen else "",
         f"Arrows at the frame: {formatting.listing(far)} beyond it, with the range of the values." if far else "",
         captions.setting(view),

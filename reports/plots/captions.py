@@ -84,9 +84,8 @@ def direction(table: pd.DataFrame, facets: list[Facet]) -> str:
     if not ends:
         return ""
     first, last = (f"λ = {lam:g}" for lam in next(iter(ends))) if len(ends) == 1 else ("its largest λ", "its smallest")
-    labels = "Labels give λ where there is room. Long bars are cut at the frame."
     if not reversing:
-        return f"Each curve runs from {first} (top left) to {last} (bottom right). {labels}"
+        return f"Each curve runs from {first} (top left) to {last} (bottom right)."
     names = formatting.listing(f"{label} ({facets[i].heading})" if len(facets) > 1 else label for i, label in reversing)
     back = "turns back" if len(reversing) == 1 else "turn back"
-    return f"Each curve joins its points in order of λ, from {first} to {last}; {names} {back} in SA or RA. {labels}"
+    return f"Each curve joins its points in order of λ, from {first} to {last}; {names} {back} in SA or RA."

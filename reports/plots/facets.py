@@ -41,6 +41,19 @@ def by_value(view: View, column: str, headings: dict) -> list[list[Facet]]:
     return rows
 
 
+def share_subtitle(rows: list[list[Facet]]) -> tuple[list[list[Facet]], str]:
+    """Take the subtitle that all facets of a single row have out of them. Returns the rows and the subtitle, or ""."""
+    subtitles = {facet.below for facet in rows[0]}
+    if len(rows) > 1 or len(rows[0]) == 1 or len(subtitles) > 1:
+        return rows, ""
+    return [[replace(facet, below="") for facet in rows[0]]], subtitles.pop()
+
+
+def alike(facet: Facet, facets: list[Facet]) -> list[Facet]:
+    """Facets of the same networks, at other widths or under other attacks: their axes are the same, to be compared."""
+    return [other for other in facets if other.panel.trials is facet.panel.trials]
+
+
 def drawn_panels(view: View) -> list[Panel]:
     """Panels worth drawing; all if none is, so that the gap is drawn."""
     return [panel for panel in view.panels if not measured_otherwise(panel)] or view.panels

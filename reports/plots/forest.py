@@ -34,7 +34,9 @@ def draw(facets: list[Facet]):
         style.note(pair[1], facet.note, xy=(1, 1.01), ha="right")
         for ax, metric in zip(pair, METRICS, strict=True):
             draw_axes(ax, table[table.metric == metric])
-            ax.set_xlabel(f"Δ{METRICS[metric]} to the baseline (pp)")
+            limit = linear_limit(table[table.metric == metric])
+            scale = f"\nlogarithmic beyond ±{limit}" if limit else ""
+            ax.set_xlabel(f"Δ{METRICS[metric]} to the baseline (pp){scale}")
     shown = [place for place in MARKS if any((table.place == place).any() for table in tables)]
     handles = [Line2D([], [], ls="", **MARKS[place]) for place in shown]
     if shown:
@@ -60,6 +62,8 @@ def draw_axes(ax, table: pd.DataFrame) -> None:
         ax.set_xticks(sorted({t for t in [0, *ticks] if low <= t <= high}), minor=False)
         ax.xaxis.set_major_formatter("{x:g}")
         ax.minorticks_off()
+        for edge in (-linear_to, linear_to):
+            ax.axvline(edge, color="#b0b0b0", lw=0.7, ls=(0, (2, 2)), zorder=1)
     ax.set_xlim(low, high)
     for line, name in enumerate(names):
         if line % 2:

@@ -44,7 +44,7 @@ def draw_panel(axes, panel: Panel, scale: str) -> None:
             draw_papers_macs(ax, table, ys, divisor)
         ylim = (ys.max() + 0.7, ys.min() - 0.7)
         ax.set(xlabel=f"{AXIS_LABELS[name]}{f' ({prefix})' if prefix else ''}", ylim=ylim)
-        ax.set_xlim(0, 1.35 * line_ends(table, name).max() / divisor)
+        ax.set_xlim(0, 1.7 * line_ends(table, name).max() / divisor)  # room for the percentages
         ax.set_yticks(ys, [""] * len(ys))
         ax.grid(axis="y", visible=False)
     several = table.groupby("label").width.transform("size") > 1

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 
 DIRECTIONS = np.array([(np.cos(angle), np.sin(angle)) for angle in np.linspace(0, 2 * np.pi, 16, endpoint=False)])
-RINGS = {1.0: 0.0, 1.7: 2.0, 3.2: 7.0, 4.8: 10.0, 6.6: 13.0}  # clearance in multiples of `reach` → penalty
+RINGS = {1.0: 0.0, 1.7: 2.0, 3.2: 7.0, 4.8: 10.0}  # clearance in multiples of `reach` → penalty
 NEAR = 1.7  # up to this clearance a label is seen to belong to its point
 
 

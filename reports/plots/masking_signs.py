@@ -1,24 +1,25 @@
-"""Draw the signs of gradient masking: a line per sign, a point per network and λ."""
+"""Draw the signs of gradient masking as a table: a row per sign, a column per method, its largest share of images."""
 
-import numpy as np
+from matplotlib.patches import Rectangle
 
 from reports.load.panels import Panel, View
 from reports.plots import style
 from reports.statistics.gradient_masking import MEANING, SIGNS, signs
 
+FAILS = "#F4A582"
+
 
 def draw(view: View):
-    figure, axes = style.subplots(1, len(view.panels), height=0.7 + 2.4 * len(view.panels))
+    figure, axes = style.subplots(1, len(view.panels), height=0.75 + 1.75 * len(view.panels))
     figure.set_figwidth(style.TEXT_WIDTH)
     for (ax,), panel in zip(axes, view.panels, strict=True):
         draw_panel(ax, panel)
-    style.legend(figure, axes.ravel(), {})
     return figure
 
 
 def draw_panel(ax, panel: Panel) -> None:
-    """Draw one data set; a red bar marks the least share that fails."""
-    style.title(ax, panel.title, panel.subtitle)
+    """Draw one data set. A cell is coloured where a network fails; the last column is the least share that fails."""
+    style.title(ax, panel.title, panel.subtitle, "left", room=60)
     every_sign = signs(panel.probes)
     if not every_sign:
         style.empty(ax)
@@ -26,16 +27,32 @@ def draw_panel(ax, panel: Panel) -> None:
     labels = list(dict.fromkeys(sign.row["label"] for sign in every_sign))
     for y, name in enumerate(SIGNS):
         named = [sign for sign in every_sign if sign.name == name]
-        for k, label in enumerate(labels):
-            shares = [100 * sign.count / sign.n for sign in named if sign.row["label"] == label]
-            look = {key: value for key, value in style.method(label, labels).items() if key != "zorder"}
-            height = y + 0.22 * (k - (len(labels) - 1) / 2)
-            heights = height + 0.07 * np.linspace(-1, 1, len(shares)) if len(shares) > 1 else [height] * len(shares)
-            ax.plot(shares, heights, ls="", ms=3, mec="white", mew=0.3, alpha=0.85, label=label, **look)
+        for x, label in enumerate(labels):
+            write_cell(ax, x, y, [sign for sign in named if sign.row["label"] == label])
         limits = [100 * sign.limit / sign.n for sign in named]
-        if limits:
-            ax.plot([min(limits)] * 2, [y - 0.4, y + 0.4], color="#B2182B", lw=1.6, label="fails from here on")
-    ax.set_yticks(range(len(SIGNS)), [f"{name}\n{MEANING[name]}" for name in SIGNS])
-    ax.set(ylim=(len(SIGNS) - 0.45, -0.55), xlabel="% of test images")
-    ax.set_xlim(-1.5, max(30.0, *(104 * sign.count / sign.n for sign in every_sign)))
-    style.note(ax, panel.missing_text, xy=(1, 0.02), ha="right")
+        limit = f"{min(limits):.0f} %" if limits else "–"
+        ax.text(len(labels), y, limit, ha="center", va="center_baseline", fontsize=style.SMALL, color="#444444")
+    ax.set_yticks(range(len(SIGNS)), [f"{name}: {MEANING[name]}" for name in SIGNS], fontsize=style.SMALL)
+    for x, heading in enumerate([*labels, "fails from"]):
+        ax.text(x, -1, heading.replace(" (", "\n("), ha="center", va="center", fontsize=style.SMALL)
+    ax.set(xlim=(-0.5, len(labels) + 0.5), ylim=(len(SIGNS) - 0.5, -1.5), xticks=[])
+    ax.tick_params(length=0)
+    ax.grid(visible=False)
+    for y in range(len(SIGNS)):
+        ax.axhline(y - 0.5, color="#e6e6e6", lw=0.5)
+    ax.spines[["left", "bottom"]].set_visible(False)
+    style.note(ax, panel.missing_text, xy=(1, -0.08), ha="right")
+
+
+def write_cell(ax, x: float, y: float, method_signs: list) -> None:
+    """Write the largest share of a sign over a method's networks and λ, and how many networks fail it."""
+    if not method_signs:
+        ax.text(x, y, "–", ha="center", va="center_baseline", fontsize=style.SMALL)
+        return
+    largest = max(100 * sign.count / sign.n for sign in method_signs)
+    failed = len({sign.row["key"] for sign in method_signs if sign.fails})
+    if failed:
+        ax.add_patch(Rectangle((x - 0.46, y - 0.4), 0.92, 0.8, facecolor=FAILS, edgecolor="none"))
+    text = f"{largest:.1f} %" if largest else "0"
+    text += f", {failed} fail" if failed else ""
+    ax.text(x, y, text, ha="center", va="center_baseline", fontsize=style.SMALL, weight="bold" if failed else "normal")

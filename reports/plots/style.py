@@ -42,6 +42,7 @@ METHODS = {
     "RO-16": {"color": "#E69F00", "marker": "D", "zorder": 4},
     "RO-128": DUAL,
 }
+SIDES = (" · A", " · B")  # how labels end in a comparison of two runs; curves of the second are dashed
 LEGEND = {"PGD-AT": "PGD-AT (frontier)", "PGD-ATS": "PGD-ATS (frontier)"}
 STAR = {"marker": "*", "ms": 6.5}
 
@@ -91,7 +92,14 @@ def paper():
 
 
 def method(label: str, labels=()) -> dict:
-    """Colour, marker and z-order of a method. Methods outside the paper take turns, in the order of `labels`."""
+    """Colour, marker and z-order of a method. Methods outside the paper take turns, in the order of `labels`.
+
+    The second of two compared runs has a line style `ls` too.
+    """
+    side = next((side for side in SIDES if label.endswith(side)), None)
+    if side:
+        look = method(label.removesuffix(side), list(dict.fromkeys(name.removesuffix(side) for name in labels)))
+        return look | ({"ls": (0, (4, 1.5))} if side == SIDES[1] else {})
     if label in METHODS:
         return METHODS[label]
     unknown = [name for name in labels if name not in METHODS]
@@ -124,8 +132,8 @@ def room(figure, columns: int) -> int:
     return int(0.93 * figure.get_figwidth() / columns * 72 / (0.55 * SMALL))
 
 
-def legend(figure, axes, names: dict = LEGEND, last: str = "") -> None:
-    """Draw one legend above all axes. names: label → text in the legend. last: label that comes last."""
+def legend(figure, axes, names: dict = LEGEND, last: str = "", above: str = "") -> None:
+    """Draw one legend above all axes. names: label → text in it. last: label that comes last. above: text over it."""
     handles = {}
     for ax in axes:
         for handle, label in zip(*ax.get_legend_handles_labels(), strict=True):
@@ -138,6 +146,7 @@ def legend(figure, axes, names: dict = LEGEND, last: str = "") -> None:
     inches = sum(0.36 + 0.047 * len(text) for text in texts)
     lines = -(-inches // figure.get_figwidth())
     where = {"loc": "outside upper center", "ncols": -(-len(texts) // int(lines)), "columnspacing": 1.2}
+    where |= {"title": above, "title_fontsize": SMALL} if above else {}
     figure.legend(list(handles.values()), texts, **where, handlelength=1.8)
 
 
@@ -168,14 +177,19 @@ def hollow(ax, rows, x: str, y: str, look: dict, **kwargs) -> None:
 
 
 def limits(values, bars=(), pad: float = 0.09, least: float = 2.0) -> tuple[float, float]:
-    """Axis limits in percent around all values; error bars may extend them by at most a third on either side."""
+    """Axis limits in percent around all values; error bars may extend them by at most their range on either side."""
     low, high = min(values), max(values)
     if high - low < least:
         low, high = (low + high - least) / 2, (low + high + least) / 2
-    room = (high - low) / 3
+    room = high - low
     low, high = min(low, max(min(bars, default=low), low - room)), max(high, min(max(bars, default=high), high + room))
     margin = pad * (high - low)
     return max(low - margin, -margin), min(high + margin, 100 + margin)
+
+
+def cuts(frame: tuple[float, float], table, metric: str) -> bool:
+    """Whether an interval of SA or RA reaches beyond a frame. table: of curves."""
+    return bool((table[f"{metric}_low"] < frame[0]).any() or (table[f"{metric}_high"] > frame[1]).any())
 
 
 def links(ax, x, y, keys, z: float = 9) -> None:

@@ -5,20 +5,23 @@ import pandas as pd
 
 from reports.load.panels import View
 from reports.plots import captions, label_placement, paper_numbers, style
-from reports.plots.facets import Facet, all_curves, empty_text
-from reports.statistics.curves import curves
+from reports.plots.facets import Facet, alike, all_curves, empty_text, share_subtitle
+from reports.statistics.curves import FRONTIERS, curves
+
+SMALLEST, GROWTH = 2.6, 2.6  # points: a marker's size at λ = 0, and how much larger it is at λ = 1
 
 
 def draw(rows: list[list[Facet]], view: View):
     height = 2.3 * len(rows) if len(rows) > 1 else None
+    rows, subtitle = share_subtitle(rows)
     figure, axes = style.subplots(columns=len(rows[0]), rows=len(rows), height=height)
     for axes_row, row in zip(axes, rows, strict=True):
         for ax, facet in zip(axes_row, row, strict=True):
-            draw_facet(ax, facet, paper_numbers.numbers_for(facet, view), style.room(figure, len(row)))
+            draw_facet(ax, facet, row, view, style.room(figure, len(row)))
         axes_row[0].set_ylabel("RA (%)")
     for ax in axes[-1]:
         ax.set_xlabel("SA (%)")
-    style.legend(figure, axes.flat)
+    style.legend(figure, axes.flat, above=subtitle)
     figure.draw_without_rendering()  # settles the layout, so that labels can be placed in pixels
     figure.set_layout_engine("none")
     for ax, facet in zip(axes.flat, [facet for row in rows for facet in row], strict=True):
@@ -28,8 +31,8 @@ def draw(rows: list[list[Facet]], view: View):
     return figure
 
 
-def draw_facet(ax, facet: Facet, numbers: list[dict], room: int) -> None:
-    """Draw the curves of a facet. numbers: the paper's. room: characters per line of the subtitle."""
+def draw_facet(ax, facet: Facet, row: list[Facet], view: View, room: int) -> None:
+    """Draw the curves of a facet. row: the facets beside it. room: characters per line of the subtitle."""
     style.title(ax, facet.heading, facet.below, room=room)
     style.note(ax, facet.note)
     table, points = curves(facet.panel), facet.panel.points
@@ -39,19 +42,35 @@ def draw_facet(ax, facet: Facet, numbers: list[dict], room: int) -> None:
         draw_curve(ax, table[table.label == label], points[points.label == label], label, look)
     if not len(points):
         return style.empty(ax, empty_text(facet.panel))
-    xlim, ylim = limits(facet, numbers)
+    xlim, ylim = limits(alike(facet, row), view)
     ax.set(xlim=xlim, ylim=ylim)
-    paper_numbers.draw_tradeoff(ax, numbers)
+    if row[0] is not facet and row[0] in alike(facet, row):
+        ax.tick_params(labelleft=False)
+    paper_numbers.draw_tradeoff(ax, paper_numbers.numbers_for(facet, view))
 
 
-def limits(facet: Facet, numbers: list[dict]) -> list[tuple[float, float]]:
-    """Limits of SA and of RA around all points, the paper's numbers, and the error bars as far as style.limits goes."""
-    table, both = curves(facet.panel), []
+def limits(facets: list[Facet], view: View) -> list[tuple[float, float]]:
+    """Limits of SA and of RA for facets that share their axes.
+
+    Around all points, the paper's numbers, and the error bars as far as style.limits goes.
+    """
+    table, both = all_curves(facets), []
+    numbers = [number for facet in facets for number in paper_numbers.numbers_for(facet, view)]
     for metric in ("sa", "ra"):
-        values = [*facet.panel.points[metric], *paper_numbers.values(numbers, metric)]
+        values = [value for facet in facets for value in facet.panel.points[metric]]
         bars = [*table[f"{metric}_low"].dropna(), *table[f"{metric}_high"].dropna()]
-        both.append(style.limits(values, bars))
+        both.append(style.limits([*values, *paper_numbers.values(numbers, metric)], bars))
     return both
+
+
+def is_cut(facets: list[Facet], view: View) -> bool:
+    """Whether an interval reaches beyond the frame."""
+    return any(
+        style.cuts(frame, curves(facet.panel), metric)
+        for facet in facets
+        if len(facet.panel.points)
+        for metric, frame in zip(("sa", "ra"), limits(alike(facet, facets), view), strict=True)
+    )
 
 
 def draw_curve(ax, curve: pd.DataFrame, seeds: pd.DataFrame, label: str, look: dict) -> None:
@@ -67,16 +86,19 @@ def draw_curve(ax, curve: pd.DataFrame, seeds: pd.DataFrame, label: str, look: d
     ax.errorbar(finished.sa, finished.ra, **bars, fmt="none", color=color, elinewidth=0.6, alpha=0.35, zorder=z - 2)
     if curve.sa.isna().any():  # without any network at a λ the line breaks, and dots bridge the gap
         ax.plot(finished.sa, finished.ra, ls=":", lw=0.9, color=color, zorder=z, label="_bridge")
-    ax.plot(curve.sa, curve.ra, marker=look["marker"], color=color, mec="white", mew=0.4, zorder=z, label=label)
+    line = {"ls": look.get("ls", "-"), "marker": look["marker"], "ms": SMALLEST, "mew": 0, "color": color}
+    ax.plot(curve.sa, curve.ra, **line, zorder=z, label=label)
+    sizes = (SMALLEST + GROWTH * finished.lam) ** 2
+    shape = {"c": color, "marker": look["marker"], "ec": "white", "lw": 0.4, "zorder": z, "label": "_sizes"}
+    ax.scatter(finished.sa, finished.ra, sizes, **shape)
     style.hollow(ax, finished[finished.seeds < finished.planned], "sa", "ra", look)
     style.links(ax, seeds.sa, seeds.ra, seeds.key)
 
 
 def write_lambdas(ax, table, methods, crosses: list[dict]) -> None:
-    """Write the λ of each row of a table beside its point, or join it to the point by a thin line.
+    """Write λ beside the ends of each curve and every point of the frontier, or join it to the point by a thin line.
 
-    A cluster of points shares one label, and a label that fits nowhere is left out. The ends of each curve have
-    priority, since the λ between them can be counted.
+    A cluster of points shares one label, and a label that fits nowhere is left out. The ends have priority.
     """
     point, labels, markers, lines = ax.figure.dpi / 72, [], [], []
     for label in reversed(methods):
@@ -87,9 +109,11 @@ def write_lambdas(ax, table, methods, crosses: list[dict]) -> None:
         markers.append(pixels)
         lines += [pixels, *error_bars(ax, curve)]
         color = style.method(label, methods)["color"]
-        groups = label_placement.grouped(pixels, [f"{lam:g}" for lam in curve.lam], near=5 * point)
+        named = list(range(len(curve))) if label in FRONTIERS else sorted({0, len(curve) - 1})
+        texts = [f"{curve.lam.iloc[index]:g}" for index in named]
+        groups = label_placement.grouped(pixels[named], texts, near=5 * point)
         ends = {groups[0][0], groups[-1][0]}
-        labels += [(index not in ends, pixels[index], text, color) for index, text in groups]
+        labels += [(index not in ends, pixels[named[index]], text, color) for index, text in groups]
     if not labels:
         return
     labels.sort(key=lambda label: label[0])
@@ -98,7 +122,7 @@ def write_lambdas(ax, table, methods, crosses: list[dict]) -> None:
     sizes = np.array([(0.62 * len(text), 0.78) for text in texts]) * style.SMALL * point
     bounds = np.array(ax.get_window_extent().extents)
     obstacles = np.vstack([label_placement.along(line, step=1.5 * point) for line in lines])
-    reach, far = 3.6 * point, [not other for other in between]
+    reach, far = 4.3 * point, [not other for other in between]
     centres = label_placement.place(anchors, sizes, np.vstack(markers), obstacles, bounds, reach, far)
     for anchor, size, text, color, centre in zip(anchors, sizes, texts, colors, centres, strict=True):
         if centre is not None:
@@ -121,6 +145,8 @@ def caption(facets: list[Facet], view: View, *more: str) -> str:
     table = all_curves(facets)
     return captions.join(
         captions.direction(table, facets),
+        "The larger a marker, the larger λ.",
+        "Long bars are cut at the frame." if is_cut(facets, view) else "",
         captions.setting(view),
         captions.intervals(table),
         captions.gaps(view, table),

@@ -7,7 +7,9 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 
+from bench.errors import BadInput
 from reports.build import ReportError, build
+from reports.load import archive
 from reports.page import html
 from tests.reports import synthetic
 
@@ -159,6 +161,23 @@ def test_scale_is_the_newest_plans_unless_named(tmp_path, svg_only):
     for scale, expected in ((None, "short"), ("laptop", "laptop")):
         build(["fig4"], tmp_path, tmp_path / "out", scale)
         assert set(pd.read_csv(tmp_path / "out" / "fig4.csv").scale) == {expected}
+
+
+def test_a_report_is_of_chosen_plans(tmp_path, svg_only):
+    """An experiment with changed recipes does not creep in, nor into the archive."""
+    plain, changed = synthetic.networks(seeds=(0,)), synthetic.networks(seeds=(0,), arch="wrn-16-2")
+    synthetic.write_plan(tmp_path, [synthetic.panel(plain)])
+    (name,) = [path.stem for path in (tmp_path / "plans").iterdir()]
+    synthetic.write_plan(tmp_path, [synthetic.panel(changed, overrides={"film_init": "zero"})])
+    for trials in (plain, changed):
+        synthetic.finish(tmp_path, trials)
+    file = tmp_path / "a.tar.gz"
+    build(["fig4"], tmp_path, tmp_path / "out", formats=("png",), archive_file=file, chosen_plans=[name[:8]])
+    assert set(pd.read_csv(tmp_path / "out" / "fig4.csv").key) == {trial["key"] for trial in plain}
+    with archive.unpacked(file) as runs:
+        assert len(list(runs.glob("plans/*"))) == 1 and len(list(runs.glob("trials/*"))) == len(plain)
+    with pytest.raises(BadInput, match=f"--plan nine: no plan under .* begins so: there are .*{name}"):
+        build(["fig4"], tmp_path, tmp_path / "out", chosen_plans=["nine"])
 
 
 def test_empty_csv_still_has_its_header(tmp_path, svg_only):

@@ -12,8 +12,8 @@ ORDER = [
     "claims",
     "page",
     "build.py",
+    "compare.py",
     "answers.py",
-    "simulation",
 ]  # lowest first
 
 

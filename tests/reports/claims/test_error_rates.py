@@ -6,9 +6,9 @@ from scipy.special import ndtri
 
 from reports.claims import frontier_predicates, schema
 from reports.claims.decide import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED, Condition, all_hold, verdicts
-from reports.simulation.simulated_runs import World, panels
 from reports.statistics import estimates, frontier_distance, frontier_estimates, intervals
 from reports.statistics.frontier_estimates import Pair
+from tests.simulation.simulated_runs import World, panels
 
 TRIES = 3000
 SLIP = 0.01  # three standard errors of a rate of 2.5 % in so many tries

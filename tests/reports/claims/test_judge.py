@@ -15,8 +15,6 @@ from reports.page import html
 from tests.reports import claims_world, synthetic
 from tests.reports.test_build import Page
 
-CHROMIUM = shutil.which("chromium")
-
 
 def judged(runs, out, scale="laptop", figure="fig4") -> dict[int, dict]:
     """Claim id → its entry in claims.json."""
@@ -237,28 +235,3 @@ def test_the_html_page_nests_and_links_lead_somewhere(page):
     anchors = [name for name in html_page.ids if name.startswith("claim")]
     assert anchors == ["claims", *(f"claim-{i}" for i in range(1, 21))]
     assert re.search(r"19\s*reproduced", html_page.text)
-
-
-@pytest.mark.skipif(not CHROMIUM, reason="no chromium here: run `make browser` or install it")
-def test_the_table_in_a_browser(page):
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        for width in (1280, 400):
-            view = browser.new_page(viewport={"width": width, "height": 900})
-            view.goto((page / "index.html").as_uri())
-            assert view.evaluate("document.documentElement.scrollWidth") <= width  # a wide table scrolls by itself
-        view.set_viewport_size({"width": 1280, "height": 900})
-        rows = view.locator("table.claims tbody tr")
-        assert rows.count() == 20
-        colors = {
-            word: view.locator(f".verdict.{word}").first.evaluate("e => getComputedStyle(e).backgroundColor")
-            for word in ("reproduced", "not-judged-at-this-scale")
-        }
-        assert len(set(colors.values())) == 2
-        asks = view.get_by_text("RA at λ = 1 is at least 5 pp above")
-        assert not asks.is_visible()
-        view.get_by_text("How each claim is judged").click()
-        assert asks.is_visible()
-        browser.close()

@@ -110,13 +110,3 @@ def test_a_single_network_has_no_span(tmp_path):
     synthetic_probes.cost(tmp_path, seeds=(0,))
     assert COST.summary(view(tmp_path))[0]["rows"][0]["ms per batch of 64"] == "115.90"
     assert synthetic.planned("PGD-ATS", 0.1, 0, "digits", "wrn-10-1")["method"] == "pgd_at"
-
-
-def test_a_wide_figure_of_one_panel_is_shown_wide(tmp_path):
-    synthetic_probes.cost(tmp_path / "cost")
-    synthetic_probes.bn(tmp_path / "bn", seeds=(0,))
-    build(["cost"], tmp_path / "cost", tmp_path / "out")
-    build(["fig2"], tmp_path / "bn", tmp_path / "out")
-    page = (tmp_path / "out" / "index.html").read_text("utf-8")
-    tags = [tag[: tag.index(">")] for tag in page.split("<img ")[1:]]
-    assert [("fig2.svg" in tag, "narrow" in tag) for tag in tags] == [(True, True), (False, False)]

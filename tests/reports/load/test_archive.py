@@ -8,9 +8,11 @@ import tarfile
 
 import pytest
 
+from bench.damaged_files import write_sealed
 from bench.errors import BadInput
 from reports.build import build
 from reports.load import archive
+from reports.load.plans import read_plans
 from tests.command import ROOT, bench
 from tests.reports import claims_world, synthetic, synthetic_probes
 
@@ -57,6 +59,17 @@ def test_it_holds_no_weights_and_the_same_runs_give_the_same_bytes(world, tmp_pa
     assert archive.pack(copy, {"laptop"}, tmp_path / "again.tar.xz").read_bytes() == file.read_bytes()
     first, second = (archive.pack(copy, {"laptop"}, tmp_path / f"{i}.tar.gz").read_bytes() for i in (1, 2))
     assert first == second and gzip.decompress(first) == lzma.decompress(file.read_bytes())
+
+
+def test_a_path_of_this_machine_stays_out(tmp_path):
+    plan = synthetic.write_plan(tmp_path, [synthetic.panel(synthetic.networks(seeds=(0,)))])
+    (path,) = (tmp_path / "plans").iterdir()
+    write_sealed(path, plan | {"command": f"{plan['command']} --runs '/home/a b' --seeds 1"})
+    archive.pack(tmp_path, {"laptop"}, tmp_path / "a.tar.gz")
+    with archive.unpacked(tmp_path / "a.tar.gz") as runs:
+        assert "home" not in (runs / "plans" / path.name).read_text()
+        ((kept,), damages), ((own,), _) = read_plans(runs), read_plans(tmp_path)
+    assert not damages and kept["command"] == own["command"] == f"{plan['command']} --seeds 1"
 
 
 def test_other_scales_stay_out(tmp_path):

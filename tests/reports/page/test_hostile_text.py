@@ -6,7 +6,8 @@ from html.parser import HTMLParser
 import pytest
 from markdown_it import MarkdownIt
 
-from reports.page.html import code_line, code_span, markdown_text, table_text, write_pages
+from reports.page.escaping import code_line, code_span, markdown_text, table_text
+from reports.page.html import write_pages
 
 HOSTILE = '<script>alert(1)</script> & <img src=x onerror=alert(2)> `a` ``b`` | c\n<iframe src="x"></iframe>'
 

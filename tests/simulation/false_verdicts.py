@@ -18,9 +18,9 @@ from bench.spec.lambda_sets import S1, S4
 from reports.claims import schema
 from reports.claims.decide import NOT_REPRODUCED, REPRODUCED, all_hold, verdicts
 from reports.load.panels import POINT_COLUMNS, Panel
-from reports.simulation.interval_coverage import AT, CURVES, OAT
-from reports.simulation.simulated_runs import Truth, World, panels
 from reports.statistics import frontier_distance
+from tests.simulation.interval_coverage import AT, CURVES, OAT
+from tests.simulation.simulated_runs import Truth, World, panels
 
 NORMAL = "OAT (normal BN)"
 RISING, FRONTIER = CURVES[OAT], CURVES[AT]

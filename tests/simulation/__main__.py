@@ -1,6 +1,8 @@
-"""`python -m reports.simulation [--only NAME] [--out docs/statistics.md] [--runs N]`: write tables into the page.
+"""`python -m tests.simulation [--only NAME] [--out docs/statistics.md] [--runs N]`: write tables into the page.
 
-Takes minutes on one core per table. The same N gives the same numbers; text outside the marks stays.
+Simulates runs with a known truth: how often intervals cover it and verdicts are wrong (docs/statistics.md). Takes
+minutes on one core per table. The same N gives the same numbers; text outside the marks stays.
+test_simulation.py asks the same of fewer runs.
 """
 
 import argparse
@@ -8,13 +10,13 @@ import math
 import re
 from pathlib import Path
 
-from reports.simulation import claim_power, false_verdicts, interval_coverage
+from tests.simulation import claim_power, false_verdicts, interval_coverage
 
 PAGE = Path(__file__).parents[2] / "docs" / "statistics.md"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m reports.simulation", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=PAGE, help="a page with the marks of the tables")
     parser.add_argument("--runs", type=int, default=1000, help="simulated sets of runs per row")
     parser.add_argument("--only", choices=sorted(TABLES), action="append", help="a table; default: all")

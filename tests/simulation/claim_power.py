@@ -15,8 +15,8 @@ from reports.claims import judge, schema
 from reports.claims.decide import NOT_JUDGED, NOT_REPRODUCED, REPRODUCED, all_hold, check_verdict, verdicts
 from reports.claims.schema import Check, Claim
 from reports.load.panels import Panel
-from reports.simulation import false_verdicts
-from reports.simulation.simulated_runs import Truth, World, panels
+from tests.simulation import false_verdicts
+from tests.simulation.simulated_runs import Truth, World, panels
 
 SEEDS = (1, 2, 3, 5, 10)
 ALL = tuple(sorted({*S1, *S2, *S3}))

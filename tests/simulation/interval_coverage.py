@@ -6,12 +6,12 @@ from functools import partial
 import numpy as np
 
 from bench.spec.lambda_sets import S1
-from reports.simulation.simulated_runs import Truth, World, panels, simulate_images
 from reports.statistics import contrasts, curves, estimates, intervals
 from reports.statistics.contrasts import Accuracy, Contrast
 from reports.statistics.frontier_estimates import LEAST_IMAGES, estimate_distance
 from reports.statistics.intervals import CONFIDENCE
 from reports.statistics.variance_pool import pool_of_points
+from tests.simulation.simulated_runs import Truth, World, panels, simulate_images
 
 OAT, AT = "OAT (dual BN)", "PGD-AT"
 CURVES: Truth = {

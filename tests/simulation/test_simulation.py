@@ -9,11 +9,11 @@ import pytest
 from reports.claims import judge
 from reports.claims.decide import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED
 from reports.claims.schema import PREDICATES
-from reports.simulation import __main__ as command
-from reports.simulation import claim_power, false_verdicts, interval_coverage
-from reports.simulation.simulated_runs import World, binomials, panels, simulate_images
 from reports.statistics import cloud_distances, curves
 from reports.statistics.frontier_estimates import by_jackknife
+from tests.simulation import __main__ as command
+from tests.simulation import claim_power, false_verdicts, interval_coverage
+from tests.simulation.simulated_runs import World, binomials, panels, simulate_images
 
 
 def check(contains: np.ndarray, low: float = 0.93, high: float = 0.97) -> None:

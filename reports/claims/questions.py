@@ -1,0 +1,46 @@
+"""The questions of reports/answers.yaml, which a reader asks of the paper, and the answers that claims give."""
+
+from pathlib import Path
+
+import pydantic
+
+from bench.spec.strict_yaml import Strict, read
+from reports.claims.decide import INCONCLUSIVE, NOT_JUDGED, NOT_REPRODUCED, NOT_RUN, REPRODUCED, all_hold
+
+FILE = Path(__file__).parents[1] / "answers.yaml"
+WORDS = {
+    REPRODUCED: "Yes",
+    NOT_REPRODUCED: "No",
+    INCONCLUSIVE: "Undecided",
+    NOT_RUN: "Not run",
+    NOT_JUDGED: "Not asked",
+}
+SENTENCES = {"Yes": "yes", "No": "no", "Undecided": "open"}  # fields of a question
+
+
+class Question(Strict):
+    """`yes`, `no` and `open` say in a reader's words what the verdict means."""
+
+    question: str = pydantic.Field(min_length=1)
+    claims: list[int] = pydantic.Field(min_length=1)
+    yes: str
+    no: str
+    open: str
+
+
+class Questions(Strict):
+    questions: list[Question] = pydantic.Field(min_length=1)
+
+
+def questions() -> list[Question]:
+    return read(FILE).validate(Questions).questions
+
+
+def together(claims: list[dict]) -> str:
+    """Verdict of the claims together."""
+    verdicts = [claim["verdict"] for claim in claims]
+    return all_hold(verdicts) if len(set(verdicts)) > 1 else verdicts[0]
+
+
+def word_of(verdict: str) -> str:
+    return WORDS.get(verdict, WORDS[INCONCLUSIVE])

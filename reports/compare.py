@@ -1,0 +1,181 @@
+"""`python -m bench report --compare A B`: curves of two runs overlaid, differences with intervals, changed verdicts."""
+
+import json
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pandas as pd
+
+from reports.build import ReportError, check_known, choose_scale
+from reports.claims import judge
+from reports.figures import FIGURES
+from reports.figures.figure_files import draw
+from reports.load import formatting
+from reports.load.archive import opened
+from reports.load.panels import Panel, View, load_view
+from reports.load.plans import plans_of, read_plans
+from reports.page.html import environment
+from reports.plots.style import SIDES
+from reports.statistics import differences
+from reports.statistics.contrasts import METRICS
+from reports.statistics.variance_pool import pool_of_points
+
+COLUMNS = ["figure", "panel", "attack", "width", "method", "lambda", "metric", "difference", "low", "high", "p"]
+COLUMNS += ["interval", "keys"]
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two. path: as given; runs: the directory that it is read from."""
+
+    path: Path
+    runs: Path
+    plans: list[dict]
+
+    def figures(self) -> list[str]:
+        return [name for name in FIGURES if plans_of(name, self.plans)]
+
+
+def compare(first: Path, second: Path, out: Path, figures: list[str] | None = None) -> list[Path]:
+    """Write compare.html, a picture per common figure of SA and RA, and differences.csv. Returns all files.
+
+    first, second: runs directories or archives; each is read at the scale of its newest plan. figures None: all that
+    both have. Raises ReportError, BadInput.
+    """
+    with ExitStack() as stack:
+        sides = [read_side(path, stack.enter_context(opened(path))) for path in (first, second)]
+        common = [name for name in sides[0].figures() if name in sides[1].figures()]
+        names = [check_known(name) for name in figures] if figures else common
+        entries = [entry for name in names if (entry := compare_figure(name, sides, out))]
+        if not entries:
+            raise ReportError(f"{first} and {second} have no figure of SA and RA in common")
+        changes = changed_claims(sides, [entry["figure"] for entry in entries])
+    rows = [row for entry in entries for row in entry.pop("differences")]
+    pd.DataFrame(rows, columns=COLUMNS).to_csv(out / "differences.csv", index=False, lineterminator="\n")
+    content = {
+        "paths": list(zip(SIDES, map(str, (first, second)), strict=True)),
+        "figures": entries,
+        "changes": changes,
+    }
+    (out / "compare.html").write_text(environment(True).get_template("compare.html.j2").render(content), "utf-8")
+    return [*(out / entry["image"] for entry in entries), out / "differences.csv", out / "compare.html"]
+
+
+def read_side(path: Path, runs: Path) -> Side:
+    plans, _ = read_plans(runs)
+    if not plans:
+        raise ReportError(f"no plan under {path}: give a runs directory or an archive of `report --archive`")
+    return Side(path, runs, plans)
+
+
+def compare_figure(name: str, sides: list[Side], out: Path) -> dict | None:
+    """A figure's picture with the curves of both sides, and its tables; None for a figure of something else."""
+    spec = FIGURES[name]
+    scales = [choose_scale(side.plans, name, None) for side in sides]
+    views = [load_view(s.plans, s.runs, name, scale, spec.keep) for s, scale in zip(sides, scales, strict=True)]
+    panels = [overlaid(panel, other) for panel, other in pairs(*views)]
+    if not panels or not spec.dial(views[0]):
+        return None
+    out.mkdir(parents=True, exist_ok=True)
+    scale = " and ".join(dict.fromkeys(scales))
+    both = View(name, scale, panels, sum((view.plans for view in views), []), sides[0].runs)
+    draw(spec, both, {"png": out / f"compare-{name}.png"})
+    tables = [table for panel in panels for table in difference_tables(panel)]
+    rows = [{"figure": name} | row for panel in panels for row in difference_rows(panel)]
+    entry = {"figure": name, "title": spec.title, "image": f"compare-{name}.png", "caption": spec.caption(both)}
+    return entry | {"tables": tables, "differences": rows}
+
+
+def pairs(view: View, other: View) -> list[tuple[Panel, Panel]]:
+    """Panels of the two that stand for the same data set of the paper in the same experiment."""
+    matches = []
+    for panel in view.panels:
+        fitting = [
+            p for p in other.panels if p.experiment == panel.experiment or set(p.stands_for) & set(panel.stands_for)
+        ]
+        fitting.sort(key=lambda p: (p.experiment != panel.experiment, p.dataset != panel.dataset))
+        matches += [(panel, fitting[0])] if fitting else []
+    return matches
+
+
+def overlaid(panel: Panel, other: Panel) -> Panel:
+    """One panel with the networks of both; labels end in the side."""
+
+    def marked(name: str) -> pd.DataFrame:
+        frames = [getattr(side, name) for side in (panel, other)]
+        frames = [frame.assign(label=frame.label + side) for frame, side in zip(frames, SIDES, strict=True)]
+        return pd.concat([frame for frame in frames if len(frame)] or frames[:1], ignore_index=True)
+
+    return replace(panel, trials=marked("trials"), points=marked("points"), overrides={}, relatives={})
+
+
+def measured(panel: Panel) -> list[tuple[str, float, pd.DataFrame]]:
+    """(attack, width, points) of what was measured."""
+    return [(attack, width, points) for (attack, width), points in panel.points.groupby(["attack", "width"])]
+
+
+def methods(points: pd.DataFrame) -> dict[str, list[float]]:
+    """Method that both sides have → λ at which both were measured; without methods of the same networks and counts."""
+    sides = [
+        {label.removesuffix(side): rows for label, rows in points.groupby("label") if label.endswith(side)}
+        for side in SIDES
+    ]
+    shared = {name: sorted({*rows.lam} & {*sides[1][name].lam}) for name, rows in sides[0].items() if name in sides[1]}
+    return {name: lams for name, lams in shared.items() if lams and not same(*(side[name] for side in sides))}
+
+
+def same(rows: pd.DataFrame, other: pd.DataFrame) -> bool:
+    """Whether two sets of points are of the same networks with the same counts."""
+    columns = ["lam", "seed", "key", "clean_correct", "robust_correct"]
+    return set(rows[columns].itertuples(index=False)) == set(other[columns].itertuples(index=False))
+
+
+def difference_tables(panel: Panel) -> list[dict]:
+    """A table for the page per attack and width: B − A of each method, in the mean over λ."""
+    tables = []
+    for attack, width, points in measured(panel):
+        rows = [
+            differences.table_row(points, name + SIDES[1], name + SIDES[0], lambdas, "all") | {"Method": name}
+            for name, lambdas in methods(points).items()
+        ]
+        rows = [{column: text for column, text in row.items() if column != "against"} for row in rows]
+        heading = f"{panel.title}, {formatting.attack(attack)}" + (f", width {width:g}" if width != 1 else "")
+        tables += [{"heading": heading, "rows": differences.drop_empty_columns(rows)}] if rows else []
+    return tables
+
+
+def difference_rows(panel: Panel) -> list[dict]:
+    """Rows of differences.csv: B − A in the mean over λ (`mean`) and at every λ, percentage points."""
+    rows = []
+    for attack, width, points in measured(panel):
+        counts, pool = differences.unambiguous_counts(points), pool_of_points(points)
+        for name, lambdas in methods(points).items():
+            for chosen in [lambdas, *([lam] for lam in lambdas)]:
+                where = {"panel": panel.title, "attack": attack, "width": width, "method": name}
+                where["lambda"] = "mean" if chosen is lambdas else f"{chosen[0]:g}"
+                for metric in METRICS:
+                    estimate = differences.compare(counts, name + SIDES[1], name + SIDES[0], chosen, metric, pool=pool)
+                    if estimate:
+                        numbers = {column: round(estimate[column], 4) for column in ("low", "high", "p")}
+                        row = where | numbers | {"metric": metric, "difference": round(estimate["value"], 4)}
+                        rows.append(row | {"interval": estimate["kind"], "keys": " ".join(estimate["keys"])})
+    return rows
+
+
+def changed_claims(sides: list[Side], figures: list[str]) -> list[dict]:
+    """Claims that have another verdict on the second side."""
+    verdicts = []
+    for side in sides:
+        with tempfile.TemporaryDirectory() as folder:
+            drawn = {name: choose_scale(side.plans, name, None) for name in figures}
+            written = judge.write(side.plans, side.runs, Path(folder), drawn)
+            page = json.loads(written[0].read_text("utf-8")) if written else {"claims": []}
+        verdicts.append({claim["id"]: claim for claim in page["claims"]})
+    first, second = verdicts
+    return [
+        {"id": id, "claim": claim["claim"], "before": claim["verdict"], "after": second[id]["verdict"]}
+        for id, claim in first.items()
+        if id in second and claim["verdict"] != second[id]["verdict"]
+    ]

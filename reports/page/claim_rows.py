@@ -1,0 +1,61 @@
+"""A claim as a row of the page: its verdict, the number that decides it as a picture, and what would settle it."""
+
+import re
+
+from reports.claims.decide import NOT_JUDGED, NOT_REPRODUCED, NOT_RUN, REPRODUCED
+from reports.claims.deciding_number import deciding_number
+
+WIDTH, MARGIN = 130, 9  # of the picture of an interval, pixels
+SYMBOLS = {REPRODUCED: "✓", NOT_REPRODUCED: "✗", NOT_RUN: "–", NOT_JUDGED: "–"}  # otherwise ?
+
+
+def with_rows(claims: dict) -> dict:
+    """Claims with `row` for the page, and the lists `shown` and `not_run`."""
+    entries = [
+        claim | {"row": claim_row(claim), "symbol": SYMBOLS.get(claim["verdict"], "?")} for claim in claims["claims"]
+    ]
+    not_run = [claim for claim in entries if claim["verdict"] == NOT_RUN and not claim["parts"]]
+    return claims | {"shown": [claim for claim in entries if claim not in not_run], "not_run": not_run}
+
+
+def claim_row(claim: dict) -> dict:
+    """{"number", "picture", "settle"}: the deciding number as text and as a picture, or None; what would settle."""
+    numbers = [deciding_number(part, claim["verdict"]) for part in claim["parts"]]
+    number = next((number for number in numbers if number), None)
+    if number is None:
+        return {"number": None, "picture": None, "settle": settle_unmeasured(claim)}
+    line = number.lines[-1]
+    return {"number": line, "picture": picture(line.get("interval")), "settle": settle_short(number.check["settle"])}
+
+
+def settle_unmeasured(claim: dict) -> str:
+    if claim["verdict"] == NOT_JUDGED:
+        return ", ".join(dict.fromkeys(check["where"] for check in claim["unjudged"]))
+    return "run its figures" if claim["verdict"] == NOT_RUN else ""
+
+
+def settle_short(text: str) -> str:
+    """Shorten seeds_to_settle.settle_text: `6 seeds (3 more, 0.24 h)`, or `more than 200 seeds`."""
+    head, _, rest = text.partition(": ")
+    if head.startswith("number of seeds"):
+        return rest.partition(":")[0]
+    rest = re.sub(r" on [^,]*", "", rest.replace("about ", "").replace(" hours", " h").replace(" minutes", " min"))
+    return f"{head.partition(' would')[0]} ({rest})" if rest else head.partition(" would")[0]
+
+
+def picture(interval: dict | None) -> dict | None:
+    """Positions in a picture of WIDTH: of the number, its interval, and the region asked; None without numbers."""
+    if not interval or None in (interval["value"], interval["low"], interval["high"]):
+        return None
+    edges = [interval[name] for name in ("asked_low", "asked_high")]
+    ends = [interval["low"], interval["high"], *(edge for edge in edges if edge is not None)]
+    span = max(ends) - min(ends) or 1.0
+
+    def x(number: float) -> float:
+        return round(MARGIN + (WIDTH - 2 * MARGIN) * (number - min(ends)) / span, 1)
+
+    left, right = (0 if edges[0] is None else x(edges[0])), (WIDTH if edges[1] is None else x(edges[1]))
+    places = {name: x(interval[name]) for name in ("value", "low", "high")}
+    inside = (edges[0] is None or edges[0] <= interval["low"]) and (edges[1] is None or interval["high"] <= edges[1])
+    edge_places = [x(edge) for edge in edges if edge is not None]
+    return places | {"width": WIDTH, "region": (left, round(right - left, 1)), "edges": edge_places, "inside": inside}

@@ -1,0 +1,124 @@
+"""Arrange the figures of a page: the first one, figures of the same drawing joined, what they share once."""
+
+import re
+from collections.abc import Collection
+from pathlib import Path
+
+from reports.figures import FIGURES
+from reports.figures.figure_files import FORMATS
+from reports.load.formatting import listing, short_title
+from reports.page import result_sentence
+from reports.page.claim_rows import with_rows
+
+HEADLINE = "fig4"  # the paper's main result
+SETTING = ("scale", "seeds", "commands", "planned_at", "trained_at", "measured_at", "data", "hardware", "software")
+SETTING += ("from", "to")
+
+
+def arrange(figures: list[dict], claims: dict | None, drawn: Collection[str], out: Path) -> dict:
+    """What the template shows. figures: their JSON files. drawn: names of the figures that were asked for now."""
+    figures = [{"formats": FORMATS} | figure for figure in figures]  # an earlier version drew all formats
+    first = first_figure([figure["figure"] for figure in figures], drawn)
+    figures.sort(key=lambda figure: figure["figure"] != first)
+    verdicts = {claim["id"]: claim for claim in claims["claims"]} if claims else {}
+    sections = [section(group, verdicts.values()) for group in joined(figures, out)]
+    judged = claims if figures and claims and claims["scale"] == figures[0]["scale"] else None
+    return {
+        "figures": figures,
+        "sections": sections,
+        "names": {figure["figure"]: short_title(figure["title"]) for figure in figures},
+        "sentence": result_sentence.result_sentence(figures[0], judged) if figures else "No figure has been drawn",
+        "settings": settings(figures),
+        "networks": networks(figures),
+        "rates": rates(figures),
+        "dials": {figure["figure"]: figure["dial"] | {"title": short_title(figure["title"])}
+                  for figure in figures if figure.get("dial", {}).get("facets")},
+        "claims": with_rows(claims) if claims else None,
+    }  # fmt: skip
+
+
+def first_figure(names: list[str], drawn: Collection[str]) -> str | None:
+    """The figure that stands first: Figure 4 if it was asked for, otherwise the first that was."""
+    candidates = [name for name in names if name in drawn] or names
+    return HEADLINE if HEADLINE in candidates else next(iter(candidates), None)
+
+
+def joined(figures: list[dict], out: Path) -> list[list[dict]]:
+    """Figures in groups: those with the same drawing code and the same points are one picture."""
+    groups: dict[object, list[dict]] = {}
+    for figure in figures:
+        points = out / f"{figure['figure']}.csv"
+        content = points.read_bytes() if points.is_file() else figure["figure"]
+        groups.setdefault((FIGURES[figure["figure"]].draw, content), []).append(figure)
+    return list(groups.values())
+
+
+def section(group: list[dict], claims: Collection[dict]) -> dict:
+    """A figure with what its section shows beside the fields of its JSON. group: figures that are the same picture."""
+    figure, others = group[0], group[1:]
+    image = f"{figure['figure']}.{'svg' if 'svg' in figure['formats'] else figure['formats'][0]}"
+    names = {part["figure"] for part in group}
+    title = figure["title"]
+    if others:
+        rest = title.removeprefix(short_title(title)).lstrip(". ").partition(" (the paper")[0]
+        title = f"{listing(short_title(part['title']) for part in group)}. {rest}: the same networks, drawn once"
+    return figure | {
+        "title": title,
+        "others": others,
+        "image": image,
+        "alt": result_sentence.alternative_text(figure),
+        "setting": result_sentence.setting_text(figure),
+        "asked": [claim for claim in claims if names & set(claim["figures"])],
+        "is_dial": figure.get("dial", {}).get("axes") == "tradeoff" and bool(figure["dial"]["facets"]),
+    }
+
+
+def settings(figures: list[dict]) -> list[dict]:
+    """Provenance: an entry per distinct setting, with the figures of it and the cost of their networks."""
+    groups: dict[str, list[dict]] = {}
+    for figure in figures:
+        shared = {name: uncounted(figure[name]) for name in SETTING}
+        groups.setdefault(repr(sorted(shared.items())), []).append(figure | shared)
+    entries = []
+    for group in groups.values():
+        costs: dict[str, list[str]] = {}
+        for figure in group:
+            costs.setdefault(cost_text(figure), []).append(short_title(figure["title"]))
+        shared = {name: group[0][name] for name in SETTING} | {"figures": [short_title(f["title"]) for f in group]}
+        entries.append(shared | {"costs": [(listing(names), text) for text, names in costs.items()]})
+    return entries
+
+
+def uncounted(values: object) -> object:
+    """Texts of provenance.tally, each once and without the number of networks, which differs between figures."""
+    if not isinstance(values, list):
+        return values
+    texts = (re.sub(r" \(\d+ networks?\)$", "", value) if isinstance(value, str) else value for value in values)
+    return list(dict.fromkeys(texts))
+
+
+def cost_text(figure: dict) -> str:
+    networks = figure["planned"] - len(figure["missing"])
+    macs = f"; training took {figure['macs']}" if figure["macs"] else ""
+    return f"{figure['training']} training, {figure['measuring']} measuring, summed over {networks} networks{macs}"
+
+
+def networks(figures: list[dict]) -> list[dict]:
+    """Every finished network once, with the names of the figures that it is in."""
+    by_key: dict[str, dict] = {}
+    for figure in figures:
+        for network in (network for panel in figure["panels"] for network in panel["networks"]):
+            row = by_key.setdefault(network["key"], network | {"figures": []})
+            if short_title(figure["title"]) not in row["figures"]:
+                row["figures"].append(short_title(figure["title"]))
+    return list(by_key.values())
+
+
+def rates(figures: list[dict]) -> list[dict]:
+    """Networks of which several learning rates were tried, each once."""
+    rows = {}
+    for panel in (panel for figure in figures for panel in figure["panels"]):
+        for row in panel["rates"]:
+            if len(row["scores"]) > 1:
+                rows.setdefault((row["network"], *row["scores"]), row | {"heading": panel["heading"]})
+    return list(rows.values())
