@@ -54,7 +54,10 @@ class TrialWorker(tune.Trainable):
         return {"row": json.dumps(row), "done": row is None or "disk_full" in row}
 
     def reset_config(self, new_config: dict) -> bool:
+        from bench.run.gpu_memory import return_memory  # imports torch
+
         self.cleanup()
+        return_memory()
         self.setup(new_config)
         return True
 
