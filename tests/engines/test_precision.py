@@ -10,10 +10,14 @@ from tests.recipes import digits, oat
 
 
 @pytest.fixture(autouse=True)
-def flags(monkeypatch):
+def flags():
     """Torch's defaults, restored after the test."""
-    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
-    monkeypatch.setattr(torch.backends.cuda.matmul, "allow_tf32", False)
+    backends = (torch.backends.cudnn, torch.backends.cuda.matmul)
+    before = [backend.allow_tf32 for backend in backends]
+    torch.backends.cudnn.allow_tf32 = True
+    yield
+    for backend, value in zip(backends, before, strict=True):
+        backend.allow_tf32 = value
 
 
 @pytest.mark.parametrize("supported", [True, False])
