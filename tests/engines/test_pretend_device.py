@@ -1,5 +1,5 @@
-"""All tests of on_pretend_device.py, in a process of their own: a process has the pretend device for good, and torch then
-asks that device at every backward pass.
+"""All tests of on_pretend_device.py, in a process of their own: a process has the pretend device for good, and torch
+then asks that device at every backward pass.
 
 `pytest tests/engines/on_pretend_device.py` runs them by themselves.
 """
