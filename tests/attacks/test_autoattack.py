@@ -71,10 +71,8 @@ def test_the_generator_of_the_images_device_alone_is_kept(device, kept, monkeypa
     monkeypatch.setattr(autoattack, "installed", lambda: ART)
     monkeypatch.setattr(autoattack, "by_art", lambda network, x, *_: x)
 
-    class Placed(torch.Tensor):
-        device = torch.device(device)
-
-    attack = autoattack.autoattack(tiny, X.as_subclass(Placed), Y, 0.1, 0.1, 1, seeded(), "image", None)
+    placed = type("Placed", (torch.Tensor,), {"device": torch.device(device)})
+    attack = autoattack.autoattack(tiny, X.as_subclass(placed), Y, 0.1, 0.1, 1, seeded(), "image", None)
     assert devices == [kept] and attack.shape == X.shape
 
 
