@@ -114,6 +114,18 @@ def test_an_attack_equals_the_cpu_s(options):
     assert on_device == on_cpu and on_device["clean_correct"] > on_device["robust_correct"]
 
 
+DRAWS = {"uniform_", "normal_", "randint", "rand", "randn", "bernoulli_"}
+
+
+@pytest.mark.parametrize("options", [{"attack": "pgd7", "restarts": 2}, {"attack": "square", "steps": 5}], ids=str)
+def test_an_evaluation_draws_on_the_cpu(options):
+    """So that its starts are the same on every GPU model."""
+    net, measurement = lively(NET_RECIPE).eval(), Measurement(**BUDGET, lambdas=(0.2,), **options)
+    with computing() as counter:
+        accuracy(engine_for(net.to(DEVICE), DEVICE), PART.to(DEVICE), measurement, 0.2)
+    assert not counter.launches.keys() & DRAWS and any("bench/attacks" in place for place in counter.copies)
+
+
 PROBES = [name for name in registry.PROBES if name != "accuracy"]
 
 
