@@ -12,6 +12,7 @@ from filelock import FileLock
 
 from bench.engines.cpu.engine import CpuEngine, why_unavailable
 from bench.engines.eager import EagerEngine
+from bench.engines.gpu.engine import GpuEngine
 from bench.models import resnet
 from tests.command import FINISHED, JUPYTER_IN_C, SMALL, bench
 
@@ -36,11 +37,11 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
 
 
-@pytest.fixture(params=["eager", "cpu"])
+@pytest.fixture(params=["eager", "cpu", "gpu"])
 def make_engine(request):
     """The class of each engine that runs on a CPU: network → engine."""
-    if request.param == "eager":
-        return EagerEngine
+    if request.param != "cpu":
+        return {"eager": EagerEngine, "gpu": GpuEngine}[request.param]
     if reason := why_unavailable(torch.device("cpu")):
         pytest.skip(reason)
     return CpuEngine

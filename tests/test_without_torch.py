@@ -8,11 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from bench.run import gpu_detection
-from bench.run.provenance import cpu_name
 from bench.spec.registry import TABLES, load, resolve
 from tests.command import FRONTIERS, ROOT, bench
 
@@ -94,26 +92,6 @@ def test_a_driver_s_device_files_are_found(tmp_path):
     assert not gpu_detection.has_driver(tmp_path)
     (tmp_path / "nvidiactl").touch()
     assert gpu_detection.has_driver(tmp_path)
-
-
-@pytest.fixture
-def driver(monkeypatch):
-    """A machine with a GPU's driver; cached answers are cleared before and after."""
-    monkeypatch.setattr(gpu_detection, "has_driver", lambda: True)
-    cached = (gpu_detection.gpu_count, gpu_detection.hardware_name)
-    for function in cached:
-        function.cache_clear()
-    yield
-    for function in cached:
-        function.cache_clear()
-
-
-@pytest.mark.parametrize(("available", "expected"), [(True, (3, "cuda", "a GPU")), (False, (0, "cpu", cpu_name()))])
-def test_torch_decides_whether_a_driver_s_gpu_is_used(available, expected, driver, monkeypatch):
-    answers = {"is_available": available, "device_count": 3, "get_device_name": "a GPU"}
-    for name, answer in answers.items():
-        monkeypatch.setattr(torch.cuda, name, lambda answer=answer: answer)
-    assert (gpu_detection.gpu_count(), gpu_detection.device_type(), gpu_detection.hardware_name()) == expected
 
 
 ENTRIES = [entry for table in TABLES.values() for entry in table.values()]

@@ -35,7 +35,8 @@ def autoattack(logits, x: Tensor, y: Tensor, epsilon, step, steps, rng, start, l
         raise Unavailable(REMEDY)
     seed = int(torch.randint(2**31, (1,), generator=rng, device=rng.device))
     run, network = {OWN: by_own_package, ART: by_art}[name], Network(logits).eval()
-    with torch.random.fork_rng(), contextlib.redirect_stdout(sys.stderr):  # stdout carries rows of results alone
+    devices = [x.device] if x.device.type == "cuda" else ()  # on which the packages draw
+    with torch.random.fork_rng(devices), contextlib.redirect_stdout(sys.stderr):  # stdout carries rows of results alone
         adv = run(network, x, y, float(epsilon), seed)
     return adv.to(x).clamp((x - epsilon).clamp_(min=0), (x + epsilon).clamp_(max=1))  # rounding may leave the ball
 

@@ -74,12 +74,18 @@ def begin(x: Tensor, epsilon: float, rng: torch.Generator, start: str | Tensor) 
 
 def offset(x: Tensor, epsilon: float, rng: torch.Generator) -> Tensor:
     """Draw a tensor like x, uniform in [-ε, ε]."""
-    return torch.empty_like(x).uniform_(-epsilon, epsilon, generator=rng)
+    return empty_for(rng, x).uniform_(-epsilon, epsilon, generator=rng).to(x.device)
 
 
 def near(x: Tensor, epsilon: float, rng: torch.Generator) -> Tensor:
     """Draw a tensor like x, Gaussian with σ = 0.001, clamped to [-ε, ε]: the start of TRADES' attack."""
-    return torch.empty_like(x).normal_(0, 0.001, generator=rng).clamp_(-epsilon, epsilon)
+    return empty_for(rng, x).normal_(0, 0.001, generator=rng).clamp_(-epsilon, epsilon).to(x.device)
+
+
+def empty_for(rng: torch.Generator, x: Tensor) -> Tensor:
+    """A tensor like x to draw into, on the generator's device. Evaluations draw on the CPU: two networks are compared
+    image by image from the same starts, and the generators of two GPU models differ."""
+    return torch.empty_like(x, device=rng.device)
 
 
 def gradient(logits: Logits, x: Tensor, y: Tensor, loss: Loss) -> Tensor:

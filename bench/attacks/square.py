@@ -32,15 +32,18 @@ def square(logits: Logits, x, y, epsilon, step, steps, rng, start="image", loss:
     rng = torch.Generator(rng.device).manual_seed(int(torch.randint(2**31, (), generator=rng, device=rng.device)))
     low, high = (x - epsilon).clamp_(min=0), (x + epsilon).clamp_(max=1)
 
+    def draw(below: int, *shape: int) -> Tensor:
+        return torch.randint(below, shape, generator=rng, device=rng.device).to(x.device)
+
     def signs(*shape: int) -> Tensor:
-        return 2.0 * torch.randint(0, 2, shape, generator=rng, device=x.device) - 1
+        return 2.0 * draw(2, *shape) - 1
 
     best = (x + epsilon * signs(len(x), channels, 1, width)).clamp(low, high)
     value = loss(logits(best).float(), y)
     for query in range(1, steps):
         side = max(1, min(round((area(query, steps) * height * width) ** 0.5), height, width))
         # drawn for all images, so that the squares of one image do not depend on which others were fooled
-        top, left = (torch.randint(0, n - side + 1, (len(x),), generator=rng, device=x.device) for n in (height, width))
+        top, left = (draw(n - side + 1, len(x)) for n in (height, width))
         sign = signs(len(x), channels, 1, 1)
         active = (value <= 0).nonzero()[:, 0] if loss is margin else torch.arange(len(x), device=x.device)
         if not len(active):

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from bench.engines.eager import EagerEngine
+from bench.engines.gpu.engine import GpuEngine
 from bench.errors import BadInput
 from bench.models.dual_bn import Condition
 from bench.models.network import ConditionalNetwork
@@ -31,8 +32,11 @@ class Engine(Protocol):
         width: float = 1.0,
         branch: str | None = None,
         training: bool | None = None,
+        rows: Tensor | None = None,
     ) -> Condition:
-        """Make the Condition of (N,) λ, with the arguments of ConditionalNetwork.condition."""
+        """Make the Condition of (N,) λ, with the arguments of ConditionalNetwork.condition. rows: (N,) index of each λ
+        among the network's `lambdas`, if these are all and the caller knows it: FiLM then runs once per λ, where a look
+        at the λ themselves would make a GPU wait."""
 
     def logits(self, x: Tensor, cond: Condition) -> Tensor:
         """(N, C, H, W) images → (N, classes) logits. Eval mode: a gradient to x alone. Training mode: a gradient to the
@@ -57,11 +61,13 @@ def engine_for(net: ConditionalNetwork, device: torch.device | str) -> Engine:
 
 
 def engine_class(device: torch.device | str) -> type[Engine]:
-    """Select the engine by BENCH_ENGINE=eager, cpu or auto (default): auto is the CPU kernels on a CPU where they can
-    be compiled, else eager. Raises BadInput where the chosen engine cannot run."""
+    """Select the engine by BENCH_ENGINE=eager, cpu, gpu or auto (default): auto is the CPU kernels on a CPU where they
+    can be compiled, else eager, and gpu on other devices. Raises BadInput where the chosen engine cannot run."""
     choice, device = chosen_engine(), torch.device(device)
-    if choice == "eager" or choice == "auto" and device.type != "cpu":
+    if choice == "eager":
         return EagerEngine
+    if choice == "gpu" or choice == "auto" and device.type != "cpu":
+        return GpuEngine
     from bench.engines.cpu.engine import CpuEngine, why_unavailable
 
     reason = why_unavailable(device)

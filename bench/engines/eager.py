@@ -17,7 +17,7 @@ class EagerEngine:
     def __init__(self, net: ConditionalNetwork):
         self.net = net
 
-    def condition(self, lam: Tensor, zeros=None, width=1.0, branch=None, training=None) -> Condition:
+    def condition(self, lam: Tensor, zeros=None, width=1.0, branch=None, training=None, rows=None) -> Condition:
         return self.net.condition(lam, zeros, width, branch, training)
 
     def logits(self, x: Tensor, cond: Condition) -> Tensor:

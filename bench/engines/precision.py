@@ -1,5 +1,8 @@
 """The precision of the network's arithmetic. Images, perturbations, losses and reported evaluations are fp32."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 
@@ -11,6 +14,18 @@ def autocast(precision: str, device: torch.device) -> torch.autocast:
 def use_ieee_fp32() -> None:
     """Compute fp32 on CUDA in IEEE fp32. torch's default for convolutions is TF32, which has 10 bits of mantissa."""
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+
+
+@contextmanager
+def tf32_convolutions(allowed: bool) -> Iterator[None]:
+    """Let CUDA's convolutions compute in TF32 within, where `allowed`. Matrix products, those of FiLM and of the
+    classifier, stay IEEE fp32: these take hardly any time."""
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = before or allowed
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
 
 
 def best_precision(cuda: bool) -> str:

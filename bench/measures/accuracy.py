@@ -1,6 +1,7 @@
 """Standard and robust accuracy (SA, RA) at one λ: counts, and which images were classified correctly."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -13,6 +14,7 @@ from bench.errors import NotFinite
 from bench.measures import correct_bits
 from bench.spec.measurement import Measurement
 
+Result = TypeVar("Result")
 BATCH = 256  # images attacked at once: enough to fill a CPU or GPU, little enough for ResNet-34 at 96×96
 
 
@@ -21,17 +23,19 @@ def accuracy(engine: Engine, images: Images, measurement: Measurement, lam: floa
 
     Returns {"lam", "width", "attack", "n", "clean_correct", "robust_correct", "clean_hits", "robust_hits"}; the hits
     encode which images were classified correctly (correct_bits). The attack's random start depends on the measurement's
-    seed and the image alone, so that every λ, and every network of the seed, is attacked from the same points.
+    seed and the image alone, and is drawn on the CPU, so that every λ, and every network of the seed, is attacked from
+    the same points on every device.
     """
     device = images.images.device
-    attack, rng = attack_of(measurement), torch.Generator(device).manual_seed(measurement.seed)
+    attack, rng = attack_of(measurement), torch.Generator().manual_seed(measurement.seed)
     model = model_at(engine, lam, device, measurement.width, precision=precision)
-    clean, robust = [], []  # (batch,) bool each; copied from the device once, at the end
-    for x, y in batches(images):
+
+    def hits(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         adv = attack(model, x, y, rng)
-        clean.append(correct(model, x, y))
-        robust.append(correct(model, adv, y))
-    clean, robust = (torch.cat(parts).cpu().numpy() for parts in (clean, robust))
+        return correct(model, x, y), correct(model, adv, y)
+
+    results = zip(*by_batch(hits, images, rng), strict=True)
+    clean, robust = (torch.cat(parts).cpu().numpy() for parts in results)  # copied from the device once, at the end
     return {
         "lam": lam,
         "width": measurement.width,
@@ -44,10 +48,31 @@ def accuracy(engine: Engine, images: Images, measurement: Measurement, lam: floa
     }
 
 
-def batches(images: Images) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield (x, y) of at most BATCH images, x as `to_input` makes it."""
-    for pixels, labels in zip(images.images.split(BATCH), images.labels.split(BATCH), strict=True):
-        yield to_input(pixels), labels
+def by_batch(
+    function: Callable[[Tensor, Tensor], Result], images: Images, rng: torch.Generator | None = None
+) -> list[Result]:
+    """Call function(x, y) for batches of at most BATCH images, x as `to_input` makes it.
+
+    Where a batch does not fit into the GPU's memory, that batch and all later ones have half as many images; `rng`,
+    from which the function draws, is set back. The starts of PGD stay those of whole batches; Square and restarts draw
+    other ones of the same distribution. Raises OutOfMemoryError where one image does not fit.
+    """
+    results, start, size = [], 0, BATCH
+    while start < len(images.labels):
+        x, y = images.slice(start, start + size)
+        state = rng and rng.get_state()
+        try:
+            results.append(function(to_input(x), y))
+            start += size
+            continue
+        except torch.OutOfMemoryError:
+            if len(y) == 1:
+                raise
+        size = -(-len(y) // 2)  # here, where the exception no longer holds the tensors of the pass
+        torch.cuda.empty_cache()
+        if rng is not None:
+            rng.set_state(state)
+    return results
 
 
 def to_input(pixels: Tensor) -> Tensor:

@@ -5,6 +5,8 @@ no more, a large ε breaks every image, and random search, another loss, or exam
 that the gradient does not. This module counts; reports/ judges the counts.
 """
 
+import functools
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from bench.attacks.square import square
 from bench.data import Images
 from bench.engines import Engine, engine_for
 from bench.engines.conditioned_model import ConditionedModel, model_at
-from bench.measures.accuracy import correct, to_input
+from bench.measures.accuracy import BATCH, by_batch, correct
 from bench.models import build
 from bench.spec.costs import MASKING_QUERIES as QUERIES
 from bench.spec.costs import MASKING_RESTART_STEPS as RESTART_STEPS
@@ -25,6 +27,8 @@ from bench.spec.costs import MASKING_STEPS as STEPS
 from bench.spec.measurement import Measurement
 from bench.spec.recipe import Recipe
 from bench.trial_manifest import tensors, verified_bytes
+
+COUNTS = ("n", "clean_correct", "square", "margin", "zero_gradients", "saturated")  # add up over batches of images
 
 
 def masking(engine: Engine, images: Images, measurement: Measurement, directory: Path) -> Iterator[dict]:
@@ -39,22 +43,34 @@ def masking(engine: Engine, images: Images, measurement: Measurement, directory:
     Where `measurement.surrogate` names a network, whose directory lies beside this one, the row is {"lam", "width",
     "n", "surrogate", "surrogate_name", "fooled_images"}: the images that the surrogate's adversarial examples fool.
     """
-    x, y = to_input(images.images), images.labels
     if measurement.surrogate:
         adv, surrogate = surrogate_examples(directory.parent / measurement.surrogate, engine, images, measurement)
     for lam in measurement.lambdas:
-        model = model_at(engine, lam, x.device, measurement.width)
-        row = {"lam": lam, "width": measurement.width, "n": len(y)}
+        model = model_at(engine, lam, images.images.device, measurement.width)
+        row = {"lam": lam, "width": measurement.width, "n": len(images.labels)}
         if measurement.surrogate:
-            fooled = ~correct(model, adv, y)
+            parts = zip(adv.split(BATCH), images.labels.split(BATCH), strict=True)
+            fooled = torch.cat([~correct(model, *part) for part in parts])
             yield row | surrogate | {"fooled_images": fooled.nonzero()[:, 0].tolist()}
         else:
-            yield row | signs_at(model, x, y, measurement)
+            rng = torch.Generator().manual_seed(measurement.seed)
+            signs = functools.partial(signs_at, model, measurement, rng)
+            yield row | functools.reduce(joined, by_batch(signs, images, rng))
 
 
-def signs_at(model: ConditionedModel, x: Tensor, y: Tensor, measurement: Measurement) -> dict:
-    """Count all signs on the model of one λ."""
-    rng = torch.Generator(x.device).manual_seed(measurement.seed)
+def joined(first: dict, second: dict) -> dict:
+    """The signs of two batches of images, the second of which are numbered after the first's."""
+    signs = {name: first[name] + second[name] for name in COUNTS}
+    signs["robust_images"] = first["robust_images"] + [first["n"] + index for index in second["robust_images"]]
+    for name in ("steps", "restarts", "epsilons"):  # ε doubles until no image of a batch is left
+        longer = max(first[name], second[name], key=len)
+        counts = itertools.zip_longest(*([count for _, count in batch[name]] for batch in (first, second)), fillvalue=0)
+        signs[name] = [[at, sum(pair)] for (at, _), pair in zip(longer, counts, strict=True)]
+    return first | signs
+
+
+def signs_at(model: ConditionedModel, measurement: Measurement, rng: torch.Generator, x: Tensor, y: Tensor) -> dict:
+    """Count all signs on the model of one λ, on a batch of "n" images."""
     zero_gradients, saturated = vanishing_gradients(model, x, y)
     clean = robust = correct(model, x, y).nonzero()[:, 0]
     robust, steps = robust_by_steps(model, x, y, robust, measurement, rng)
@@ -65,6 +81,7 @@ def signs_at(model: ConditionedModel, x: Tensor, y: Tensor, measurement: Measure
     by_margin = still_correct(pgd, model, x, y, robust, loss=margin, **attack)
     by_square = still_correct(square, model, x, y, robust, **attack | {"steps": QUERIES})
     return {
+        "n": len(y),
         "clean_correct": len(clean),
         "steps": steps,
         "restarts": [[1, after_first], [RESTARTS, len(robust)]],
@@ -138,7 +155,7 @@ def surrogate_examples(
     net = build(recipe, images.images.shape[1], engine.net.head.out_features).to(device).eval()
     net.load_state_dict(tensors(weights))
     model = model_at(engine_for(net, device), 1.0 if recipe.lam is None else recipe.lam, device, measurement.width)
-    rng = torch.Generator(device).manual_seed(measurement.seed)
-    x, y = to_input(images.images), images.labels
-    adv = pgd(model, x, y, measurement.epsilon, measurement.step, RESTART_STEPS, rng)
-    return adv, {"surrogate": recipe.key, "surrogate_name": recipe.name}
+    rng = torch.Generator().manual_seed(measurement.seed)
+    attack = {"epsilon": measurement.epsilon, "step": measurement.step, "steps": RESTART_STEPS, "rng": rng}
+    adv = by_batch(lambda x, y: pgd(model, x, y, **attack), images, rng)
+    return torch.cat(adv), {"surrogate": recipe.key, "surrogate_name": recipe.name}

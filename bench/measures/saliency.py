@@ -11,7 +11,7 @@ from bench.attacks.pgd import cross_entropy, gradient
 from bench.data import Images
 from bench.engines import Engine
 from bench.engines.conditioned_model import ConditionedModel, model_at
-from bench.measures.accuracy import batches, to_input
+from bench.measures.accuracy import by_batch, to_input
 from bench.spec.measurement import Measurement
 
 
@@ -29,7 +29,7 @@ def saliency(engine: Engine, images: Images, measurement: Measurement, directory
     for lam in measurement.lambdas:
         model = model_at(engine, lam, device, measurement.width)
         tensors[f"map/{lam:g}"] = gradient(model, to_input(pixels), labels, cross_entropy)
-        scores = torch.cat([alignment(model, x) for x, _ in batches(images)])
+        scores = torch.cat(by_batch(lambda x, _, model=model: alignment(model, x), images))
         tensors[f"alignment/{lam:g}"] = scores
         row = {"lam": lam, "width": measurement.width, "n": len(scores), "file": name}
         deviation = scores.std().item() if len(scores) > 1 else 0.0

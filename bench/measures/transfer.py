@@ -14,7 +14,7 @@ from bench.attacks.attack_options import attack_of
 from bench.data import Images
 from bench.engines import Engine
 from bench.engines.conditioned_model import model_at
-from bench.measures.accuracy import BATCH, batches, correct, to_input
+from bench.measures.accuracy import by_batch, correct
 from bench.spec.measurement import Measurement
 
 MORE_STARTS = 1000  # between the generators' seeds of two measurement seeds, so that these share no further start
@@ -44,7 +44,7 @@ def transfer(engine: Engine, images: Images, measurement: Measurement, directory
         exchanged += robust_at(other_branch, [model], images, measurement)
     for i, (lam, model) in enumerate(zip(lams, models, strict=True)):
         by_source = torch.stack([by_lam[i] for by_lam in robust])
-        clean = torch.cat([correct(model, x, y) for x, y in batches(images)])
+        clean = torch.cat(by_batch(lambda x, y, model=model: correct(model, x, y), images))
         row = {"lam": lam, "width": width, "attack": measurement.attack_label, "n": len(images.labels)}
         row |= {"clean_correct": int(clean.sum()), "crafted_at": list(lams)}
         worst, same_tries = by_source.all(0), after_restarts(model, images, measurement, by_source[i])
@@ -59,22 +59,22 @@ def transfer(engine: Engine, images: Images, measurement: Measurement, directory
 
 def robust_at(source, targets: list, images: Images, measurement: Measurement) -> list[Tensor]:
     """For each target model, (n,) bool: correct on the images that are crafted on the source model."""
-    device = images.images.device
-    attack, rng = attack_of(measurement), torch.Generator(device).manual_seed(measurement.seed)
-    results: list[list[Tensor]] = [[] for _ in targets]
-    for x, y in batches(images):
+    attack, rng = attack_of(measurement), torch.Generator().manual_seed(measurement.seed)
+
+    def hits(x: Tensor, y: Tensor) -> list[Tensor]:
         adv = attack(source, x, y, rng)
-        for result, target in zip(results, targets, strict=True):
-            result.append(correct(target, adv, y))
-    return [torch.cat(result) for result in results]
+        return [correct(target, adv, y) for target in targets]
+
+    return [torch.cat(parts) for parts in zip(*by_batch(hits, images, rng), strict=True)]
 
 
 def after_restarts(model, images: Images, measurement: Measurement, robust: Tensor) -> Tensor:
     """(n,) bool: which of the `robust` images withstand further starts, so that the starts are as many as the λ′."""
     attack, robust = attack_of(measurement), robust.clone()
     for start in range(1, len(measurement.lambdas)):
-        rng = torch.Generator(robust.device).manual_seed(MORE_STARTS * measurement.seed + start)
-        for index in robust.nonzero()[:, 0].split(BATCH):
-            x, y = to_input(images.images[index]), images.labels[index]
-            robust[index] = correct(model, attack(model, x, y, rng), y)
+        rng = torch.Generator().manual_seed(MORE_STARTS * measurement.seed + start)
+        index = robust.nonzero()[:, 0]
+        part = Images(images.images[index], images.labels[index])
+        withstood = by_batch(lambda x, y, rng=rng: correct(model, attack(model, x, y, rng), y), part, rng)
+        robust[index] = torch.cat([robust[:0], *withstood])
     return robust

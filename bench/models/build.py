@@ -17,7 +17,7 @@ def build(recipe: Recipe, in_channels: int, classes: int) -> ConditionalNetwork:
     """Build the untrained network, initialised from the recipe's seed, in channels_last memory format, the fast one for
     convolutions on CPUs and GPUs."""
     cls, kwargs = parse_arch(recipe.arch)
-    with torch.random.fork_rng():
-        torch.manual_seed(recipe.seed)
+    with torch.random.fork_rng(devices=()):  # a GPU's generator is not used: parameters are initialised on the CPU
+        torch.default_generator.manual_seed(recipe.seed)
         net = cls(recipe, in_channels, classes, **kwargs)
     return net.to(memory_format=torch.channels_last)

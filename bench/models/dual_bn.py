@@ -47,6 +47,11 @@ class Condition:
             pair = self._spread_affine[index] = tuple(self.spread(value, x) for value in self.affine[index])
         return pair
 
+    def batch_norm_and_film(self, norm: "ConditionalNorm", x: Tensor) -> Tensor:
+        """Training mode: (dual) BN by batch statistics, then FiLM, of a norm layer. The Condition of an engine may
+        compute the same in another way."""
+        return norm.batch_norm_and_film(x, self)
+
 
 class ConditionalNorm(nn.Module):
     """BN (`bn_a`), or dual BN (`bn_c` for λ=0, `bn_a` for λ≠0), then FiLM: (N, αC, H, W) and a Condition → the same
@@ -67,6 +72,10 @@ class ConditionalNorm(nn.Module):
         if not cond.training:
             scale, shift = cond.spread_affine(self.index, x)
             return torch.addcmul(shift, x, scale)
+        return cond.batch_norm_and_film(self, x)
+
+    def batch_norm_and_film(self, x: Tensor, cond: Condition) -> Tensor:
+        """Training mode: normalise by batch statistics, which update the running ones, then apply FiLM."""
         x = self.normalise(x, cond.zeros, cond.width)
         if self.film is None:
             return x

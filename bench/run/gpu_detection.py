@@ -1,13 +1,17 @@
 """Which device trials compute on, found without importing torch where there is no GPU.
 
 Importing torch takes longer than planning a whole suite. Where no GPU driver has left a file under /dev there is no
-GPU, and torch is not imported.
+GPU, and torch is not asked. Else another process asks torch and ends: a process that has opened a GPU keeps some
+hundred MB of its memory, and a suite's driver lives as long as the suite.
 """
 
 import functools
+import json
+import subprocess
 import sys
 from pathlib import Path
 
+from bench import ROOT
 from bench.run.machine_limits import total_memory
 from bench.run.provenance import cpu_name
 
@@ -21,12 +25,17 @@ def has_driver(folder: Path = Path("/dev")) -> bool:
 
 
 @functools.cache
-def gpu_count() -> int:
+def gpu_facts() -> dict:
+    """{"count"} of this machine's GPUs, and of the first one "name", "memory" (bytes) and "precision"."""
     if not has_driver():
-        return 0
-    import torch
+        return {"count": 0}
+    command = [sys.executable, "-m", "bench.run.gpu_facts"]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout)
 
-    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+def gpu_count() -> int:
+    return gpu_facts()["count"]
 
 
 def device_type() -> str:
@@ -34,31 +43,24 @@ def device_type() -> str:
     return "cuda" if gpu_count() else "cpu"
 
 
-@functools.cache
 def hardware_name() -> str:
     """The GPU's model name, or the CPU's."""
-    if not gpu_count():
-        return cpu_name()
-    import torch
-
-    return torch.cuda.get_device_name()
+    return gpu_facts()["name"] if gpu_count() else cpu_name()
 
 
 def device_memory() -> int:
     """Bytes of memory of the device that trials compute on: the GPU's, or the machine's or container's."""
-    if not gpu_count():
-        return total_memory()
-    import torch
-
-    return torch.cuda.get_device_properties(0).total_memory
+    return gpu_facts()["memory"] if gpu_count() else total_memory()
 
 
 @functools.cache
 def best_precision() -> str:
     """The precision that `precision: auto` stands for on this machine.
 
-    Part of recipe keys, so that torch, which decides, is always imported.
+    Part of recipe keys, so that torch always decides.
     """
+    if gpu_count():
+        return gpu_facts()["precision"]
     from bench.engines import precision
 
-    return precision.best_precision(bool(gpu_count()))
+    return precision.best_precision(cuda=False)

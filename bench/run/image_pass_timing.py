@@ -1,15 +1,25 @@
-"""Time a pass of one image through a network, forward or backward, on this machine."""
+"""Time a pass of one image through a network, forward or backward, on this machine.
 
+On a GPU another process does so and ends (`python -m bench.run.image_pass_timing`, arguments as JSON on its standard
+input): a suite's driver opens no GPU.
+"""
+
+import json
+import subprocess
+import sys
 import time
 
 import torch
 
+from bench import ROOT
 from bench.attacks.pgd import cross_entropy, take_steps
 from bench.data import DatasetInfo
 from bench.engines import engine_for
 from bench.engines.conditioned_model import ConditionedModel
+from bench.engines.precision import tf32_convolutions
 from bench.measures.cost import cost
 from bench.models import build
+from bench.spec import plugins
 from bench.spec.recipe import Recipe
 
 MIN_SECONDS = 0.25  # of a timing
@@ -22,14 +32,27 @@ def time_image_pass(recipe: Recipe, info: DatasetInfo, precision: str, width: fl
 
     Of a network that would take a CPU minutes, one step on one image is timed, without a warm-up.
     """
-    macs = cost(recipe, info.shape, info.classes).macs
+    if device == "cpu":
+        return time_here(recipe, info.shape, info.classes, precision, width, device)
+    arguments = {"recipe": recipe.model_dump(mode="json"), "shape": info.shape, "classes": info.classes}
+    arguments |= {"precision": precision, "width": width, "device": device, "plugins": [str(p) for p in plugins.LOADED]}
+    command = [sys.executable, "-m", "bench.run.image_pass_timing"]
+    options = {"input": json.dumps(arguments), "stdout": subprocess.PIPE, "text": True, "check": True, "cwd": ROOT}
+    return float(subprocess.run(command, **options).stdout)
+
+
+def time_here(
+    recipe: Recipe, shape: tuple[int, int, int], classes: int, precision: str, width: float, device: str
+) -> float:
+    """`time_image_pass` in this process. shape: (C, H, W) of the images."""
+    macs = cost(recipe, shape, classes).macs
     batch = recipe.batch if device == "cuda" else int(max(2, min(recipe.batch, MAX_CPU_BATCH_MACS / macs)))
     huge = device != "cuda" and macs > MAX_CPU_BATCH_MACS
     batch, steps = (1, 1) if huge else (batch, ATTACK_STEPS)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    net = build(recipe, info.shape[0], info.classes).to(device).eval()
-    x = torch.rand(batch, *info.shape, device=device).contiguous(memory_format=torch.channels_last)
+    net = build(recipe, shape[0], classes).to(device).eval()
+    x = torch.rand(batch, *shape, device=device).contiguous(memory_format=torch.channels_last)
     y = torch.zeros(batch, dtype=torch.int64, device=device)
     engine = engine_for(net, device)
     cond = engine.condition(torch.full((batch,), 0.5, device=device), width=width, training=False)
@@ -43,8 +66,21 @@ def time_image_pass(recipe: Recipe, info: DatasetInfo, precision: str, width: fl
     if not huge:
         attack()  # warm-up
     attacks, started = 0, time.perf_counter()
-    while time.perf_counter() - started < MIN_SECONDS:
-        attack()
-        attacks += 1
+    with tf32_convolutions(precision == "tf32"):
+        while time.perf_counter() - started < MIN_SECONDS:
+            attack()
+            attacks += 1
     torch.set_num_threads(threads)
     return (time.perf_counter() - started) / (2 * steps * attacks * batch)
+
+
+def main() -> None:
+    """Print the seconds that standard input asks for."""
+    arguments = json.load(sys.stdin)
+    plugins.load_plugins(arguments.pop("plugins"))
+    recipe, shape = Recipe.model_validate(arguments.pop("recipe")), tuple(arguments.pop("shape"))
+    print(time_here(recipe, shape, **arguments))
+
+
+if __name__ == "__main__":
+    main()

@@ -62,7 +62,10 @@ class TrialWorker(tune.Trainable):
         return {"row": json.dumps(row), "done": row is None or any(name in row for name in ALL_STOP)}
 
     def reset_config(self, new_config: dict) -> bool:
+        from bench.run.gpu_memory import return_memory  # imports torch
+
         self.cleanup()
+        return_memory()
         self.setup(new_config)
         return True
 

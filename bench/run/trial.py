@@ -24,6 +24,7 @@ from bench.measures.accuracy import accuracy
 from bench.measures.cost import cost, training_macs
 from bench.models import build
 from bench.run import provenance
+from bench.run.gpu_memory import out_of_memory_line
 from bench.run.repair import directory_lock, put_aside, repair
 from bench.run.resume import SURROGATE_UNTRAINED, has_sound_weights, has_weights, missing_measurements
 from bench.spec.autoattack_packages import Unavailable
@@ -46,8 +47,8 @@ def run_trial(
     Yields a row per finished epoch ({"epoch", …}, see training.loop), per measured λ ({"lam", …}), and per damaged file
     ({"set_aside": text}), which is set aside and made anew.
     `code_version` ({"git_commit", "git_dirty", …}) is stored with the provenance. A TrainingFailed, DataError,
-    Unavailable or NotFinite, which a retry would only repeat, is written to failure.json and yielded as
-    {"failed": reason}.
+    Unavailable, NotFinite or OutOfMemoryError, which a retry would only repeat, is written to failure.json and yielded
+    as {"failed": reason}.
     """
     use_ieee_fp32()
     with directory_lock(directory):
@@ -61,16 +62,21 @@ def run_trial(
         while not (has_weights(directory) and not missing_measurements(trial, directory)):
             try:
                 yield from train_and_measure(trial, directory, data_root, device, code_version)
-                return
             except Damaged as damage:
                 damages += 1
                 if damages > MAX_DAMAGES or not damage.path.is_relative_to(directory):
                     raise
                 yield {"set_aside": put_aside(directory, damage)}
+                continue
             except (TrainingFailed, DataError, Unavailable, NotFinite) as error:
-                write_failure(directory, str(error), "progress.jsonl")
-                yield {"failed": str(error)}
+                reason = str(error)
+            except torch.OutOfMemoryError as error:
+                reason = out_of_memory_line(error)
+            else:
                 return
+            write_failure(directory, reason, "progress.jsonl")
+            yield {"failed": reason}
+            return
 
 
 def owner_key(directory: Path) -> str | None:
@@ -150,10 +156,11 @@ def results_before_measuring(recipe: Recipe, data: Dataset, directory: Path, mac
     }
     earlier = results.get("provenance", {})
     training = {name: earlier[name] for name in ("started", "trained_at") if name in earlier}
+    precisions = {"training_precision": recipe.precision, "evaluation_precision": "fp32"}
     if epochs:  # a training that was resumed may have run at several commits, and measuring at yet another
         commits = dict.fromkeys(row["commit"] for row in epochs)
         training = {"started": epochs[0]["time"], "trained_at": list(commits)}
-    results["provenance"] = training | {"finished": provenance.now()} | machine_and_code
+    results["provenance"] = training | precisions | {"finished": provenance.now()} | machine_and_code
     return results
 
 

@@ -4,7 +4,7 @@ import os
 
 from bench.errors import BadInput, unknown
 
-ENGINES = ("auto", "eager", "cpu")
+ENGINES = ("auto", "eager", "cpu", "gpu")
 
 
 def chosen_engine() -> str:

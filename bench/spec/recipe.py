@@ -55,7 +55,10 @@ class Recipe(Frozen):
     weight_decay: float = Field(5e-4, ge=0)
     # the rest
     protocol: Protocol = Protocol()
-    precision: Literal["fp32", "bf16"] = Field("fp32", description="of the network in training; evaluation is fp32")
+    precision: Literal["fp32", "tf32", "bf16"] = Field(
+        "fp32",
+        description="of the network in training; evaluation is fp32; tf32: of convolutions, on NVIDIA GPUs alone",
+    )
     seed: int = Field(0, ge=0)
 
     @model_validator(mode="after")

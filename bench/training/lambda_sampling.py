@@ -8,6 +8,19 @@ from torch import Tensor
 from bench.spec.recipe import Recipe
 
 
+def sample_epoch(recipe: Recipe, steps: int, rng: torch.Generator) -> tuple[Tensor, Tensor | None, list[int]]:
+    """Draw the λ of all batches of an epoch on the CPU (see `sample`), so that they are copied to a GPU once.
+
+    Returns (steps, batch) λ; their indices among the recipe's `lambdas`, or None where λ is not drawn from these; and
+    the number of zeros of each batch.
+    """
+    batches, zeros = zip(*(sample(recipe, recipe.batch, rng) for _ in range(steps)), strict=True)
+    lam, rows = torch.stack(batches), None
+    if recipe.lambdas and recipe.lam_density == "set":
+        rows = torch.searchsorted(torch.tensor(recipe.lambdas, dtype=lam.dtype), lam)
+    return lam, rows, list(zeros)
+
+
 def sample(recipe: Recipe, n: int, rng: torch.Generator) -> tuple[Tensor, int]:
     """Draw (n,) λ on the CPU, zeros first, and count the zeros.
 

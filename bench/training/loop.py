@@ -10,7 +10,7 @@ import torch
 
 from bench.data import Dataset, augment
 from bench.engines import Engine, engine_for
-from bench.engines.precision import autocast
+from bench.engines.precision import autocast, tf32_convolutions
 from bench.measures.accuracy import accuracy
 from bench.models import build
 from bench.models.network import ConditionalNetwork
@@ -32,7 +32,8 @@ def train(recipe: Recipe, data: Dataset, directory: Path, device: torch.device) 
 
     A row: {"epoch" (from 1), "epochs", "loss", "lr", "train_sa", "train_ra" or None, "seconds"} and, on epochs that are
     candidates for selection, "heldout_sa", "heldout_ra", "score" (means over λ, fractions).
-    Raises TrainingFailed when the loss is not finite, or the training images are fewer than a batch, NotFinite when a
+    Raises TrainingFailed when the loss is not finite, the training images are fewer than a batch, or the device lacks
+    the precision, NotFinite when a
     weight or an output is not finite, and Damaged when the checkpoint is.
     """
     net = build(recipe, data.train.images.shape[1], data.classes).to(device)
@@ -41,10 +42,12 @@ def train(recipe: Recipe, data: Dataset, directory: Path, device: torch.device) 
     state = checkpoint.load(directory, recipe.key, net, optimiser)
     if len(data.train.images) < recipe.batch:
         raise TrainingFailed(f"{len(data.train.images)} training images are fewer than a batch of {recipe.batch}")
+    if lacks(device, recipe.precision):
+        raise TrainingFailed("a CPU has no TF32: --set precision=fp32, or train on a GPU")
     data = data.to(device)
     for epoch in range(state.epoch, recipe.epochs):
         started = time.perf_counter()
-        with engine.training_memory():
+        with engine.training_memory(), tf32_convolutions(recipe.precision == "tf32"):
             row = {"epoch": epoch + 1, "epochs": recipe.epochs} | train_epoch(engine, optimiser, recipe, data, epoch)
             if recipe.is_candidate(epoch):
                 row |= selection.consider(state, net, recipe, heldout_rows(engine, recipe, data), epoch + 1)
@@ -53,6 +56,11 @@ def train(recipe: Recipe, data: Dataset, directory: Path, device: torch.device) 
         checkpoint.save(directory, recipe.key, net, optimiser, state, row)
         yield row
     selection.write(state, net, recipe, directory, tuple(data.train.images.shape[1:]))
+
+
+def lacks(device: torch.device, precision: str) -> bool:
+    """Whether a device cannot compute in a precision. bf16 is computed everywhere."""
+    return precision == "tf32" and device.type == "cpu"
 
 
 def sgd(net: ConditionalNetwork, recipe: Recipe) -> torch.optim.SGD:
@@ -78,6 +86,11 @@ def train_epoch(engine: Engine, optimiser, recipe: Recipe, data: Dataset, epoch:
     cpu_rng = torch.Generator().manual_seed(seeds[2])
     order = torch.randperm(len(data.train.images), generator=cpu_rng).to(device)
     steps = len(order) // recipe.batch
+    lam_of_step, rows_of_step, zeros = lambda_sampling.sample_epoch(recipe, steps, cpu_rng)
+    lam_of_step, rows_of_step = (
+        lam_of_step.to(device),
+        rows_of_step if rows_of_step is None else rows_of_step.to(device),
+    )
     total, correct = torch.zeros((), device=device), {"sa": [], "ra": []}
     if not engine.net.training:  # train() visits every module
         engine.net.train()
@@ -87,11 +100,10 @@ def train_epoch(engine: Engine, optimiser, recipe: Recipe, data: Dataset, epoch:
             group["lr"] = lr
         index = order[i * recipe.batch : (i + 1) * recipe.batch]
         x = augment(data.train.images[index], recipe.augment, rng).to(torch.float32).div_(255)
-        lam, zeros = lambda_sampling.sample(recipe, len(index), cpu_rng)
-        x = x.contiguous(memory_format=torch.channels_last)
-        y, lam = data.train.labels[index], lam.to(device)
+        x, y = x.contiguous(memory_format=torch.channels_last), data.train.labels[index]
+        rows = None if rows_of_step is None else rows_of_step[i]
         optimiser.zero_grad(set_to_none=True)
-        batch = Batch(x, y, lam, zeros, rng, correct=correct)
+        batch = Batch(x, y, lam_of_step[i], zeros[i], rng, correct=correct, rows=rows)
         with autocast(recipe.precision, device):  # around the whole step: each weight is cast once
             for term in over_widths(objective, engine, recipe, batch):
                 term.backward()

@@ -22,7 +22,8 @@ from bench.spec.recipe import Recipe
 class Batch:
     """One training batch on the network's device: x (B, C, H, W) fp32 in [0,1], y (B,), lam (B,) whose `zeros` λ=0
     samples come first, a generator of that device, and the sub-network's width. `correct` collects the training
-    accuracy: for `sa` and `ra` a list of (number of correct images, number of images)."""
+    accuracy: for `sa` and `ra` a list of (number of correct images, number of images). `rows`: (B,) index of each λ
+    among the recipe's `lambdas`, None where others are drawn."""
 
     x: Tensor
     y: Tensor
@@ -31,6 +32,10 @@ class Batch:
     rng: torch.Generator
     width: float = 1.0
     correct: dict[str, list[tuple[Tensor, int]]] = field(default_factory=lambda: {"sa": [], "ra": []})
+    rows: Tensor | None = None
+
+    def rows_of(self, part: slice) -> Tensor | None:
+        return None if self.rows is None else self.rows[part]
 
 
 def oat(engine: Engine, recipe: Recipe, batch: Batch) -> Iterator[Tensor]:
@@ -81,7 +86,8 @@ def logits(engine, recipe: Recipe, batch: Batch, x: Tensor, zeros: int, part: sl
     """(n, classes) fp32 logits of a training-mode pass over x, the images of `part` of the batch or adversarial images
     for them. The first `zeros` images go through BN_c."""
     with autocast(recipe.precision, x.device):
-        return engine.logits(x, engine.condition(batch.lam[part], zeros, batch.width)).float()
+        cond = engine.condition(batch.lam[part], zeros, batch.width, rows=batch.rows_of(part))
+        return engine.logits(x, cond).float()
 
 
 def craft(engine: Engine, recipe: Recipe, batch: Batch, part: slice) -> Tensor:
@@ -95,5 +101,6 @@ def model_under_attack(engine: Engine, recipe: Recipe, batch: Batch, part: slice
     """f(·, λ) as the attack on `part` of the batch sees it, each image at its own λ. BN is in eval mode, unless ledger
     row 12 says otherwise."""
     training = recipe.protocol.attack_bn == "train"
-    cond = engine.condition(batch.lam[part], width=batch.width, training=training)
+    zeros = max(batch.zeros - (part.start or 0), 0)
+    cond = engine.condition(batch.lam[part], zeros, batch.width, training=training, rows=batch.rows_of(part))
     return ConditionedModel(engine, cond, recipe.precision)

@@ -1,5 +1,6 @@
 """AutoAttack by ART, and by its authors' package where that is importable: results, side effects, budget."""
 
+import contextlib
 import importlib.util
 import sys
 
@@ -60,6 +61,19 @@ def attack_by(monkeypatch):
         return attack_of(measurement)(logits, x, y, seeded(seed))
 
     return attack
+
+
+@pytest.mark.parametrize(("device", "kept"), [("cuda", [torch.device("cuda")]), ("cpu", ())])
+def test_the_generator_of_the_images_device_alone_is_kept(device, kept, monkeypatch):
+    """By default torch opens every GPU to keep its generator."""
+    devices = []
+    monkeypatch.setattr(torch.random, "fork_rng", lambda names: devices.append(names) or contextlib.nullcontext())
+    monkeypatch.setattr(autoattack, "installed", lambda: ART)
+    monkeypatch.setattr(autoattack, "by_art", lambda network, x, *_: x)
+
+    placed = type("Placed", (torch.Tensor,), {"device": torch.device(device)})
+    attack = autoattack.autoattack(tiny, X.as_subclass(placed), Y, 0.1, 0.1, 1, seeded(), "image", None)
+    assert devices == [kept] and attack.shape == X.shape
 
 
 @pytest.mark.parametrize("name", PACKAGES)

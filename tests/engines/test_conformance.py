@@ -11,6 +11,7 @@ import torch
 
 from bench.engines.cpu.engine import CpuEngine, why_unavailable
 from bench.engines.eager import EagerEngine
+from bench.engines.gpu.engine import GpuEngine
 from bench.models import resnet
 from bench.spec import registry
 from bench.spec.protocol_ledger import Protocol
@@ -22,7 +23,7 @@ from tests.recipes import oat as oat_recipe
 from tests.recipes import pgd_at as pgd_at_recipe
 
 MISSING = why_unavailable(torch.device("cpu"))
-ENGINES = {"eager": (EagerEngine, None), "cpu": (CpuEngine, MISSING)}
+ENGINES = {"eager": (EagerEngine, None), "cpu": (CpuEngine, MISSING), "gpu": (GpuEngine, None)}
 
 oat = functools.partial(oat_recipe, dropout=0.0)
 pgd_at = functools.partial(pgd_at_recipe, dropout=0.0)

@@ -9,6 +9,7 @@ import pytest
 from bench.engines import engine_class
 from bench.engines.cpu.engine import CpuEngine
 from bench.engines.eager import EagerEngine
+from bench.engines.gpu.engine import GpuEngine
 from bench.errors import BadInput
 from tests.command import ROOT, environment
 from tests.engines.cpu.exact import needs_kernels
@@ -26,7 +27,9 @@ SOURCES = [path for path in (ROOT / "bench").rglob("*.py") if "engines/cpu" not 
         ({"BENCH_ENGINE": "eager"}, "cpu", EagerEngine),
         ({"BENCH_KERNELS": "off"}, "cpu", EagerEngine),
         ({"BENCH_KERNELS": "avx2"}, "cpu", CpuEngine),
-        ({}, "cuda", EagerEngine),
+        ({}, "cuda", GpuEngine),
+        ({"BENCH_ENGINE": "gpu"}, "cpu", GpuEngine),
+        ({"BENCH_ENGINE": "eager"}, "cuda", EagerEngine),
     ],
 )
 def test_the_environment_chooses(variables, device, engine, monkeypatch):
@@ -50,7 +53,7 @@ def test_an_unknown_engine_is_bad_input_to_the_command():
     command = [sys.executable, "-m", "bench", "data", "list"]
     variables = environment() | {"BENCH_ENGINE": "cp"}
     result = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=60)
-    line = "BENCH_ENGINE: unknown engine 'cp', did you mean 'cpu'? (allowed: auto, eager, cpu)"
+    line = "BENCH_ENGINE: unknown engine 'cp', did you mean 'cpu'? (allowed: auto, eager, cpu, gpu)"
     assert result.returncode == 2 and line in result.stdout + result.stderr
 
 

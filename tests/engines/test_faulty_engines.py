@@ -138,7 +138,7 @@ class WrongBranchOfOneImage(EagerEngine):
 
 
 class WrongNumberOfZeros(EagerEngine):
-    def condition(self, lam, zeros=None, width=1.0, branch=None, training=None):
+    def condition(self, lam, zeros=None, width=1.0, branch=None, training=None, rows=None):
         return self.net.condition(lam, int((lam == 0).sum()) - 1, width, branch, training)
 
 
@@ -169,7 +169,7 @@ class StaleCondition(EagerEngine):
 class AttackInEvalModeAlone(EagerEngine):
     """Ledger row 12 attacks in training mode."""
 
-    def condition(self, lam, zeros=None, width=1.0, branch=None, training=None):
+    def condition(self, lam, zeros=None, width=1.0, branch=None, training=None, rows=None):
         return super().condition(lam, zeros, width, branch, None if training is None else False)
 
 

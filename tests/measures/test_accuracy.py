@@ -75,6 +75,46 @@ def test_batches_change_no_count(monkeypatch):
     assert parts["n"] == 50
 
 
+class SmallMemory(EagerEngine):
+    """Has room for 12 images at once, for 3 in the pass of a number."""
+
+    def __init__(self, net, tight_pass=None):
+        super().__init__(net)
+        self.sizes, self.tight_pass = [], tight_pass
+
+    def logits(self, x, cond):
+        self.sizes.append(len(x))
+        if len(x) > (3 if len(self.sizes) == self.tight_pass else 12):
+            raise torch.OutOfMemoryError("out of memory")
+        return super().logits(x, cond)
+
+
+def test_a_batch_that_does_not_fit_is_halved_and_the_attack_has_the_same_starts(monkeypatch):
+    monkeypatch.setattr(module, "BATCH", 40)
+    part, emptied = Images(PART.images, labels_of(NET, 0.2)), []
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: emptied.append(True))
+    engine = SmallMemory(NET)
+    small, whole = accuracy(engine, part, MEASUREMENT, 0.2), accuracy(EagerEngine(NET), part, MEASUREMENT, 0.2)
+    assert small == whole and len(emptied) == 2
+    assert engine.sizes[:3] == [40, 20, 10] and set(engine.sizes[2:]) == {10}
+
+
+def test_a_batch_is_halved_in_the_middle_of_an_attack_too():
+    part = Images(PART.images, labels_of(NET, 0.2)).slice(0, 12)
+    rows = [accuracy(engine, part, MEASUREMENT, 0.2) for engine in (SmallMemory(NET, 5), EagerEngine(NET))]
+    assert rows[0] == rows[1]
+
+
+def test_one_image_that_does_not_fit_is_an_error(monkeypatch):
+    def logits(*_):
+        raise torch.OutOfMemoryError("out of memory")
+
+    engine = EagerEngine(NET)
+    monkeypatch.setattr(engine, "logits", logits)
+    with pytest.raises(torch.OutOfMemoryError):
+        accuracy(engine, PART, MEASUREMENT, 0.2)
+
+
 def test_more_restarts_never_leave_more_images_robust(monkeypatch):
     """In any number of batches."""
     monkeypatch.setattr(module, "BATCH", 8)
@@ -90,7 +130,7 @@ def test_it_computes_in_fp32_whatever_the_recipe_was_trained_in(options, dtype, 
     net.blocks[0].conv2.register_forward_hook(lambda module, inputs, output: dtypes.add(output.dtype))
     engine = make_engine(net)
     accuracy(engine, PART.slice(0, 4), MEASUREMENT, 0.2, **options)
-    assert (dtypes if make_engine is EagerEngine else {plan.dtype for plan in engine.plans}) == {dtype}
+    assert ({plan.dtype for plan in engine.plans} if hasattr(engine, "plans") else dtypes) == {dtype}
 
 
 @pytest.fixture

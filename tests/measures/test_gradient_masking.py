@@ -104,6 +104,21 @@ def test_a_loss_that_does_not_saturate_sees_through_a_scale_and_not_through_roun
     assert "margin loss" in judged(measured(scale=1e4)) and "margin loss" not in judged(measured(levels=4))
 
 
+def test_batches_of_images_add_up(monkeypatch):
+    """What is not drawn at random is the same in batches of 30 as of all 100 images."""
+    (whole,) = measured()
+    monkeypatch.setattr("bench.measures.accuracy.BATCH", 30)
+    (row,) = measured()
+    for name in ("n", "clean_correct", "zero_gradients", "saturated", "queries"):
+        assert row[name] == whole[name]
+    assert row["restarts"][-1] == [5, len(row["robust_images"])] and row["epsilons"][-1][1] == 0
+    assert [[at for at, _ in row[name]] for name in ("steps", "restarts", "epsilons")] == [
+        [at for at, _ in whole[name]] for name in ("steps", "restarts", "epsilons")
+    ]
+    both = set(row["robust_images"]) & set(whole["robust_images"])
+    assert len(both) >= len(whole["robust_images"]) - 3 and max(both) >= 90
+
+
 def test_it_is_deterministic():
     assert measured() == measured()
 

@@ -1,11 +1,13 @@
 """What is timed when λ is switched: each batch is classified twice, first at a new λ."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from bench.data import Images
-from bench.measures.cost import TIMED_BATCH, TIMINGS
-from bench.measures.switching import WARM_UP, median_milliseconds, switching
+from bench.measures.cost import TIMED_BATCH, TIMINGS, time_forward
+from bench.measures.switching import WARM_UP, classify, median_milliseconds, switching
 from bench.spec.measurement import Measurement
 from tests.recipes import images, lively, oat, pgd_at
 from tests.recording_engine import RecordingEngine
@@ -28,6 +30,17 @@ def test_each_lambda_is_set_once_and_used_twice(make_engine):
     assert len(conditions) == 2 * (WARM_UP + TIMINGS)
     assert all(first is second for first, second in zip(conditions[::2], conditions[1::2], strict=True))
     assert len({id(cond) for cond in conditions}) == len(conditions) // 2
+
+
+@pytest.mark.parametrize("device", ["cuda", "cpu"])
+def test_a_gpu_has_finished_before_a_time_is_taken(device, monkeypatch):
+    waits = []
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda: waits.append(True))
+    x = SimpleNamespace(device=torch.device(device))
+    classify(lambda images: None, x)
+    engine = SimpleNamespace(condition=lambda *_, **options: None, logits=lambda *_: None)
+    time_forward(engine, x, None, 1.0)
+    assert len(waits) == (2 if device == "cuda" else 0)
 
 
 def test_a_network_of_one_lambda_has_no_switch(make_engine):

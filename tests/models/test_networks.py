@@ -237,6 +237,18 @@ def test_the_seed_alone_decides_the_first_weights():
     assert not torch.equal(first["stem.weight"], other["stem.weight"])
 
 
+def test_building_touches_no_gpu(monkeypatch):
+    """Parameters are drawn on the CPU; saving or seeding the generators of GPUs would open each of these."""
+
+    def touched(*_):
+        raise AssertionError("a GPU's generator was touched")
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for name in ("get_rng_state", "set_rng_state", "manual_seed_all", "device_count"):
+        monkeypatch.setattr(torch.cuda, name, touched)
+    build(oat(), 1, 10)
+
+
 def test_building_leaves_the_global_generator_alone():
     before = torch.get_rng_state()
     build(oat(), 1, 10)

@@ -7,6 +7,7 @@ import re
 import subprocess
 
 import pytest
+import torch
 
 from bench.errors import BadInput
 from bench.run import provenance
@@ -80,3 +81,10 @@ def test_a_second_driver_is_refused(tmp_path):
         driver_lock(tmp_path),
     ):
         pass
+
+
+@pytest.mark.parametrize("device", ["cuda", "cpu"])
+def test_a_gpu_s_name_is_recorded(device, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: f"the GPU of {device}")
+    hardware = provenance.hardware(torch.device(device), "gpu")
+    assert hardware["device"] == ("the GPU of cuda" if device == "cuda" else "cpu") and hardware["engine"] == "gpu"

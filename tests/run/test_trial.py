@@ -64,6 +64,8 @@ def test_a_finished_trial_s_directory(tmp_path):
     assert read_progress(tmp_path) == rows[:2]
     results = read_results(tmp_path)
     assert results["key"] == trial.key and results["provenance"]["git_commit"] == "abc"
+    precisions = {"training_precision": "fp32", "evaluation_precision": "fp32"}
+    assert precisions.items() <= results["provenance"].items()
     counted = cost(trial.recipe, (1, 8, 8), 10)
     assert results["macs"] == {"forward": counted.macs, "training": counted.macs * training_passes(trial.recipe, 1347)}
     assert results["measurements"].keys() == {trial.measurements[0].key}

@@ -56,7 +56,7 @@ class CpuEngine:
         if not self.pointers.current():
             self.drop_plans()
 
-    def condition(self, lam: Tensor, zeros=None, width=1.0, branch=None, training=None) -> Condition:
+    def condition(self, lam: Tensor, zeros=None, width=1.0, branch=None, training=None, rows=None) -> Condition:
         if self.steps is None or lam.device.type != "cpu":
             return self.net.condition(lam, zeros, width, branch, training)
         lams, rows = distinct(lam) if self.net.conditional else (lam, None)
