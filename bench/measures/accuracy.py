@@ -1,6 +1,6 @@
 """Standard and robust accuracy (SA, RA) at one λ: counts, and which images were classified correctly."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import torch
@@ -73,6 +73,12 @@ def by_batch(
         if rng is not None:
             rng.set_state(state)
     return results
+
+
+def batches(images: Images) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield (x, y) of at most BATCH images, x as `to_input` makes it."""
+    for pixels, labels in zip(images.images.split(BATCH), images.labels.split(BATCH), strict=True):
+        yield to_input(pixels), labels
 
 
 def to_input(pixels: Tensor) -> Tensor:
