@@ -23,10 +23,9 @@ MIXED = SMALL | {"protocol": Protocol(lam_sampling="fixed-zeros")}  # two λ=0 s
 # Launches of a step at most.
 LAUNCHES = {
     "resnet34 oat dual": (oat(arch="resnet34", **MIXED), 4500),
-    "resnet34 oat dual bf16": (oat(arch="resnet34", precision="bf16", **MIXED), 5300),
     "resnet34 pgd_at": (pgd_at(1.0, arch="resnet34", **SMALL | {"encoding": "none"}), 3000),
     "wrn-16 oat_trades dual": (oat(arch="wrn-16-1", method="oat_trades", beta=6.0, **MIXED), 2500),
-    "wrn-16 oats dual": (oat(arch="wrn-16-1", widths=(0.5, 1.0), **MIXED), 5000),
+    "wrn-16 oat dual bf16": (oat(arch="wrn-16-1", precision="bf16", **MIXED), 2500),
 }
 
 
