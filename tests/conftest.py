@@ -26,7 +26,15 @@ hypothesis.settings.load_profile("shared-machine")
 
 # Each worker of pytest-xdist takes a whole file, in this order (--no-loadscope-reorder): the longest first, so that
 # none is left for one worker at the end.
-LONGEST = ("test_end_to_end", "test_kill", "test_extending", "test_cli", "test_mlflow_server", "test_benchmark_command")
+LONGEST = (
+    "test_cluster",
+    "test_end_to_end",
+    "test_kill",
+    "test_extending",
+    "test_cli",
+    "test_mlflow_server",
+    "test_benchmark_command",
+)
 
 
 def pytest_collection_finish():

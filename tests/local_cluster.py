@@ -78,8 +78,9 @@ class LocalCluster:
         """The raylet of a node, its agents and its workers."""
         options = {f"--node_ip_address=127.0.0.{number}", f"--gcs-address={self.address}"}
         if number not in self.raylets:
-            raylets = [process for process in psutil.process_iter() if process.name() == "raylet"]
-            self.raylets[number] = next(raylet for raylet in raylets if options <= set(raylet.cmdline()))
+            processes = psutil.process_iter(["name", "cmdline"])  # None where a process has ended meanwhile
+            raylets = [process for process in processes if process.info["name"] == "raylet"]
+            self.raylets[number] = next(r for r in raylets if options <= set(r.info["cmdline"] or ()))
         return [self.raylets[number], *self.raylets[number].children(recursive=True)]
 
     def worker(self, number: int, runs: Path) -> tuple[psutil.Process, Path] | None:
