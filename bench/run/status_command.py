@@ -47,7 +47,8 @@ def print_status(runs: Path, out: Console, as_json: bool = False) -> None:
     out.print(", ".join(f"{count} {state}" for state, count in sorted(states.items())))
     print_damages(damages, out)
     if states["finished"] == len(networks):
-        out.print(f"next: {next_command('open', runs)}", soft_wrap=True)
+        has_report = any(panel["figures"] for plan in plans for panel in plan["panels"])
+        out.print(f"next: {next_command('open' if has_report else 'show KEY', runs)}", soft_wrap=True)
     else:
         unfinished = {network["key"] for network in networks if network["state"] != "finished"}
         commands = [plan["command"] for plan in plans if unfinished & keys_of_plan(plan)]
