@@ -8,23 +8,23 @@ from reports.claims.frontier_predicates import Curves, read_pair
 from reports.claims.predicate_arguments import Arguments, Lambdas, Metric
 from reports.load.panels import Panel
 from reports.statistics.contrasts import add, mean_difference, mean_over_lambdas
-from reports.statistics.frontier_distance import hypervolume_beyond
+from reports.statistics.frontier_distance import trade_off_beyond
 from reports.statistics.frontier_estimates import estimate_distance, too_few_images
 
 
 class LargerHypervolume(Curves):
-    least: float = pydantic.Field(0.0, description="hundredths of the square up to 100 % SA and RA")
+    least: float = pydantic.Field(0.0, description="% of the box of SA and RA that the two curves span")
 
 
 def larger_hypervolume(panel: Panel, args: LargerHypervolume) -> list[Condition]:
     """A method's trade-off dominates a larger area than another's (`frontier`): more pairs (SA, RA) are met by some λ.
 
-    A curve that collapsed to one point counts with what this point dominates, also where the two share no SA.
+    Counted in the box that the two curves span (`trade_off_beyond`), also where they share no SA.
     """
     pair = read_pair(panel, args)
     few = too_few_images(pair)
-    estimate = None if few else estimate_distance(pair, hypervolume_beyond)
-    text = f"{args.label} − {args.frontier}, hypervolume"
+    estimate = None if few else estimate_distance(pair, trade_off_beyond)
+    text = f"{args.label} − {args.frontier}, share of the box that the two span (hypervolume)"
     return [Condition(text, estimate, low=args.least, leads=True, reason=few)]
 
 

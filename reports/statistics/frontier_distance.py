@@ -64,6 +64,22 @@ def hypervolume_beyond(curve, frontier) -> float:
     return hypervolume(curve) - hypervolume(frontier)
 
 
+def trade_off_beyond(curve, other) -> float:
+    """Hypervolume of a curve minus another's, in % of the box that the two span. curve, other: (points, 2).
+
+    From the origin nearly all of a hypervolume is the rectangle that both curves dominate. So the reference point is
+    the worst SA and RA of both, less 1/(points - 1) of their range, with which the points of an even curve count
+    equally (Ishibuchi et al., Evolutionary Computation 2018). The box reaches from there to the best SA and RA. 0 where
+    all points are one.
+    """
+    curve, other = np.asarray(curve, float), np.asarray(other, float)
+    points = np.concatenate([curve, other])
+    worst, best = points.min(axis=0), points.max(axis=0)
+    reference = worst - (best - worst) / max(len(curve) - 1, 1)
+    box = float(np.prod(best - reference))
+    return 1e4 * (hypervolume(curve, reference) - hypervolume(other, reference)) / box if box else 0.0
+
+
 def height_above(point, frontier) -> float:
     """RA of a point (2,) minus the frontier's (points, 2) at the point's SA; NaN beyond the frontier's ends."""
     sa, ra = as_function(frontier)

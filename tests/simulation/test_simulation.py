@@ -10,10 +10,14 @@ from reports.claims import judge
 from reports.claims.decide import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED
 from reports.claims.schema import PREDICATES
 from reports.statistics import cloud_distances, curves
+from reports.statistics.frontier_distance import trade_off_beyond
 from reports.statistics.frontier_estimates import by_jackknife
 from tests.simulation import __main__ as command
 from tests.simulation import claim_power, false_verdicts, interval_coverage
 from tests.simulation.simulated_runs import World, binomials, panels, simulate_images
+
+
+STATISTICS = {**curves.DISTANCES, "trade-off": trade_off_beyond}
 
 
 def check(contains: np.ndarray, low: float = 0.93, high: float = 0.97) -> None:
@@ -46,7 +50,7 @@ def test_two_networks_on_the_same_images():
 
 def by_seed(name: str, seeds: int, n: int, spread: tuple[float, float], runs: int, rng) -> np.ndarray:
     """interval_coverage.distance over seeds, from arrays alone: fast. Trainings are independent at all points."""
-    statistic = curves.DISTANCES[name]
+    statistic = STATISTICS[name]
     curve, frontier = (np.array([*side.values()], float) for side in interval_coverage.CURVES.values())
     truth, with_value = statistic(curve, frontier), []
     for _ in range(runs):
@@ -57,7 +61,7 @@ def by_seed(name: str, seeds: int, n: int, spread: tuple[float, float], runs: in
     return interval_coverage.covered(truth, map(interval_coverage.bounds, filter(None, with_value)))
 
 
-@pytest.mark.parametrize("name", ["gap", "area", "volume"])
+@pytest.mark.parametrize("name", STATISTICS)
 @pytest.mark.parametrize("seeds", [3, 5])
 def test_a_distance_to_the_frontier(name, seeds):
     check(by_seed(name, seeds, 1000, (0.3, 1.5), 150, np.random.default_rng(0)))
