@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FILES = sorted(path for folder in ("bench", "reports") for path in (ROOT / folder).rglob("*.py"))
 MODE = {"open": 1, "fdopen": 1, "TemporaryFile": 0, "NamedTemporaryFile": 0}  # position of the mode, by name
 TEXT_ARGUMENT = {"read_text": 0, "write_text": 1}  # position of the encoding
-NOT_FILES = ("tarfile", "Image", "os", "module", "compression")  # whose `open` reads bytes
+NOT_FILES = ("tarfile", "Image", "os", "module", "compression", "webbrowser")  # whose `open` reads bytes, or a page
 
 
 def calls_without_encoding(source: str) -> list[int]:

@@ -30,7 +30,7 @@ def gpu_facts() -> dict:
     if not has_driver():
         return {"count": 0}
     command = [sys.executable, "-m", "bench.run.gpu_facts"]
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, encoding="utf-8", check=True)
     return json.loads(done.stdout)
 
 

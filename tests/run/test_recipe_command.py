@@ -7,7 +7,7 @@ from rich.console import Console
 
 from bench.errors import BadInput
 from bench.run.recipe_command import write_recipes
-from bench.run.trial_command import read_recipe
+from bench.run.trial_files import read_trial_file
 from bench.trial_dir import load_recipe
 from tests.finished_runs import SUITE, request
 
@@ -24,7 +24,7 @@ def test_recipes_are_those_that_run_would_train(asked, tmp_path, capsys):
     planned = {trial.key: trial.recipe for plan in asked.plans() for panel in plan.panels for trial in panel.trials}
     assert {path.name for path in folder.iterdir()} == planned.keys() and len(planned) == 2
     for key, recipe in planned.items():
-        assert read_recipe(folder / key / "recipe.json") == load_recipe(folder / key, key) == recipe
+        assert read_trial_file(folder / key / "recipe.json") == load_recipe(folder / key, key) == recipe
     lines = out.file.getvalue().splitlines()
     assert lines == [f"{folder / key / 'recipe.json'}  {recipe.name}" for key, recipe in planned.items()]
     first = folder / next(iter(planned))

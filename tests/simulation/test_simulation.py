@@ -16,7 +16,6 @@ from tests.simulation import __main__ as command
 from tests.simulation import claim_power, false_verdicts, interval_coverage
 from tests.simulation.simulated_runs import World, binomials, panels, simulate_images
 
-
 STATISTICS = {**curves.DISTANCES, "trade-off": trade_off_beyond}
 
 
