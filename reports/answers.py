@@ -66,7 +66,8 @@ def table(claims_file: Path, folder: Path) -> str:
     where = f"`{scale}`" + (f" ({table_text(*data)})" if len(data) == 1 else "")
     counts = Counter(word_of(together(answered)) for _, answered in rows)
     summary = ", ".join(f"{counts[word]} {word.lower()}" for word in WORDS.values() if counts[word])
-    lines = [f"**Does it reproduce? At scale {where}, of {len(rows)} questions: {summary}.**", ""]
+    unlike = "" if scale == "paper" else " Not run at scale `paper` yet, the only one that can answer for the paper."
+    lines = [f"**Does it reproduce? At scale {where}, of {len(rows)} questions: {summary}.{unlike}**", ""]
     lines += ["| Question | Answer | Evidence |", "|---|---|---|"]
     for question, answered in rows:
         answer = answer_text(question, answered, name_data=len(data) > 1)

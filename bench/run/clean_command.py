@@ -16,9 +16,9 @@ from bench import trial_manifest
 from bench.errors import BadInput, unknown
 from bench.human_units import format_bytes
 from bench.run.driver_lock import driver_lock
+from bench.run.missing_work import has_sound_weights
 from bench.run.next_command import next_command
 from bench.run.repair import CHECKPOINT, directory_lock
-from bench.run.resume import has_sound_weights
 from bench.run.status_command import planned_networks, state_of
 from bench.stored_plans import read_plans
 

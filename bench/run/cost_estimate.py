@@ -15,7 +15,7 @@ from bench.damaged_files import Damaged, read_sealed, set_aside, write_sealed
 from bench.data import DatasetInfo
 from bench.errors import BadInput
 from bench.human_units import format_bytes
-from bench.run.resume import has_weights
+from bench.run.missing_work import has_weights
 from bench.run.workers import ThisMachine, Workers
 from bench.spec.architectures import layers_only
 from bench.spec.costs import probe_passes, training_passes

@@ -8,8 +8,8 @@ from bench import data, stored_plans
 from bench.damaged_files import Damaged
 from bench.human_units import format_duration
 from bench.run.cost_estimate import CostEstimator, load_timings, wall_seconds
+from bench.run.missing_work import has_sound_weights, missing_measurements
 from bench.run.request import Request
-from bench.run.resume import has_sound_weights, missing_measurements
 from bench.spec.expand import Plan, merge
 from bench.spec.measurement import Measurement
 from bench.spec.trial import Trial

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from bench.errors import BadInput, unknown
-from bench.models.exported import export
 from bench.models.network import ConditionalNetwork
+from bench.models.torch_export import export
 from bench.run.model_card import model_card
 from bench.trained_network import load_network
 

@@ -8,9 +8,9 @@ from rich.console import Console
 from rich.text import Text
 
 from bench.errors import BadInput
+from bench.run.bring_trials_home import bring_home
 from bench.run.damage_lines import print_damages
 from bench.run.driver_lock import driver_lock
-from bench.run.trial_transfer import bring_home
 from bench.stored_plans import read_plans
 from bench.tracking.run_tags import UNPLANNED, tags_by_key
 from bench.trial_dir import damaged_files, load_recipe, undamaged

@@ -7,8 +7,8 @@ from rich.console import Console
 from bench.errors import BadInput
 from bench.find_trial import find_trial
 from bench.run.driver_lock import driver_lock
+from bench.run.missing_work import has_weights
 from bench.run.next_command import next_command
-from bench.run.resume import has_weights
 from bench.tracking.mlflow_run_record import read_index_record
 from bench.trained_network import TrainedNetwork
 

@@ -10,8 +10,8 @@ from rich.text import Text
 from bench.errors import BadInput
 from bench.run.execution_plan import ExecutionPlan
 from bench.run.ingest_command import index_all_directories
+from bench.run.missing_work import is_unfinished
 from bench.run.plan_files import read_plans
-from bench.run.resume import is_unfinished
 from bench.spec.trial import Trial
 from bench.tracking.mlflow_run_record import is_indexed
 from bench.tracking.run_tags import tags_by_key

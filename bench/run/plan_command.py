@@ -9,10 +9,10 @@ from bench.human_units import format_duration
 from bench.run.aligned_rows import print_rows
 from bench.run.damage_lines import print_damages
 from bench.run.execution_plan import ExecutionPlan
+from bench.run.job_array_files import write_trial_files
 from bench.run.ray_address import on_cluster
 from bench.run.request import Request
 from bench.run.seed_groups import by_seed, keys_of, name_of, seeds_of
-from bench.run.trial_files import write_trial_files
 from bench.spec.trial import Trial
 from bench.trial_dir import read_failure
 

@@ -23,6 +23,7 @@ from bench.run.disk_full import DiskFull
 from bench.run.disk_space import require_space
 from bench.run.driver_lock import driver_lock
 from bench.run.execution_plan import ExecutionPlan
+from bench.run.missing_work import is_unfinished, surrogate_is_ready
 from bench.run.mlflow_index_update import (
     close_index,
     index_trials,
@@ -38,7 +39,6 @@ from bench.run.progress_display import ProgressDisplay
 from bench.run.ray_address import on_cluster
 from bench.run.repair import directory_lock, repair
 from bench.run.request import Request
-from bench.run.resume import is_unfinished, surrogate_is_ready
 from bench.spec.trial import Trial
 from bench.tracking.run_tags import figure_order
 from bench.tracking.store_address import store_uri

@@ -10,8 +10,8 @@ from rich.text import Text
 from bench.errors import BadInput
 from bench.run.aligned_rows import print_rows
 from bench.run.damage_lines import print_damages
+from bench.run.missing_work import has_weights
 from bench.run.next_command import next_command
-from bench.run.resume import has_weights
 from bench.run.seed_groups import KEY_DIGITS, by_seed, keys_of, name_of, seeds_of
 from bench.stored_plans import read_plans
 from bench.trial_dir import damaged_files, read_failure, read_progress, read_results

@@ -11,10 +11,10 @@ import torch
 from bench import data
 from bench.errors import BadInput
 from bench.run import provenance
-from bench.run.resume import has_sound_weights
+from bench.run.job_array_files import TrialFile, read_trial_file
+from bench.run.missing_work import has_sound_weights
 from bench.run.trial import run_trial
 from bench.run.trial_device import NoCuda, trial_device
-from bench.run.trial_files import TrialFile, read_trial_file
 from bench.spec.lambda_sets import lambda_set
 from bench.spec.measurement import Measurement
 from bench.spec.plugins import plugin_provenance

@@ -12,8 +12,8 @@ from typing import Literal
 
 import pydantic
 
-from reports.claims.decide import Condition
 from reports.claims.predicate_arguments import Arguments, Lambda, Lambdas, Metric, PerMetric
+from reports.claims.verdict_rule import Condition
 from reports.load.panels import Panel
 from reports.statistics.contrasts import (
     Accuracy,
@@ -32,7 +32,7 @@ NO_LIMIT = float("inf")
 
 @dataclass(frozen=True)
 class ContrastCondition:
-    """A condition on a contrast; fields as of decide.Condition."""
+    """A condition on a contrast; fields as of verdict_rule.Condition."""
 
     text: str
     contrast: Contrast

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pydantic
 
-from reports.claims.decide import Condition
 from reports.claims.predicate_arguments import Arguments, Lambdas
+from reports.claims.verdict_rule import Condition
 from reports.load.panels import Panel
 from reports.statistics import estimates
 from reports.statistics.adjustment_cost import switch_times, training_ratio

@@ -7,8 +7,16 @@ from pathlib import Path
 
 import yaml
 
-from reports.claims.decide import NOT_JUDGED, NOT_REPRODUCED, NOT_RUN, REPRODUCED, Condition, all_hold, select_shown
 from reports.claims.seeds_to_settle import settle_text
+from reports.claims.verdict_rule import (
+    NOT_JUDGED,
+    NOT_REPRODUCED,
+    NOT_RUN,
+    REPRODUCED,
+    Condition,
+    all_hold,
+    select_shown,
+)
 from reports.load import formatting
 from reports.statistics.estimates import EXACT
 from reports.statistics.gradient_masking import verdict_note

@@ -5,8 +5,8 @@ from functools import partial
 import numpy as np
 import pydantic
 
-from reports.claims.decide import Condition
 from reports.claims.predicate_arguments import Arguments, Lambdas, PerMetric
+from reports.claims.verdict_rule import Condition
 from reports.load import formatting
 from reports.load.panels import Panel
 from reports.statistics.contrasts import Accuracy, counts_of

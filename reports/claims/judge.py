@@ -12,10 +12,10 @@ from pathlib import Path
 import pandas as pd
 
 from reports.claims import claim_entries, schema
-from reports.claims.decide import NOT_JUDGED, NOT_RUN, Condition, check_verdict, verdicts
 from reports.claims.related_panels import has_two_seeds, with_relatives
 from reports.claims.schema import Check, Claim
 from reports.claims.seeds_to_settle import Settled, seeds_to_settle
+from reports.claims.verdict_rule import NOT_JUDGED, NOT_RUN, Condition, check_verdict, verdicts
 from reports.figures import FIGURES
 from reports.load.panels import Panel, View, load_view
 from reports.statistics.contrasts import MissingNetworks

@@ -10,8 +10,8 @@ from types import SimpleNamespace
 import numpy as np
 import pydantic
 
-from reports.claims.decide import Condition
 from reports.claims.predicate_arguments import Arguments, Lambdas
+from reports.claims.verdict_rule import Condition
 from reports.load.panels import Panel
 from reports.statistics import cloud_distances, estimates, saliency_alignment, training_variance
 from reports.statistics.contrasts import MissingNetworks, common_seeds

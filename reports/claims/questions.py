@@ -5,7 +5,7 @@ from pathlib import Path
 import pydantic
 
 from bench.spec.strict_yaml import Strict, read
-from reports.claims.decide import INCONCLUSIVE, NOT_JUDGED, NOT_REPRODUCED, NOT_RUN, REPRODUCED, all_hold
+from reports.claims.verdict_rule import INCONCLUSIVE, NOT_JUDGED, NOT_REPRODUCED, NOT_RUN, REPRODUCED, all_hold
 
 FILE = Path(__file__).parents[1] / "answers.yaml"
 WORDS = {

@@ -16,8 +16,8 @@ from reports.claims import (
     probe_predicates,
     tradeoff_predicates,
 )
-from reports.claims.decide import Condition
 from reports.claims.predicate_arguments import Arguments
+from reports.claims.verdict_rule import Condition
 from reports.load import formatting
 from reports.load.panels import Panel
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr
 
-from reports.claims.decide import INCONCLUSIVE, ONE_SEED, Condition, refuting_confidence
+from reports.claims.verdict_rule import INCONCLUSIVE, ONE_SEED, Condition, refuting_confidence
 from reports.load.panels import Panel
 from reports.statistics.intervals import CONFIDENCE
 
@@ -34,16 +34,16 @@ def seeds_to_settle(conditions: Sequence[Condition], verdict: str, share: float 
         return None
     asked = [condition for condition in conditions if condition.decides and not condition.unbounded]
     if any(condition.estimate is None for condition in asked):
-        return Settled(None, "a number has no value yet")
+        return Settled(None, "number of seeds unknown: a number has no value yet")
     if any(condition.estimate.spread is None for condition in asked):
-        return Settled(None, "a second seed must first show how much trainings vary")
+        return Settled(None, "number of seeds unknown: a second seed must first show how much trainings vary")
     total = sum(condition.weight for condition in conditions if condition.decides)
     shares = [share * condition.weight / total for condition in asked]
     measured = max(condition.estimate.spread.seeds for condition in asked)
     for seeds in range(max(measured, 2), MOST_SEEDS + 1):
         if power(asked, shares, seeds) >= POWER:
             return Settled(seeds, more=seeds - measured)
-    return Settled(None, f"more than {MOST_SEEDS} seeds: a number is too near the edge of its region")
+    return Settled(None, f"more than {MOST_SEEDS} seeds would be needed: a number is too near the edge of its region")
 
 
 def power(asked: Sequence[Condition], shares: Sequence[float], seeds: int) -> float:
@@ -96,7 +96,7 @@ def settle_text(settled: Settled | None, panel: Panel, keys: set[str]) -> str:
     if settled is None:
         return ""
     if settled.seeds is None:
-        return f"number of seeds unknown: {settled.reason}"
+        return settled.reason
     text = f"{settled.seeds} seeds would decide with {100 * POWER:.0f} % power"
     if not settled.more:
         return text

@@ -3,9 +3,9 @@
 import pydantic
 
 from reports.claims.accuracy_predicates import ContrastCondition, measure
-from reports.claims.decide import Condition
 from reports.claims.frontier_predicates import Curves, read_pair
 from reports.claims.predicate_arguments import Arguments, Lambdas, Metric
+from reports.claims.verdict_rule import Condition
 from reports.load.panels import Panel
 from reports.statistics.contrasts import add, mean_difference, mean_over_lambdas
 from reports.statistics.frontier_distance import trade_off_beyond

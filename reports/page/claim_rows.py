@@ -2,8 +2,8 @@
 
 import re
 
-from reports.claims.decide import NOT_JUDGED, NOT_REPRODUCED, NOT_RUN, REPRODUCED
 from reports.claims.deciding_number import deciding_number
+from reports.claims.verdict_rule import NOT_JUDGED, NOT_REPRODUCED, NOT_RUN, REPRODUCED
 
 WIDTH, MARGIN = 130, 9  # of the picture of an interval, pixels
 SYMBOLS = {REPRODUCED: "✓", NOT_REPRODUCED: "✗", NOT_RUN: "–", NOT_JUDGED: "–"}  # otherwise ?
@@ -39,6 +39,8 @@ def settle_short(text: str) -> str:
     head, _, rest = text.partition(": ")
     if head.startswith("number of seeds"):
         return rest.partition(":")[0]
+    if head.startswith("more than"):
+        return head.partition(" would")[0]
     rest = re.sub(r" on [^,]*", "", rest.replace("about ", "").replace(" hours", " h").replace(" minutes", " min"))
     return f"{head.partition(' would')[0]} ({rest})" if rest else head.partition(" would")[0]
 

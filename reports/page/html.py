@@ -8,7 +8,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bench.damaged_files import Damaged, read_sealed
 from reports.claims.claim_entries import UNPLANNED
-from reports.claims.decide import VERDICTS
+from reports.claims.verdict_rule import VERDICTS
 from reports.figures import FIGURES
 from reports.load.formatting import short_title
 from reports.page import escaping

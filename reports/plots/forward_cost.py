@@ -72,7 +72,7 @@ def write_overheads(ax, table: pd.DataFrame, name: str, divisor: float, ys) -> N
 
 def overhead_text(ratio: float) -> str:
     """Write a ratio as an overhead: 1.011 → +1.1 %; a dash for NaN."""
-    return f"{100 * (ratio - 1):+.1f} %" if np.isfinite(ratio) else "–"
+    return f"{100 * (ratio - 1):+.1f} %".replace("-", "−") if np.isfinite(ratio) else "–"
 
 
 def draw_papers_macs(ax, table: pd.DataFrame, ys, divisor: float) -> None:

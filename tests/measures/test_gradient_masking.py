@@ -9,7 +9,7 @@ from torch import nn
 from bench.engines.eager import EagerEngine
 from bench.measures.gradient_masking import masking
 from bench.measures.result_schema import parse
-from bench.run.resume import SURROGATE_UNTRAINED, is_unfinished, surrogate_is_ready
+from bench.run.missing_work import SURROGATE_UNTRAINED, is_unfinished, surrogate_is_ready
 from bench.run.trial import run_trial
 from bench.spec import costs
 from bench.spec.measurement import Measurement

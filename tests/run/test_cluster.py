@@ -13,7 +13,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from bench.run.trial_files import KEYS
+from bench.run.job_array_files import KEYS
 from bench.stored_plans import read_plans
 from tests.command import TINY, bench, start, wait_for
 from tests.local_cluster import LocalCluster

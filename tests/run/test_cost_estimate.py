@@ -12,7 +12,7 @@ from bench.measures.cost import cost, parameter_count
 from bench.models import build
 from bench.run import image_pass_timing
 from bench.run.cost_estimate import STEP_OVERHEAD, CostEstimator, wall_seconds
-from bench.run.resume import missing_measurements
+from bench.run.missing_work import missing_measurements
 from bench.spec.costs import training_passes
 from bench.spec.measurement import Measurement
 from bench.spec.trial import Trial

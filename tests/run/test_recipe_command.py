@@ -6,8 +6,8 @@ import pytest
 from rich.console import Console
 
 from bench.errors import BadInput
+from bench.run.job_array_files import read_trial_file
 from bench.run.recipe_command import write_recipes
-from bench.run.trial_files import read_trial_file
 from bench.trial_dir import load_recipe
 from tests.finished_runs import SUITE, request
 

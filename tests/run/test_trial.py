@@ -17,7 +17,7 @@ from bench.engines.eager import EagerEngine
 from bench.measures import correct_bits
 from bench.measures.cost import cost
 from bench.run import trial as trial_module
-from bench.run.resume import is_unfinished
+from bench.run.missing_work import is_unfinished
 from bench.run.trial import run_trial
 from bench.spec.costs import training_passes
 from bench.spec.measurement import Measurement

@@ -7,8 +7,8 @@ import torch
 
 from bench.damaged_files import write_sealed
 from bench.errors import BadInput
+from bench.run.job_array_files import TrialFile, read_trial_file
 from bench.run.trial_command import TrialRequest, accuracy_measurements, device_of, run_trial_command
-from bench.run.trial_files import TrialFile, read_trial_file
 from bench.spec.lambda_sets import S1, S2
 from bench.spec.trial import Trial
 from tests.recipes import oat, pgd_at

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 from bench.measures import correct_bits
 from bench.run import trial as trial_module
-from bench.run.resume import is_unfinished
+from bench.run.missing_work import is_unfinished
 from bench.run.trial import run_trial
 from bench.spec.measurement import Measurement
 from bench.spec.recipe import Recipe

@@ -12,8 +12,8 @@ import numpy as np
 
 from bench.spec.lambda_sets import S1, S2, S3, S4
 from reports.claims import judge, schema
-from reports.claims.decide import NOT_JUDGED, NOT_REPRODUCED, REPRODUCED, all_hold, check_verdict, verdicts
 from reports.claims.schema import Check, Claim
+from reports.claims.verdict_rule import NOT_JUDGED, NOT_REPRODUCED, REPRODUCED, all_hold, check_verdict, verdicts
 from reports.load.panels import Panel
 from tests.simulation import false_verdicts
 from tests.simulation.simulated_runs import Truth, World, panels
@@ -137,7 +137,7 @@ def rates(claim: Claim, scale: str, seeds: int, runs: int, seed: int = 0) -> tup
     """Shares of `reproduced` and `not reproduced`; NaN for a claim that is not judged at this scale."""
     exact = {"cost", "training_cost", "switching_cost"}
     if seeds == 1 and not exact & {check.predicate for check in claim.checks}:
-        return 0.0, 0.0  # decide.py: one seed without a pooled variance never decides
+        return 0.0, 0.0  # verdict_rule.py: one seed without a pooled variance never decides
     rng = np.random.default_rng([seed, claim.id, seeds, list(SETTINGS).index(scale)])
     answers = claim_verdicts(claim, scale, seeds, runs, rng)
     if set(answers) == {NOT_JUDGED}:

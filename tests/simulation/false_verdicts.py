@@ -16,7 +16,7 @@ from safetensors.numpy import save_file
 
 from bench.spec.lambda_sets import S1, S4
 from reports.claims import schema
-from reports.claims.decide import NOT_REPRODUCED, REPRODUCED, all_hold, verdicts
+from reports.claims.verdict_rule import NOT_REPRODUCED, REPRODUCED, all_hold, verdicts
 from reports.load.panels import POINT_COLUMNS, Panel
 from reports.statistics import frontier_distance
 from tests.simulation.interval_coverage import AT, CURVES, OAT

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from reports.claims import judge
-from reports.claims.decide import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED
 from reports.claims.schema import PREDICATES
+from reports.claims.verdict_rule import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED
 from reports.statistics import cloud_distances, curves
 from reports.statistics.frontier_distance import trade_off_beyond
 from reports.statistics.frontier_estimates import by_jackknife

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from reports.claims import schema
-from reports.claims.decide import INCONCLUSIVE, NOT_REPRODUCED, ONE_SEED, REPRODUCED, check_verdict, verdicts
+from reports.claims.verdict_rule import INCONCLUSIVE, NOT_REPRODUCED, ONE_SEED, REPRODUCED, check_verdict, verdicts
 from reports.statistics import curves
 from reports.statistics.contrasts import MissingNetworks
 from tests.reports.claims_world import S1, panel

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from reports.claims.adjustment_predicates import SwitchingCost, TrainingCost, switching_cost, training_cost
-from reports.claims.decide import NOT_REPRODUCED, REPRODUCED, all_hold, verdicts
+from reports.claims.verdict_rule import NOT_REPRODUCED, REPRODUCED, all_hold, verdicts
 from reports.load.panels import POINT_COLUMNS, Panel
 from reports.statistics.contrasts import MissingNetworks
 

@@ -5,7 +5,7 @@ import pytest
 from scipy.special import ndtri
 
 from reports.claims import frontier_predicates, schema
-from reports.claims.decide import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED, Condition, all_hold, verdicts
+from reports.claims.verdict_rule import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED, Condition, all_hold, verdicts
 from reports.statistics import estimates, frontier_distance, frontier_estimates, intervals
 from reports.statistics.frontier_estimates import Pair
 from tests.simulation.simulated_runs import World, panels

@@ -9,7 +9,7 @@ import pytest
 
 from bench.damaged_files import read_sealed, write_sealed
 from reports.claims import judge
-from reports.claims.decide import INCONCLUSIVE, NOT_JUDGED, NOT_REPRODUCED, NOT_RUN, ONE_SEED, REPRODUCED
+from reports.claims.verdict_rule import INCONCLUSIVE, NOT_JUDGED, NOT_REPRODUCED, NOT_RUN, ONE_SEED, REPRODUCED
 from reports.load.plans import read_plans
 from reports.page import html
 from tests.reports import claims_world, synthetic

@@ -5,7 +5,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from reports.claims import schema
-from reports.claims.decide import INCONCLUSIVE, NOT_REPRODUCED, ONE_SEED, REPRODUCED, verdicts
+from reports.claims.verdict_rule import INCONCLUSIVE, NOT_REPRODUCED, ONE_SEED, REPRODUCED, verdicts
 from reports.statistics import cloud_distances
 from reports.statistics.contrasts import MissingNetworks
 from tests.reports.claims.test_accuracy_predicates import judged

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from reports.claims import seeds_to_settle
-from reports.claims.decide import INCONCLUSIVE, NOT_REPRODUCED, ONE_SEED, REPRODUCED, Condition, check_verdict, verdicts
+from reports.claims.verdict_rule import (
+    INCONCLUSIVE,
+    NOT_REPRODUCED,
+    ONE_SEED,
+    REPRODUCED,
+    Condition,
+    check_verdict,
+    verdicts,
+)
 from reports.statistics import estimates
 from tests.reports.claims_world import panel
 

@@ -5,7 +5,6 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from reports.claims.decide import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED, all_hold, verdicts
 from reports.claims.tradeoff_predicates import (
     BetterScore,
     Kept,
@@ -14,6 +13,7 @@ from reports.claims.tradeoff_predicates import (
     kept,
     larger_hypervolume,
 )
+from reports.claims.verdict_rule import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED, all_hold, verdicts
 from tests.reports.claims_world import panel
 
 DUAL, NORMAL = "OAT (dual BN)", "OAT (normal BN)"

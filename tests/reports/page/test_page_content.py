@@ -2,7 +2,7 @@
 
 import pytest
 
-from reports.claims.decide import INCONCLUSIVE, NOT_JUDGED, NOT_REPRODUCED, NOT_RUN, REPRODUCED
+from reports.claims.verdict_rule import INCONCLUSIVE, NOT_JUDGED, NOT_REPRODUCED, NOT_RUN, REPRODUCED
 from reports.figures import FIGURES
 from reports.page import claim_rows, page_content
 from reports.page.result_sentence import alternative_text, result_sentence
@@ -120,7 +120,7 @@ def test_a_row_shows_the_number_that_decides():
             "6 seeds (3 more, 0.24 h)",
         ),
         ("6 seeds would decide with 80 % power", "6 seeds"),
-        ("number of seeds unknown: more than 200 seeds: a number is too near the edge", "more than 200 seeds"),
+        ("more than 200 seeds would be needed: a number is too near the edge", "more than 200 seeds"),
         ("", ""),
     ],
 )

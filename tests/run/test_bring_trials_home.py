@@ -7,9 +7,9 @@ import pytest
 
 from bench import trial_manifest
 from bench.errors import BadInput
+from bench.run.bring_trials_home import bring_home
 from bench.run.execution_plan import ExecutionPlan
 from bench.run.repair import directory_lock
-from bench.run.trial_transfer import bring_home
 from bench.stored_plans import read_plans
 from bench.trial_dir import damaged_files, read_failure, read_progress, read_results, write_failure
 from tests.finished_runs import request, write_runs

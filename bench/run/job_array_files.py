@@ -11,9 +11,9 @@ import pydantic
 from bench.atomic_write import write_text
 from bench.damaged_files import Damaged, read_sealed, write_sealed
 from bench.errors import BadInput
+from bench.run.bring_trials_home import take_trial
 from bench.run.execution_plan import ExecutionPlan
 from bench.run.plan_files import write_plan
-from bench.run.trial_transfer import take_trial
 from bench.spec.content_key import Frozen
 from bench.spec.recipe import Recipe
 from bench.spec.recipe_fields import unknown_name

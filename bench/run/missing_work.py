@@ -1,4 +1,4 @@
-"""Where a run resumes: what a trial's directory still lacks.
+"""What a trial's directory still lacks, which is what a resumed run computes.
 
 Training itself resumes from the directory's `checkpoint/` (bench/training/checkpoint.py).
 """
