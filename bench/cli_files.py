@@ -54,7 +54,7 @@ def clean(
         list[str],
         typer.Argument(
             help="set-aside, half-written, checkpoints (of finished trials), ray-logs, unplanned (trials of no plan). "
-            "(default: all)",
+            "(default: all but unplanned)",
             autocompletion=completion.kinds_of_files,
         ),
     ] = [],

@@ -9,6 +9,7 @@ import copy
 import functools
 import hashlib
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import torch
 
 NAME = "manifest.json"
+FILE_NAME = re.compile(r"(checkpoint/)?\w[\w@.+-]*", re.ASCII)  # stays in the directory
 ABSENT = "absent"  # in place of the checksum of a file that did not exist before
 
 
@@ -64,6 +66,7 @@ def parse(path: Path, state: tuple) -> Manifest:
         manifest = Manifest(content["key"], content["files"], content["measured_on"])
         sums = [checksum for checksums in manifest.files.values() for checksum in checksums]
         valid = all(isinstance(text, str) for text in (manifest.key, *sums, *manifest.measured_on.values()))
+        valid = valid and all(map(FILE_NAME.fullmatch, manifest.files))
     except (KeyError, AttributeError, TypeError):
         valid = False
     if not valid:

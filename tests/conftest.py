@@ -41,6 +41,10 @@ def pytest_collection_finish():
     gc.freeze()  # imported modules and collected tests are never garbage
 
 
+def pytest_sessionfinish():
+    gc.unfreeze()  # otherwise triton, which torch.export imports, reports what is frozen as leaked
+
+
 def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
 

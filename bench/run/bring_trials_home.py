@@ -58,14 +58,19 @@ def take_trial(source: Path, target: Path, recipe: Recipe) -> list[str]:
     A trained network replaces one in training, and a longer training a shorter one. Between directories with the same
     weights, measurements are added. Where the weights differ, the target keeps its own.
     """
-    if target.exists() and source.samefile(target):
-        return []
     try:
-        with directory_lock(source, wait=False), directory_lock(target, wait=False):
-            lines = [line for directory in (source, target) for line in repair(directory, recipe, thorough=True)]
-            return lines + merge(source, target, recipe.key)
+        return take_idle_trial(source, target, recipe)
     except BlockingIOError:
         return [f"{source}: the trial is running there, or in {target}: left out"]
+
+
+def take_idle_trial(source: Path, target: Path, recipe: Recipe) -> list[str]:
+    """As `take_trial`. Raises BlockingIOError where the trial is running."""
+    if target.exists() and source.samefile(target):
+        return []
+    with directory_lock(source, wait=False), directory_lock(target, wait=False):
+        lines = [line for directory in (source, target) for line in repair(directory, recipe, thorough=True)]
+        return lines + merge(source, target, recipe.key)
 
 
 def merge(source: Path, target: Path, key: str) -> list[str]:
@@ -81,15 +86,32 @@ def merge(source: Path, target: Path, key: str) -> list[str]:
         return [reason] if new else []
     manifest = trial_manifest.read(source, key)
     for name in manifest.files:
-        if name != RESULTS and (source / name).is_file() and not (target / name).exists():
+        if name != RESULTS and is_plain_file(source / name) and not (target / name).exists():
             copy_file(source, target, name, key)
     merge_results(source, target, key)
+    if has_no_more(target, source, key):
+        take_failure(source, target)
+    return []
+
+
+def is_plain_file(path: Path) -> bool:
+    """A link in a folder from elsewhere could name any file of this machine."""
+    return path.is_file() and not path.is_symlink()
+
+
+def has_no_more(target: Path, source: Path, key: str) -> bool:
+    """Whether the target has no epoch and no measurement that the source lacks, so that the source's failure is its."""
+    epochs = len(read_progress(target, key)) <= len(read_progress(source, key))
+    return epochs and measurements(target, key).keys() <= measurements(source, key).keys()
+
+
+def take_failure(source: Path, target: Path) -> None:
+    """The source's failure, or none, in place of the target's."""
     for name in FAILURE:
         (target / name).unlink(missing_ok=True)
-        if (source / name).is_file():
+        if is_plain_file(source / name):
             with replacing(target / name) as temporary:
                 shutil.copyfile(source / name, temporary)
-    return []
 
 
 def merge_results(source: Path, target: Path, key: str) -> None:

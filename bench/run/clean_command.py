@@ -32,6 +32,8 @@ KINDS = {
     UNPLANNED: "trials of no plan",
 }
 
+BY_DEFAULT = [kind for kind in KINDS if kind != UNPLANNED]  # a plan with fewer seeds replaces that with more
+
 
 @dataclass(frozen=True)
 class Removable:
@@ -44,7 +46,7 @@ class Removable:
 def clean(runs: Path, kinds: list[str], out: Console, ask: Callable[[str], bool]) -> None:
     """Print what can go and how much it frees, and delete each kind for which `ask`, given a question, returns True.
 
-    kinds: some of KINDS; all if empty. Raises BadInput.
+    kinds: some of KINDS; BY_DEFAULT if empty. Raises BadInput.
     """
     for kind in kinds:
         if kind not in KINDS:
@@ -53,9 +55,9 @@ def clean(runs: Path, kinds: list[str], out: Console, ask: Callable[[str], bool]
         raise BadInput(f"{runs}: is no runs directory: it has neither trials/ nor plans/")
     with driver_lock(runs):
         removable, reason = find_removable(runs)
-        if reason and kinds in ([], [UNPLANNED]):
+        if reason and UNPLANNED in kinds:
             out.print(reason, soft_wrap=True)
-        chosen = {kind: removable[kind] for kind in KINDS if kind in (kinds or KINDS) and removable[kind]}
+        chosen = {kind: removable[kind] for kind in KINDS if kind in (kinds or BY_DEFAULT) and removable[kind]}
         if not chosen:
             out.print("nothing can go")
         for entries in chosen.values():
@@ -118,7 +120,7 @@ def size_of(path: Path) -> int:
 
 def delete(entry: Removable) -> str | None:
     """Delete a path. Returns a line where it was kept because a trial is at work in its directory."""
-    if entry.trial is None or entry.trial.is_symlink():
+    if entry.trial is None or entry.path == entry.trial and entry.trial.is_symlink():
         remove(entry.path)
         return None
     try:

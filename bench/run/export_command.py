@@ -43,10 +43,10 @@ def export_network(key: str, format: str, out: Path | None, width: float, runs: 
         written = Path(folder) / path.name
         torch.export.save(program, written, extra_files={"recipe.json": recipe.model_dump_json(indent=1)})
         difference = largest_difference(torch.export.load(written).module(), net, network.shape, width)
-        if difference > TOLERANCE:
+        if not difference <= TOLERANCE:  # NaN too
             raise BadInput(f"{recipe.name}: nothing is written: the program's logits differ by {difference:.1e}")
         os.replace(written, path)
-    card = path.with_suffix(".md")
+    card = path.with_name(f"{path.name}.md")
     card.write_text(model_card(network, width, path.name, difference), "utf-8")
     return [path, card]
 
@@ -58,9 +58,9 @@ def largest_difference(program, net: ConditionalNetwork, shape: tuple[int, int, 
     recipe = net.recipe
     lambdas = sorted({0.0, UNSEEN, 1.0, *recipe.lambdas})
     images = torch.rand(len(lambdas), *shape, generator=torch.Generator().manual_seed(0))
-    lam, most = torch.tensor(lambdas), 0.0
+    lam, differences = torch.tensor(lambdas), []
     for batch in (slice(None), slice(1, 2)):  # several images of different λ, and one image alone
         expected: Tensor = net(images[batch], net.condition(lam[batch], width=width, training=False))
-        difference = (program(images[batch], lam[batch]) - expected).abs().max() / expected.abs().max().clamp(min=1)
-        most = max(most, float(difference))
-    return most
+        difference = (program(images[batch], lam[batch]) - expected).abs().max()
+        differences.append(difference / expected.abs().max().clamp(min=1))
+    return float(torch.stack(differences).max())

@@ -11,7 +11,7 @@ import pydantic
 from bench.atomic_write import write_text
 from bench.damaged_files import Damaged, read_sealed, write_sealed
 from bench.errors import BadInput
-from bench.run.bring_trials_home import take_trial
+from bench.run.bring_trials_home import take_idle_trial
 from bench.run.execution_plan import ExecutionPlan
 from bench.run.plan_files import write_plan
 from bench.spec.content_key import Frozen
@@ -32,24 +32,28 @@ class TrialFile(Frozen):
     surrogates: tuple[Recipe, ...] = ()
 
 
-def write_trial_files(plan: ExecutionPlan, folder: Path, command: str) -> list[Path]:
+def write_trial_files(plan: ExecutionPlan, folder: Path, command: str) -> tuple[list[Path], list[str]]:
     """Write a file per remaining network, the plans, and the list of keys. A network that has begun in the plan's runs
-    directory goes on from there. Raises BadInput where a trial is running."""
+    directory goes on from there. Returns the files, and lines on damaged ones. Raises BadInput where a trial is
+    running."""
     folder.mkdir(parents=True, exist_ok=True)
     recipes = {trial.key: trial.recipe for trial in plan.trials}
     for suite_plan in plan.plans:
         write_plan(suite_plan, folder, command)
-    paths = []
+    paths, lines = [], []
     for trial in plan.remaining:
         surrogates = {measurement.surrogate for measurement in trial.measurements if measurement.surrogate}
         for key in (trial.key, *sorted(surrogates)):
-            if (plan.request.runs / "trials" / key).is_dir():
-                take_trial(plan.request.runs / "trials" / key, folder / "trials" / key, recipes[key])
+            begun = plan.request.runs / "trials" / key
+            try:
+                lines += take_idle_trial(begun, folder / "trials" / key, recipes[key]) if begun.is_dir() else []
+            except BlockingIOError:
+                raise BadInput(f"{begun}: is being trained: wait for its command, or stop it") from None
         content = TrialFile(trial=trial, surrogates=tuple(recipes[key] for key in sorted(surrogates)))
         paths.append(folder / f"{trial.key}.json")
         write_sealed(paths[-1], content.model_dump(mode="json"))
     write_text(folder / KEYS, "".join(f"{trial.key}\n" for trial in plan.remaining))
-    return paths
+    return paths, lines
 
 
 def read_trial_file(path: Path) -> TrialFile | Recipe:

@@ -32,8 +32,11 @@ def log_models(keys: list[str], runs: Path, out: Console) -> None:
             for directory in directories:
                 network, record = TrainedNetwork(directory), read_index_record(directory)
                 run = writer.runs_in(record["experiment_id"]).get(network.recipe.key) if record else None
-                if run is None:
+                if run is None and keys:
                     raise BadInput(f"{network.recipe.name}: is not in MLflow's index: {next_command('ingest', runs)}")
+                if run is None:
+                    out.print(f"{directory}: is not in MLflow's index, left out", soft_wrap=True)
+                    continue
                 logged += log_model(writer, run, network) is not None
         except ConnectionError as error:
             raise BadInput(str(error)) from None

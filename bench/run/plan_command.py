@@ -32,7 +32,9 @@ def print_plan(
         plan = ExecutionPlan.of(request)
         print_damages(plan.damages, Console(stderr=True, highlight=False))
         plan_object = plan_as_dict(plan)
-        paths = write_trial_files(plan, trials, command) if trials else []
+        paths, lines = write_trial_files(plan, trials, command) if trials else ([], [])
+    for line in lines:
+        Console(stderr=True, highlight=False, markup=False).print(line, soft_wrap=True)
     if as_json:
         print(json.dumps(plan_object))  # ASCII, which any terminal and reader takes
         return

@@ -78,13 +78,22 @@ def run_with_surrogates(
     A surrogate that is not trained yet is trained here, after all that needs none; where another process trains it,
     this one waits for it. No lock on a directory is held meanwhile, so no two processes wait for each other.
     """
+    for part, folder in parts_of(trial, surrogates, directory):
+        for row in run_trial(part, folder, data_root, device, code):
+            yield row
+            if "failed" in row:
+                return
+
+
+def parts_of(trial: Trial, surrogates: tuple[Recipe, ...], directory: Path) -> Iterator[tuple[Trial, Path]]:
+    """What needs no surrogate, the surrogates that are untrained when their turn comes, and the whole trial."""
     alone = tuple(measurement for measurement in trial.measurements if not measurement.surrogate)
-    yield from run_trial(trial.model_copy(update={"measurements": alone}), directory, data_root, device, code)
+    yield trial.model_copy(update={"measurements": alone}), directory
     for recipe in surrogates:
         if not has_sound_weights(directory.parent, recipe.key):
-            training = Trial(recipe=recipe, measurements=(), source=trial.source)
-            yield from run_trial(training, directory.parent / recipe.key, data_root, device, code)
-    yield from run_trial(trial, directory, data_root, device, code)
+            yield Trial(recipe=recipe, measurements=(), source=trial.source), directory.parent / recipe.key
+    if surrogates:
+        yield trial, directory
 
 
 def trial_of_recipe(recipe: Recipe, request: TrialRequest) -> Trial:

@@ -69,15 +69,15 @@ def trade_off_beyond(curve, other) -> float:
 
     From the origin nearly all of a hypervolume is the rectangle that both curves dominate. So the reference point is
     the worst SA and RA of both, less 1/(points - 1) of their range, with which the points of an even curve count
-    equally (Ishibuchi et al., Evolutionary Computation 2018). The box reaches from there to the best SA and RA. 0 where
-    all points are one.
+    equally (Ishibuchi et al., Evolutionary Computation 2018). The box reaches from there to the best SA and RA. NaN
+    where all points share their SA or their RA: there is no trade-off.
     """
     curve, other = np.asarray(curve, float), np.asarray(other, float)
     points = np.concatenate([curve, other])
     worst, best = points.min(axis=0), points.max(axis=0)
     reference = worst - (best - worst) / max(len(curve) - 1, 1)
     box = float(np.prod(best - reference))
-    return 1e4 * (hypervolume(curve, reference) - hypervolume(other, reference)) / box if box else 0.0
+    return 1e4 * (hypervolume(curve, reference) - hypervolume(other, reference)) / box if box else float("nan")
 
 
 def height_above(point, frontier) -> float:

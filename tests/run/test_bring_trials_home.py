@@ -9,6 +9,7 @@ from bench import trial_manifest
 from bench.errors import BadInput
 from bench.run.bring_trials_home import bring_home
 from bench.run.execution_plan import ExecutionPlan
+from bench.run.job_array_files import write_trial_files
 from bench.run.repair import directory_lock
 from bench.stored_plans import read_plans
 from bench.trial_dir import damaged_files, read_failure, read_progress, read_results, write_failure
@@ -120,3 +121,49 @@ def test_a_damaged_file_is_named_and_stays_behind(trials, tmp_path):
 def test_a_folder_without_trials_is_refused(tmp_path):
     with pytest.raises(BadInput, match="no trial was run there"):
         bring_home(tmp_path, tmp_path / "fresh")
+
+
+def files_outside(folder, part: str) -> set:
+    """All paths of a folder, without those below `part`, and without locks and files that were set aside."""
+    paths = folder.rglob("*")
+    return {path for path in paths if part not in path.parts and path.name != "lock" and path.suffix != ".damaged"}
+
+
+@pytest.mark.parametrize("name", ["../../../x.py", "/tmp/x.py", "checkpoint/../../x.py", "a/b", "..", ""])
+def test_a_manifest_that_names_files_elsewhere_is_damaged(trials, tmp_path, name):
+    away, key, _ = trials
+    directory = away / "trials" / key
+    manifest = trial_manifest.read(directory)
+    manifest.files[name] = [trial_manifest.checksum(b"x")]
+    trial_manifest.write(directory, manifest)
+    before = files_outside(tmp_path, "fresh")
+    lines = bring_home(away, tmp_path / "fresh")
+    assert "manifest.json is damaged" in lines[0]
+    assert files_outside(tmp_path, "fresh") <= before
+    assert {path.name for path in (tmp_path / "fresh").iterdir()} == {"plans", "trials"}
+
+
+def test_a_link_is_not_followed(trials, tmp_path):
+    away, key, _ = trials
+    weights = away / "trials" / key / "weights.safetensors"
+    weights.rename(tmp_path / "private")
+    weights.symlink_to(tmp_path / "private")
+    bring_home(away, tmp_path / "fresh")
+    assert not (tmp_path / "fresh" / "trials" / key / "weights.safetensors").exists()
+
+
+def test_an_earlier_failure_does_not_replace_what_came_after(trials, tmp_path):
+    away, key, _ = trials
+    change_results(away / "trials" / key, key, lambda measured: measured.popitem())
+    write_failure(away / "trials" / key, "out of memory", "progress.jsonl")
+    for _ in range(2):
+        bring_home(away, tmp_path / "runs")
+        assert read_failure(tmp_path / "runs" / "trials" / key, key) is None
+    bring_home(away, tmp_path / "fresh")
+    assert read_failure(tmp_path / "fresh" / "trials" / key, key) == "out of memory"
+
+
+def test_a_running_trial_is_not_given_to_a_job_array(trials, tmp_path):
+    plan = ExecutionPlan.of(request(tmp_path))
+    with directory_lock(tmp_path / "runs" / "trials" / trials[2]), pytest.raises(BadInput, match="is being trained"):
+        write_trial_files(plan, tmp_path / "jobs", "plan")

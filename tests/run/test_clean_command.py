@@ -54,7 +54,7 @@ def test_each_kind_goes_and_finished_and_unfinished_work_of_plans_stays(runs):
     finished, training = finished_and_training(runs)
     kept = {folder: content(folder, ("manifest.json",)) for folder in (finished, training, runs / "plans")}
     asked = []
-    text = run(runs, ask=lambda question: asked.append(question) or True)
+    text = run(runs, KINDS, ask=lambda question: asked.append(question) or True)
     assert len(asked) == len(KINDS) and all(
         f"({kind})" in question for kind, question in zip(KINDS, asked, strict=True)
     )
@@ -68,13 +68,29 @@ def test_each_kind_goes_and_finished_and_unfinished_work_of_plans_stays(runs):
         assert after.items() <= before.items() and {path.name for path in before.keys() - after.keys()} <= gone
     assert (training / "checkpoint") in {path.parent for path in training.rglob("state.safetensors")}
     assert finished_and_training(runs) == (finished, training)  # their files are sound
-    assert run(runs) == "nothing can go\n"
+    assert run(runs, KINDS) == "nothing can go\n"
 
 
 def test_nothing_goes_without_a_yes(runs):
     before = content(runs)
-    assert "trials/eeeeeeeeeeeeeeee" in run(runs, ask=lambda question: False)
+    assert "trials/eeeeeeeeeeeeeeee" in run(runs, KINDS, ask=lambda question: False)
     assert content(runs) == before
+
+
+def test_trials_of_no_plan_go_only_where_they_are_named(runs):
+    """A plan with fewer seeds replaces that with more, whose networks then are of no plan."""
+    run(runs)
+    assert not (runs / "ray-logs").exists() and (runs / "trials" / ("e" * 16)).exists()
+
+
+def test_a_trial_s_directory_may_be_a_link(runs, tmp_path):
+    finished, _ = finished_and_training(runs)
+    finished.rename(tmp_path / "elsewhere")
+    finished.symlink_to(tmp_path / "elsewhere")
+    with directory_lock(finished):
+        assert f"kept {finished / 'checkpoint'}: a trial is running there" in run(runs)
+    run(runs)
+    assert not (finished / "checkpoint").exists() and finished_and_training(runs)[0] == finished
 
 
 def test_only_the_kinds_that_are_named_are_asked_for(runs):
@@ -94,18 +110,18 @@ def test_nothing_goes_while_a_command_runs(runs):
 def test_a_directory_in_which_a_trial_runs_is_kept(runs):
     unplanned = runs / "trials" / ("e" * 16)
     with directory_lock(unplanned):
-        assert f"kept {unplanned}: a trial is running there" in run(runs)
+        assert f"kept {unplanned}: a trial is running there" in run(runs, ["unplanned"])
     assert (unplanned / "results.json").exists()
 
 
 def test_trials_of_no_plan_stay_where_plans_are_damaged_or_absent(runs):
     plan = next((runs / "plans").glob("first-*.json"))
     plan.write_text("{}")
-    assert "trials of no plan are kept: a plan is damaged" in run(runs)
+    assert "trials of no plan are kept: a plan is damaged" in run(runs, ["unplanned"])
     set_aside(plan)
     assert find_removable(runs)[0]["unplanned"] == []
     shutil.rmtree(runs / "plans")
-    assert "all trials are kept: no plan is here" in run(runs)
+    assert "all trials are kept: no plan is here" in run(runs, ["unplanned"])
     assert (runs / "trials" / ("e" * 16) / "results.json").exists()
 
 
@@ -113,7 +129,7 @@ def test_a_link_is_removed_and_what_it_leads_to_stays(runs, tmp_path):
     target = tmp_path / "elsewhere"
     shutil.move(runs / "trials" / ("e" * 16), target)
     (runs / "trials" / ("e" * 16)).symlink_to(target)
-    run(runs)
+    run(runs, ["unplanned"])
     assert not (runs / "trials" / ("e" * 16)).is_symlink() and (target / "results.json").exists()
 
 

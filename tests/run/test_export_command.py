@@ -29,7 +29,7 @@ def exported(tmp_path_factory):
     results |= {"provenance": {"trained_at": ["c" * 40]}}
     trial_manifest.write_json(folder / "net", "results.json", results, recipe.key)
     program, card = export_network(str(folder / "net"), "torch-export", folder / "out" / "oats.pt2", 0.5, folder)
-    assert sorted(path.name for path in (folder / "out").iterdir()) == ["oats.md", "oats.pt2"]
+    assert sorted(path.name for path in (folder / "out").iterdir()) == ["oats.pt2", "oats.pt2.md"]
     extra = {"recipe.json": ""}
     loaded = torch.export.load(program, extra_files=extra).module()
     return net, loaded, Recipe.model_validate_json(extra["recipe.json"]), program, card.read_text("utf-8")

@@ -7,6 +7,7 @@ import torch
 
 from bench.damaged_files import write_sealed
 from bench.errors import BadInput
+from bench.run import trial_command
 from bench.run.job_array_files import TrialFile, read_trial_file
 from bench.run.trial_command import TrialRequest, accuracy_measurements, device_of, run_trial_command
 from bench.spec.lambda_sets import S1, S2
@@ -101,3 +102,16 @@ def test_a_gpu_is_used_where_there_is_one_and_required_where_asked_for(file, mon
     assert device_of(request(file)) == torch.device("cpu")
     with pytest.raises(BadInput, match="a GPU is assigned, but torch .* is a build without CUDA"):
         device_of(request(file, gpus=1))
+
+
+def test_nothing_is_trained_after_a_failure(file, monkeypatch, capsys):
+    started = []
+
+    def fail(trial, directory, *_):
+        started.append((trial.key, directory.name))
+        yield {"failed": "the loss became nan"}
+
+    monkeypatch.setattr(trial_command, "run_trial", fail)
+    monkeypatch.setattr(trial_command, "require_data", lambda *_: None)
+    assert run_trial_command(request(file, gpus=0)) == 1
+    assert started == [(file.stem, file.stem)] and capsys.readouterr().out.count("failed") == 1
