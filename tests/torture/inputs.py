@@ -231,10 +231,14 @@ def revalued(text: str, rng: random.Random) -> str:
     return yaml.safe_dump(data, allow_unicode=True, sort_keys=False)
 
 
-def places(data) -> list[tuple]:
-    """(container, key or index) of every value in plain data."""
-    items = list(data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ())
-    return [(data, key) for key, _ in items] + [place for _, value in items for place in places(value)]
+def places(data, seen: set[int] | None = None) -> list[tuple]:
+    """(container, key or index) of every value in plain data; of a container with several aliases once."""
+    seen = set() if seen is None else seen
+    if id(data) in seen or not isinstance(data, dict | list):
+        return []
+    seen.add(id(data))
+    items = list(data.items() if isinstance(data, dict) else enumerate(data))
+    return [(data, key) for key, _ in items] + [place for _, value in items for place in places(value, seen)]
 
 
 def hostile_option(rng: random.Random, place: Path) -> list[str]:
