@@ -63,7 +63,9 @@ Plugins = Annotated[
         help="Python file that registers a method, attack, probe, norm or figure (docs/extending.md); can be repeated."
     ),
 ]
-Address = Annotated[str | None, typer.Option(help="Use a running Ray cluster, e.g. ray://head:10001 or auto.")]
+Address = Annotated[
+    str | None, typer.Option(help="Use the running Ray cluster of this machine: auto, or the head's HOST:PORT.")
+]
 Key = Annotated[
     str,
     typer.Argument(

@@ -22,6 +22,7 @@ from bench.data import DatasetInfo
 from bench.errors import BadInput
 from bench.run import node_check, ray_start
 from bench.run.workers import default_share, slots_of
+from bench.spec import plugins
 from bench.spec.recipe import Recipe
 
 ANSWER_SECONDS = 120  # a node has to install the code and import torch
@@ -126,7 +127,7 @@ class ClusterWorkers:
         node = next(node for node in self.nodes if self.model(node) == self.hardware_name())
         share = {"num_cpus": self.cpus_per_trial, "num_gpus": 1 if self.gpus_per_trial else 0}
         task = ray.remote(**share, max_calls=1 if self.gpus_per_trial else 0)(time_on_node)
-        arguments = (recipe, info, precision, width, self.device_type())
+        arguments = ([str(path) for path in plugins.LOADED], recipe, info, precision, width, self.device_type())
         try:
             return ray.get(task.options(**on_node(node.id)).remote(*arguments), timeout=TIMING_SECONDS)
         except GetTimeoutError:
@@ -135,9 +136,11 @@ class ClusterWorkers:
             raise BadInput(f"{node.name}: {last_line(error)}") from None
 
 
-def time_on_node(*arguments) -> float:
+def time_on_node(plugin_paths: list[str], *arguments) -> float:
+    """`time_image_pass` in a task: the recipe may name a plugin's norm or backbone."""
     from bench.run.image_pass_timing import time_image_pass  # imports torch
 
+    plugins.load_plugins(plugin_paths)
     return time_image_pass(*arguments)
 
 

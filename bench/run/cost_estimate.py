@@ -25,7 +25,7 @@ from bench.spec.trial import Trial
 from bench.trial_dir import is_number, read_progress
 
 STEP_OVERHEAD = 1.3  # BN, FiLM, weight gradients, updates: measured on a CPU, 1.2 for ResNet-34 to 1.5 for digits
-TIMING_VERSION = 4  # increase when a change of the code makes passes faster or slower: stored timings are then ignored
+TIMING_VERSION = 5  # increase when a change of the code makes passes faster or slower: stored timings are then ignored
 # Memory of a trial's process: torch and Ray, and per image of a batch the activations that a training step keeps.
 WORKER_BYTES, GPU_WORKER_BYTES = 600 * 2**20, 3 * 2**30
 MACS_PER_ACTIVATION = 800  # of ResNet-34 1,200, of WRN-16-8 1,300, of WRN-10-1 150

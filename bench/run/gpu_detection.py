@@ -7,11 +7,10 @@ hundred MB of its memory, and a suite's driver lives as long as the suite.
 
 import functools
 import json
-import subprocess
 import sys
 from pathlib import Path
 
-from bench import ROOT
+from bench.run.child_python import last_line_of
 from bench.run.machine_limits import total_memory
 from bench.run.provenance import cpu_name
 
@@ -26,12 +25,13 @@ def has_driver(folder: Path = Path("/dev")) -> bool:
 
 @functools.cache
 def gpu_facts() -> dict:
-    """{"count"} of this machine's GPUs, and of the first one "name", "memory" (bytes) and "precision"."""
+    """{"count"} of this machine's GPUs, and of the first one "name", "memory" (bytes) and "precision".
+
+    Raises BadInput where the process that asks torch fails.
+    """
     if not has_driver():
         return {"count": 0}
-    command = [sys.executable, "-m", "bench.run.gpu_facts"]
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, encoding="utf-8", check=True)
-    return json.loads(done.stdout)
+    return json.loads(last_line_of("bench.run.gpu_facts"))
 
 
 def gpu_count() -> int:

@@ -5,20 +5,19 @@ input): a suite's driver opens no GPU.
 """
 
 import json
-import subprocess
 import sys
 import time
 
 import torch
 
-from bench import ROOT
 from bench.attacks.pgd import cross_entropy, take_steps
 from bench.data import DatasetInfo
 from bench.engines import engine_for
 from bench.engines.conditioned_model import ConditionedModel
-from bench.engines.precision import tf32_convolutions
+from bench.engines.precision import tf32_convolutions, use_ieee_fp32
 from bench.measures.cost import cost
 from bench.models import build
+from bench.run.child_python import last_line_of
 from bench.spec import plugins
 from bench.spec.recipe import Recipe
 
@@ -30,15 +29,14 @@ MAX_CPU_BATCH_MACS = 6e9  # larger batches of a large network would take a CPU m
 def time_image_pass(recipe: Recipe, info: DatasetInfo, precision: str, width: float, device: str) -> float:
     """Seconds of one image's forward or input-backward pass in an attack, on one thread, in batches as in training.
 
-    Of a network that would take a CPU minutes, one step on one image is timed, without a warm-up.
+    Of a network that would take a CPU minutes, one step on one image is timed, without a warm-up. Raises BadInput
+    where the process that uses the GPU fails.
     """
     if device == "cpu":
         return time_here(recipe, info.shape, info.classes, precision, width, device)
     arguments = {"recipe": recipe.model_dump(mode="json"), "shape": info.shape, "classes": info.classes}
     arguments |= {"precision": precision, "width": width, "device": device, "plugins": [str(p) for p in plugins.LOADED]}
-    command = [sys.executable, "-m", "bench.run.image_pass_timing"]
-    options = {"input": json.dumps(arguments), "stdout": subprocess.PIPE, "text": True, "check": True, "cwd": ROOT}
-    return float(subprocess.run(command, **options).stdout)
+    return float(last_line_of("bench.run.image_pass_timing", json.dumps(arguments)))
 
 
 def time_here(
@@ -63,10 +61,10 @@ def time_here(
         if device == "cuda":
             torch.cuda.synchronize()
 
-    if not huge:
-        attack()  # warm-up
-    attacks, started = 0, time.perf_counter()
     with tf32_convolutions(precision == "tf32"):
+        if not huge:
+            attack()  # warm-up
+        attacks, started = 0, time.perf_counter()
         while time.perf_counter() - started < MIN_SECONDS:
             attack()
             attacks += 1
@@ -78,6 +76,7 @@ def main() -> None:
     """Print the seconds that standard input asks for."""
     arguments = json.load(sys.stdin)
     plugins.load_plugins(arguments.pop("plugins"))
+    use_ieee_fp32()  # as trials do
     recipe, shape = Recipe.model_validate(arguments.pop("recipe")), tuple(arguments.pop("shape"))
     print(time_here(recipe, shape, **arguments))
 

@@ -1,7 +1,9 @@
 """What a node of a cluster says of itself. These functions run on the node, in a Ray task or in a trial's worker."""
 
+import contextlib
 import functools
 import hashlib
+import time
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from bench.run.provenance import cpu_name
 from bench.spec import plugins
 
 SHARED = "put --runs on a file system that all nodes share, under one path"
+LOOKS, LOOK_SECONDS = 5, 0.5  # at the runs directory: a network file system may fail, or lag, for a moment
 
 
 def node_facts() -> dict:
@@ -84,11 +87,13 @@ def why_unusable(request: dict) -> str | None:
 
 def lost_results(request: dict) -> str | None:
     folder = Path(request["folder"])
-    try:
-        seen = (folder / "nonce").read_text(encoding="utf-8") == request["nonce"]
-    except OSError:
-        seen = False
-    return None if seen else f"does not see the files that the command writes to {folder.parent}: {SHARED}"
+    for look in range(LOOKS):
+        if look:
+            time.sleep(LOOK_SECONDS)
+        with contextlib.suppress(OSError):
+            if (folder / "nonce").read_text(encoding="utf-8") == request["nonce"]:
+                return None
+    return f"does not see the files that the command writes to {folder.parent}: {SHARED}"
 
 
 def other_code(request: dict) -> str | None:

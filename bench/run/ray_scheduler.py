@@ -47,8 +47,8 @@ class Slots:
 
 
 class StopRequest(tune.Stopper):
-    """Whether the trials have to stop before they are finished: after a signal, on a full disk, or where a node that
-    joined later cannot be used.
+    """Whether the trials have to stop before they are finished: after a signal, on a full disk, or where a node
+    cannot be used.
 
     Ctrl-C stops them at once. After other signals each running trial may finish its epoch, within GRACE_SECONDS.
     """

@@ -17,6 +17,7 @@ from bench.spec.trial import Trial
 from bench.trial_dir import write_failure
 
 ALL_STOP = "disk_full", "unusable_node"  # rows after which no trial goes on: retries would only repeat the failure
+passed_checks: set[str] = set()  # nonces of the node checks that this process has passed
 
 
 class TrialWorker(tune.Trainable):
@@ -39,9 +40,11 @@ class TrialWorker(tune.Trainable):
         torch.set_num_threads(task["threads"])
         self.directory = Path(task["directory"])
         request = task.get("node_check")
-        if request and (problem := why_unusable(request)):  # of a node that joined after the preflight
-            self.rows = iter([{"unusable_node": f"{platform.node()}: {problem}"}])
-            return
+        if request and request["nonce"] not in passed_checks:  # the node may have joined after the preflight
+            if problem := why_unusable(request):
+                self.rows = iter([{"unusable_node": f"{platform.node()}: {problem}"}])
+                return
+            passed_checks.add(request["nonce"])
         try:
             device = trial_device(task["gpus"])
         except NoCuda as error:

@@ -132,8 +132,8 @@ def run_remaining(plan: ExecutionPlan, writer: "MlflowWriter", node_check: dict 
     """Run the remaining trials on Ray. Their directories say how each ended. Returns the signal that interrupted them.
 
     node_check: what the nodes of the joined cluster are to check, or None: a Ray on this machine is started. Where that
-    one dies, this process ends with one line and exit code 1. Raises DiskFull, and BadInput for a node that joined
-    later and cannot be used.
+    one dies, this process ends with one line and exit code 1. Raises DiskFull, and BadInput for a node that
+    cannot be used.
     """
     from bench.run import ray_scheduler, ray_start  # slow to import
     from bench.run.ray_session import RaySession
@@ -163,7 +163,7 @@ def run_remaining(plan: ExecutionPlan, writer: "MlflowWriter", node_check: dict 
     if stop.disk_full:
         raise DiskFull(stop.disk_full)
     if stop.unusable_node:
-        raise BadInput(f"{stop.unusable_node}; this node joined later, and all trials were stopped")
+        raise BadInput(f"{stop.unusable_node}; all trials were stopped")
     return stop.signal
 
 
@@ -189,7 +189,7 @@ def run_on(
                 options = request.cpus_per_trial, slots, listeners, stop, node_check
                 ray_scheduler.run_trials(pending, *folders, code_version, *options)
             pending = trials_to_repeat(plan, pending)
-        index_trials(unindexed_trials(plan), plan, writer, console)  # events can be lost, as under a Ray Client
+        index_trials(unindexed_trials(plan), plan, writer, console)  # events can be lost
 
 
 @contextlib.contextmanager

@@ -1,8 +1,12 @@
 """What a plan learns of a cluster's nodes, with made-up nodes in the place of Ray's."""
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 
 from bench.errors import BadInput
+from bench.spec import plugins
 
 H200 = {"torch": "2.13.0", "cpu": "EPYC", "memory": 2**38, "cpu_precision": "fp32", "no_cuda": None}
 H200 |= {"gpu": "H200", "gpu_memory": 140 * 2**30, "gpu_precision": "bf16"}
@@ -79,3 +83,18 @@ def test_a_cluster_on_which_no_trial_fits_is_refused(cluster):
 def test_a_node_that_gives_no_answer_is_refused(cluster):
     with pytest.raises(BadInput, match="the cluster's node first: No module named 'torch'"):
         cluster({"first": (4, 0, "No module named 'torch'")})
+
+
+def test_a_node_loads_the_plugins_before_it_times_a_pass(cluster, monkeypatch):
+    from bench.run import cluster_workers, image_pass_timing  # imports Ray
+
+    events, workers = [], cluster({"first": (4, 1, H200)})
+    task = SimpleNamespace(options=lambda **_: SimpleNamespace(remote=cluster_workers.time_on_node))
+    monkeypatch.setattr(cluster_workers.ray, "remote", lambda **_: lambda function: task)
+    monkeypatch.setattr(cluster_workers.ray, "get", lambda value, timeout: value)
+    monkeypatch.setattr(cluster_workers, "on_node", lambda node_id: {})
+    monkeypatch.setattr(plugins, "LOADED", {Path("/shared/mine.py"): "0"})
+    monkeypatch.setattr(plugins, "load_plugins", events.append)
+    monkeypatch.setattr(image_pass_timing, "time_image_pass", lambda *arguments: events.append(arguments) or 0.5)
+    assert workers.time_image_pass("recipe", "info", "fp32", 1.0) == 0.5
+    assert events == [["/shared/mine.py"], ("recipe", "info", "fp32", 1.0, "cuda")]

@@ -1,13 +1,16 @@
 """The driver of a suite asks other processes about GPUs, and opens none itself. By mocks."""
 
+import io
 import json
 import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
 import torch
 
-from bench.run import gpu_detection, gpu_facts, image_pass_timing
+from bench.errors import BadInput
+from bench.run import child_python, gpu_detection, gpu_facts, image_pass_timing
 from tests.recipes import oat
 
 FACTS = {"count": 3, "name": "a GPU", "memory": 80 * 2**30, "precision": "bf16"}
@@ -70,3 +73,52 @@ def test_a_pass_is_timed_on_a_gpu_by_a_process_that_ends(monkeypatch, no_cuda_he
     monkeypatch.setattr(subprocess, "run", on_cpu)
     assert 1e-7 < image_pass_timing.time_image_pass(oat(), INFO, "fp32", 1.0, "cuda") < 1
     assert inputs[0]["device"] == "cuda" and inputs[0]["width"] == 1.0
+
+
+def test_what_a_plugin_prints_before_the_answer_is_ignored(monkeypatch):
+    monkeypatch.setattr(subprocess, "run", lambda *_, **options: SimpleNamespace(stdout="hello\n0.5\n"))
+    assert image_pass_timing.time_image_pass(oat(), INFO, "fp32", 1.0, "cuda") == 0.5
+
+
+@pytest.mark.parametrize(
+    ("stderr", "reason"), [("Traceback\n  …\nOutOfMemoryError: 9 GB\n\n", "OutOf.* 9 GB"), ("", "exit -9")]
+)
+def test_a_process_that_fails_is_a_line(stderr, reason, monkeypatch):
+    def fail(command, **options):
+        raise subprocess.CalledProcessError(-9, command, "", stderr)
+
+    monkeypatch.setattr(subprocess, "run", fail)
+    with pytest.raises(BadInput, match=f"^python -m bench.run.gpu_facts failed: {reason}$"):
+        child_python.last_line_of("bench.run.gpu_facts")
+
+
+@pytest.fixture
+def tf32_by_default():
+    """torch's default on a GPU; what the test changes is put back."""
+    switches = torch.backends.cudnn, torch.backends.cuda.matmul
+    before = [switch.allow_tf32 for switch in switches]
+    for switch in switches:
+        switch.allow_tf32 = True
+    yield
+    for switch, allowed in zip(switches, before, strict=True):
+        switch.allow_tf32 = allowed
+
+
+def test_that_process_computes_fp32_as_trials_do(monkeypatch, tf32_by_default, capsys):
+    def time_here(recipe, shape, **arguments):
+        return float(torch.backends.cudnn.allow_tf32 or torch.backends.cuda.matmul.allow_tf32)
+
+    arguments = {"plugins": [], "recipe": oat().model_dump(mode="json"), "shape": INFO.shape}
+    monkeypatch.setattr(image_pass_timing, "time_here", time_here)
+    monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(arguments)))
+    image_pass_timing.main()
+    assert capsys.readouterr().out == "0.0\n"
+
+
+@pytest.mark.parametrize("precision", ["fp32", "tf32"])
+def test_the_warm_up_has_the_precision_of_the_timed_passes(precision, monkeypatch, tf32_by_default):
+    torch.backends.cudnn.allow_tf32, allowed = False, []
+    monkeypatch.setattr(image_pass_timing, "take_steps", lambda *_: allowed.append(torch.backends.cudnn.allow_tf32))
+    monkeypatch.setattr(image_pass_timing, "MIN_SECONDS", 1e-6)
+    image_pass_timing.time_here(oat(), INFO.shape, INFO.classes, precision, 1.0, "cpu")
+    assert len(allowed) >= 2 and set(allowed) == {precision == "tf32"}

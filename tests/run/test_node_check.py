@@ -1,14 +1,30 @@
 """What a node checks before trials run on it, on this machine in the place of a node."""
 
+import json
 import re
 from importlib.metadata import version
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from bench.run import node_check
 from bench.run.node_check import check_node, check_request, node_facts, why_unusable
-from tests.recipes import DIGITS
+from bench.spec.measurement import Measurement
+from bench.spec.trial import Trial
+from tests.recipes import DIGITS, oat
+
+MEASUREMENT = Measurement(epsilon=0.1, step=0.025, lambdas=oat().lambdas, test_images=100)
+TRIAL = Trial(recipe=oat(), measurements=(MEASUREMENT,), source="digits")
+
+
+@pytest.fixture(autouse=True)
+def sleeps(monkeypatch) -> list[float]:
+    """The seconds between looks at the runs directory, not slept."""
+    seconds = []
+    monkeypatch.setattr(node_check.time, "sleep", seconds.append)
+    return seconds
 
 
 @pytest.fixture
@@ -42,6 +58,37 @@ def test_what_would_fail_later_is_named_with_the_remedy(request_of_driver, chang
     assert re.search(problem, why_unusable(request_of_driver | change))
     answer = check_node(request_of_driver | change, "node", None)
     assert answer["problem"] == why_unusable(request_of_driver | change)
+
+
+def test_a_moment_in_which_the_file_system_fails_is_waited_for(request_of_driver, sleeps, monkeypatch):
+    def come_back(seconds):
+        sleeps.append(seconds)
+        if len(sleeps) == 3:
+            nonce.write_text("7")
+
+    nonce = Path(request_of_driver["folder"]) / "nonce"
+    nonce.unlink()
+    monkeypatch.setattr(node_check.time, "sleep", come_back)
+    assert why_unusable(request_of_driver) is None and len(sleeps) == 3
+    nonce.unlink()
+    assert "does not see the files" in why_unusable(request_of_driver)
+    assert sum(sleeps[3:]) == 2
+
+
+def test_a_worker_process_checks_its_node_once(request_of_driver, monkeypatch, tmp_path):
+    from bench.run import ray_worker, trial  # imports Ray: not while tests are collected
+
+    monkeypatch.setattr(ray_worker, "passed_checks", set())
+    monkeypatch.setattr(trial, "run_trial", lambda *_: iter(()))
+    monkeypatch.setattr(torch, "set_num_threads", lambda threads: None)
+    task = {"plugins": [], "threads": 1, "gpus": 0, "directory": str(tmp_path), "data_root": str(tmp_path)}
+    task |= {"code_version": {}, "trial": TRIAL.model_dump_json()}
+    rows = []
+    for change in ({"code": "0"}, {}, {"code": "0"}):  # the worker stays usable once its node was
+        worker = SimpleNamespace()
+        ray_worker.TrialWorker.setup(worker, {"task": task | {"node_check": request_of_driver | change}})
+        rows.append(json.loads(ray_worker.TrialWorker.step(worker)["row"]))
+    assert "runs another version of this code" in rows[0]["unusable_node"] and rows[1:] == [None, None]
 
 
 def test_another_build_of_the_same_torch_is_no_other_release(request_of_driver):

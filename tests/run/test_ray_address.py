@@ -8,18 +8,27 @@ from bench.errors import BadInput
 from bench.run.ray_address import check_address
 
 
-@pytest.mark.parametrize("prefix", ["", "ray://"])
-def test_an_address_at_which_something_listens_is_taken(prefix):
+def test_an_address_at_which_something_listens_is_taken(monkeypatch):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         server.listen()
-        check_address(f"{prefix}127.0.0.1:{server.getsockname()[1]}")
+        check_address(f"127.0.0.1:{server.getsockname()[1]}")
     check_address("auto")
 
 
-@pytest.mark.parametrize("address", ["", "head", "head:", "head:ten", ":", "10001", "ray://"])
+@pytest.mark.parametrize("address", ["", "head", "head:", "head:ten", ":", "10001"])
 def test_what_is_no_address_is_refused(address):
-    with pytest.raises(BadInput, match=r"auto, host:port, or ray://host:port is expected"):
+    with pytest.raises(BadInput, match="auto or host:port is expected"):
+        check_address(address)
+
+
+@pytest.mark.parametrize("address", ["ray://head:10001", "ray://", "auto"])
+def test_a_ray_client_is_refused_with_the_remedy(address, monkeypatch):
+    monkeypatch.setenv("RAY_ADDRESS", "ray://head:10001")  # Ray takes this for "auto"
+    with pytest.raises(
+        BadInput, match=r"ray://.*: a Ray Client .*: run the command on a node of .*: --address auto or"
+    ):
         check_address(address)
 
 

@@ -84,7 +84,7 @@ def test_a_finished_trial_is_announced(clock, tmp_path):
     assert events == [("a", None)] and not stop.running
 
 
-def test_a_node_that_joins_later_and_cannot_be_used_stops_all_trials(clock, tmp_path):
+def test_a_node_that_cannot_be_used_stops_all_trials(clock, tmp_path):
     stop = running("a", "b")
     trial = tune_trial("a", {"unusable_node": "node: does not see the runs directory"})
     EventRelay([], tmp_path, stop).on_trial_result(0, [], trial, trial.last_result)
