@@ -127,17 +127,6 @@ def plan(
     print_plan(request, as_json, Console(**PLAIN), address, trials, command_line())
 
 
-def add_columns(datasets: list[str], label_column: str, image_column: str) -> list[str]:
-    """The values of --dataset with the columns of their Parquet files. Raises BadInput where no path is given."""
-    from bench.data import Columns, with_columns
-
-    columns = Columns(label_column, image_column)
-    for option, column in zip(("--label-column", "--image-column"), columns, strict=True):
-        if column and not any("=" in dataset for dataset in datasets):
-            raise BadInput(f"{option} {column}: is for the Parquet files of --dataset NAME=PATH: give them too")
-    return [with_columns(dataset, columns) if "=" in dataset else dataset for dataset in datasets]
-
-
 @app.command(epilog="Example: python -m bench recipe suites/frontiers.yaml --out recipes")
 def recipe(
     suites: Suites,

@@ -1,26 +1,22 @@
 """The engine for accelerators: the plain network, with all norm layers' λ-dependent parts computed at once."""
 
-from contextlib import AbstractContextManager, nullcontext
-
 import torch
 from torch import Tensor
 
+from bench.engines.eager import EagerEngine
 from bench.engines.gpu.condition import SpreadCondition, TrainingCondition
 from bench.engines.gpu.norm_layers import NormLayers, combined, supported
 from bench.models.dual_bn import Condition
-from bench.models.network import ConditionalNetwork, clean_branch, distinct, leading_zeros
+from bench.models.network import clean_branch, distinct, leading_zeros
 
 
-class GpuEngine:
+class GpuEngine(EagerEngine):
     """`Engine` in bench/engines/__init__.py documents the methods.
 
     Runs on every device. The plain network computes norm layers of another kind than those of bench/models.
     """
 
     name = "gpu"
-
-    def __init__(self, net: ConditionalNetwork):
-        self.net = net
 
     def condition(self, lam: Tensor, zeros=None, width=1.0, branch=None, training=None, rows=None) -> Condition:
         net = self.net
@@ -74,12 +70,3 @@ class GpuEngine:
         if isinstance(cond, TrainingCondition):
             cond.update_running_statistics()
         return logits
-
-    def pgd(self, x, low, high, y, step, steps, cond) -> None:
-        return None
-
-    def watch(self, optimiser: torch.optim.Optimizer) -> None:
-        pass
-
-    def training_memory(self) -> AbstractContextManager:
-        return nullcontext()
