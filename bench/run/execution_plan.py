@@ -10,6 +10,7 @@ from bench.human_units import format_duration
 from bench.run.cost_estimate import CostEstimator, load_timings, wall_seconds
 from bench.run.missing_work import has_sound_weights, missing_measurements
 from bench.run.request import Request
+from bench.run.short_names import short_names
 from bench.spec.expand import Plan, merge
 from bench.spec.measurement import Measurement
 from bench.spec.trial import Trial
@@ -86,6 +87,12 @@ class ExecutionPlan:
 
         return sorted(remaining, key=order)
 
+    @cached_property
+    def short_names(self) -> tuple[dict[str, str], str]:
+        """The networks' names in lists, by key, and what all of them share: see run/short_names.py."""
+        recipes = {trial.key: trial.recipe for trial in self.trials}
+        return short_names([{"key": key, "name": r.name, "recipe": r.model_dump()} for key, r in recipes.items()])
+
     @property
     def shared(self) -> int:
         """How many networks of panels are the same as another panel's, and are not trained again."""
@@ -122,6 +129,8 @@ class ExecutionPlan:
         """Lines on what became smaller because data or memory are few, each once."""
         notes = dict.fromkeys(note for plan in self.plans for panel in plan.panels for note in panel.notes)
         notes |= dict.fromkeys(self.request.workers.notes)
+        if shared_parts := self.short_names[1]:
+            notes[f"all networks: {shared_parts}"] = None
         if self.remaining and self.slots < self.request.slots:
             size = f"a trial takes about {self.trial_bytes / 1e9:.1f} GB of memory"
             notes[f"{size}: {self.slots} at a time instead of {self.request.slots}"] = None

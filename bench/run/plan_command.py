@@ -46,7 +46,7 @@ def print_plan(
 def print_table(plan: ExecutionPlan, plan_object: dict, out: Console) -> None:
     """Print a row per network, its seeds together, then what becomes smaller, and the cost."""
     networks = [
-        row | {"recipe": trial.recipe.model_dump(mode="json")}
+        row | {"name": plan.short_names[0][trial.key], "recipe": trial.recipe.model_dump(mode="json")}
         for row, trial in zip(plan_object["trials"], plan.trials, strict=True)
     ]
     rows = [(name_of(g), figures_of(g), seeds_of(g), left_of(g), keys_of(g)) for g in by_seed(networks)]

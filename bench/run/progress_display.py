@@ -11,6 +11,7 @@ from rich.text import Text
 
 from bench.human_units import format_duration
 from bench.run.cost_estimate import wall_seconds
+from bench.run.execution_plan import ExecutionPlan
 from bench.spec.trial import Trial
 
 
@@ -37,12 +38,14 @@ class TrialProgress:
 class ProgressDisplay:
     """Listener of the Ray scheduler that prints progress. A context manager around `ray_scheduler.run_trials`."""
 
-    def __init__(self, console: Console, trials: list[Trial], seconds_left: dict[str, float], slots: int, total: int):
-        self.console, self.slots, self.total = console, slots, total
+    def __init__(self, console: Console, plan: ExecutionPlan, trials: list[Trial], slots: int):
+        """trials: the plan's trials that are run now, `slots` at a time."""
+        self.console, self.slots, self.total = console, slots, len(plan.trials)
+        self.names = plan.short_names[0]
         self.waiting = {trial.key: trial for trial in trials}
-        self.estimates = seconds_left
+        self.estimates = {key: cost["seconds_left"] for key, cost in plan.costs.items()}
         self.running: dict[str, TrialProgress] = {}
-        self.done, self.failed = total - len(trials), 0
+        self.done, self.failed = self.total - len(trials), 0
         self.began = time.monotonic()
         self.live = Live(get_renderable=self.render, console=console, refresh_per_second=2, transient=True)
 
@@ -63,7 +66,7 @@ class ProgressDisplay:
         trial = self.waiting.pop(key, None)
         if trial:  # None at a retry
             estimate = self.estimates.get(key, 0)
-            self.running[key] = TrialProgress(trial.recipe.name, estimate, time.monotonic(), epochs=trial.recipe.epochs)
+            self.running[key] = TrialProgress(self.names[key], estimate, time.monotonic(), epochs=trial.recipe.epochs)
             self.slots = max(self.slots, len(self.running))  # nodes may join a cluster later
 
     def row(self, key: str, row: dict) -> None:

@@ -177,12 +177,11 @@ def run_on(
     if slots.count < 1:
         needed = f"{request.cpus_per_trial} CPUs and {slots.gpus_per_trial:g} GPUs"
         raise BadInput(f"a trial needs {needed}, more than Ray has")
-    seconds_left = {key: cost["seconds_left"] for key, cost in plan.costs.items()}
     code_version, pending = provenance.git_commit(), plan.remaining
     listener = mlflow_listener(plan, writer, warn_on(console))
     with signals_caught_by(stop.on_signal), closing_runs(listener, writer):
         while pending and not stop.requested:
-            with ProgressDisplay(console, pending, seconds_left, slots.count, len(plan.trials)) as display:
+            with ProgressDisplay(console, plan, pending, slots.count) as display:
                 warn = lambda text, display=display: display.print_line(text, "yellow")  # noqa: E731
                 listener = mlflow_listener(plan, writer, warn)
                 folders, listeners = (request.runs, request.data_root), (display, listener)

@@ -13,6 +13,7 @@ from bench.run.damage_lines import print_damages
 from bench.run.missing_work import has_weights
 from bench.run.next_command import next_command
 from bench.run.seed_groups import KEY_DIGITS, by_seed, keys_of, name_of, seeds_of
+from bench.run.short_names import short_names
 from bench.stored_plans import read_plans
 from bench.trial_dir import damaged_files, read_failure, read_progress, read_results
 
@@ -38,8 +39,12 @@ def print_status(runs: Path, out: Console, as_json: bool = False) -> None:
         trials = [{field: network[field] for field in JSON_FIELDS} for network in networks]
         print(json.dumps({"trials": trials, "states": states, "damaged": list(dict.fromkeys(map(str, damages)))}))
         return
-    rows = [(name_of(g), g[0]["scale"], seeds_of(g), states_of(g), keys_of(g)) for g in by_seed(networks)]
+    names, shared = short_names(networks)
+    groups = by_seed(network | {"name": names[network["key"]]} for network in networks)
+    rows = [(name_of(g), g[0]["scale"], seeds_of(g), states_of(g), keys_of(g)) for g in groups]
     print_rows(("network", "scale", "seeds", "state", "keys"), rows, out, folds=0)
+    if shared:
+        out.print(f"all networks: {shared}", soft_wrap=True)
     for network in networks:
         if network["failure"]:
             text = f"failed: {network['name']} ({network['key'][:KEY_DIGITS]}): {network['failure']}"

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.run.aligned_rows import print_rows, print_whole
+from bench.run.execution_plan import ExecutionPlan
 from bench.run.progress_display import ProgressDisplay, TrialProgress
 
 NAME = "oat-dual [dct-16] :smile: · fashion-mnist-8k pooled 2×2 · wrn-10-1 · lr 0.1"
@@ -46,7 +47,7 @@ def test_a_name_folds_where_the_other_columns_leave_room():
 
 def test_live_progress_folds_a_long_name():
     out = Console(file=io.StringIO(), width=70, force_terminal=True, color_system=None)
-    display = ProgressDisplay(out, [], {}, 2, 5)
+    display = ProgressDisplay(out, ExecutionPlan(None, [], [], {}), [], 2)
     display.running["a"] = TrialProgress(NAME.replace("[dct-16] :smile: ", ""), 30, epoch=2, epochs=10)
     out.print(display.render())
     drawn = iter(out.file.getvalue())  # how wide the name's column is depends on the times beside it

@@ -32,11 +32,12 @@ def printed(runs) -> list[str]:
 
 
 def test_seeds_share_a_line_that_counts_their_states(runs):
-    header, first, second, counts, *_ = printed(runs)
+    header, first, second, shared, counts, *_ = printed(runs)
     assert header.split() == ["network", "scale", "seeds", "state", "keys"]
-    assert "pgd-at λ=0 ·" in first and "0–2" in first and "1 finished, 2 waiting" in first
-    assert "pgd-at λ=0.3 ·" in second and "1 training 2/15, 2 waiting" in second
+    assert "pgd-at λ=0  " in first and "0–2" in first and "1 finished, 2 waiting" in first
+    assert "pgd-at λ=0.3  " in second and "1 training 2/15, 2 waiting" in second
     assert len(first.split("waiting")[1].split()) == 3  # keys
+    assert shared == "all networks: digits · wrn-10-1 · lr 0.1"
     assert counts == "1 finished, 1 training, 4 waiting"
 
 
