@@ -71,16 +71,23 @@ class WeightUse:
 
 
 class PlanWeights:
-    """Keeps the structs of a plan pointed to the packed weights of today, looked at once per pass."""
+    """Keeps the structs of a plan pointed to the packed weights of today, looked at once per pass.
+
+    The engine drops a plan whose weights were replaced or moved before every use (parameter_pointers): of the weights
+    that the plan was made for, the versions tell whether they changed.
+    """
 
     def __init__(self, packed: PackedWeights, uses: list[WeightUse] | None = None):
-        self.packed, self.uses, self.states = packed, uses or [], None
+        self.packed, self.uses, self.versions = packed, uses or [], None
+        self.weights: list[Tensor] = []
 
     def refresh(self) -> None:
-        states = [weight_state(use.conv) for use in self.uses]
-        if states == self.states:
+        if self.versions is None:
+            self.weights = [use.conv.weight for use in self.uses]
+        versions = [weight._version for weight in self.weights]
+        if versions == self.versions:
             return
-        self.states = states
+        self.versions = versions
         for use in self.uses:
             tensors = self.packed.of(use.conv, use.geometry, use.backward)
             if tensors is not use.tensors:
