@@ -1,5 +1,6 @@
 import gc
 import os
+import sys
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # pytest-xdist has a worker per core; read when torch is imported
@@ -14,6 +15,7 @@ from bench.engines.cpu.engine import CpuEngine, why_unavailable
 from bench.engines.eager import EagerEngine
 from bench.engines.gpu.engine import GpuEngine
 from bench.models import resnet
+from bench.spec import plugins, registry
 from tests.command import FINISHED, JUPYTER_IN_C, SMALL, bench
 
 # A busy machine is no fault of a test: examples have no deadline, and may be made slowly.
@@ -57,6 +59,21 @@ def make_engine(request):
     if reason := why_unavailable(torch.device("cpu")):
         pytest.skip(reason)
     return CpuEngine
+
+
+@pytest.fixture
+def registry_restored(monkeypatch):
+    """Forget the plugins that a test loads: their entries, modules and hashes."""
+    entries = {kind: dict(table) for kind, table in registry.TABLES.items()}
+    modules = set(sys.modules)
+    monkeypatch.setattr(plugins, "LOADED", {})
+    yield
+    for kind, table in registry.TABLES.items():
+        table.clear()
+        table.update(entries[kind])
+    for name in set(sys.modules) - modules:
+        if name.startswith("bench_plugin_"):
+            del sys.modules[name]
 
 
 @pytest.fixture
