@@ -39,7 +39,7 @@ def code(page: Path) -> list[str]:
 
 @cache
 def source_files() -> list[str]:
-    folders = [ROOT / name for name in ("bench", "reports", "tests")]
+    folders = [ROOT / name for name in ("bench", "reports", "tests", "docs/site")]
     return [str(path) for folder in folders for path in folder.rglob("*.*")]
 
 

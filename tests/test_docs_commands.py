@@ -1,4 +1,4 @@
-"""Every `python -m bench …` of README.md and docs/ is run: where it is costly, up to the function that does the work."""
+"""Every `python -m bench …` of README.md and docs/ is run; where costly, up to the function that does the work."""
 
 import glob
 import re
@@ -21,7 +21,7 @@ from tests.random_network import SHAPE, write_network
 from tests.recipes import oat
 from tests.test_docs import PAGES, ROOT
 
-COMMAND = re.compile(r"python -m bench ((?:[a-z]|--version)[^#|`]*)")
+COMMAND = re.compile(r"python -m bench ((?:[a-z]|--version)[^#|`\n]*)")
 SHELL_VARIABLE = "$"  # in job scripts, which tests/run/test_cluster.py runs
 KEYS = {"KEY", "306d"}  # of a network that the test makes
 STAND_INS = {  # for words of a page that a reader replaces

@@ -30,41 +30,20 @@ def commands() -> str:
 
 
 def command_text(name: str, command) -> str:
-    usage = " ".join([f"python -m bench {name}", *(usage_of(p) for p in command.params if is_argument(p)), "[OPTIONS]"])
-    rows = [parameter_row(parameter) for parameter in command.params]
+    context = command.make_context(f"python -m bench {name}", [], resilient_parsing=True)
+    usage = context.get_usage().removeprefix("Usage: ").replace("{", "").replace("}", "")
     example = (command.epilog or "").removeprefix("Example: ")
-    return "\n\n".join(
-        [
-            f"### {name}",
-            command.help,
-            f"```\n{usage}\n```",
-            table(("argument or option", "value", "default", "meaning"), rows),
-            f"Example:\n\n```\n{example}\n```",
-        ]
-    )
+    rows = [parameter_row(parameter, context) for parameter in command.params]
+    options = table(("argument or option", "value", "meaning"), rows)
+    return f"### {name}\n{command.help}\n\n```\n{usage}\n```\n\n{options}\n\nExample:\n\n```\n{example}\n```"
 
 
-def is_argument(parameter) -> bool:
-    return parameter.param_type_name == "argument"
-
-
-def usage_of(argument) -> str:
-    name = argument.name.upper() + ("…" if argument.nargs == -1 else "")
-    return name if argument.required else f"[{name}]"
-
-
-def parameter_row(parameter) -> tuple[str, ...]:
-    names = [parameter.name.upper()] if is_argument(parameter) else [*parameter.opts, *parameter.secondary_opts]
-    flag = getattr(parameter, "is_flag", False)
-    value = "" if flag or is_argument(parameter) else parameter.metavar or parameter.type.name
-    shown = parameter.show_default is not False and parameter.default not in (None, "", (), []) and not flag
-    variable = f" `{parameter.envvar}` sets the default." if parameter.envvar else ""
-    return (
-        ", ".join(f"`{name}`" for name in names),
-        value.replace(" range", ""),
-        f"`{parameter.default}`" if shown else "",
-        (parameter.help or "") + variable,
-    )
+def parameter_row(parameter, context) -> tuple[str, str, str]:
+    """The names, the kind of value, and the help of an argument or option, with its default, as `--help` has them."""
+    signature, text = parameter.get_help_record(context)
+    names = [*parameter.opts, *parameter.secondary_opts]
+    value = signature.rpartition(names[-1])[2].strip(". <>").removesuffix(" range")
+    return ", ".join(f"`{name}`" for name in names), value, text
 
 
 def suite_fields() -> str:
@@ -101,8 +80,8 @@ def fields(model) -> str:
 
 
 def default_text(default) -> str:
-    """The default as YAML spells it; that of a nested model is told by its own table."""
-    return "see there" if isinstance(default, dict) and default else f"`{json.dumps(default)}`"
+    """The default as YAML spells it; a nested model has a table of its own."""
+    return "see below" if isinstance(default, dict) and default else f"`{json.dumps(default)}`"
 
 
 def type_text(field: dict) -> str:
