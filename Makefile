@@ -103,7 +103,7 @@ lint: setup
 
 # every warning, such as a link that leads nowhere, is an error
 docs: setup
-	NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs build --strict
 	@echo "open site/index.html"
 
 torture: setup
