@@ -93,12 +93,12 @@ def type_text(field: dict) -> str:
     if "$ref" in field:
         return field["$ref"].rpartition("/")[2]
     if field.get("type") == "array":
-        return f"list of {type_text(field['items'])}"
+        return f"list of {type_text(field['items']).replace('number', 'numbers')}"
     if field.get("type") == "object":
         return "mapping"
     words = {"integer": "whole number", "string": "text", "boolean": "true or false", "null": "null"}
     bounds = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
-    limits = [f"{sign} {field[bound]:g}" for bound, sign in bounds.items() if bound in field]
+    limits = [f"{sign} {field[bound]:,}" for bound, sign in bounds.items() if bound in field]
     return " ".join([words.get(field.get("type"), field.get("type", "any value")), ", ".join(limits)]).strip()
 
 
