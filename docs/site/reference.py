@@ -1,6 +1,7 @@
 """Tables of docs/reference/, generated from the command line, the schemas and the registry when the site is built."""
 
 import json
+import re
 from collections.abc import Iterable
 
 import typer
@@ -43,6 +44,7 @@ def parameter_row(parameter, context) -> tuple[str, str, str]:
     signature, text = parameter.get_help_record(context)
     names = [*parameter.opts, *parameter.secondary_opts]
     value = signature.rpartition(names[-1])[2].strip(". <>").removesuffix(" range")
+    value = re.sub(r"list\[(\w+)\]", r"\1 …", value).replace("str", "text").replace("Path", "path")
     return ", ".join(f"`{name}`" for name in names), value, text
 
 
@@ -103,7 +105,7 @@ def type_text(field: dict) -> str:
 
 
 def experiments() -> str:
-    rows = [(f"`{name}`", *text.rsplit("; ", 2)) for name, text in experiment_lines()]
+    rows = [(f"`{name}`", *text.replace("; figures ", "; ").rsplit("; ", 2)) for name, text in experiment_lines()]
     return table(("run with", "experiment", "data set", "figures"), rows)
 
 
