@@ -1,5 +1,7 @@
-"""The Python examples of docs/guides: a method that trains, an attack that attacks, and a network in use."""
+"""The examples of docs/guides: a method that trains, an attack that attacks, a network in use, numbers for LaTeX."""
 
+import re
+import shutil
 from types import SimpleNamespace
 
 import pytest
@@ -14,6 +16,7 @@ from bench.spec.plugins import load_plugins
 from bench.spec.registry import METHODS, resolve
 from bench.training import objectives
 from reports.figures import find_figures
+from reports.page.latex import write_latex
 from tests.command import ROOT, TINY
 from tests.page_examples import write_examples
 from tests.random_network import write_network
@@ -90,3 +93,11 @@ def test_a_network_is_used_as_the_guide_says(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.export, "load", lambda path: program)
     exec(export, space)
     assert space["logits"].shape == (5, 10)
+
+
+def test_latex_knows_the_numbers_of_the_guide(tmp_path):
+    for path in (ROOT / "docs" / "results" / "laptop").glob("*.json"):
+        shutil.copy(path, tmp_path)
+    macros = write_latex(tmp_path).read_text("utf-8")
+    names = re.findall(r"\\oat\{(.+?)\}", (GUIDES / "write-it-up.md").read_text("utf-8"))
+    assert len(names) == 3 and all(f"oat:{name}\\endcsname" in macros for name in names)
