@@ -4,8 +4,10 @@ import re
 import shutil
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from bench.attacks.attack_options import attack_of
 from bench.engines import engine_for
@@ -93,6 +95,14 @@ def test_a_network_is_used_as_the_guide_says(tmp_path, monkeypatch):
     monkeypatch.setattr(torch.export, "load", lambda path: program)
     exec(export, space)
     assert space["logits"].shape == (5, 10)
+
+
+def test_the_tutorial_writes_a_photo(tmp_path, monkeypatch):
+    (code,) = re.findall(r'^python -c "(.+)"$', (ROOT / "docs" / "tutorial.md").read_text("utf-8"), re.MULTILINE)
+    monkeypatch.chdir(tmp_path)
+    exec(code, {})
+    photo = np.asarray(Image.open("photo.png"))
+    assert photo.shape == (8, 8) and photo.max() > 200
 
 
 def test_latex_knows_the_numbers_of_the_guide(tmp_path):
