@@ -15,7 +15,6 @@ from bench.engines.cpu.engine import CpuEngine, why_unavailable
 from bench.engines.eager import EagerEngine
 from bench.engines.gpu.engine import GpuEngine
 from bench.models import resnet
-from bench.spec import plugins, registry
 from tests.command import FINISHED, JUPYTER_IN_C, SMALL, bench
 
 # A busy machine is no fault of a test: examples have no deadline, and may be made slowly.
@@ -62,21 +61,6 @@ def make_engine(request):
 
 
 @pytest.fixture
-def registry_restored(monkeypatch):
-    """Forget the plugins that a test loads: their entries, modules and hashes."""
-    entries = {kind: dict(table) for kind, table in registry.TABLES.items()}
-    modules = set(sys.modules)
-    monkeypatch.setattr(plugins, "LOADED", {})
-    yield
-    for kind, table in registry.TABLES.items():
-        table.clear()
-        table.update(entries[kind])
-    for name in set(sys.modules) - modules:
-        if name.startswith("bench_plugin_"):
-            del sys.modules[name]
-
-
-@pytest.fixture
 def short_resnet(monkeypatch) -> None:
     """Three blocks in place of ResNet-34's sixteen, of each kind: with and without a shortcut's convolution."""
     monkeypatch.setattr(resnet, "STAGES", ((64, 2, 1), (128, 1, 2)))
@@ -108,3 +92,20 @@ def shared_data() -> Path:
     if not path.is_dir():
         pytest.skip("real images are absent: ../shared/data, relative to the repository root")
     return path
+
+
+@pytest.fixture
+def registry_restored(monkeypatch):
+    """Forget the plugins that a test loads: their entries, modules and hashes."""
+    from bench.spec import plugins, registry
+
+    entries = {kind: dict(table) for kind, table in registry.TABLES.items()}
+    modules = set(sys.modules)
+    monkeypatch.setattr(plugins, "LOADED", {})
+    yield
+    for kind, table in registry.TABLES.items():
+        table.clear()
+        table.update(entries[kind])
+    for name in set(sys.modules) - modules:
+        if name.startswith("bench_plugin_"):
+            del sys.modules[name]

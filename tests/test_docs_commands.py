@@ -20,10 +20,11 @@ from tests.page_examples import write_examples
 from tests.random_network import SHAPE, write_network
 from tests.recipes import oat
 from tests.test_docs import PAGES, ROOT
+from tests.test_help_examples import KEY, REPLACED, RETURNED
 
 COMMAND = re.compile(r"python -m bench ((?:[a-z]|--version)[^#|`\n]*)")
 SHELL_VARIABLE = "$"  # in job scripts, which tests/run/test_cluster.py runs
-KEYS = {"KEY", "306d"}  # of a network that the test makes
+KEYS = {"KEY", "306d", KEY}  # of a network that the test makes
 STAND_INS = {  # for words of a page that a reader replaces
     "SUITES": "suites/*.yaml",
     "SUITE": "suites/frontiers.yaml",
@@ -36,15 +37,8 @@ STAND_INS = {  # for words of a page that a reader replaces
     "batch=B": "batch=32",
     "epochs=N": "epochs=3",
 }
-REPLACED = {  # functions that a verb calls → what they return
-    "bench.run.trial_command.run_trial_command": 0,
-    "bench.run.ingest_command.ingest": 8,
-    "bench.run.export_command.export_network": [],
-    "bench.run.log_models_command.log_models": None,
+MORE_REPLACED = {  # function that a verb calls → what it returns; besides those of `--help`'s examples
     "bench.run.dial_command.draw_dial": "dial.png",
-    "bench.tracking.mlflow_server.serve": 0,
-    "bench.data.fetch.fetch": None,
-    "reports.build.build": [],
     "reports.compare.compare": [],
     "reports.page.latex.write_latex": Path("numbers.tex"),
     "reports.load.archive.unpacked": nullcontext(Path("runs")),
@@ -98,8 +92,9 @@ def arguments(command: str, key: str) -> list[str]:
 
 @pytest.mark.parametrize("command", commands())
 def test_the_command_runs(command, world, registry_restored, monkeypatch, capsys):
-    for name, value in REPLACED.items():
+    returned = {function: RETURNED.get(verb) for verb, function in REPLACED.items()} | MORE_REPLACED
+    for name, value in returned.items():
         monkeypatch.setattr(name, lambda *_, value=value, **__: value)
-    monkeypatch.setattr("bench.run.run_command.execute", check_request)
-    monkeypatch.setattr("bench.run.plan_command.print_plan", check_request)
+    for verb in ("run", "plan"):
+        monkeypatch.setattr(REPLACED[verb], check_request)
     assert cli.run_command_line(arguments(command, world)) == 0, capsys.readouterr().err
