@@ -29,7 +29,7 @@ PROTOCOL := extra/protocol.yaml
 MODERN := extra/modern.yaml
 FIGURES := 2 4 5 6 7 8 9 10 11 12 13
 
-.PHONY: help setup test torture lint browser ui report speed speed-suite reproduce-all reproduce-modern reproduce-peers reproduce-protocol \
+.PHONY: help setup test torture lint browser docs ui report speed speed-suite reproduce-all reproduce-modern reproduce-peers reproduce-protocol \
   $(FIGURES:%=reproduce-fig%) reproduce-fig1 reproduce-fig3
 
 help:
@@ -44,6 +44,7 @@ help:
 	@echo "                      this project (AGAINST=checkout); without either, against the eager engine"
 	@echo "make speed-suite      measure the cost of the suite beside training"
 	@echo "make setup            install the locked packages into .venv; every other target does this first"
+	@echo "make docs             build the site of README.md and docs/ into site/"
 	@echo "make torture          kill, mistype and feed the suite at random (docs/reliability.md); about 20 minutes"
 	@echo "make test | lint      run ruff and all tests | ruff alone"
 
@@ -99,6 +100,11 @@ speed-suite: setup
 lint: setup
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
+
+# every warning, such as a link that leads nowhere, is an error
+docs: setup
+	NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs build --strict
+	@echo "open site/index.html"
 
 torture: setup
 	.venv/bin/python -m tests.torture $(ARGS)

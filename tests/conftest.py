@@ -1,5 +1,6 @@
 import gc
 import os
+import sys
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # pytest-xdist has a worker per core; read when torch is imported
@@ -91,3 +92,20 @@ def shared_data() -> Path:
     if not path.is_dir():
         pytest.skip("real images are absent: ../shared/data, relative to the repository root")
     return path
+
+
+@pytest.fixture
+def registry_restored(monkeypatch):
+    """Forget the plugins that a test loads: their entries, modules and hashes."""
+    from bench.spec import plugins, registry
+
+    entries = {kind: dict(table) for kind, table in registry.TABLES.items()}
+    modules = set(sys.modules)
+    monkeypatch.setattr(plugins, "LOADED", {})
+    yield
+    for kind, table in registry.TABLES.items():
+        table.clear()
+        table.update(entries[kind])
+    for name in set(sys.modules) - modules:
+        if name.startswith("bench_plugin_"):
+            del sys.modules[name]

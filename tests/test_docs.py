@@ -1,4 +1,4 @@
-"""README.md and docs/ name only paths, modules, make targets, commands and variables that exist."""
+"""README.md, CONTRIBUTING.md and docs/ name only paths, modules, make targets, commands and variables that exist."""
 
 import ast
 import re
@@ -13,8 +13,13 @@ import yaml
 from bench.cli import app
 from tests.command import ROOT
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "docs" / "results" / "README.md"]
+PAGES = [
+    *(ROOT / name for name in ("README.md", "CONTRIBUTING.md")),
+    *sorted(path for folder in (".", "guides", "reference") for path in (ROOT / "docs" / folder).glob("*.md")),
+    ROOT / "docs" / "results" / "README.md",
+]
 EXAMPLES = {"suites/mine.yaml"}  # files that a reader of docs/extending.md creates
+EXAMPLE_FILE = re.compile(r"^# (\w+\.py)$", re.MULTILINE)  # the first line of a file that a page shows
 PATH = re.compile(r"(?<![\w./@-])(?:bench|reports|suites|tests|docs)/[\w./*-]*[\w*/]")
 MODULE = re.compile(r"(?<![\w./-])(?:bench|reports|tests)(?:\.[a-z_]\w*)+(?:[.:]\w+)?")
 SOURCE_FILE = re.compile(r"`([a-z_/]+\.(?:py|h|c))`")
@@ -34,7 +39,7 @@ def code(page: Path) -> list[str]:
 
 @cache
 def source_files() -> list[str]:
-    folders = [ROOT / name for name in ("bench", "reports", "tests")]
+    folders = [ROOT / name for name in ("bench", "reports", "tests", "docs/site")]
     return [str(path) for folder in folders for path in folder.rglob("*.*")]
 
 
@@ -67,7 +72,7 @@ def test_paths_exist(page):
     text = re.sub(r"`[^`\n]+` of commit", "", text)  # a file that was removed since
     paths = {path for path in PATH.findall(text) if path not in EXAMPLES}
     assert not [path for path in paths if not any(ROOT.glob(path.rstrip("/")))]
-    names = set(SOURCE_FILE.findall(text)) - EXAMPLES
+    names = set(SOURCE_FILE.findall(text)) - set(EXAMPLE_FILE.findall(text))
     assert not [name for name in names if not any(path.endswith("/" + name) for path in source_files())]
 
 
@@ -118,10 +123,3 @@ def test_experiments_exist(page):
 def test_environment_variables_are_read_by_the_code(page):
     source = "".join(path.read_text("utf-8") for path in (ROOT / "bench").rglob("*.py"))
     assert not [name for name in set(re.findall(r"BENCH_[A-Z]+", page.read_text("utf-8"))) if name not in source]
-
-
-def test_the_readme_lists_every_command():
-    table = (ROOT / "README.md").read_text("utf-8").partition("| `python -m bench …` | |")[2].partition("\n\n")[0]
-    spans = [span for row in table.splitlines() for span in re.findall(r"`([^`]+)`", row.partition(" | ")[0])]
-    listed = {re.match(r"(?:data )?[\w-]+", span).group() for span in spans}
-    assert listed == commands().keys()

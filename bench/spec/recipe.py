@@ -45,21 +45,25 @@ class Recipe(Frozen):
     )
     # attack in training
     epsilon: float = Field(gt=0, le=1, description="L∞ radius, images in [0,1]")
-    attack_steps: Annotated[int, at_most(1_000, "each is a pass of every image in every epoch")] = Field(7, ge=1)
+    attack_steps: Annotated[int, at_most(1_000, "each is a pass of every image in every epoch")] = Field(
+        7, ge=1, description="PGD steps on each training batch"
+    )
     # optimiser
-    lr: float = Field(gt=0)
+    lr: float = Field(gt=0, description="the highest learning rate")
     schedule: Literal["cosine", "one-cycle"] = Field("cosine", description="stepped per epoch; one-cycle per step")
-    epochs: Annotated[int, at_most(10_000, "the paper trains 200, and each is a row of progress.jsonl")] = Field(ge=1)
-    batch: int = Field(ge=2)
-    momentum: float = Field(0.9, ge=0, lt=1)
-    weight_decay: float = Field(5e-4, ge=0)
+    epochs: Annotated[int, at_most(10_000, "the paper trains 200, and each is a row of progress.jsonl")] = Field(
+        ge=1, description="passes over the training images"
+    )
+    batch: int = Field(ge=2, description="images of a training step (row 9)")
+    momentum: float = Field(0.9, ge=0, lt=1, description="of SGD")
+    weight_decay: float = Field(5e-4, ge=0, description="of every parameter")
     # the rest
-    protocol: Protocol = Protocol()
+    protocol: Protocol = Field(Protocol(), description="rows of the protocol ledger, below")
     precision: Literal["fp32", "tf32", "bf16"] = Field(
         "fp32",
         description="of the network in training; evaluation is fp32; tf32: of convolutions, on NVIDIA GPUs alone",
     )
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, description="of weights, batches, λ and attacks in training")
 
     @model_validator(mode="after")
     def _fits_together(self):

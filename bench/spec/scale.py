@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Any
 
-import pydantic
+from pydantic import Field
 
 from bench import ROOT
 from bench.errors import BadInput, unknown
@@ -18,17 +18,25 @@ class Scale(Strict):
     """Contents of a scale file. `recipe` and the entries of `datasets` are fields of Recipe; a data set's `source` is
     the data set or path that stands in for it, and its `pool` belongs to this source: --dataset replaces both."""
 
-    scale: Name
-    about: str
-    seeds: Annotated[int, at_most(MAX_SEEDS, MANY_SEEDS)] = pydantic.Field(1, ge=1)
-    lr: list[float] = pydantic.Field(min_length=1)
-    train_images: int | None = pydantic.Field(None, ge=1)
-    test_images: int | None = pydantic.Field(None, ge=1)
-    few_images: int | None = pydantic.Field(None, ge=1)  # test images of a measurement with `few_images: true`
-    few_lambdas: list[Annotated[float, pydantic.Field(ge=0, le=1)]] = []  # its λ; all if empty
-    masking_images: int = pydantic.Field(100, ge=1, le=256)  # for the signs of masked gradients; at most one batch
-    recipe: dict[str, Any] = {}
-    datasets: dict[Name, dict[str, Any]]
+    scale: Name = Field(description="the scale's name, as `--scale` takes it and figures show it")
+    about: str = Field(description="one line for `list`")
+    seeds: Annotated[int, at_most(MAX_SEEDS, MANY_SEEDS)] = Field(1, ge=1, description="trainings of every network")
+    lr: list[float] = Field(min_length=1, description="learning rates; of several the best on held-out images counts")
+    train_images: int | None = Field(None, ge=1, description="number of training images; None: all")
+    test_images: int | None = Field(None, ge=1, description="number of test images, the first ones; None: all")
+    few_images: int | None = Field(
+        None, ge=1, description="number of test images of a measurement with `few_images: true`; None: `test_images`"
+    )
+    few_lambdas: list[Annotated[float, Field(ge=0, le=1)]] = Field(
+        [], description="the λ of a measurement with `few_images: true`, and of OAT's masking signs; []: all"
+    )
+    masking_images: int = Field(
+        100, ge=1, le=256, description="number of test images for the signs of masked gradients; at most one batch"
+    )
+    recipe: dict[str, Any] = Field({}, description="fields of every recipe, which a suite's network may override")
+    datasets: dict[Name, dict[str, Any]] = Field(
+        description="by name: fields of its recipes, and `source`, the data set or path that stands in for it"
+    )
 
 
 def scale_path(name: str) -> Path:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pydantic
+from pydantic import Field
 
 from bench import ROOT
 from bench.errors import unknown
@@ -26,17 +27,31 @@ LONGEST_LABEL = 80  # characters
 class Measure(Strict):
     """Measurement of every network of an experiment, at each of its `widths`. Other fields are those of Measurement."""
 
-    probe: str = "accuracy"
-    attack: str = "pgd7"
-    lambdas: str | Annotated[list[float], at_most(1_000, FEW_LAMBDAS)] = "S1"
-    widths: Annotated[list[float], at_most(16, FEW_WIDTHS)] = pydantic.Field([1.0], min_length=1)
-    epsilon: float | str | None = None  # None: the recipe's
-    steps: Annotated[int, at_most(100_000, "each is a pass of every image")] | None = pydantic.Field(None, ge=1)
-    start: Literal["uniform", "image"] | None = None
-    restarts: Annotated[int, at_most(1_000, "each repeats the attack on every image")] = pydantic.Field(1, ge=1)
-    targeted: bool = False
-    images: Annotated[list[pydantic.NonNegativeInt], at_most(1_000, FEW_IMAGES)] = []
-    few_images: bool = False  # on the scale's `few_images`: for costly attacks, and those that are compared with them
+    probe: str = Field("accuracy", description="accuracy (SA and RA), or another probe")
+    attack: str = Field("pgd7", description="an attack; only probes that attack read it")
+    lambdas: str | Annotated[list[float], at_most(1_000, FEW_LAMBDAS)] = Field(
+        "S1", description="the λ to measure at: the name of a λ set, or a list of values in [0,1]"
+    )
+    widths: Annotated[list[float], at_most(16, FEW_WIDTHS)] = Field(
+        [1.0], min_length=1, description="the width factors to measure at"
+    )
+    epsilon: float | str | None = Field(None, description="L∞ radius, such as 0.1 or 8/255; None: the recipe's")
+    steps: Annotated[int, at_most(100_000, "each is a pass of every image")] | None = Field(
+        None, ge=1, description="steps of the attack; None: the attack's own"
+    )
+    start: Literal["uniform", "image"] | None = Field(
+        None, description="at random in the ε-ball, or the image itself; None: the attack's own"
+    )
+    restarts: Annotated[int, at_most(1_000, "each repeats the attack on every image")] = Field(
+        1, ge=1, description="an image counts as robust if it withstands all of them"
+    )
+    targeted: bool = Field(False, description="towards each wrong class in turn, the likeliest first")
+    images: Annotated[list[pydantic.NonNegativeInt], at_most(1_000, FEW_IMAGES)] = Field(
+        [], description="indices of the test images whose saliency maps are stored"
+    )
+    few_images: bool = Field(
+        False, description="on the scale's `few_images`: for costly attacks, and attacks that are compared with them"
+    )
 
     @pydantic.field_validator("lambdas")
     @classmethod
@@ -50,17 +65,21 @@ class Measure(Strict):
 
 
 class Experiment(Strict):
-    figures: list[Name]
-    dataset: str
-    about: str = ""
-    networks: list[dict[str, Any]] = pydantic.Field(min_length=1, max_length=1_000)
-    measure: list[Measure] = pydantic.Field(min_length=1, max_length=50)
+    figures: list[Name] = Field(description="the figures that the experiment feeds; [] for none")
+    dataset: str = Field(description="a name of the scale's `datasets`")
+    about: str = Field("", description="one line for `list`")
+    networks: list[dict[str, Any]] = Field(
+        min_length=1,
+        max_length=1_000,
+        description="fields of a recipe, each a value or a list of values, and a `label` for the legend",
+    )
+    measure: list[Measure] = Field(min_length=1, max_length=50, description="what is measured on every network")
 
 
 class Suite(Strict):
-    suite: Name
-    about: str
-    experiments: dict[Name, Experiment]
+    suite: Name = Field(description="the suite's name, and that of its plan in `runs/plans`")
+    about: str = Field(description="one line for `list`")
+    experiments: dict[Name, Experiment] = Field(description="experiments by name, which `--only` selects")
 
 
 def read_suite(path: Path) -> tuple[Suite, Document]:
