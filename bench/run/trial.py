@@ -27,7 +27,7 @@ from bench.run import provenance
 from bench.run.gpu_memory import out_of_memory_line
 from bench.run.missing_work import SURROGATE_UNTRAINED, has_sound_weights, has_weights, missing_measurements
 from bench.run.repair import directory_lock, put_aside, repair
-from bench.spec.autoattack_packages import Unavailable
+from bench.spec.autoattack_package import Unavailable
 from bench.spec.measurement import Measurement
 from bench.spec.recipe import Recipe
 from bench.spec.registry import ATTACKS, PROBES, resolve
