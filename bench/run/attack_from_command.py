@@ -1,7 +1,7 @@
 """The `attack-from` verb: evaluate adversarial examples that were made elsewhere, and store a further attack.
 
 The file is a safetensors file with a tensor `images`, (N, C, H, W), uint8 or floats in [0,1]: the first N test images,
-attacked. Its metadata has `data_hash`, the content hash of the data, as `show` prints it, which fixes the images' order.
+attacked. Its metadata has `data_hash`, the content hash of the data as `show` prints it, which fixes the images' order.
 """
 
 import hashlib

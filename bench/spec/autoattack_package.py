@@ -1,4 +1,4 @@
-"""The package of AutoAttack's authors: whether it is installed, its version, and the cost of the attack. Needs no torch.
+"""The package of AutoAttack's authors: whether it is installed, its version, the cost of the attack. Needs no torch.
 
 bench/attacks/autoattack.py runs it.
 """

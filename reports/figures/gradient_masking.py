@@ -63,9 +63,10 @@ def caption(view: View) -> str:
     places = "λ and widths" if len({sign.row["width"] for sign in every_sign}) > 1 else "λ"
     return captions.join(
         f"{failed} of {formatting.counted(networks, 'network')} {'fails' if failed == 1 else 'fail'} a sign.",
-        f"A cell is the largest share over a method's networks and {places}, of {images} test images. A network fails a sign "
-        f"if significantly more images show it than an honest network may have ({formatting.listing(allowed)}): exact "
-        f"binomial tests at {100 * LEVEL:g} % for all signs and {places} of a network together (Bonferroni).",
+        f"A cell is the largest share over a method's networks and {places}, of {images} test images. A network fails "
+        "a sign if significantly more images show it than an honest network may have "
+        f"({formatting.listing(allowed)}): exact binomial tests at {100 * LEVEL:g} % for all signs and {places} "
+        "of a network together (Bonferroni).",
         f"Square has {every_sign[0].row['queries']} queries; transfer: examples crafted on the panel's PGD-AT network "
         "of the largest λ and the same seed, which has no such test itself. In brackets: cross-entropy of exactly 0 in "
         "fp32, which is no sign.",

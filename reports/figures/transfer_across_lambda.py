@@ -105,6 +105,6 @@ JOINT = replace(
     name="joint",
     position=19.5,
     title="Joint. Every λ at once, under PGD-50 and AutoAttack",
-    claim="No such test. The attacker may choose λ′ or the other branch of dual BN, with the strength of today's attacks, "
-    "or craft one perturbation that is to fool the network whatever λ the defender sets.",
+    claim="No such test. The attacker may choose λ′ or the other branch of dual BN, with the strength of today's "
+    "attacks, or craft one perturbation that is to fool the network whatever λ the defender sets.",
 )

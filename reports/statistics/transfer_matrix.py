@@ -17,7 +17,8 @@ def by_attack(panels: list[Panel]) -> list[tuple[Panel, str]]:
     parts = []
     for panel in panels:
         for attack in dict.fromkeys(row["attack"] for row in panel.probes) if several else ():
-            parts.append((panel.only(attack=attack), f"{panel.subtitle}; {formatting.attack(attack)}".removeprefix("; ")))
+            subtitle = f"{panel.subtitle}; {formatting.attack(attack)}".removeprefix("; ")
+            parts.append((panel.only(attack=attack), subtitle))
         if not (several and panel.probes):
             parts.append((panel, panel.subtitle))
     return parts

@@ -50,7 +50,8 @@ def test_the_examples_are_a_further_attack_and_lower_the_best_known_ra(attack_fr
     assert best in out and re.search(r"decided by from-adv\.\w{8} \d+\n", out)
     results = read_results(tmp_path / "trials" / RECIPE.key, RECIPE.key)
     (row,) = list(results["measurements"].values())[-1]["rows"]
-    assert row["robust_correct"] == right(EXAMPLES, 0.3).sum() and row["package"].startswith("adv.safetensors, SHA-256 ")
+    assert row["robust_correct"] == right(EXAMPLES, 0.3).sum()
+    assert row["package"].startswith("adv.safetensors, SHA-256 ")
     before = len(results["measurements"])
     assert attack_from(EXAMPLES, "--lam", "0.3")[0] == 0  # the same file again is the same measurement
     assert len(read_results(tmp_path / "trials" / RECIPE.key)["measurements"]) == before == 2
