@@ -26,5 +26,5 @@ def perturbed(net: ConditionalNetwork, recipe: Recipe, n: int, lam: float = 0.3)
 
 
 def write_examples(path: Path, recipe: Recipe, images: torch.Tensor, **metadata: str) -> Path:
-    save_file({"images": images}, path, {"data_hash": recipe.data_hash} | metadata)
+    save_file({"images": images.contiguous()}, path, {"data_hash": recipe.data_hash} | metadata)
     return path

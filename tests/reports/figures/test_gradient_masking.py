@@ -201,8 +201,8 @@ def test_transfer_csv_and_table_have_every_choice_of_the_attacker(runs):
 def test_at_every_width_the_signs_of_a_network_share_one_level(runs):
     chosen = view(runs, "masking-widths")
     (table,) = MASKING_WIDTHS.summary(chosen)
-    assert len(table["rows"]) == 2 * 3 * (3 + 3)
-    assert {"oat-dual, seed 0", "oat-dual, seed 0, width 0.5"} <= {row["Network"] for row in table["rows"]}
+    assert len(table["rows"]) == 2 * 3 * (6 + 3)  # PGD-ATS at its own λ, OATS at the scale's few
+    assert {"oats-dual, seed 0", "oats-dual, seed 0, width 0.5"} <= {row["Network"] for row in table["rows"]}
     csv = MASKING_WIDTHS.csv(chosen)
     assert set(csv.width) == {0.5, 0.75, 1.0} and "λ and widths" in MASKING_WIDTHS.caption(chosen)
     assert {sign.tests for panel in chosen.panels for sign in signs(panel.probes)} == {9 * 7, 3 * 7, 3 * 6}
@@ -213,8 +213,8 @@ def test_every_attack_across_lambda_has_a_row(runs):
     axes = JOINT.draw(chosen).axes
     assert len(axes) == 4 and {ax.get_title() for ax in axes} == {"OAT (normal BN)", "OAT (dual BN)"}
     tables = JOINT.summary(chosen)
-    assert [table["below"].rpartition("; ")[2] for table in tables] == ["PGD-50", "AutoAttack"]
-    for table, joint in zip(tables, ("47.0", None), strict=True):
+    assert [table["below"].rpartition("; ")[2] for table in tables] == ["AutoAttack", "PGD-50"]
+    for table, joint in zip(tables, (None, "47.0"), strict=True):
         assert {row.get("one perturbation for all λ") for row in table["rows"]} == {joint}
     csv = JOINT.csv(chosen)
     assert set(csv[csv.crafted_at == "joint"].attack) == {"pgd50"} and "sum of the losses" in JOINT.caption(chosen)

@@ -114,7 +114,7 @@ def test_every_width_has_a_row_of_axes(tmp_path):
     assert len(draw("modern-widths", shown).axes) == 6 and "networks of Figure 6" in MODERN_WIDTHS.caption(shown)
     tables = MODERN_WIDTHS.summary(shown)
     assert [table["below"].rpartition("; ")[2] for table in tables] == ["width 1", "width 0.75", "width 0.5"]
-    ra = shown.points.set_index(["label", "attack", "lam", "width"]).ra["OATS (dual BN)", "pgd7", 1.0]
+    ra = shown.points.query("label == 'OATS (dual BN)' and attack == 'pgd7' and lam == 1").set_index("width").ra
     cells = [next(r for r in t["rows"] if r["Method"] == "OATS (dual BN)")["RA at λ = 1, %"] for t in tables]
     assert cells == [f"{ra[width]:.1f}" for width in (1.0, 0.75, 0.5)]
 
