@@ -17,7 +17,7 @@ def robust_jointly(models: list, images: Images, measurement: Measurement) -> li
     """For each model, (n,) bool: correct on the one image that is crafted against the sum of all models' losses.
 
     Of several restarts an image keeps the first of those that fool the most models. The random starts are those of
-    `accuracy`. Not for attacks with a loss of their own, nor towards targets (bench.spec.costs.has_joint_attack).
+    `accuracy`. For PGD, MI-FGSM and FGSM without targets (bench.spec.costs.has_joint_attack).
     """
     attack = attack_of(measurement.model_copy(update={"restarts": 1}), summed)
     rng = torch.Generator().manual_seed(measurement.seed)

@@ -27,9 +27,9 @@ def transfer(engine: Engine, images: Images, measurement: Measurement, directory
     """Yield a row per λ of the network under attack: {"lam", "width", "attack", "n", "clean_correct", "crafted_at"
     (every λ′ of the measurement), "robust_correct" (for each λ′, on the images crafted there), "worst_correct" (correct
     on all of these)}; with dual BN also "other_branch_correct" (crafted at this λ, BN_c and BN_a exchanged) and
-    "worst_with_branch_correct"; where the attack takes another loss also "joint_correct" (one perturbation of the image
-    for all λ, crafted against the sum of their losses). "clean_hits" and "robust_hits" encode which images are right
-    as they are, and under all of these attacks (correct_bits).
+    "worst_with_branch_correct"; for PGD, MI-FGSM and FGSM also "joint_correct" (one perturbation for all λ, crafted
+    against the sum of their losses). "clean_hits" and "robust_hits" encode which images are right as they are, and
+    under all of these attacks (correct_bits).
 
     An attacker who tries every λ′ also gains by the number of tries. So the row has "same_tries_correct", for as many
     starts at λ alone; "only_lambda", images fooled from some λ′ but by none of these starts; and "only_starts", the

@@ -76,9 +76,10 @@ def transfer(measurement: Measurement, recipe: Recipe, classes: int) -> float:
 
 
 def has_joint_attack(measurement: Measurement) -> bool:
-    """Whether the attack can be made against the sum of the losses at several λ: an attack of another package has its
-    own loss, and targets are those of one λ."""
-    return lookup(Attack, measurement.attack).package is None and not measurement.targeted
+    """Whether the attack can be made against the sum of the losses at several λ: PGD, MI-FGSM and FGSM look at the
+    outputs through the loss alone, which other attacks need not, and targets are those of one λ."""
+    target = lookup(Attack, measurement.attack).target
+    return str(target).startswith("bench.attacks.pgd:") and not measurement.targeted
 
 
 def masking(measurement: Measurement, recipe: Recipe, classes: int) -> float:
