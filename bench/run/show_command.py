@@ -152,14 +152,15 @@ def measurement_table(measurement: dict, rows: list[dict]) -> Table:
 
 
 def best_known_table(results: dict) -> Table | None:
-    """The minimum over all attacks, on the images that every attack was made on; None without a second attack."""
+    """The minimum over all attacks, for each number of images that was attacked; None without a second attack."""
     title = "best known RA: the minimum over all attacks, image by image"
     table = Table(box=None, title=title, title_justify="left", title_style="", header_style="dim")
     for name in ("lam", "width", "epsilon", "n", "RA %", "decided by, with the images fooled"):
         table.add_column(name, justify="left" if "decided" in name else "right")
     for (lam, width, epsilon), rows in sorted(attacks_by_point(results).items()):
-        if len({row["attack"] for row in rows}) > 1:
-            best = best_known(rows)
+        several = len({row["attack"] for row in rows}) > 1
+        for n in sorted({row["n"] for row in rows}) if several else ():
+            best = best_known(rows, n)
             decided = ", ".join(f"{attack} {count}" for attack, count in best.decided_by.items())
             cells = (f"{lam:g}", f"{width:g}", f"{epsilon:.6g}", f"{best.n}", f"{best.ra:.2f}", decided)
             table.add_row(*cells)
