@@ -4,6 +4,8 @@ The standard version is APGD on the cross-entropy, APGD on the targeted DLR loss
 that withstood the previous ones.
 """
 
+import logging
+
 import torch
 from torch import Tensor, nn
 
@@ -31,6 +33,8 @@ def standard_version(network: nn.Module, x: Tensor, y: Tensor, epsilon: float, s
     targets, and with fewer than 4 there is no APGD-T, whose loss needs four logits."""
     from pyautoattack import AutoAttack  # here: only this attack needs the package
 
+    # it warns of each image without gradient, at every start; the probe `masking` counts these images
+    logging.getLogger("auto-attack").setLevel(logging.ERROR)
     with torch.no_grad():
         classes = network(x[:1]).shape[1]
     attack = AutoAttack(network, norm="Linf", eps=epsilon, seed=seed, device=x.device, version="standard")
