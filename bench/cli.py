@@ -316,7 +316,7 @@ def remark_on_interrupt() -> Iterator[None]:
 PANELS = {
     "Run experiments": ("list", "plan", "run", "status", "recipe", "trial", "ingest"),
     "Look at results": ("report", "open", "show", "ui"),
-    "Use a trained network": ("predict", "dial", "export-model", "log-models"),
+    "Use a trained network": ("predict", "dial", "attack-from", "export-model", "log-models"),
     "Files": ("data", "clean"),
 }
 

@@ -1,4 +1,4 @@
-"""Verbs on trained networks: `predict`, `dial`, `export-model` and `log-models`."""
+"""Verbs on trained networks: `predict`, `dial`, `attack-from`, `export-model` and `log-models`."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bench import completion
-from bench.cli_options import Network, Runs, Width
+from bench import ROOT, completion
+from bench.cli_options import Data, Network, Runs, Width
 from bench.command_line import PLAIN
 
 app = typer.Typer()
@@ -45,6 +45,34 @@ def dial(
     from bench.run.dial_command import draw_dial
 
     typer.echo(draw_dial(key, image, out, label, width, runs.resolve()))
+
+
+@app.command("attack-from", epilog="Example: python -m bench attack-from a632 adversarial.safetensors --lam 0.3")
+def attack_from(
+    key: Network,
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="A safetensors file: `images`, the first test images, attacked, and their data_hash (docs/attacks.md)."
+        ),
+    ],
+    lam: Annotated[list[float], typer.Option(help="λ; can be repeated. (default: every λ of the training)")] = [],
+    width: Width = 1.0,
+    epsilon: Annotated[str, typer.Option(help="Of the attack, e.g. 8/255. (default: the recipe's)")] = "",
+    name: Annotated[str, typer.Option(help="Of the attack in reports. (default: the file's)")] = "",
+    source: Annotated[str, typer.Option(help="The network's data: a name or path. (default: the recipe's name)")] = "",
+    data: Data = ROOT / "data",
+    runs: Runs = Path("runs"),
+) -> None:
+    """Evaluate adversarial examples that were made elsewhere, and store the result as a further attack on the network.
+
+    Reports take the best known RA from all attacks on a network, image by image.
+    """
+    from bench.run.attack_from_command import GivenAttack, attack_from_file
+
+    given = GivenAttack(file, tuple(lam), width, epsilon, name, source, data)
+    for line in attack_from_file(key, given, runs.resolve()):
+        typer.echo(line)
 
 
 @app.command("export-model", epilog="Example: python -m bench export-model a632 --format torch-export --out a632.pt2")

@@ -16,6 +16,7 @@ from bench.spec.recipe_fields import parse_settings
 from bench.spec.scale import read_scale
 from tests.data.image_files import random_images, write_folder
 from tests.finished_runs import write_runs
+from tests.given_examples import perturbed, write_adversarial_images
 from tests.page_examples import write_examples
 from tests.random_network import SHAPE, write_network
 from tests.recipes import oat
@@ -69,7 +70,8 @@ def world(tmp_path_factory):
     folder, recipe = tmp_path_factory.mktemp("world"), oat()
     with pytest.MonkeyPatch.context() as patch:
         runs = write_runs(folder, patch)
-        write_network(recipe, runs / "trials" / recipe.key)
+        net = write_network(recipe, runs / "trials" / recipe.key)
+        write_adversarial_images(folder / "adversarial.safetensors", recipe, perturbed(net, recipe, 4))
         (runs / "report").mkdir()
         (runs / "report" / "index.html").write_text("a report")
         for name in ("suites", "tests", "docs"):

@@ -11,6 +11,7 @@ from PIL import Image
 from bench import ROOT, cli
 from tests.data.image_files import random_images, write_parquet
 from tests.finished_runs import write_runs
+from tests.given_examples import perturbed, write_adversarial_images
 from tests.random_network import SHAPE, write_network
 from tests.recipes import oat
 
@@ -44,7 +45,8 @@ def world(tmp_path, monkeypatch):
     """A working directory with what the examples name: suites, runs with a report and a trained network, a photo."""
     monkeypatch.chdir(tmp_path)
     runs, recipe = write_runs(tmp_path, monkeypatch), oat()
-    write_network(recipe, runs / "trials" / recipe.key)
+    net = write_network(recipe, runs / "trials" / recipe.key)
+    write_adversarial_images(tmp_path / "adversarial.safetensors", recipe, perturbed(net, recipe, 4))
     (runs / "report").mkdir()
     (runs / "report" / "index.html").write_text("a report")
     (tmp_path / "suites").symlink_to(ROOT / "suites")

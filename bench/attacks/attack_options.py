@@ -16,14 +16,16 @@ from bench.spec.registry import Attack, load, lookup, resolve
 Attempt = Callable[[Tensor, Tensor], Tensor]  # robust images (K, C, H, W), their indices in the batch (K,) → x_adv
 
 
-def attack_of(measurement: Measurement) -> Callable[[Logits, Tensor, Tensor, torch.Generator], Tensor]:
-    """Build the attack of a measurement: (logits, x, y, rng) → x_adv. Raises ValueError for an option that the attack
-    does not take."""
+def attack_of(
+    measurement: Measurement, change_loss: Callable[[Loss], Loss] = lambda loss: loss
+) -> Callable[[Logits, Tensor, Tensor, torch.Generator], Tensor]:
+    """Build the attack of a measurement: (logits, x, y, rng) → x_adv. `change_loss` replaces the attack's loss. Raises
+    ValueError for an option that the attack does not take."""
     attack = lookup(Attack, measurement.attack)
     objection = attack.objection(measurement)
     if objection:
         raise ValueError(objection)
-    function, loss = resolve(attack), load(attack.loss)
+    function, loss = resolve(attack), change_loss(load(attack.loss))
     budget = {"epsilon": measurement.epsilon, "step": measurement.step, "steps": measurement.steps or attack.steps}
     start, loss = measurement.start or attack.start, away(loss) if measurement.targeted else loss
 

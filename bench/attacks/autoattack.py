@@ -1,48 +1,51 @@
-"""AutoAttack, standard version, L∞ (Croce & Hein, ICML 2020), by its authors' package where that is importable, else by
-the Adversarial Robustness Toolbox (ART). docs/attacks.md compares the two.
+"""AutoAttack, standard version, L∞ (Croce & Hein, ICML 2020), by its authors' package, pyautoattack.
 
 The standard version is APGD on the cross-entropy, APGD on the targeted DLR loss, FAB-T and Square, each on the images
-that withstood the previous ones. ART has no FAB; DeepFool takes its place, as in ART's own AutoAttack.
+that withstood the previous ones.
 """
 
-import contextlib
-import sys
+import logging
 
 import torch
 from torch import Tensor, nn
 
-from bench.spec.autoattack_packages import (
-    ART,
-    LEAST_CLASSES,
-    OWN,
-    QUERIES,
-    REMEDY,
-    STEPS,
-    TARGETS,
-    Unavailable,
-    installed,
-)
+from bench.spec.autoattack_package import LEAST_CLASSES, TARGETS, Unavailable, lacking
 
 
 def autoattack(logits, x: Tensor, y: Tensor, epsilon, step, steps, rng, start, loss) -> Tensor:
     """Return x_adv like x: a misclassified image where one of the four attacks succeeded, else x itself.
 
-    `step`, `steps`, `start` and `loss` are not used: the standard version fixes them. The attacks draw from global
-    generators, which are seeded by `rng` and restored. Raises Unavailable where no package is importable.
+    `step`, `steps`, `start` and `loss` are not used: the standard version fixes them. The attacks draw from torch's
+    global generators, which are seeded by `rng` and restored. Raises Unavailable where the package is not installed.
     """
-    name = installed()
-    if not name:
-        raise Unavailable(REMEDY)
+    if reason := lacking():
+        raise Unavailable(reason)
     seed = int(torch.randint(2**31, (1,), generator=rng, device=rng.device))
-    run, network = {OWN: by_own_package, ART: by_art}[name], Network(logits).eval()
-    devices = [x.device] if x.device.type == "cuda" else ()  # on which the packages draw
-    with torch.random.fork_rng(devices), contextlib.redirect_stdout(sys.stderr):  # stdout carries rows of results alone
-        adv = run(network, x, y, float(epsilon), seed)
+    network = Network(logits).eval()
+    devices = [x.device] if x.device.type == "cuda" else ()  # on which the package draws
+    with torch.random.fork_rng(devices):
+        adv = standard_version(network, x, y, float(epsilon), seed)
     return adv.to(x).clamp((x - epsilon).clamp_(min=0), (x + epsilon).clamp_(max=1))  # rounding may leave the ball
 
 
+def standard_version(network: nn.Module, x: Tensor, y: Tensor, epsilon: float, seed: int) -> Tensor:
+    """Attack x in one batch by the package's `version="standard"`. With fewer than 10 classes all wrong classes are
+    targets, and with fewer than 4 there is no APGD-T, whose loss needs four logits."""
+    from pyautoattack import AutoAttack  # here: only this attack needs the package
+
+    # it warns of each image without gradient, at every start; the probe `masking` counts these images
+    logging.getLogger("auto-attack").setLevel(logging.ERROR)
+    with torch.no_grad():
+        classes = network(x[:1]).shape[1]
+    attack = AutoAttack(network, norm="Linf", eps=epsilon, seed=seed, device=x.device, version="standard")
+    attack.apgd_targeted.n_target_classes = attack.fab.n_target_classes = min(TARGETS, classes - 1)
+    if classes < LEAST_CLASSES:
+        attack.attacks_to_run = [name for name in attack.attacks_to_run if name != "apgd-t"]
+    return attack.run_standard_evaluation(x, y, batch_size=len(x))[0]
+
+
 class Network(nn.Module):
-    """`logits` as an nn.Module, which both packages need. A backward pass gives the weights no gradient."""
+    """`logits` as an nn.Module, which the package needs. A backward pass gives the weights no gradient."""
 
     def __init__(self, logits):
         super().__init__()
@@ -69,23 +72,3 @@ class GradientToImages(torch.autograd.Function):
     @staticmethod
     def backward(ctx, gradient: Tensor):
         return torch.autograd.grad(ctx.outputs, ctx.x, gradient, retain_graph=True)[0], None
-
-
-def by_own_package(network: Network, x: Tensor, y: Tensor, epsilon: float, seed: int) -> Tensor:
-    """Attack by the package of AutoAttack's authors."""
-    from autoattack import AutoAttack
-
-    with torch.no_grad():
-        classes = network(x[:1]).shape[1]
-    attack = AutoAttack(network, norm="Linf", eps=epsilon, seed=seed, device=x.device, verbose=False)
-    attack.apgd_targeted.n_target_classes = attack.fab.n_target_classes = min(TARGETS, classes - 1)
-    attack.square.n_queries = QUERIES
-    if classes < LEAST_CLASSES:
-        attack.attacks_to_run = [name for name in attack.attacks_to_run if name != "apgd-t"]
-    return attack.run_standard_evaluation(x, y, bs=len(x))
-
-
-def by_art(network: Network, x: Tensor, y: Tensor, epsilon: float, seed: int) -> Tensor:
-    from bench.attacks.autoattack_art import standard  # here: importing ART takes seconds
-
-    return standard(network, x, y, epsilon, seed, STEPS, TARGETS, QUERIES)

@@ -18,8 +18,16 @@ Result = TypeVar("Result")
 BATCH = 256  # images attacked at once: enough to fill a CPU or GPU, little enough for ResNet-34 at 96×96
 
 
-def accuracy(engine: Engine, images: Images, measurement: Measurement, lam: float, precision: str = "fp32") -> dict:
-    """Measure clean and attacked accuracy on images that lie on the network's device.
+def accuracy(
+    engine: Engine,
+    images: Images,
+    measurement: Measurement,
+    lam: float,
+    precision: str = "fp32",
+    examples: Tensor | None = None,
+) -> dict:
+    """Measure clean and attacked accuracy on images that lie on the network's device. `examples`: (n, C, H, W)
+    adversarial images in place of those that the measurement's attack makes.
 
     Returns {"lam", "width", "attack", "n", "clean_correct", "robust_correct", "clean_hits", "robust_hits"}; the hits
     encode which images were classified correctly (correct_bits). The attack's random start depends on the measurement's
@@ -27,15 +35,20 @@ def accuracy(engine: Engine, images: Images, measurement: Measurement, lam: floa
     the same points on every device.
     """
     device = images.images.device
-    attack, rng = attack_of(measurement), torch.Generator().manual_seed(measurement.seed)
     model = model_at(engine, lam, device, measurement.width, precision=precision)
+    if examples is None:
+        attack, rng = attack_of(measurement), torch.Generator().manual_seed(measurement.seed)
 
-    def hits(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        adv = attack(model, x, y, rng)
-        return correct(model, x, y), correct(model, adv, y)
+        def hits(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+            adv = attack(model, x, y, rng)
+            return correct(model, x, y), correct(model, adv, y)
 
-    results = zip(*by_batch(hits, images, rng), strict=True)
-    clean, robust = (torch.cat(parts).cpu().numpy() for parts in results)  # copied from the device once, at the end
+        results = by_batch(hits, images, rng)
+    else:
+        pairs = zip(batches(images), examples.split(BATCH), strict=True)
+        results = [(correct(model, x, y), correct(model, adv, y)) for (x, y), adv in pairs]
+    # copied from the device once, at the end
+    clean, robust = (torch.cat(parts).cpu().numpy() for parts in zip(*results, strict=True))
     return {
         "lam": lam,
         "width": measurement.width,

@@ -28,7 +28,18 @@ def decode(text: str, n: int) -> "np.ndarray":
 
 def count(text: str, n: int) -> int:
     """The number of correct images. Raises ValueError where the text does not hold n images."""
-    return (int.from_bytes(packed_bits(text, n)) >> (-n % 8)).bit_count()
+    return mask(text, n).bit_count()
+
+
+def mask(text: str, n: int) -> int:
+    """The bits as an integer below 2^n, the first image's the highest. Raises ValueError where the text does not hold n
+    images."""
+    return int.from_bytes(packed_bits(text, n)) >> (-n % 8)
+
+
+def encode_mask(bits: int, n: int) -> str:
+    """The text of a mask of n images, as `encode` has it."""
+    return base64.b64encode((bits << (-n % 8)).to_bytes(-(-n // 8))).decode("ascii")
 
 
 def packed_bits(text: str, n: int) -> bytes:

@@ -97,17 +97,24 @@ def switching(row: dict, measurement: dict) -> dict:
 def transfer(row: dict, measurement: dict) -> dict:
     """Counts of images robust at one λ against examples crafted at every λ′, and against all of them.
 
-    With dual BN also against examples crafted through the other branch; None without dual BN.
+    With dual BN also against examples crafted through the other branch; None without dual BN. `joint`, against one
+    perturbation for all λ, is None for an attack that cannot be made so, and in rows of earlier versions. The hits are
+    those of images right as they are and under all of these attacks.
     """
     parsed = {"lam": fraction(row, "lam"), "width": fraction(row, "width"), "attack": str(row["attack"])}
     parsed |= {"n": int(row["n"]), "crafted_at": numbers(row, "crafted_at"), "epsilon": number(measurement, "epsilon")}
     parsed |= {"robust": [int(count) for count in row["robust_correct"]], "clean_correct": int(row["clean_correct"])}
     parsed |= {"worst": int(row["worst_correct"]), "same_tries": int(row["same_tries_correct"])}
     parsed |= {name: int(row[name]) for name in ("only_lambda", "only_starts")}
-    for name in ("other_branch", "worst_with_branch"):
+    for name in ("other_branch", "worst_with_branch", "joint"):
         parsed[name] = None if row.get(f"{name}_correct") is None else int(row[f"{name}_correct"])
-    counts = [parsed["clean_correct"], parsed["worst"], parsed["same_tries"], parsed["other_branch"] or 0]
+    counts = [parsed["clean_correct"], parsed["worst"], parsed["same_tries"]]
+    counts += [parsed[name] or 0 for name in ("other_branch", "joint")]
     counts += parsed["robust"]
+    for name in correct_bits.COLUMNS:  # absent from rows of earlier versions
+        parsed[name] = str(row.get(name) or "")
+        if parsed[name]:
+            counts.append(correct_bits.count(parsed[name], parsed["n"]))
     impossible = not (parsed["n"] > 0 and min(counts) >= 0 and max(counts) <= parsed["n"])
     if impossible or len(parsed["robust"]) != len(parsed["crafted_at"]) or parsed["worst"] > min(parsed["robust"]):
         raise ValueError(f"impossible counts {parsed['robust']}, {parsed['worst']} of {parsed['n']}")

@@ -1,4 +1,4 @@
-"""Adversarial examples crafted at another λ′, or through dual BN's other branch.
+"""Adversarial examples crafted at another λ′, against all λ at once, or through dual BN's other branch.
 
 The paper's attacker uses the λ that the defender has set. An attacker who may choose λ′ can be stronger: where
 gradients at one λ hide what gradients at another show, the input λ is itself a weakness.
@@ -15,6 +15,9 @@ from bench.data import Images
 from bench.engines import Engine
 from bench.engines.conditioned_model import model_at
 from bench.measures.accuracy import by_batch, correct
+from bench.measures.correct_bits import encode
+from bench.measures.joint_attack import robust_jointly
+from bench.spec.costs import has_joint_attack
 from bench.spec.measurement import Measurement
 
 MORE_STARTS = 1000  # between the generators' seeds of two measurement seeds, so that these share no further start
@@ -24,7 +27,9 @@ def transfer(engine: Engine, images: Images, measurement: Measurement, directory
     """Yield a row per λ of the network under attack: {"lam", "width", "attack", "n", "clean_correct", "crafted_at"
     (every λ′ of the measurement), "robust_correct" (for each λ′, on the images crafted there), "worst_correct" (correct
     on all of these)}; with dual BN also "other_branch_correct" (crafted at this λ, BN_c and BN_a exchanged) and
-    "worst_with_branch_correct".
+    "worst_with_branch_correct"; for PGD, MI-FGSM and FGSM also "joint_correct" (one perturbation for all λ, crafted
+    against the sum of their losses). "clean_hits" and "robust_hits" encode which images are right as they are, and
+    under all of these attacks (correct_bits).
 
     An attacker who tries every λ′ also gains by the number of tries. So the row has "same_tries_correct", for as many
     starts at λ alone; "only_lambda", images fooled from some λ′ but by none of these starts; and "only_starts", the
@@ -38,6 +43,7 @@ def transfer(engine: Engine, images: Images, measurement: Measurement, directory
     device, width = images.images.device, measurement.width
     models = [model_at(engine, lam, device, width) for lam in lams]
     robust = [robust_at(model, models, images, measurement) for model in models]  # [λ′][λ] → (n,)
+    joint = robust_jointly(models, images, measurement) if has_joint_attack(measurement) else None
     exchanged = []
     for lam, model in zip(lams, models, strict=True) if dual else ():
         other_branch = model_at(engine, lam, device, width, branch="a" if lam == 0 else "c")
@@ -54,6 +60,10 @@ def transfer(engine: Engine, images: Images, measurement: Measurement, directory
         if dual:
             row["other_branch_correct"] = int(exchanged[i].sum())
             row["worst_with_branch_correct"] = int((worst & exchanged[i]).sum())
+        if joint:
+            row["joint_correct"] = int(joint[i].sum())
+        robust_to_all = torch.stack([worst, same_tries, *exchanged[i : i + 1], *(joint or [])[i : i + 1]]).all(0)
+        row["clean_hits"], row["robust_hits"] = (encode(part.cpu().numpy()) for part in (clean, robust_to_all))
         yield row
 
 

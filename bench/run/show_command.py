@@ -11,6 +11,7 @@ from bench.errors import BadInput
 from bench.find_trial import find_trial
 from bench.human_units import format_duration
 from bench.measures import correct_bits
+from bench.measures.best_known import attacks_by_point, best_known
 from bench.run.aligned_rows import print_whole
 from bench.run.damage_lines import print_damages
 from bench.run.plan_files import read_plans
@@ -50,6 +51,8 @@ def print_trial(key_prefix: str, runs: Path, out: Console) -> None:
     out.print(table)
     for entry in read_results(directory, key).get("measurements", {}).values():
         print_whole(measurement_table(entry["measurement"], entry["rows"]), out)
+    if table := best_known_table(read_results(directory, key)):
+        print_whole(table, out)
 
 
 def stored_recipe(directory: Path, uses: list[dict]) -> Recipe:
@@ -146,6 +149,22 @@ def measurement_table(measurement: dict, rows: list[dict]) -> Table:
     for row in rows:
         table.add_row(*(format_value(value) for value in row.values()))
     return table
+
+
+def best_known_table(results: dict) -> Table | None:
+    """The minimum over all attacks, for each number of images that was attacked; None without a second attack."""
+    title = "best known RA: the minimum over all attacks, image by image"
+    table = Table(box=None, title=title, title_justify="left", title_style="", header_style="dim")
+    for name in ("lam", "width", "epsilon", "n", "RA %", "decided by, with the images fooled"):
+        table.add_column(name, justify="left" if "decided" in name else "right")
+    for (lam, width, epsilon), rows in sorted(attacks_by_point(results).items()):
+        several = len({row["attack"] for row in rows}) > 1
+        for n in sorted({row["n"] for row in rows}) if several else ():
+            best = best_known(rows, n)
+            decided = ", ".join(f"{attack} {count}" for attack, count in best.decided_by.items())
+            cells = (f"{lam:g}", f"{width:g}", f"{epsilon:.6g}", f"{best.n}", f"{best.ra:.2f}", decided)
+            table.add_row(*cells)
+    return table if table.row_count else None
 
 
 def percentages(row: dict) -> dict[str, str]:

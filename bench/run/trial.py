@@ -27,7 +27,7 @@ from bench.run import provenance
 from bench.run.gpu_memory import out_of_memory_line
 from bench.run.missing_work import SURROGATE_UNTRAINED, has_sound_weights, has_weights, missing_measurements
 from bench.run.repair import directory_lock, put_aside, repair
-from bench.spec.autoattack_packages import Unavailable
+from bench.spec.autoattack_package import Unavailable
 from bench.spec.measurement import Measurement
 from bench.spec.recipe import Recipe
 from bench.spec.registry import ATTACKS, PROBES, resolve
@@ -183,12 +183,12 @@ def measurement_rows(
 
 
 def accuracy_of_selected_weights(
-    engine: Engine, recipe: Recipe, directory: Path, test_images, measurement: Measurement, lam: float
+    engine: Engine, recipe: Recipe, directory: Path, test_images, measurement: Measurement, lam: float, examples=None
 ) -> dict:
     """One row of `accuracy`. SA and RA come from different weights where ledger row 5 is `each`."""
     rows = {}
     for tag in {selection.nearest_tag(metric, lam, recipe, measurement.width) for metric in ("SA", "RA")}:
         selection.load(engine.net, directory, tag)
-        rows[tag] = accuracy(engine, test_images, measurement, lam)
+        rows[tag] = accuracy(engine, test_images, measurement, lam, examples=examples)
     sa, ra = (rows[selection.nearest_tag(metric, lam, recipe, measurement.width)] for metric in ("SA", "RA"))
     return sa | {name: ra[name] for name in ("robust_correct", "robust_hits")}

@@ -68,9 +68,18 @@ def no_images(measurement: Measurement, recipe: Recipe, classes: int) -> float:
 
 
 def transfer(measurement: Measurement, recipe: Recipe, classes: int) -> float:
-    """The attack at each λ, twice with dual BN, further starts on the images left, and a forward pass at every λ."""
+    """The attack at each λ, twice with dual BN, further starts on the images left, the attack on the sum over λ, and a
+    forward pass at every λ."""
     attacks = 1 + (recipe.norm == "dual") + (len(measurement.lambdas) - 1) / 2  # assumes that half is left
+    attacks += has_joint_attack(measurement)
     return attacks * 2 * attack_effort(measurement, classes) + len(measurement.lambdas) + 2
+
+
+def has_joint_attack(measurement: Measurement) -> bool:
+    """Whether the attack can be made against the sum of the losses at several λ: PGD, MI-FGSM and FGSM look at the
+    outputs through the loss alone, which other attacks need not, and targets are those of one λ."""
+    target = lookup(Attack, measurement.attack).target
+    return str(target).startswith("bench.attacks.pgd:") and not measurement.targeted
 
 
 def masking(measurement: Measurement, recipe: Recipe, classes: int) -> float:

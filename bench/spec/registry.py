@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from bench.errors import unknown
-from bench.spec.autoattack_packages import STEPS as AUTOATTACK_STEPS
+from bench.spec.autoattack_package import STEPS as AUTOATTACK_STEPS
 from bench.spec.limits import check_name
 
 Target = str | Callable  # "module:function", or the function
@@ -229,10 +229,10 @@ for _entry in (
     Attack(
         *("autoattack", "bench.attacks.autoattack:autoattack", AUTOATTACK_STEPS, "uniform"),
         fixed=tuple(ATTACK_DEFAULTS),
-        effort="bench.spec.autoattack_packages:effort",
-        lacking="bench.spec.autoattack_packages:lacking",
-        package="bench.spec.autoattack_packages:package",
-        about="AutoAttack: APGD-CE, APGD-T, FAB-T and Square, of a package",
+        effort="bench.spec.autoattack_package:effort",
+        lacking="bench.spec.autoattack_package:lacking",
+        package="bench.spec.autoattack_package:package",
+        about="AutoAttack: APGD-CE, APGD-T, FAB-T and Square, by its authors' package",
     ),
     Probe(
         *("accuracy", "bench.measures.accuracy:accuracy", "bench.spec.costs:accuracy"),

@@ -1,7 +1,11 @@
-"""Figure `masking`: signs of gradient masking for every network (docs/masking.md)."""
+"""Figures `masking` and `masking-widths`: signs of gradient masking for every network (docs/masking.md)."""
+
+from dataclasses import replace
+from functools import partial
 
 import pandas as pd
 
+from reports.figures.fig6_widths import WIDTHS
 from reports.figures.spec import FigureSpec
 from reports.load import formatting
 from reports.load.panels import View
@@ -17,10 +21,10 @@ def summary(view: View) -> list[dict]:
     for panel in view.panels:
         by_row: dict[tuple, list[Sign]] = {}
         for sign in signs(panel.probes):
-            by_row.setdefault((sign.row["key"], sign.row["lam"]), []).append(sign)
+            by_row.setdefault((sign.row["key"], sign.row["width"], sign.row["lam"]), []).append(sign)
         names = panel.trials.set_index("key").name.to_dict()
         surrogates = {row["surrogate"] for row in panel.probes}
-        rows = [network_row(names.get(key, key), group, key in surrogates) for (key, _), group in by_row.items()]
+        rows = [network_row(names.get(key, key), group, key in surrogates) for (key, *_), group in by_row.items()]
         tables.append({"heading": panel.title, "below": panel.subtitle, "rows": rows})
     return tables
 
@@ -28,7 +32,8 @@ def summary(view: View) -> list[dict]:
 def network_row(name: str, group: list[Sign], is_surrogate: bool) -> dict:
     """A network at one λ as text. group: its signs. is_surrogate: the others' examples are crafted on this network."""
     row, failed = group[0].row, [sign.name for sign in group if sign.fails]
-    texts = {"Network": name.split(" · ")[0] + f", seed {row['seed']}", "λ": f"{row['lam']:g}"}
+    at_width = f", width {row['width']:g}" if row["width"] != 1 else ""
+    texts = {"Network": name.split(" · ")[0] + f", seed {row['seed']}{at_width}", "λ": f"{row['lam']:g}"}
     texts["RA after 7 / 20 / 50 steps"] = " / ".join(share_text(count, row) for _, count in row["steps"])
     texts["5 starts"] = share_text(row["restarts"][-1][1], row)
     reached = [f"{share_text(count, row)} at {epsilon / row['epsilon']:.3g}ε" for epsilon, count in row["epsilons"]]
@@ -55,11 +60,13 @@ def caption(view: View) -> str:
     images = formatting.listing(sorted({f"{sign.n:,}" for sign in every_sign}))
     epsilons = formatting.listing(sorted({formatting.epsilon(sign.row["epsilon"]) for sign in every_sign}))
     allowed = sorted({f"{100 * share:g} %" for share in SIGNS.values()}, key=len)
+    places = "λ and widths" if len({sign.row["width"] for sign in every_sign}) > 1 else "λ"
     return captions.join(
         f"{failed} of {formatting.counted(networks, 'network')} {'fails' if failed == 1 else 'fail'} a sign.",
-        f"A cell is the largest share over a method's networks and λ, of {images} test images. A network fails a sign "
-        f"if significantly more images show it than an honest network may have ({formatting.listing(allowed)}): exact "
-        f"binomial tests at {100 * LEVEL:g} % for all signs and λ of a network together (Bonferroni).",
+        f"A cell is the largest share over a method's networks and {places}, of {images} test images. A network fails "
+        "a sign if significantly more images show it than an honest network may have "
+        f"({formatting.listing(allowed)}): exact binomial tests at {100 * LEVEL:g} % for all signs and {places} "
+        "of a network together (Bonferroni).",
         f"Square has {every_sign[0].row['queries']} queries; transfer: examples crafted on the panel's PGD-AT network "
         "of the largest λ and the same seed, which has no such test itself. In brackets: cross-entropy of exactly 0 in "
         "fp32, which is no sign.",
@@ -68,15 +75,16 @@ def caption(view: View) -> str:
     )
 
 
-def csv(view: View) -> pd.DataFrame:
+def csv(view: View, columns: list[str] = COLUMNS) -> pd.DataFrame:
     rows = []
     for panel in view.panels:
         for sign in signs(panel.probes):
             row = sign.row
             network = [row["label"], row["dataset"], row["scale"], row["seed"], row["net_lam"], row["lam"]]
             judged = [sign.name, sign.count, sign.n, SIGNS[sign.name], float(f"{sign.p:.4g}"), sign.fails, row["key"]]
-            rows.append(network + judged)
-    return pd.DataFrame(rows, columns=COLUMNS).drop_duplicates().sort_values(COLUMNS, ignore_index=True)
+            rows.append([*network, *judged, row["width"]])
+    table = pd.DataFrame(rows, columns=[*COLUMNS, "width"])[columns]
+    return table.drop_duplicates().sort_values(columns, ignore_index=True)
 
 
 MASKING = FigureSpec(
@@ -91,4 +99,15 @@ MASKING = FigureSpec(
     summary=summary,
     csv=csv,
     suite="masking",
+)
+
+
+MASKING_WIDTHS = replace(
+    MASKING,
+    name="masking-widths",
+    position=20.5,
+    title="Masking at every width of OATS",
+    keep={"probe": ["masking"], "width": list(WIDTHS)},
+    csv=partial(csv, columns=[*COLUMNS, "width"]),
+    suite="extra/modern",
 )

@@ -1,31 +1,60 @@
-"""Figure `modern`: Figure 7's networks under stronger attacks than the paper's, RA against λ, a line per attack."""
+"""Figures `modern` and `modern-widths`: networks under stronger attacks than the paper's, RA against λ, a line per
+attack. Their tables and CSV files also have the minimum over all attacks made on a network, image by image."""
+
+from collections.abc import Callable
+from dataclasses import replace
 
 import pandas as pd
 
-from reports.figures.spec import FigureSpec
-from reports.load import formatting
+from reports.figures.fig6_widths import WIDTHS
+from reports.figures.spec import CSV_COLUMNS, FigureSpec, csv_of
+from reports.load import best_known, formatting
 from reports.load.panels import View
 from reports.plots import attack_curves, captions, facets
 from reports.plots.attack_curves import method_curve, planned_methods
 from reports.plots.facets import Facet
 
 ATTACKS = tuple(attack_curves.LOOKS)  # PGD-7 first
-WITHOUT_FAB = "adversarial-robustness-toolbox"  # its AutoAttack has no FAB
+WITHOUT_FAB = "adversarial-robustness-toolbox"  # of earlier versions of this suite: its AutoAttack has no FAB
+BEST = "best known, the minimum over all attacks image by image"
 
 
 def by_attack(view: View) -> list[list[Facet]]:
     return facets.by_value(view, "attack", {attack: formatting.attack(attack) for attack in ATTACKS})
 
 
-def caption(view: View) -> str:
-    table = facets.all_curves(sum(by_attack(view), []))
-    return captions.join(
-        "Robust accuracy of the networks of Figure 7 under each attack; dashed: the paper's PGD-7 on the same images.",
-        autoattack_text(view),
-        captions.setting(view),
-        captions.intervals(table),
-        captions.gaps(view, table),
-        captions.omitted(view),
+def by_width(view: View) -> list[list[Facet]]:
+    """The rows of `by_attack` at each width."""
+    rows = []
+    for width, heading in WIDTHS.items():
+        narrow = replace(view, panels=[panel.only(width=width) for panel in view.panels])
+        rows += [[replace(facet, below=f"{facet.below}; {heading}") for facet in row] for row in by_attack(narrow)]
+    return rows
+
+
+def modern_figure(rows: Callable[[View], list[list[Facet]]], networks: str, **fields) -> FigureSpec:
+    """Specification of a figure of attacks. rows: rows of facets, one facet per attack. networks: for the caption."""
+
+    def caption(view: View) -> str:
+        table = facets.all_curves(sum(rows(view), []))
+        return captions.join(
+            f"Robust accuracy of the networks of {networks} under each attack; dashed: the paper's PGD-7 on the same "
+            "images.",
+            autoattack_text(view),
+            captions.setting(view),
+            captions.intervals(table),
+            captions.gaps(view, table),
+            captions.omitted(view),
+        )
+
+    return FigureSpec(
+        draw=lambda view: attack_curves.draw(rows(view)),
+        caption=caption,
+        summary=lambda view: [table_of(row, view) for row in rows(view)],
+        csv=csv,
+        curves=lambda view: facets.curve_tables(sum(rows(view), [])),
+        suite="extra/modern",
+        **fields,
     )
 
 
@@ -38,21 +67,28 @@ def autoattack_text(view: View) -> str:
     return f"{text}{fab}."
 
 
-def summary(view: View) -> list[dict]:
-    """A table per data set: RA by λ, a row per method and attack, and the loss against PGD-7."""
-    tables = []
-    for row in by_attack(view):
-        rows = []
-        for method in planned_methods(row):
-            pgd7 = method_curve(row[0], method).set_index("lam").ra
-            for facet in row:
-                ra = method_curve(facet, method).set_index("lam").ra
-                texts = {f"RA at λ = {lam:g}, %": ra_text(ra[lam], pgd7.get(lam), facet is row[0]) for lam in ra.index}
-                rows.append({"Method": method, "Attack": facet.heading} | texts)
-        filled = pd.DataFrame(rows).fillna("–").to_dict("records")  # methods may be measured at different λ
-        heading = f"{row[0].panel.title}: RA, and in brackets the loss against PGD-7"
-        tables.append({"heading": heading, "below": row[0].panel.subtitle, "rows": filled})
-    return tables
+def table_of(row: list[Facet], view: View) -> dict:
+    """RA by λ of a row of facets: a row per method and attack with the loss against PGD-7, and the best known RA."""
+    rows, points = [], pd.concat([facet.panel.points for facet in row])
+    best = best_known.best_known_points(points, view.runs)
+    for method in planned_methods(row):
+        pgd7 = method_curve(row[0], method).set_index("lam").ra
+        for facet in row:
+            ra = method_curve(facet, method).set_index("lam").ra
+            rows.append({"Method": method, "Attack": facet.heading} | ra_texts(ra, pgd7, facet is row[0]))
+        best_of_method = best[best.label == method]
+        if len(best_of_method):
+            ra = best_of_method.groupby("lam").ra.mean().sort_index(ascending=False)
+            decided = {"Decided by": best_known.decided_text(best_of_method)}
+            rows.append({"Method": method, "Attack": BEST} | ra_texts(ra, pgd7, False) | decided)
+    filled = pd.DataFrame(rows).fillna("–").to_dict("records")  # methods may be measured at different λ
+    heading = f"{row[0].panel.title}: RA, and in brackets the loss against PGD-7"
+    below = row[0].below.removeprefix(row[0].panel.title).strip("; ")
+    return {"heading": heading, "below": below, "rows": filled}
+
+
+def ra_texts(ra: pd.Series, pgd7: pd.Series, is_pgd7: bool) -> dict[str, str]:
+    return {f"RA at λ = {lam:g}, %": ra_text(ra[lam], pgd7.get(lam), is_pgd7) for lam in ra.index}
 
 
 def ra_text(ra: float, pgd7: float | None, is_pgd7: bool) -> str:
@@ -62,16 +98,30 @@ def ra_text(ra: float, pgd7: float | None, is_pgd7: bool) -> str:
     return f"{ra:.1f}" if is_pgd7 or pgd7 is None or pd.isna(pgd7) else f"{ra:.1f} ({ra - pgd7:+.1f})"
 
 
-MODERN = FigureSpec(
+def csv(view: View) -> pd.DataFrame:
+    """The plotted points and, as another attack, the best known RA with what decided: `autoattack:21 cw50-r10:1`."""
+    best = best_known.best_known_points(view.points, view.runs)
+    decided = [" ".join(f"{name.replace(' ', '-')}:{count}" for name, count in row.items()) for row in best.decided_by]
+    tables = [view.points.assign(decided_by=""), best.assign(decided_by=decided)]
+    return csv_of(pd.concat([table for table in tables if len(table)] or tables[:1]), [*CSV_COLUMNS, "decided_by"])
+
+
+MODERN = modern_figure(
+    by_attack,
+    "Figure 7",
     name="modern",
     position=7.5,  # beside Figure 7, whose networks it attacks
     title="Today's attacks: robust accuracy beyond PGD-7",
     claim="Has no such figure: it attacks by PGD-7, PGD-20, MI-FGSM and FGSM alone. AutoAttack has since become the "
     "yardstick of robust accuracy; more steps, restarts and the margin loss are the lesser answer to the same doubt.",
     keep={"attack": list(ATTACKS), "width": [1.0]},
-    draw=lambda view: attack_curves.draw(by_attack(view)),
-    caption=caption,
-    summary=summary,
-    curves=lambda view: facets.curve_tables(sum(by_attack(view), [])),
-    suite="extra/modern",
+)
+MODERN_WIDTHS = modern_figure(
+    by_width,
+    "Figure 6",
+    name="modern-widths",
+    position=7.6,
+    title="Today's attacks at every width of OATS",
+    claim="Has no such figure: Figures 6 and 9 attack the sub-networks of OATS by PGD-7 alone.",
+    keep={"attack": list(ATTACKS), "width": list(WIDTHS)},
 )

@@ -13,8 +13,13 @@ CSV_COLUMNS = ["method", "dataset", "scale", "seed", "lambda", "width", "attack"
 
 def points_csv(view: View) -> pd.DataFrame:
     """Every plotted point of a figure of SA and RA: a row per seed and λ, sorted, in percent."""
-    table = view.points.drop(columns="method").rename(columns={"label": "method", "lam": "lambda"})[CSV_COLUMNS]
-    table = table.drop_duplicates().sort_values(CSV_COLUMNS, ignore_index=True)
+    return csv_of(view.points, CSV_COLUMNS)
+
+
+def csv_of(points: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """Columns of measured points under the names of CSV files, sorted."""
+    table = points.drop(columns="method").rename(columns={"label": "method", "lam": "lambda"})[columns]
+    table = table.drop_duplicates().sort_values(columns, ignore_index=True)
     return table.round({"sa": 4, "ra": 4})
 
 

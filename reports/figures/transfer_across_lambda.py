@@ -1,4 +1,9 @@
-"""Figure `transfer`: attacks that know that the network is conditional, RA at λ of examples crafted at λ′."""
+"""Figures `transfer` and `joint`: attacks that know that the network is conditional.
+
+RA at λ of examples crafted at λ′, of all λ′ together, through the other BN branch, and of one perturbation for all λ.
+"""
+
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -8,16 +13,16 @@ from reports.load import formatting
 from reports.load.panels import Panel, View
 from reports.plots import captions
 from reports.plots import transfer_matrix as plot
-from reports.statistics.transfer_matrix import EXTRA, loss_text, matrix, methods, sign_test
+from reports.statistics.transfer_matrix import EXTRA, by_attack, loss_text, matrix, methods, sign_test
 
 COLUMNS = ["method", "dataset", "scale", "seed", "lambda", "crafted_at", "attack", "ra", "n", "key"]
 
 
 def summary(view: View) -> list[dict]:
     tables = []
-    for panel in view.panels:
+    for panel, subtitle in by_attack(view.panels):
         rows = [method_row(panel, label, lam) for label in methods(panel) for lam in matrix(panel, label)[0]]
-        tables.append({"heading": panel.title, "below": panel.subtitle, "rows": rows})
+        tables.append({"heading": panel.title, "below": subtitle, "rows": rows})
     return tables
 
 
@@ -29,7 +34,8 @@ def method_row(panel: Panel, label: str, lam: float) -> dict:
     same, others = parts["crafted"][at, at], np.delete(parts["crafted"][at], at)
     worst = f"{np.nanmin(others):.1f} (λ′ = {np.delete(grid, at)[np.nanargmin(others)]:g})" if len(others) else "–"
     by_lambda, by_starts = (sum(row[name] for row in rows) for name in ("only_lambda", "only_starts"))
-    branch = parts["other_branch"][at]
+    branch, joint = (parts[name][at] for name in ("other_branch", "joint"))
+    one_for_all = {} if np.isnan(joint) else {"one perturbation for all λ": f"{joint:.1f}"}
     return {
         "Method": label,
         "λ": f"{lam:g}",
@@ -41,7 +47,7 @@ def method_row(panel: Panel, label: str, lam: float) -> dict:
         "fooled by some λ′ alone : by starts alone": f"{by_lambda} : {by_starts}",
         "p": f"{sign_test(by_lambda, by_starts):.2g}",
         "through the other BN": "–" if np.isnan(branch) else f"{branch:.1f}",
-    }
+    } | one_for_all
 
 
 def caption(view: View) -> str:
@@ -52,7 +58,7 @@ def caption(view: View) -> str:
     images = formatting.listing(f"{n:,}" for n in sorted({row["n"] for row in rows}))
     epsilons = formatting.listing(sorted({formatting.epsilon(row["epsilon"]) for row in rows}))
     mean = ", mean over seeds" if len({row["seed"] for row in rows}) > 1 else ""
-    dual = any(row["other_branch"] is not None for row in rows)
+    dual, joint = (any(row[name] is not None for row in rows) for name in ("other_branch", "joint"))
     return captions.join(
         f"RA in percent{mean}: the network at λ (rows) on examples crafted at λ′ (columns) by {attack}; outlined: "
         "λ′ = λ, as the paper attacks.",
@@ -60,6 +66,7 @@ def caption(view: View) -> str:
         "alone, the effect of more tries by themselves. If attacking through another λ′ gains anything, the former is "
         "below the latter.",
         "Other BN: crafted at λ with BN_c and BN_a exchanged." if dual else "",
+        "All λ, 1 ×: one perturbation of each image, crafted against the sum of the losses at all λ′." if joint else "",
         f"ε = {epsilons}, {images} test images; scale {view.scale}.",
         "p: exact one-sided sign test on the images fooled in one way alone, summed over seeds.",
         f"{view.missing_text}." if view.missing_text else "",
@@ -91,4 +98,13 @@ TRANSFER = FigureSpec(
     summary=summary,
     csv=csv,
     suite="extra/modern",
+)
+
+JOINT = replace(
+    TRANSFER,
+    name="joint",
+    position=19.5,
+    title="Joint. Every λ at once, under PGD-50 and AutoAttack",
+    claim="No such test. The attacker may choose λ′ or the other branch of dual BN, with the strength of today's "
+    "attacks, or craft one perturbation that is to fool the network whatever λ the defender sets.",
 )

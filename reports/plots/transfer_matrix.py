@@ -6,27 +6,29 @@ from matplotlib.patches import Rectangle
 
 from reports.load.panels import View
 from reports.plots import style
-from reports.statistics.transfer_matrix import matrix, methods
+from reports.statistics.transfer_matrix import by_attack, matrix, methods
 
-EXTRA = {"worst": "any\nλ′", "same_tries": "λ,\n{n} ×", "other_branch": "other\nBN"}  # columns beside the matrix
+# columns beside the matrix
+EXTRA = {"worst": "any\nλ′", "same_tries": "λ,\n{n} ×", "other_branch": "other\nBN", "joint": "all λ,\n1 ×"}
 GAP = 0.35  # between the matrix and these columns, in squares
 
 
 def draw(view: View):
-    columns = max(len(methods(panel)) or 1 for panel in view.panels)
-    figure, axes = style.subplots(columns, len(view.panels), height=2.9 * len(view.panels))
-    for row, panel in zip(axes, view.panels, strict=True):
+    panels = by_attack(view.panels)
+    columns = max(len(methods(panel)) or 1 for panel, _ in panels)
+    figure, axes = style.subplots(columns, len(panels), height=2.9 * len(panels))
+    for row, (panel, subtitle) in zip(axes, panels, strict=True):
         labels = methods(panel)
         for ax in row[max(len(labels), 1) :]:
             ax.set_axis_off()
         if not labels:
-            style.title(row[0], panel.title, panel.subtitle)
+            style.title(row[0], panel.title, subtitle)
             style.empty(row[0])
             continue
         matrices = [matrix(panel, label) for label in labels]
         values = np.concatenate([part.ravel() for _, parts in matrices for part in parts.values()])
         for ax, label, (grid, parts) in zip(row, labels, matrices, strict=False):
-            below = [panel.title, panel.subtitle, panel.missing_text]
+            below = [panel.title, subtitle, panel.missing_text]
             style.title(ax, label, "; ".join(part for part in below if part), room=48)
             draw_matrix(ax, grid, parts, (np.nanmin(values), np.nanmax(values)))
     return figure

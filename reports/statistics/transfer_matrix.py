@@ -3,10 +3,25 @@
 import numpy as np
 from scipy.special import bdtrc
 
+from reports.load import formatting
 from reports.load.panels import Panel
 from reports.statistics import intervals
 
-EXTRA = ("worst", "same_tries", "other_branch")  # robust against every λ′, as many starts at λ, the other BN branch
+# robust against every λ′, as many starts at λ, the other BN branch, and one perturbation for all λ
+EXTRA = ("worst", "same_tries", "other_branch", "joint")
+
+
+def by_attack(panels: list[Panel]) -> list[tuple[Panel, str]]:
+    """A panel per data set and attack, and its subtitle, which names the attack where there are several."""
+    several = len({row["attack"] for panel in panels for row in panel.probes}) > 1
+    parts = []
+    for panel in panels:
+        for attack in dict.fromkeys(row["attack"] for row in panel.probes) if several else ():
+            subtitle = f"{panel.subtitle}; {formatting.attack(attack)}".removeprefix("; ")
+            parts.append((panel.only(attack=attack), subtitle))
+        if not (several and panel.probes):
+            parts.append((panel, panel.subtitle))
+    return parts
 
 
 def methods(panel: Panel) -> list[str]:

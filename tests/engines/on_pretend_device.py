@@ -82,7 +82,7 @@ def test_an_epoch_equals_the_cpu_s(recipe, tmp_path, monkeypatch):
 NET_RECIPE = oat(attack_steps=2)
 PART = Images((images(24)[0] * 255).to(torch.uint8), images(24)[1])
 BUDGET = {"epsilon": 0.1, "step": 0.03}
-# One of each kind, without AutoAttack, whose packages know cuda and cpu alone.
+# One of each kind, without AutoAttack, whose package knows cuda and cpu alone.
 ATTACKS = {"pgd7": 7, "mifgsm": 10, "fgsm": None, "square": 30, "cw50": 4}
 assert (
     len({registry.ATTACKS[name].target for name in ATTACKS}) == len({a.target for a in registry.ATTACKS.values()}) - 1

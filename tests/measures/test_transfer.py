@@ -2,14 +2,17 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from bench.attacks.pgd import pgd
 from bench.data import Images
 from bench.engines import engine_for
 from bench.engines.eager import EagerEngine
+from bench.measures import correct_bits, result_schema
 from bench.measures.accuracy import accuracy
 from bench.measures.transfer import transfer
 from bench.spec import costs
+from bench.spec.autoattack_package import PACKAGE
 from bench.spec.measurement import Measurement
 from tests.recipes import images, lively, oat, pgd_at
 
@@ -75,6 +78,38 @@ def test_the_other_branch_is_that_of_a_network_whose_bns_are_exchanged():
         assert row["worst_with_branch_correct"] <= min(row["worst_correct"], right)
 
 
+def test_one_perturbation_for_all_lambdas_follows_the_sum_of_the_losses():
+    x, rng, right = IMAGES.images.float() / 255, torch.Generator().manual_seed(3), torch.zeros(len(GRID), dtype=int)
+    for batch, y in zip(x.split(256), LABELS.split(256), strict=True):
+        adv = (batch + torch.empty_like(batch).uniform_(-0.03, 0.03, generator=rng)).clamp(0, 1)
+        for _ in range(2):
+            adv.requires_grad_()
+            loss = sum(F.cross_entropy(NET(adv, torch.full((len(y),), lam)), y, reduction="sum") for lam in GRID)
+            step = 0.01 * torch.autograd.grad(loss, adv)[0].sign()
+            adv = (adv.detach() + step).clamp(batch - 0.03, batch + 0.03).clamp(0, 1)
+        right += torch.stack([(NET(adv, torch.full((len(y),), lam)).argmax(1) == y).sum() for lam in GRID])
+    assert [row["joint_correct"] for row in ROWS] == right.tolist()
+    assert all(row["joint_correct"] >= row["robust_correct"][at] for at, row in enumerate(ROWS))
+
+
+def test_the_images_that_withstand_everything_are_told():
+    for row in ROWS:
+        hits = {name: correct_bits.decode(row[name], 300) for name in correct_bits.COLUMNS}
+        assert hits["clean_hits"].sum() == row["clean_correct"]
+        counts = [row[name] for name in ("worst_with_branch_correct", "same_tries_correct", "joint_correct")]
+        assert 0 < hits["robust_hits"].sum() <= min(counts)
+    (parsed,) = result_schema.parse({"measurement": MEASUREMENT.model_dump(), "rows": ROWS[:1]})
+    assert parsed["joint"] == ROWS[0]["joint_correct"] and parsed["robust_hits"] == ROWS[0]["robust_hits"]
+
+
+def test_autoattack_has_no_sum_over_lambda():
+    pytest.importorskip(PACKAGE)
+    few = Images(IMAGES.images[:4], LABELS[:4])
+    measurement = Measurement(probe="transfer", attack="autoattack", **ATTACK | {"epsilon": 0.3, "steps": None})
+    for row in transfer(ENGINE, few, measurement, None):
+        assert "joint_correct" not in row and row["worst_correct"] <= min(row["robust_correct"])
+
+
 def test_normal_bn_has_no_other_branch_and_pgd_at_no_other_lambda():
     assert all(
         "other_branch_correct" not in row
@@ -85,6 +120,7 @@ def test_normal_bn_has_no_other_branch_and_pgd_at_no_other_lambda():
 
 
 def test_its_cost_is_that_of_its_attacks():
-    """Per image and λ: 2 steps of 2 passes for λ′ = λ, for the branch, and for 2 more starts of what is left."""
-    assert costs.transfer(MEASUREMENT, oat(), 10) == 4 * 3 + 3 + 2
-    assert costs.transfer(MEASUREMENT, oat("normal"), 10) == 4 * 2 + 3 + 2
+    """Per image and λ: 2 steps of 2 passes for λ′ = λ, for the branch, for 2 more starts of what is left, and for the
+    sum over λ."""
+    assert costs.transfer(MEASUREMENT, oat(), 10) == 4 * 4 + 3 + 2
+    assert costs.transfer(MEASUREMENT, oat("normal"), 10) == 4 * 3 + 3 + 2

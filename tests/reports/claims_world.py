@@ -169,6 +169,8 @@ def transfer(recipe, label, measurement, folder, n, spread, rng) -> list[dict]:
         row |= {"same_tries_correct": n * 45 // 100, "only_lambda": n // 100, "only_starts": n // 50}
         if recipe.norm == "dual":
             row |= {"other_branch_correct": n * 60 // 100, "worst_with_branch_correct": n * 44 // 100}
+        if measurement.attack == "pgd50":
+            row["joint_correct"] = n * 47 // 100
         rows.append(row)
     return rows
 

@@ -10,7 +10,6 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from bench import trial_manifest
-from bench.attacks import autoattack
 from bench.attacks.pgd import pgd
 from bench.data import DataError
 from bench.engines.eager import EagerEngine
@@ -306,7 +305,7 @@ def test_the_commits_that_trained_it_stand_beside_the_one_that_measured_it(tmp_p
 
 def test_an_attack_that_cannot_run_here_is_a_failure_with_a_reason(tmp_path, monkeypatch):
     """As on a worker that has other packages than the driver; the trained network is kept."""
-    monkeypatch.setattr(autoattack, "installed", lambda: None)
+    monkeypatch.setattr("bench.spec.autoattack_package.package", lambda: None)
     recipe = pgd_at(**QUICK | {"lambdas": ()})
     measurement = Measurement(attack="autoattack", epsilon=0.1, step=0.025, lambdas=(recipe.lam,), test_images=4)
     trial = Trial(recipe=recipe, measurements=(measurement,), source="digits")

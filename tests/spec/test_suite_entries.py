@@ -102,7 +102,7 @@ def test_few_lambdas_narrow_what_asks_for_few_images_and_leave_out_networks_of_a
 
 
 def test_an_attack_whose_package_is_absent_is_said_where_it_is_asked_for(written, monkeypatch):
-    monkeypatch.setattr("bench.spec.autoattack_packages.installed", lambda: None)
+    monkeypatch.setattr("bench.spec.autoattack_package.package", lambda: None)
     written()
     with pytest.raises(BadInput, match=r"^suite.yaml:11: autoattack needs a package .*pip install .*$"):
         written(measure="attack: autoattack")

@@ -8,8 +8,8 @@ from scipy.stats import binomtest
 from bench.measures import result_schema
 from reports.claims import judge
 from reports.figures import FIGURES
-from reports.figures.gradient_masking import MASKING
-from reports.figures.transfer_across_lambda import TRANSFER
+from reports.figures.gradient_masking import MASKING, MASKING_WIDTHS
+from reports.figures.transfer_across_lambda import JOINT, TRANSFER
 from reports.load.panels import load_view
 from reports.load.plans import read_plans
 from reports.page import html
@@ -127,7 +127,7 @@ def test_a_verdict_counts_its_networks_with_masked_gradients(runs, tmp_path):
     before = {claim["id"]: claim for claim in json.loads((tmp_path / "claims.json").read_text())["claims"]}
     assert {claim["but"] for claim in before.values()} == {""}
     saved = {path: path.read_text() for path in runs.glob("trials/*/results.json")}
-    keys = mask(runs, lambda recipe: recipe["norm"] == "dual")
+    keys = mask(runs, lambda recipe: recipe["norm"] == "dual" and not recipe["widths"])
     judge.write(plans, runs, tmp_path, {"fig4": "laptop"})
     caption = MASKING.caption(view(runs, "masking"))
     for path, text in saved.items():
@@ -196,6 +196,28 @@ def test_transfer_csv_and_table_have_every_choice_of_the_attacker(runs):
     assert row["at the worst other λ′"] == "51.0 (λ′ = 0)" and row["the latter − the former"].startswith("−1.0")
     assert row["fooled by some λ′ alone : by starts alone"] == "20 : 40" and row["through the other BN"] == "60.0"
     assert float(row["p"]) > 0.5
+
+
+def test_at_every_width_the_signs_of_a_network_share_one_level(runs):
+    chosen = view(runs, "masking-widths")
+    (table,) = MASKING_WIDTHS.summary(chosen)
+    assert len(table["rows"]) == 2 * 3 * (6 + 3)  # PGD-ATS at its own λ, OATS at the scale's few
+    assert {"oats-dual, seed 0", "oats-dual, seed 0, width 0.5"} <= {row["Network"] for row in table["rows"]}
+    csv = MASKING_WIDTHS.csv(chosen)
+    assert set(csv.width) == {0.5, 0.75, 1.0} and "λ and widths" in MASKING_WIDTHS.caption(chosen)
+    assert {sign.tests for panel in chosen.panels for sign in signs(panel.probes)} == {9 * 7, 3 * 7, 3 * 6}
+
+
+def test_every_attack_across_lambda_has_a_row(runs):
+    chosen = view(runs, "joint")
+    axes = JOINT.draw(chosen).axes
+    assert len(axes) == 4 and {ax.get_title() for ax in axes} == {"OAT (normal BN)", "OAT (dual BN)"}
+    tables = JOINT.summary(chosen)
+    assert [table["below"].rpartition("; ")[2] for table in tables] == ["AutoAttack", "PGD-50"]
+    for table, joint in zip(tables, (None, "47.0"), strict=True):
+        assert {row.get("one perturbation for all λ") for row in table["rows"]} == {joint}
+    csv = JOINT.csv(chosen)
+    assert set(csv[csv.crafted_at == "joint"].attack) == {"pgd50"} and "sum of the losses" in JOINT.caption(chosen)
 
 
 def test_the_sign_test_agrees_with_scipy():

@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from reports.figures.modern_attacks import ATTACKS, MODERN
+from bench.measures import correct_bits
+from reports.figures.modern_attacks import ATTACKS, BEST, MODERN, MODERN_WIDTHS
 from reports.load import formatting
 from tests.reports import synthetic
 from tests.reports import synthetic_curves as world
@@ -72,13 +73,50 @@ def test_the_table_gives_the_loss_against_pgd7(make_trials, tmp_path):
     shown = view(tmp_path, "modern")
     (table,) = MODERN.summary(shown)
     assert [(row["Method"], row["Attack"]) for row in table["rows"]] == [
-        (method, label) for method in ("PGD-AT", "OAT (dual BN)") for label in LABELS
+        (method, label) for method in ("PGD-AT", "OAT (dual BN)") for label in (*LABELS, BEST)
     ]
     ra = shown.points.set_index(["label", "attack", "lam"]).ra["OAT (dual BN)"]
-    row = table["rows"][-1]
+    row = table["rows"][-2]
     assert row["RA at λ = 1, %"] == f"{ra['autoattack', 1.0]:.1f} ({-100 * 11 / 64:+.1f})"
-    assert table["rows"][4]["RA at λ = 0.3, %"] == f"{ra['pgd7', 0.3]:.1f}"
+    assert table["rows"][5]["RA at λ = 0.3, %"] == f"{ra['pgd7', 0.3]:.1f}"
     assert [table_of_attack["heading"] for table_of_attack in MODERN.curves(shown)] == LABELS
+
+
+def test_the_best_known_ra_is_the_minimum_over_all_attacks_image_by_image(make_trials, tmp_path):
+    trials = make_trials(seeds=(0,))
+    oat = next(trial for trial in trials if trial["lam"] is None)
+    path = tmp_path / "trials" / oat["key"] / "results.json"
+    results = json.loads(path.read_text())
+    entry = results["measurements"][oat["measurements"][0]]
+    given = next(row for row in entry["rows"] if (row["attack"], row["lam"]) == ("autoattack", 0.3)) | {"n": 64}
+    given |= {"attack": "from-a.12345678", "robust_correct": 0, "robust_hits": correct_bits.encode([False] * 64)}
+    results["measurements"]["e" * 16] = {"measurement": entry["measurement"], "rows": [given]}  # planned nowhere
+    path.write_text(json.dumps(results))
+    shown = view(tmp_path, "modern")
+    row = MODERN.summary(shown)[0]["rows"][-1]
+    assert row["Attack"] == BEST and row["RA at λ = 0.3, %"].startswith("0.0 (")
+    hits = [r for r in entry["rows"] if r["lam"] == 1.0]
+    robust = np.all([correct_bits.decode(r[name], 64) for r in hits for name in correct_bits.COLUMNS], axis=0)
+    assert row["RA at λ = 1, %"].startswith(f"{100 * robust.mean():.1f} (")
+    assert "from-a.12345678" in row["Decided by"] and "AutoAttack" in row["Decided by"]
+    csv = MODERN.csv(shown)
+    point = csv[(csv.attack == "best-known") & (csv.method == "OAT (dual BN)") & (csv["lambda"] == 0.3)].iloc[0]
+    assert point.ra == 0 and point.decided_by.startswith("from-a.12345678:") and point.n == 64
+    assert set(csv.attack) == {*ATTACKS, "best-known"} and set(csv[csv.attack != "best-known"].decided_by) == {""}
+
+
+def test_every_width_has_a_row_of_axes(tmp_path):
+    widths = {"widths": [0.5, 0.75, 1.0]}
+    trials = world.pgd_at(LAMBDAS, (0,), "PGD-ATS", **widths) + world.conditional("OATS (dual BN)", (0,), **widths)
+    synthetic.write_plan(tmp_path, [world.panel(trials, ["modern-widths"], "widths")])
+    world.finish(tmp_path, trials, LAMBDAS, widths=(1.0, 0.75, 0.5), attacks=tuple(ATTACKS), n=64)
+    shown = view(tmp_path, "modern-widths")
+    assert len(draw("modern-widths", shown).axes) == 6 and "networks of Figure 6" in MODERN_WIDTHS.caption(shown)
+    tables = MODERN_WIDTHS.summary(shown)
+    assert [table["below"].rpartition("; ")[2] for table in tables] == ["width 1", "width 0.75", "width 0.5"]
+    ra = shown.points.query("label == 'OATS (dual BN)' and attack == 'pgd7' and lam == 1").set_index("width").ra
+    cells = [next(r for r in t["rows"] if r["Method"] == "OATS (dual BN)")["RA at λ = 1, %"] for t in tables]
+    assert cells == [f"{ra[width]:.1f}" for width in (1.0, 0.75, 0.5)]
 
 
 def test_gaps_are_marked(make_trials, tmp_path):
