@@ -73,8 +73,8 @@ class ExecutionPlan:
     def remaining(self) -> list[Trial]:
         """The trials that lack a measurement, in the order in which they should run.
 
-        First the networks whose weights others take, those that take none before the others; then longest first, so that no slot is
-        left with a long trial at the end.
+        First the networks whose weights others take, of these first those that take none that is untrained; then
+        longest first, so that no slot is left with a long trial at the end.
         """
         untrained = self.untrained_surrogates
         remaining = [trial for trial in self.trials if self.missing[trial.key] or trial.key in untrained]
