@@ -64,7 +64,7 @@ def needed(trials: pd.DataFrame) -> set[str]:
 
 DIALS = accuracy_figure(
     name="dials",
-    position=4.5,  # beside Figure 4, whose networks it blends
+    position=4.6,  # beside Figure 4, whose networks it blends
     title="Dials without OAT: mixed outputs, interpolated weights and BN",
     claim="No such comparison. Two PGD-AT networks can be mixed, interpolated, or trained as two branches of one; is "
     "one OAT network better than that, and at what cost?",
