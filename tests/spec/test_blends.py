@@ -4,7 +4,10 @@ import pytest
 
 from bench import ROOT
 from bench.errors import BadInput
+from bench.run.cost_estimate import CostEstimator
+from bench.run.execution_plan import ExecutionPlan
 from bench.run.plan_files import describe_panel
+from bench.run.request import Request
 from bench.spec.blends import other_end
 from bench.spec.costs import accuracy
 from bench.spec.expand import Options, plan
@@ -112,3 +115,12 @@ def test_a_mixture_costs_two_networks_and_its_attacks():
     one = accuracy(measurement, pgd_at(0.0), 10)
     mixed = accuracy(measurement.model_copy(update={"blend": "mixednuts"}), pgd_at(0.0), 10)
     assert one == 2 * 7 + 2 and mixed == pytest.approx(2 * 2.1 * one)
+
+
+def test_the_ends_are_trained_first(tmp_path, monkeypatch):
+    """λ=1, which takes no other network, before λ=0, whose blends take it; then the fine-tuned one and the others."""
+    monkeypatch.setattr(CostEstimator, "trial_cost", lambda self, trial, *_: {"seconds_left": len(trial.measurements)})
+    request = Request((DIALS,), "laptop", ("svhn",), (), 1, (), tmp_path, tmp_path, 1, None)
+    order = [trial.recipe for trial in ExecutionPlan.of(request).remaining]
+    assert [(recipe.lam, recipe.tuned_from, recipe.ema) for recipe in order[:2]] == [(1.0, None, 0.0), (0.0, None, 0.0)]
+    assert len(order) == 6 + 1 + 1 + 1 + 6

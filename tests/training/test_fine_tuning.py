@@ -6,6 +6,7 @@ import torch
 from bench.models import build
 from bench.run.missing_work import SURROGATE_UNTRAINED, surrogate_is_ready
 from bench.run.trial import run_trial
+from bench.run.trial_command import parts_of
 from bench.spec.measurement import Measurement
 from bench.spec.trial import Trial
 from bench.training import selection
@@ -36,6 +37,16 @@ def test_it_starts_from_the_other_network_and_waits_for_it(tmp_path):
     selection.load(trained, folder)
     for name, value in start.named_parameters():
         assert torch.allclose(trained.get_parameter(name), value, atol=1e-6), name
+
+
+def test_a_job_without_a_scheduler_trains_the_start_first(tmp_path):
+    tuned = pgd_at(1.0, tuned_from=0.0, tuning_lr=0.01)
+    trial = Trial(recipe=tuned, measurements=(), source="digits")
+    parts = list(parts_of(trial, (tuned.start,), tmp_path / tuned.key))
+    assert [(part.recipe, folder.name) for part, folder in parts] == [
+        (tuned.start, tuned.start.key),
+        (tuned, tuned.key),
+    ]
 
 
 @pytest.mark.parametrize(
