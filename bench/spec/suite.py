@@ -91,8 +91,8 @@ def check_suite(suite: Suite, document: Document, scale: Scale) -> None:
         for i, network in enumerate(experiment.networks):
             check_fields(network, document, (*at, "networks", i), extra={LABEL, BLEND})
             check_label(network, document, (*at, "networks", i))
-            if network.get(BLEND, next(iter(BLENDS))) not in BLENDS:
-                document.fail((*at, "networks", i, BLEND), unknown("blend", network[BLEND], BLENDS))
+            if BLEND in network and str(network[BLEND]) not in BLENDS:
+                document.fail((*at, "networks", i, BLEND), unknown("blend", str(network[BLEND]), BLENDS))
 
 
 def check_label(network: dict, document: Document, at: tuple) -> None:

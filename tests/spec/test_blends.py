@@ -83,6 +83,7 @@ experiments:
 @pytest.mark.parametrize(
     ("network", "message"),
     [
+        ("{blend: [logits], method: pgd_at, lam: 0}", "unknown blend"),
         ("{blend: probability, method: pgd_at, lam: 0}", "unknown blend 'probability', did you mean 'probabilities'?"),
         ("{blend: logits, method: pgd_at, lam: 1}", "blend: output mixing takes {method: pgd_at, lam: 0}"),
         ("{blend: weights, method: pgd_at, lam: 1}", "blend: weight interpolation takes a network with tuned_from"),
