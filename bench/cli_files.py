@@ -20,14 +20,14 @@ def list_entries(
     kind: Annotated[
         str | None,
         typer.Argument(
-            help="experiments, figures, scales, attacks, methods, or datasets. (default: all)",
+            help="experiments, figures, scales, attacks, methods, blends, or datasets. (default: all)",
             autocompletion=completion.kinds_of_entries,
         ),
     ] = None,
     data: Data = ROOT / "data",
     plugin: Plugins = [],
 ) -> None:
-    """List experiments, figures, scales, attacks, methods and data sets, each with a line."""
+    """List experiments, figures, scales, attacks, methods, blends and data sets, each with a line."""
     load_plugins(plugin)
     from bench.run.list_command import print_list
 

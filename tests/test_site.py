@@ -15,7 +15,7 @@ import yaml
 from bench.spec.measurement import Measurement
 from bench.spec.protocol_ledger import Protocol
 from bench.spec.recipe import Recipe
-from bench.spec.registry import ATTACKS, METHODS, NORMS, PROBES
+from bench.spec.registry import ATTACKS, BLENDS, METHODS, NORMS, PROBES
 from bench.spec.scale import Scale, scale_names
 from bench.spec.suite import Experiment, Measure, Suite
 from tests.command import ROOT
@@ -124,7 +124,7 @@ def test_the_reference_lists_every_command_and_option(site, read):
     [
         ("recipes", [*Recipe.model_fields, *Protocol.model_fields, *Measurement.model_fields]),
         ("suites", [*Suite.model_fields, *Experiment.model_fields, *Measure.model_fields]),
-        ("suites", [*METHODS, *ATTACKS, *PROBES, *NORMS]),
+        ("suites", [*METHODS, *ATTACKS, *PROBES, *NORMS, *BLENDS]),
         ("experiments", [*Scale.model_fields, *scale_names()]),
     ],
 )

@@ -47,13 +47,18 @@ def accuracy(
     else:
         pairs = zip(batches(images), examples.split(BATCH), strict=True)
         results = [(correct(model, x, y), correct(model, adv, y)) for (x, y), adv in pairs]
-    # copied from the device once, at the end
-    clean, robust = (torch.cat(parts).cpu().numpy() for parts in zip(*results, strict=True))
+    clean, robust = (torch.cat(parts) for parts in zip(*results, strict=True))
+    return accuracy_row(measurement, lam, clean, robust)
+
+
+def accuracy_row(measurement: Measurement, lam: float, clean: Tensor, robust: Tensor) -> dict:
+    """The row that `accuracy` returns. clean, robust: (n,) bool, which images are correct, copied to the CPU here."""
+    clean, robust = clean.cpu().numpy(), robust.cpu().numpy()
     return {
         "lam": lam,
         "width": measurement.width,
         "attack": measurement.attack_label,
-        "n": len(images.labels),
+        "n": len(clean),
         "clean_correct": int(clean.sum()),
         "robust_correct": int(robust.sum()),
         "clean_hits": correct_bits.encode(clean),

@@ -16,17 +16,15 @@ from torch import Tensor
 from bench.attacks.pgd import begin, cross_entropy, gradient, margin, pgd, take_steps
 from bench.attacks.square import square
 from bench.data import Images
-from bench.engines import Engine, engine_for
+from bench.engines import Engine
 from bench.engines.conditioned_model import ConditionedModel, model_at
 from bench.measures.accuracy import BATCH, by_batch, correct
-from bench.models import build
+from bench.measures.other_network import other_engine
 from bench.spec.costs import MASKING_QUERIES as QUERIES
 from bench.spec.costs import MASKING_RESTART_STEPS as RESTART_STEPS
 from bench.spec.costs import MASKING_RESTARTS as RESTARTS
 from bench.spec.costs import MASKING_STEPS as STEPS
 from bench.spec.measurement import Measurement
-from bench.spec.recipe import Recipe
-from bench.trial_manifest import tensors, verified_bytes
 
 COUNTS = ("n", "clean_correct", "square", "margin", "zero_gradients", "saturated")  # add up over batches of images
 
@@ -148,13 +146,9 @@ def surrogate_examples(
     Raises FileNotFoundError where that network has not been trained, and Damaged where its files are.
     """
     device = images.images.device
-    fields, weights = (verified_bytes(directory, name) for name in ("recipe.json", "weights.safetensors"))
-    if fields is None or weights is None:
-        raise FileNotFoundError(f"{directory} holds no trained network")
-    recipe = Recipe.model_validate_json(fields)
-    net = build(recipe, images.images.shape[1], engine.net.head.out_features).to(device).eval()
-    net.load_state_dict(tensors(weights))
-    model = model_at(engine_for(net, device), 1.0 if recipe.lam is None else recipe.lam, device, measurement.width)
+    surrogate = other_engine(directory, images.images.shape[1], engine.net.head.out_features, device)
+    recipe = surrogate.net.recipe
+    model = model_at(surrogate, 1.0 if recipe.lam is None else recipe.lam, device, measurement.width)
     rng = torch.Generator().manual_seed(measurement.seed)
     attack = {"epsilon": measurement.epsilon, "step": measurement.step, "steps": RESTART_STEPS, "rng": rng}
     adv = by_batch(lambda x, y: pgd(model, x, y, **attack), images, rng)

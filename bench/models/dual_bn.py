@@ -120,6 +120,11 @@ def dual_bn(channels: int, film: FiLM | None = None, widths: tuple[float, ...] =
     return ConditionalNorm(channels, True, film, widths)
 
 
+def dual_bn_without_film(channels: int, film: FiLM | None = None, widths: tuple[float, ...] = ()) -> ConditionalNorm:
+    """Make BN_c and BN_a and drop `film`: λ selects a branch and is no input of the network (docs/dials.md)."""
+    return ConditionalNorm(channels, True, None, widths)
+
+
 def affine_of(bn: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
     """(C,) scale and (C,) shift that a BN in eval mode applies."""
     scale = bn.weight * torch.rsqrt(bn.running_var + bn.eps)

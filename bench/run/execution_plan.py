@@ -8,7 +8,7 @@ from bench import data, stored_plans
 from bench.damaged_files import Damaged
 from bench.human_units import format_duration
 from bench.run.cost_estimate import CostEstimator, load_timings, wall_seconds
-from bench.run.missing_work import has_sound_weights, missing_measurements
+from bench.run.missing_work import has_sound_weights, missing_measurements, networks_needed
 from bench.run.request import Request
 from bench.run.short_names import short_names
 from bench.spec.expand import Plan, merge
@@ -61,10 +61,9 @@ class ExecutionPlan:
 
     @cached_property
     def untrained_surrogates(self) -> set[str]:
-        """Keys of finished networks without sound weights, on which a missing measurement crafts its examples."""
-        missing = (measurement for trial in self.trials for measurement in self.missing[trial.key])
-        surrogates = {measurement.surrogate for measurement in missing if measurement.surrogate}
-        return {key for key in surrogates if not has_sound_weights(self.request.runs / "trials", key)}
+        """Keys of networks without sound weights that a missing measurement, or the training of another one, takes."""
+        needed = {key for trial in self.trials for key in networks_needed(trial, self.directory(trial))}
+        return {key for key in needed if not has_sound_weights(self.request.runs / "trials", key)}
 
     @cached_property
     def costs(self) -> dict[str, dict]:
@@ -75,15 +74,16 @@ class ExecutionPlan:
     def remaining(self) -> list[Trial]:
         """The trials that lack a measurement, in the order in which they should run.
 
-        First the networks on which others' adversarial examples are crafted; then longest first, so that no slot is
-        left with a long trial at the end.
+        First the networks whose weights others take, of these first those that take none that is untrained; then
+        longest first, so that no slot is left with a long trial at the end.
         """
         untrained = self.untrained_surrogates
         remaining = [trial for trial in self.trials if self.missing[trial.key] or trial.key in untrained]
-        surrogates = {measurement.surrogate for trial in remaining for measurement in trial.measurements}
+        surrogates = {key for trial in remaining for key in trial.needs}
 
-        def order(trial: Trial) -> tuple[bool, float]:
-            return trial.key not in surrogates, -self.costs[trial.key]["seconds_left"]
+        def order(trial: Trial) -> tuple[bool, bool, float]:
+            waits = bool(trial.needs & untrained)
+            return trial.key not in surrogates, waits, -self.costs[trial.key]["seconds_left"]
 
         return sorted(remaining, key=order)
 

@@ -25,8 +25,8 @@ KEYS = "keys.txt"  # a key per line, in the order in which the networks should r
 
 
 class TrialFile(Frozen):
-    """Contents of a `KEY.json`. The recipe has the data's hash; `surrogates` are the networks on which the trial's
-    masking measurements craft their examples."""
+    """Contents of a `KEY.json`. The recipe has the data's hash; `surrogates` are the other networks whose weights
+    the trial takes: those on which examples are crafted, the other ends of blends, and the start of fine-tuning."""
 
     trial: Trial
     surrogates: tuple[Recipe, ...] = ()
@@ -42,7 +42,7 @@ def write_trial_files(plan: ExecutionPlan, folder: Path, command: str) -> tuple[
         write_plan(suite_plan, folder, command)
     paths, lines = [], []
     for trial in plan.remaining:
-        surrogates = {measurement.surrogate for measurement in trial.measurements if measurement.surrogate}
+        surrogates = trial.needs
         for key in (trial.key, *sorted(surrogates)):
             begun = plan.request.runs / "trials" / key
             try:

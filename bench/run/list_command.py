@@ -1,4 +1,4 @@
-"""The `list` verb: a line on every experiment, figure, scale, attack, method and data set."""
+"""The `list` verb: a line on every experiment, figure, scale, attack, method, blend and data set."""
 
 import os
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from rich.text import Text
 from bench.data.official_archives import OFFICIAL_DATASETS, is_available
 from bench.errors import BadInput, unknown
 from bench.spec.paper_diagrams import DIAGRAMS
-from bench.spec.registry import ATTACKS, METHODS
+from bench.spec.registry import ATTACKS, BLENDS, METHODS
 from bench.spec.scale import read_scale, scale_names
 from bench.spec.suite import read_suite, suite_paths
 
@@ -80,5 +80,6 @@ KINDS: dict[str, Callable[[Path], Lines]] = {
     "scales": lambda _: scale_lines(),
     "attacks": lambda _: [(attack.name, attack.about) for attack in ATTACKS.values()],
     "methods": lambda _: [(method.name, method.about) for method in METHODS.values()],
+    "blends": lambda _: [(blend.name, blend.about) for blend in BLENDS.values()],
     "datasets": dataset_lines,
 }

@@ -9,7 +9,7 @@ from bench.spec.measurement import Measurement
 from bench.spec.trial import Trial
 from bench.trial_dir import is_sound, read_failure, read_results
 
-SURROGATE_UNTRAINED = "the adversarial examples need the weights of network"  # how the reason of such a failure begins
+SURROGATE_UNTRAINED = "this needs the weights of network"  # how the reason of such a failure begins
 
 
 def missing_measurements(trial: Trial, directory: Path) -> list[Measurement]:
@@ -35,6 +35,14 @@ def has_sound_weights(trials: Path, key: str) -> bool:
 
 def surrogate_is_ready(trial: Trial, directory: Path) -> bool:
     """Whether the trial failed for want of another network's weights alone, and these weights exist by now."""
+    if not (read_failure(directory) or "").startswith(SURROGATE_UNTRAINED):
+        return False
+    return all(has_sound_weights(directory.parent, key) for key in networks_needed(trial, directory))
+
+
+def networks_needed(trial: Trial, directory: Path) -> set[str]:
+    """Keys of the other networks whose weights the trial still takes: its start, and those of missing measurements."""
+    starts_elsewhere = trial.recipe.start is not None and not has_weights(directory)
+    start = {trial.recipe.start.key} if starts_elsewhere else set()
     missing = missing_measurements(trial, directory)
-    all_ready = all(m.surrogate and has_sound_weights(directory.parent, m.surrogate) for m in missing)
-    return bool(missing) and all_ready and (read_failure(directory) or "").startswith(SURROGATE_UNTRAINED)
+    return start | {measurement.surrogate for measurement in missing if measurement.surrogate}

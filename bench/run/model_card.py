@@ -68,7 +68,7 @@ def accuracy_table(network: TrainedNetwork, width: float) -> str:
     rows = [
         row
         for entry in entries
-        if entry["measurement"]["probe"] == "accuracy"
+        if entry["measurement"]["probe"] == "accuracy" and not entry["measurement"].get("blend")
         for row in entry["rows"]
         if row["width"] == width
     ]

@@ -6,6 +6,7 @@ MLflow's tags are derived from them too.
 
 import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 from bench import stored_plans
@@ -35,7 +36,6 @@ def write_plan(plan: Plan, runs: Path, command: str) -> Path:
 
 
 def describe_panel(panel: Panel) -> dict:
-    labelled_trials = zip(panel.trials, curve_labels(panel), strict=True)
     return {
         "experiment": panel.experiment,
         "figures": list(panel.figures),
@@ -45,8 +45,22 @@ def describe_panel(panel: Panel) -> dict:
         "data_hash": panel.info.fingerprint,
         "arch": panel.arch,
         "overrides": panel.overrides,
-        "trials": [describe_trial(trial, label) for trial, label in labelled_trials],
+        "trials": list(describe_curves(panel)),
     }
+
+
+def describe_curves(panel: Panel) -> Iterator[dict]:
+    """Yield an entry per trial and curve that it belongs to: its own, and one per blend.
+
+    An entry has the measurements of its curve, and those of other probes than accuracy, as of the network's cost.
+    """
+    for trial, label in zip(panel.trials, curve_labels(panel), strict=True):
+        blends = {blend: text for (key, blend), text in panel.blend_labels.items() if key == trial.key}
+        for blend in blends if trial.blends_alone else [None, *blends]:
+            measured = [m for m in trial.measurements if m.blend == blend or m.probe != "accuracy"]
+            entry = describe_trial(trial, blends[blend] if blend else label)
+            entry |= {"blend": blend, "lam": None} if blend else {}
+            yield entry | {"measurements": [measurement.key for measurement in measured]}
 
 
 def describe_trial(trial: Trial, label: str) -> dict:

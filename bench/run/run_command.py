@@ -111,6 +111,7 @@ def repair_trials(plan: ExecutionPlan, console: Console) -> None:
     for line in (line for trial in plan.trials for line in repair_trial(plan, trial)):
         warn_on(console)(line)
     needed = {m.surrogate for missing in plan.missing.values() for m in missing}
+    needed |= {trial.recipe.start.key for trial in plan.trials if trial.recipe.start}
     needed |= {key for key, missing in plan.missing.items() if missing}
     for line in (line for t in plan.trials if t.key in needed for line in repair_trial(plan, t, thorough=True)):
         warn_on(console)(line)

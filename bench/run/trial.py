@@ -21,6 +21,7 @@ from bench.engines.precision import use_ieee_fp32
 from bench.errors import NotFinite
 from bench.measures import correct_bits
 from bench.measures.accuracy import accuracy
+from bench.measures.blended_accuracy import blended_accuracy
 from bench.measures.cost import cost, training_macs
 from bench.models import build
 from bench.run import provenance
@@ -104,6 +105,8 @@ def train_network(
 ) -> Iterator[dict]:
     """Train unless weights.safetensors exists. progress.jsonl lists each epoch once, in order, with its commit."""
     if not has_weights(directory):
+        if recipe.start:
+            require_weights(directory.parent, recipe.start.key)
         rows = read_progress(directory, recipe.key)
         last_row = checkpoint.last_row(directory, recipe.key)
         lost = [last_row] if last_row and last_row["epoch"] == len(rows) + 1 else []  # by a kill after the checkpoint
@@ -127,11 +130,11 @@ def measure_network(
     results = results_before_measuring(recipe, data, directory, provenance.hardware(device, engine.name) | code_version)
     missing = missing_measurements(trial, directory)
     for measurement in sorted(missing, key=lambda m: m.surrogate is not None):  # what may have to wait comes last
-        if measurement.surrogate and not has_sound_weights(directory.parent, measurement.surrogate):
-            raise DataError(f"{SURROGATE_UNTRAINED} {measurement.surrogate}, which is not trained yet")
+        if measurement.surrogate:
+            require_weights(directory.parent, measurement.surrogate)
         test_images, started = data.test.slice(0, measurement.test_images), time.perf_counter()
         rows = []
-        for row in measurement_rows(engine, recipe, directory, test_images, measurement):
+        for row in measurement_rows(engine, data, directory, test_images, measurement):
             rows.append(row)
             yield correct_bits.without(row)
         seconds = results["seconds"]
@@ -139,6 +142,12 @@ def measure_network(
         entry = {"measurement": measurement.model_dump(mode="json"), "rows": rows}
         results.setdefault("measurements", {})[measurement.key] = entry
         trial_manifest.write_json(directory, "results.json", results, recipe.key)
+
+
+def require_weights(trials: Path, key: str) -> None:
+    """Raise DataError unless the network is trained and its weights are undamaged."""
+    if not has_sound_weights(trials, key):
+        raise DataError(f"{SURROGATE_UNTRAINED} {key}, which is not trained yet")
 
 
 def results_before_measuring(recipe: Recipe, data: Dataset, directory: Path, machine_and_code: dict) -> dict:
@@ -170,12 +179,16 @@ def commit_label(code_version: dict) -> str:
 
 
 def measurement_rows(
-    engine: Engine, recipe: Recipe, directory: Path, test_images, measurement: Measurement
+    engine: Engine, data: Dataset, directory: Path, test_images, measurement: Measurement
 ) -> Iterator[dict]:
-    """Take one measurement, row by row, on the network's selected weights."""
-    if measurement.probe == "accuracy":
+    """Take one measurement, row by row, on the network's selected weights. data: as blends take it."""
+    if measurement.blend:
+        selection.load(engine.net, directory)
+        for row in blended_accuracy(engine, data, test_images, measurement, directory):
+            yield row | ATTACKS[measurement.attack].credit()
+    elif measurement.probe == "accuracy":
         for lam in measurement.lambdas:
-            row = accuracy_of_selected_weights(engine, recipe, directory, test_images, measurement, lam)
+            row = accuracy_of_selected_weights(engine, engine.net.recipe, directory, test_images, measurement, lam)
             yield row | ATTACKS[measurement.attack].credit()
     else:
         selection.load(engine.net, directory)

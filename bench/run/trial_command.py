@@ -86,9 +86,13 @@ def run_with_surrogates(
 
 
 def parts_of(trial: Trial, surrogates: tuple[Recipe, ...], directory: Path) -> Iterator[tuple[Trial, Path]]:
-    """What needs no surrogate, the surrogates that are untrained when their turn comes, and the whole trial."""
+    """What needs no surrogate, the surrogates that are untrained when their turn comes, and the whole trial.
+
+    A network that is fine-tuned can do nothing before its start is trained, so the surrogates come first.
+    """
     alone = tuple(measurement for measurement in trial.measurements if not measurement.surrogate)
-    yield trial.model_copy(update={"measurements": alone}), directory
+    if trial.recipe.start is None:
+        yield trial.model_copy(update={"measurements": alone}), directory
     for recipe in surrogates:
         if not has_sound_weights(directory.parent, recipe.key):
             yield Trial(recipe=recipe, measurements=(), source=trial.source), directory.parent / recipe.key

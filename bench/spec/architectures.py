@@ -42,6 +42,7 @@ def code_dim(encoding: str, n_lambdas: int) -> int:
 # Fields that do not change the layers, each at one fixed value.
 NOT_OF_LAYERS = {"dataset": "", "data_hash": "", "train_images": None, "heldout": 1, "augment": "none", "dropout": 0.0}
 NOT_OF_LAYERS |= {"epsilon": 1.0, "attack_steps": 1, "lr": 1.0, "schedule": "cosine", "epochs": 1, "batch": 2}
+NOT_OF_LAYERS |= {"tuned_from": None, "tuning_lr": None, "ema": 0.0}
 NOT_OF_LAYERS |= {"momentum": 0.0, "weight_decay": 0.0, "precision": "fp32", "seed": 0}
 
 

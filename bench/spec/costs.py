@@ -5,7 +5,7 @@ A forward counts 1, a backward to the input 1, a backward to the weights 1.
 
 from bench.spec.measurement import Measurement
 from bench.spec.recipe import Recipe
-from bench.spec.registry import Attack, Method, Probe, load, lookup
+from bench.spec.registry import Attack, Blend, Method, Probe, load, lookup
 
 # Gradient masking: steps at which robustness is counted along one path of PGD (the paper's attack has 7), restarts,
 # and Square's queries on the images that withstand PGD.
@@ -53,8 +53,11 @@ def attack_effort(measurement: Measurement, classes: int) -> float:
 
 
 def accuracy(measurement: Measurement, recipe: Recipe, classes: int) -> float:
-    """The attack, and a forward pass of the clean and of the adversarial image."""
-    return 2 * attack_effort(measurement, classes) + 2
+    """The attack, and a forward pass of the clean and of the adversarial image. A blend may have several networks and
+    several attacks."""
+    passes = 2 * attack_effort(measurement, classes) + 2
+    blend = lookup(Blend, measurement.blend) if measurement.blend else None
+    return passes * blend.networks * blend.attacks if blend else passes
 
 
 def saliency(measurement: Measurement, recipe: Recipe, classes: int) -> float:

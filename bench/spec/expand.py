@@ -11,16 +11,17 @@ from typing import Any, NoReturn
 from bench import ROOT, data
 from bench.data.pooling import pooled_shape
 from bench.errors import BadInput, unknown
+from bench.spec.blends import other_end, with_other_end
 from bench.spec.lambda_sets import lambda_set
 from bench.spec.limits import MANY_SEEDS, MAX_NETWORKS, MAX_SEEDS
 from bench.spec.measurement import Measurement
 from bench.spec.recipe import Recipe
 from bench.spec.recipe_fields import Blame, combinations, field_values, fraction, parse_settings, recipe_of
-from bench.spec.registry import ATTACK_DEFAULTS, ATTACKS, PROBES, Probe
+from bench.spec.registry import ATTACK_DEFAULTS, ATTACKS, BLENDS, PROBES, Probe
 from bench.spec.scale import Scale, read_scale
 from bench.spec.small_data import check_classes, describe_fit, fit_to_data
 from bench.spec.strict_yaml import Document
-from bench.spec.suite import LABEL, Experiment, Measure, Suite, check_packages, check_suite, read_suite
+from bench.spec.suite import BLEND, LABEL, Experiment, Measure, Suite, check_packages, check_suite, read_suite
 from bench.spec.surrogate_networks import with_surrogates
 from bench.spec.trial import Trial
 
@@ -41,8 +42,9 @@ class Options:
 
 @dataclass(frozen=True)
 class Panel:
-    """One experiment on one data set: a panel of its figures. `labels`: trial key → label in the suite; `notes`: what
-    was left out of the data, or became smaller because they are few."""
+    """One experiment on one data set: a panel of its figures. `labels`: trial key → label in the suite; `blend_labels`:
+    (trial key, blend) → label of the blend's curve; `notes`: what was left out of the data, or became smaller because
+    they are few."""
 
     experiment: str
     figures: tuple[str, ...]
@@ -52,6 +54,7 @@ class Panel:
     overrides: dict[str, str]
     trials: tuple[Trial, ...]
     labels: dict[str, str] = field(default_factory=dict)
+    blend_labels: dict[tuple[str, str], str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def info_for(self, recipe: Recipe) -> data.DatasetInfo:
@@ -133,11 +136,12 @@ def panel(
     settings = parse_settings(options.settings)
     trials: dict[str, Trial] = {}
     labels: dict[str, str] = {}
+    blend_labels: dict[tuple[str, str], str] = {}
     seeds, networks = options.seeds or scale.seeds, 0
     notes: dict[str, None] = dict.fromkeys(info.notes)
     for i, network in enumerate(experiment.networks):
         network = dict(network)
-        label = network.pop(LABEL, None)
+        label, blend = network.pop(LABEL, None), network.pop(BLEND, None)
         origins = [
             (document, ("experiments", name, "networks", i), network),
             (scale_document, ("datasets", experiment.dataset), role),
@@ -153,18 +157,31 @@ def panel(
         for fields in combinations(values):
             recipe, lines = recipe_for(fields, info, scale, options.precision, fixed_batch, settings, blame)
             notes |= dict.fromkeys(lines)
-            measured = [m for measure in experiment.measure for m in measurements(measure, recipe, scale, blame)]
+            measured = [m for measure in experiment.measure for m in measurements(measure, recipe, scale, blame, blend)]
             for trial in trials_of(recipe, measured, seeds, source):
-                trials.setdefault(trial.key, trial)
-                if label is not None:
+                (trials[trial.key],) = merge([trials.get(trial.key, trial), trial])
+                if blend:
+                    blend_labels[trial.key, blend] = str(label or BLENDS[blend].label)
+                elif label is not None:
                     labels.setdefault(trial.key, str(label))
     if not trials:
         scale_document.fail(("few_lambdas",), f"few_lambdas: {scale.few_lambdas} has no λ that {name} measures")
     trials = with_surrogates(trials)
+    require_other_networks(trials, partial(document.fail, ("experiments", name, "networks")))
+    labels |= {key: text for (key, _), text in blend_labels.items() if trials[key].blends_alone}
     arch = next(iter(trials.values())).recipe.arch
     overrides = dict(text.split("=", 1) for text in options.settings)
     about = (name, tuple(experiment.figures), experiment.dataset, info, arch, overrides)
-    return Panel(*about, tuple(trials.values()), labels, tuple(notes))
+    return Panel(*about, tuple(trials.values()), labels, blend_labels, tuple(notes))
+
+
+def require_other_networks(trials: dict[str, Trial], fail: Callable[[str], NoReturn]) -> None:
+    """Fail where the experiment lacks a network that another is fine-tuned from or blended with."""
+    for trial in trials.values():
+        if trial.needs - trials.keys():
+            ends = [other_end(m.blend, trial.recipe) for m in trial.measurements if m.blend]
+            other = next(end for end in [trial.recipe.start, *ends] if end and end.key not in trials)
+            fail(f"{trial.recipe.name} needs another network: add {{method: pgd_at, lam: {other.lam:g}}}")
 
 
 def recipe_for(
@@ -207,7 +224,8 @@ def trials_of(recipe: Recipe, measured: list[Measurement], seeds: int, source: s
     """
     for seed in range(seeds if measured else 0):
         seeded = recipe.model_copy(update={"seed": seed})
-        measurements = tuple(dict.fromkeys(measurement.of_seed(seed) for measurement in measured))
+        of_seed = (with_other_end(measurement.of_seed(seed), seeded) for measurement in measured)
+        measurements = tuple(dict.fromkeys(of_seed))
         yield Trial(recipe=seeded, measurements=measurements, source=source)
 
 
@@ -234,12 +252,21 @@ def relative_epochs(network: dict, base: dict, blame: Blame) -> dict:
     return {"epochs": -(-epochs * (100 + int(match[1])) // 100)}  # rounded up: 10 % more than 15 are 17
 
 
-def measurements(measure: Measure, recipe: Recipe, scale: Scale, blame: Blame) -> Iterator[Measurement]:
-    """Yield a measurement per width. PGD-AT is measured at its own λ only. The scale's `few_lambdas` narrow the λ of a
-    measurement on few images and of OAT's signs of masked gradients; nothing is yielded where no λ remains."""
+def measurements(
+    measure: Measure, recipe: Recipe, scale: Scale, blame: Blame, blend: str | None = None
+) -> Iterator[Measurement]:
+    """Yield a measurement per width. PGD-AT is measured at its own λ only. SA and RA of a blend are measured at the λ
+    as its α; other probes measure the network itself. The scale's `few_lambdas` narrow the λ of a measurement on few
+    images and of OAT's signs of masked gradients; nothing is yielded where no λ remains."""
     probe = PROBES[measure.probe]
     grid = lambda_set(measure.lambdas) if isinstance(measure.lambdas, str) else tuple(measure.lambdas)
-    if recipe.method == "pgd_at":
+    blend = blend if probe.name == "accuracy" else None
+    if blend:
+        try:
+            other_end(blend, recipe)
+        except ValueError as error:
+            blame((), f"blend: {error}")
+    elif recipe.method == "pgd_at":
         grid = (recipe.lam,)
     masking = "masking_images" in probe.takes and recipe.method != "pgd_at"
     if scale.few_lambdas and (measure.few_images or masking):
@@ -252,7 +279,8 @@ def measurements(measure: Measure, recipe: Recipe, scale: Scale, blame: Blame) -
         if probe.several_lambdas and recipe.method == "pgd_at":
             why = f"probe: {probe.name} crafts at other λ, and pgd_at has one: leave it out of the experiment"
             blame(("method",), why)
-        yield Measurement(probe=probe.name, width=width, **settings_of(probe, measure, recipe, scale, grid))
+        settings = settings_of(probe, measure, recipe, scale, grid)
+        yield Measurement(probe=probe.name, width=width, blend=blend, **settings)
 
 
 def settings_of(

@@ -27,7 +27,10 @@ class Measurement(Frozen):
     test_images: int | None = Field(None, ge=1, description="number of test images, the first ones; None: all")
     few_images: bool = Field(False, description="on the scale's few images; MLflow keeps these results apart")
     images: tuple[int, ...] = Field((), description="indices of the test images whose saliency maps are stored")
-    surrogate: str | None = Field(None, description="key of the network that examples are crafted on (masking)")
+    surrogate: str | None = Field(
+        None, description="key of the network that examples are crafted on (masking), or of the other end of a blend"
+    )
+    blend: str | None = Field(None, description="of bench.spec.registry; `lambdas` are then its α (docs/dials.md)")
     seed: int = Field(0, ge=0, description="of the attack's random start: in a suite, the seed of the recipe")
 
     @model_validator(mode="after")

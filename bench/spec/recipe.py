@@ -50,6 +50,17 @@ class Recipe(Frozen):
     )
     # optimiser
     lr: float = Field(gt=0, description="the highest learning rate")
+    tuned_from: float | None = Field(
+        None, ge=0, le=1, description="of pgd_at: fine-tune the network of this λ and otherwise the same recipe"
+    )
+    tuning_lr: float | None = Field(None, gt=0, description="learning rate of fine-tuning; `lr` is the start's")
+    ema: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="decay per step of the moving average of weights and BN statistics that is selected and measured; "
+        "0: no average",
+    )
     schedule: Literal["cosine", "one-cycle"] = Field("cosine", description="stepped per epoch; one-cycle per step")
     epochs: Annotated[int, at_most(10_000, "the paper trains 200, and each is a row of progress.jsonl")] = Field(
         ge=1, description="passes over the training images"
@@ -71,6 +82,10 @@ class Recipe(Frozen):
             raise ValueError("pgd_at takes one fixed lam, no lambdas, and norm: normal")
         if self.method != "pgd_at" and (self.lam is not None or not self.lambdas):
             raise ValueError(f"{self.method} takes lambdas (a set), not lam")
+        if self.tuned_from is not None and (self.method != "pgd_at" or self.tuned_from == self.lam):
+            raise ValueError("tuned_from belongs to pgd_at, and is another λ than lam")
+        if (self.tuned_from is None) != (self.tuning_lr is None):
+            raise ValueError("tuned_from and tuning_lr belong together: give both or neither")
         branches = NORMS[self.norm].branches if self.norm in NORMS else 1  # a plan refuses unknown names
         if branches > 1 and (self.lambdas[0] != 0 or len(self.lambdas) < 2):
             raise ValueError(f"norm: {self.norm} needs 0 and another λ in lambdas, or a branch is never trained")
@@ -94,6 +109,13 @@ class Recipe(Frozen):
         return (epoch + 1) % 10 == 0 or epoch >= 0.75 * self.epochs or epoch + 1 == self.epochs
 
     @property
+    def start(self) -> "Recipe | None":
+        """The recipe of the network that fine-tuning starts from, or None."""
+        if self.tuned_from is None:
+            return None
+        return self.model_copy(update={"lam": self.tuned_from, "tuned_from": None, "tuning_lr": None, "ema": 0.0})
+
+    @property
     def label(self) -> str:
         """The network as a figure's legend names it."""
         return method_label(self.method, self.norm, bool(self.widths))
@@ -111,8 +133,10 @@ class Recipe(Frozen):
 
     @property
     def variant(self) -> list[str]:
-        """Differences from the paper's usual network of the method: encoding, λ set and density, ledger rows."""
-        words = []
+        """Differences from the paper's usual network of the method: encoding, λ set and density, start, average, ledger
+        rows."""
+        words = [] if self.tuned_from is None else [f"from λ={self.tuned_from:g}"]
+        words += [f"EMA {self.ema:g}"] * (self.ema > 0)
         if self.method != "pgd_at":
             names = [name for name, values in LAMBDA_SETS.items() if values == self.lambdas]
             words += ["scalar" if self.encoding == "none" else self.encoding] * (self.encoding != "ro-128")

@@ -1,4 +1,4 @@
-"""Registry of methods, attacks, probes, norms and backbones: name, cost and location of the code of each.
+"""Registry of methods, attacks, probes, blends, norms and backbones: name, cost and location of the code of each.
 
 Every function is given as "module:function" and imported when it is first needed, so that a plan needs no torch; a
 plugin (bench/spec/plugins.py) may give the function itself. docs/extending.md has an example of each kind of entry.
@@ -99,6 +99,27 @@ class Probe:
 
 
 @dataclass(frozen=True)
+class Blend:
+    """Models between two ends, by a weight α in [0,1] that takes the place of λ (docs/dials.md). No model is trained.
+
+    target: (engines of the measured network and of the other end, Dataset, measurement) → object with `parts`, the ends
+    as models, and `at(α)`, the blended model followed by further models that an attack may go through.
+    other: recipe of the measured network → that of the other end, or None. Raises ValueError for unsuitable networks.
+    label: of its curve. networks: that each image passes through. attacks: per α, in attacks on the blend; what is
+    crafted on the ends serves every α. about: one line for `list`.
+    """
+
+    kind: ClassVar[str] = "blend"
+    name: str
+    target: Target
+    other: Target
+    label: str
+    networks: int = 1
+    attacks: float = 1
+    about: str = ""
+
+
+@dataclass(frozen=True)
 class Norm:
     """Normalisation layer. `target`: (channels, FiLM or None, widths) → ConditionalNorm.
 
@@ -140,11 +161,12 @@ class Figure:
     target: Target
 
 
-Entry = Method | Attack | Probe | Norm | Backbone | Figure
+Entry = Method | Attack | Probe | Blend | Norm | Backbone | Figure
 
 METHODS: dict[str, Method] = {}
 ATTACKS: dict[str, Attack] = {}
 PROBES: dict[str, Probe] = {}
+BLENDS: dict[str, Blend] = {}
 NORMS: dict[str, Norm] = {}
 BACKBONES: dict[str, Backbone] = {}
 FIGURES: dict[str, Figure] = {}  # of plugins; the others are found in reports/figures/
@@ -152,6 +174,7 @@ TABLES: dict[type, dict[str, Any]] = {
     Method: METHODS,
     Attack: ATTACKS,
     Probe: PROBES,
+    Blend: BLENDS,
     Norm: NORMS,
     Backbone: BACKBONES,
     Figure: FIGURES,
@@ -254,8 +277,29 @@ for _entry in (
         *("masking", "bench.measures.gradient_masking:masking", "bench.spec.costs:masking"),
         takes=("epsilon", "lambdas", "masking_images"),
     ),
+    Blend(
+        *("probabilities", "bench.measures.blends.output_mixing:probabilities", "bench.spec.blends:robust_partner"),
+        *("mixed probabilities", 2, 1.1, "mean of the probabilities of PGD-AT λ=0 and λ=1 (arXiv 2301.12554)"),
+    ),
+    Blend(
+        *("logits", "bench.measures.blends.output_mixing:logits", "bench.spec.blends:robust_partner"),
+        *("mixed logits", 2, 1.1, "mean of the logits of PGD-AT λ=0 and λ=1"),
+    ),
+    Blend(
+        *("mixednuts", "bench.measures.blends.mixednuts:mixednuts", "bench.spec.blends:robust_partner"),
+        *("MixedNUTS", 2, 2.1, "probabilities of PGD-AT λ=0 and λ=1, mixed nonlinearly (arXiv 2402.02263)"),
+    ),
+    Blend(
+        *("weights", "bench.measures.blends.weight_interpolation:weights", "bench.spec.blends:start"),
+        *("interpolated weights", 1, 1, "weights between a network and one fine-tuned from it (arXiv 2302.10164)"),
+    ),
+    Blend(
+        *("bn", "bench.measures.blends.bn_interpolation:bn", "bench.spec.blends:own_branches"),
+        *("interpolated BN", 1, 1, "between the branches of dual BN without FiLM (arXiv 2210.04886)"),
+    ),
     Norm("normal", "bench.models.dual_bn:normal_bn"),
     Norm("dual", "bench.models.dual_bn:dual_bn", branches=2),  # Sec. 3.2
+    Norm("dual-without-film", "bench.models.dual_bn:dual_bn_without_film", branches=2),  # docs/dials.md
     Norm("dual-affine", "bench.models.dual_affine_bn:DualAffineNorm", branches=2),  # arXiv 2403.19150
     Backbone("resnet34", "bench.models.resnet:ResNet34"),
     Backbone("wrn-<depth>-<width>", "bench.models.wide_resnet:WideResNet", "bench.spec.architectures:wrn_sizes"),

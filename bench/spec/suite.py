@@ -16,10 +16,11 @@ from bench.errors import unknown
 from bench.spec.lambda_sets import lambda_set
 from bench.spec.limits import FEW_IMAGES, FEW_LAMBDAS, FEW_WIDTHS, Name, at_most
 from bench.spec.recipe_fields import check_fields, fraction
-from bench.spec.registry import ATTACKS, PROBES
+from bench.spec.registry import ATTACKS, BLENDS, PROBES
 from bench.spec.scale import Scale
 from bench.spec.strict_yaml import Document, Strict, read
 
+BLEND = "blend"  # field of a network entry: what is measured is a blend of the network and another (docs/dials.md)
 LABEL = "label"  # field of a network entry: the name of its curve, where the method's name is not enough
 LONGEST_LABEL = 80  # characters
 
@@ -107,8 +108,10 @@ def check_suite(suite: Suite, document: Document, scale: Scale) -> None:
         for i, measure in enumerate(experiment.measure):
             check_measure(measure, document, (*at, "measure", i))
         for i, network in enumerate(experiment.networks):
-            check_fields(network, document, (*at, "networks", i), extra={LABEL})
+            check_fields(network, document, (*at, "networks", i), extra={LABEL, BLEND})
             check_label(network, document, (*at, "networks", i))
+            if BLEND in network and str(network[BLEND]) not in BLENDS:
+                document.fail((*at, "networks", i, BLEND), unknown("blend", str(network[BLEND]), BLENDS))
 
 
 def check_label(network: dict, document: Document, at: tuple) -> None:

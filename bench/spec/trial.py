@@ -17,3 +17,15 @@ class Trial(Frozen):
     @property
     def key(self) -> str:
         return self.recipe.key
+
+    @property
+    def blends_alone(self) -> bool:
+        """Whether SA and RA are measured of blends alone, not of the network itself."""
+        accuracies = [measurement for measurement in self.measurements if measurement.probe == "accuracy"]
+        return bool(accuracies) and all(measurement.blend for measurement in accuracies)
+
+    @property
+    def needs(self) -> set[str]:
+        """Keys of the other networks whose weights its training or a measurement of it takes."""
+        start = {self.recipe.start.key} if self.recipe.start else set()
+        return start | {measurement.surrogate for measurement in self.measurements if measurement.surrogate}

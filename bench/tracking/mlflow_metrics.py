@@ -41,6 +41,7 @@ def measurement_metrics(entry: dict, network_seed: int) -> list[Metric]:
     probe = measurement["probe"]
     if probe == "accuracy":
         suffix, start = ".few" if measurement.get("few_images") else "", measurement.get("seed", 0)
+        suffix += f".{measurement['blend']}" if measurement.get("blend") else ""  # at step 1000·α
         return accuracy_metrics(rows, now, suffix, "" if start == network_seed else f".start{start}")
     if probe == "saliency":
         return [Metric("alignment" + width_suffix(row), row["alignment"], now, lambda_step(row)) for row in rows]
@@ -50,8 +51,8 @@ def measurement_metrics(entry: dict, network_seed: int) -> list[Metric]:
 
 
 def accuracy_metrics(rows: list[dict], now: int, subset_suffix: str, start_suffix: str) -> list[Metric]:
-    """SA and RA in percent. `subset_suffix` tells a measurement on a few test images from one on all, `start_suffix` RA
-    from the random starts of another seed."""
+    """SA and RA in percent. `subset_suffix` tells a measurement on a few test images, or of a blend, from others;
+    `start_suffix` tells RA from the random starts of another seed."""
     metrics = []
     for row in rows:
         suffix, ra = width_suffix(row) + subset_suffix, f"RA.{row['attack']}{start_suffix}"

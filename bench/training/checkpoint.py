@@ -20,11 +20,13 @@ UNREADABLE = (RuntimeError, ValueError, KeyError, TypeError)  # raised by conten
 @dataclass
 class State:
     """Training state. `epoch`: number of finished epochs. `best`: selection tag ("one", "SA@0.1", …) → {"score",
-    "epoch"}. `weights`: selection tag → state dict of that epoch's network."""
+    "epoch"}. `weights`: selection tag → state dict of that epoch's network. `average`: state dict of the averaged
+    network, empty without one."""
 
     epoch: int = 0
     best: dict[str, dict] = field(default_factory=dict)
     weights: dict[str, dict[str, Tensor]] = field(default_factory=dict)
+    average: dict[str, Tensor] = field(default_factory=dict)
 
 
 def snapshot(net: nn.Module) -> dict[str, Tensor]:
@@ -55,6 +57,7 @@ def save(
         momentum = optimiser.state[parameter].get("momentum_buffer")
         if momentum is not None:
             tensors[f"momentum/{name}"] = momentum.detach().cpu().clone().contiguous()
+    tensors |= {f"average/{name}": value for name, value in state.average.items()}
     for tag, weights in state.weights.items():
         tensors |= {f"best/{tag}/{name}": value.clone() for name, value in weights.items()}
     metadata = {"state": json.dumps({"epoch": state.epoch, "best": state.best, "row": row})}
@@ -83,8 +86,12 @@ def restore(content: bytes, net: nn.Module, optimiser: torch.optim.SGD) -> State
         if f"momentum/{name}" in tensors:
             momentum = torch.empty_like(parameter)  # keeps the parameter's memory format
             optimiser.state[parameter]["momentum_buffer"] = momentum.copy_(tensors[f"momentum/{name}"])
-    state = State(meta["epoch"], meta["best"])
+    state = State(meta["epoch"], meta["best"], average=with_prefix(tensors, "average/"))
     for tag in state.best:
-        prefix = f"best/{tag}/"
-        state.weights[tag] = {n.removeprefix(prefix): v for n, v in tensors.items() if n.startswith(prefix)}
+        state.weights[tag] = with_prefix(tensors, f"best/{tag}/")
     return state
+
+
+def with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names begin so, by the rest of their names."""
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch.optim.swa_utils import AveragedModel
 
 from bench.data import Dataset, augment
 from bench.engines import Engine, engine_for
@@ -18,8 +19,10 @@ from bench.spec.measurement import Measurement
 from bench.spec.recipe import Recipe
 from bench.spec.registry import ATTACKS, METHODS, resolve
 from bench.training import checkpoint, lambda_sampling, schedule, selection
+from bench.training.checkpoint import snapshot
 from bench.training.objectives import Batch
 from bench.training.slimmable_loss import over_widths
+from bench.training.weight_averaging import averaged
 
 
 class TrainingFailed(Exception):
@@ -28,7 +31,7 @@ class TrainingFailed(Exception):
 
 def train(recipe: Recipe, data: Dataset, directory: Path, device: torch.device) -> Iterator[dict]:
     """Train, and yield a row of metrics per epoch. Resumes from `directory/checkpoint/`; writes the selected weights
-    last.
+    last. Fine-tuning starts from the weights in the directory of its start, beside this one.
 
     A row: {"epoch" (from 1), "epochs", "loss", "lr", "train_sa", "train_ra" or None, "seconds"} and, on epochs that are
     candidates for selection, "heldout_sa", "heldout_ra", "score" (means over λ, fractions).
@@ -44,15 +47,20 @@ def train(recipe: Recipe, data: Dataset, directory: Path, device: torch.device) 
         raise TrainingFailed(f"{len(data.train.images)} training images are fewer than a batch of {recipe.batch}")
     if lacks(device, recipe.precision):
         raise TrainingFailed("a CPU has no TF32: --set precision=fp32, or train on a GPU")
+    if recipe.start and not state.epoch:
+        selection.load(net, directory.parent / recipe.start.key, owner=recipe.start.key)
+    average = averaged(net, recipe.ema, state) if recipe.ema else None
+    shown = engine_for(average.module.eval(), device) if average else engine  # of the network that is selected
     data = data.to(device)
     for epoch in range(state.epoch, recipe.epochs):
         started = time.perf_counter()
         with engine.training_memory(), tf32_convolutions(recipe.precision == "tf32"):
-            row = {"epoch": epoch + 1, "epochs": recipe.epochs} | train_epoch(engine, optimiser, recipe, data, epoch)
+            row = {"epoch": epoch + 1, "epochs": recipe.epochs}
+            row |= train_epoch(engine, optimiser, recipe, data, epoch, average)
             if recipe.is_candidate(epoch):
-                row |= selection.consider(state, net, recipe, heldout_rows(engine, recipe, data), epoch + 1)
+                row |= selection.consider(state, shown.net, recipe, heldout_rows(shown, recipe, data), epoch + 1)
         row["seconds"] = round(time.perf_counter() - started, 3)
-        state.epoch = epoch + 1
+        state.epoch, state.average = epoch + 1, snapshot(average) if average else {}
         checkpoint.save(directory, recipe.key, net, optimiser, state, row)
         yield row
     selection.write(state, net, recipe, directory, tuple(data.train.images.shape[1:]))
@@ -76,8 +84,11 @@ def sgd(net: ConditionalNetwork, recipe: Recipe) -> torch.optim.SGD:
     return optimiser
 
 
-def train_epoch(engine: Engine, optimiser, recipe: Recipe, data: Dataset, epoch: int) -> dict:
-    """Train for one pass over the images, in whole batches. All randomness comes from (recipe.seed, epoch)."""
+def train_epoch(
+    engine: Engine, optimiser, recipe: Recipe, data: Dataset, epoch: int, average: AveragedModel | None = None
+) -> dict:
+    """Train for one pass over the images, in whole batches, and update the average of the weights after each step. All
+    randomness comes from (recipe.seed, epoch)."""
     device, objective = data.train.images.device, resolve(METHODS[recipe.method])
     seeds = np.random.SeedSequence([recipe.seed, epoch]).generate_state(3).tolist()
     # Dropout draws from the global generator. On a CPU torch.manual_seed would spend time on recording its caller.
@@ -91,11 +102,12 @@ def train_epoch(engine: Engine, optimiser, recipe: Recipe, data: Dataset, epoch:
         lam_of_step.to(device),
         rows_of_step if rows_of_step is None else rows_of_step.to(device),
     )
+    peak = recipe.tuning_lr or recipe.lr
     total, correct = torch.zeros((), device=device), {"sa": [], "ra": []}
     if not engine.net.training:  # train() visits every module
         engine.net.train()
     for i in range(steps):
-        lr = schedule.learning_rate(recipe.schedule, recipe.lr, epoch * steps + i, steps, recipe.epochs)
+        lr = schedule.learning_rate(recipe.schedule, peak, epoch * steps + i, steps, recipe.epochs)
         for group in optimiser.param_groups:
             group["lr"] = lr
         index = order[i * recipe.batch : (i + 1) * recipe.batch]
@@ -109,6 +121,8 @@ def train_epoch(engine: Engine, optimiser, recipe: Recipe, data: Dataset, epoch:
                 term.backward()
                 total += term.detach()
         optimiser.step()
+        if average:
+            average.update_parameters(engine.net)
     loss = total.item() / steps / max(len(recipe.widths), 1)
     if not math.isfinite(loss):
         raise TrainingFailed(f"the loss became {loss} in epoch {epoch + 1} of {recipe.epochs} (lr {recipe.lr:g})")

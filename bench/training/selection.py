@@ -63,10 +63,11 @@ def about(directory: Path) -> dict:
     return json.loads(trial_manifest.tensors_metadata(content).get("about", "{}"))
 
 
-def load(net: ConditionalNetwork, directory: Path, name: str = ONE) -> None:
-    """Load the weights selected under the tag `name` into the network, and set eval mode. Raises Damaged."""
+def load(net: ConditionalNetwork, directory: Path, name: str = ONE, owner: str | None = None) -> None:
+    """Load the weights selected under the tag `name` into the network, and set eval mode. owner: key of the network
+    whose weights they are, None for this network. Raises Damaged."""
     file = "weights.safetensors" if name == ONE else f"weights-{name}.safetensors"
-    content = trial_manifest.verified_bytes(directory, file, net.recipe.key)
+    content = trial_manifest.verified_bytes(directory, file, owner or net.recipe.key)
     if content is None:
         raise Damaged(directory / file, "it is gone")
     try:

@@ -12,7 +12,7 @@ from bench.spec.lambda_sets import LAMBDA_SETS
 from bench.spec.measurement import Measurement
 from bench.spec.protocol_ledger import Protocol
 from bench.spec.recipe import Recipe
-from bench.spec.registry import ATTACKS, METHODS
+from bench.spec.registry import ATTACKS, BLENDS, METHODS
 from bench.spec.scale import Scale
 from bench.spec.suite import Experiment, Measure, Suite
 
@@ -120,6 +120,10 @@ def methods() -> str:
 def attacks() -> str:
     rows = ((f"`{attack.name}`", f"{attack.steps:,}", attack.start, attack.about) for attack in ATTACKS.values())
     return table(("attack", "steps", "start", "meaning"), rows)
+
+
+def blends() -> str:
+    return table(("blend", "model between the ends"), ((f"`{blend.name}`", blend.about) for blend in BLENDS.values()))
 
 
 def lambda_sets() -> str:

@@ -4,7 +4,7 @@ claims.yaml says what is asked. The same runs give the same bytes.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -22,6 +22,7 @@ from reports.statistics.contrasts import MissingNetworks
 from reports.statistics.gradient_masking import failed_signs
 
 FILE = Path(__file__).with_name("claims.yaml")
+OWN_FILE = Path(__file__).with_name("own_claims.yaml")  # of this suite, not the paper's
 SAME_RUNS = {"fig8": "fig4"}  # figure that no check names → figure with the same networks
 
 Views = Callable[[str, str], View]  # (figure, probe) → everything planned and measured for it
@@ -56,13 +57,23 @@ def all_claims() -> tuple[Claim, ...]:
     return tuple(schema.load(FILE, FIGURES))
 
 
+@cache
+def own_claims() -> tuple[Claim, ...]:
+    """Claims that the paper does not make. They are judged where one of their figures is planned."""
+    return tuple(schema.load(OWN_FILE, FIGURES))
+
+
+def figures_of(claims: Iterable[Claim]) -> set[str]:
+    return {figure for claim in claims for check in claim.checks for figure in check.figure.values()}
+
+
 def write(plans: list[dict], runs: Path, out: Path, drawn: dict[str, str]) -> list[Path]:
     """Write claims.json and claims.csv to `out`, from all plans and results of one scale, and return their paths.
 
     drawn: figure → scale. Of several scales, the newest plan's counts; nothing is written if no claim is about a drawn
     figure.
     """
-    judged_on = {figure for claim in all_claims() for check in claim.checks for figure in check.figure.values()}
+    judged_on = figures_of((*all_claims(), *own_claims()))
     scales = [scale for figure, scale in drawn.items() if SAME_RUNS.get(figure, figure) in judged_on]
     if not scales:
         return []
@@ -79,8 +90,12 @@ def write(plans: list[dict], runs: Path, out: Path, drawn: dict[str, str]) -> li
         return [(figure, panel) for figure in figures for panel in views(figure, "accuracy").panels]
 
     masked = failed_signs(views("masking", "masking"))
-    answers = [(claim, judge(claim, views, scale, accuracy_panels)) for claim in all_claims()]
-    page = {"scale": scale, "claims": [claim_entries.claim_entry(*pair, scale, plans, masked) for pair in answers]}
+    planned = {figure for plan in plans for panel in plan["panels"] for figure in panel["figures"]}
+    own = [claim for claim in own_claims() if figures_of([claim]) & planned]
+    answers = [(claim, judge(claim, views, scale, accuracy_panels)) for claim in (*all_claims(), *own)]
+    entries = [claim_entries.claim_entry(*pair, scale, plans, masked) for pair in answers]
+    page = {"scale": scale, "claims": entries[: len(all_claims())]}
+    page |= {"own_claims": entries[len(all_claims()) :]} if own else {}
     (out / "claims.json").write_text(json.dumps(page, ensure_ascii=False, indent=1) + "\n", "utf-8")
     rows = [row for pair in answers for row in claim_entries.csv_rows(*pair, scale, masked)]
     pd.DataFrame(rows, columns=claim_entries.COLUMNS).to_csv(out / "claims.csv", index=False, lineterminator="\n")

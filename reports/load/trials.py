@@ -17,7 +17,7 @@ def read_trial(runs: Path, trial: dict) -> tuple[dict, list[dict]]:
     """Facts of a planned trial (`status` done, missing, failed, or unreadable) and its measured rows."""
     folder = runs / "trials" / trial["key"]
     facts = {field: trial[field] for field in TRIAL_FIELDS}
-    facts |= {"status": "missing", "note": "", "log": "", "url": ""}
+    facts |= {"status": "missing", "note": "", "log": "", "url": "", "blend": trial.get("blend")}
     try:
         content = trial_dir.load_results(folder, trial["key"])
         if content is not None:

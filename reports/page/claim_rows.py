@@ -10,12 +10,13 @@ SYMBOLS = {REPRODUCED: "✓", NOT_REPRODUCED: "✗", NOT_RUN: "–", NOT_JUDGED:
 
 
 def with_rows(claims: dict) -> dict:
-    """Claims with `row` for the page, and the lists `shown` and `not_run`."""
-    entries = [
-        claim | {"row": claim_row(claim), "symbol": SYMBOLS.get(claim["verdict"], "?")} for claim in claims["claims"]
-    ]
+    """Claims with `row` for the page, and the lists `shown`, `not_run`, and `own`, not the paper's claims."""
+    entries, own = (
+        [claim | {"row": claim_row(claim), "symbol": SYMBOLS.get(claim["verdict"], "?")} for claim in group]
+        for group in (claims["claims"], claims.get("own_claims", []))
+    )
     not_run = [claim for claim in entries if claim["verdict"] == NOT_RUN and not claim["parts"]]
-    return claims | {"shown": [claim for claim in entries if claim not in not_run], "not_run": not_run}
+    return claims | {"shown": [claim for claim in entries if claim not in not_run], "not_run": not_run, "own": own}
 
 
 def claim_row(claim: dict) -> dict:

@@ -20,14 +20,15 @@ def arrange(figures: list[dict], claims: dict | None, drawn: Collection[str], ou
     figures = [{"formats": FORMATS} | figure for figure in figures]  # an earlier version drew all formats
     first = first_figure([figure["figure"] for figure in figures], drawn)
     figures.sort(key=lambda figure: figure["figure"] != first)
-    verdicts = {claim["id"]: claim for claim in claims["claims"]} if claims else {}
+    judged = [*claims["claims"], *claims.get("own_claims", [])] if claims else []
+    verdicts = {claim["id"]: claim for claim in judged}
     sections = [section(group, verdicts.values()) for group in joined(figures, out)]
-    judged = claims if figures and claims and claims["scale"] == figures[0]["scale"] else None
+    of_scale = claims if figures and claims and claims["scale"] == figures[0]["scale"] else None
     return {
         "figures": figures,
         "sections": sections,
         "names": {figure["figure"]: short_title(figure["title"]) for figure in figures},
-        "sentence": result_sentence.result_sentence(figures[0], judged) if figures else "No figure has been drawn",
+        "sentence": result_sentence.result_sentence(figures[0], of_scale) if figures else "No figure has been drawn",
         "settings": settings(figures),
         "networks": networks(figures),
         "rates": rates(figures),

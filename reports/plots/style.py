@@ -30,6 +30,12 @@ METHODS = {
     "OATS (dual BN)": DUAL,
     "OAT TRADES (dual BN)": OTHERS[0] | {"zorder": 6},  # over OAT (dual BN), which may be close
     "OAT (dual-affine BN)": OTHERS[1] | {"zorder": 6},
+    "PGD-AT, averaged weights": {"color": "#7a7a7a", "marker": "s", "zorder": 3},
+    "mixed probabilities": OTHERS[0],
+    "mixed logits": OTHERS[1],
+    "MixedNUTS": OTHERS[2],
+    "interpolated weights": OTHERS[3],
+    "interpolated BN": NORMAL,
     "OAT on S1": DUAL,  # the same network as OAT (dual BN); circles, because stars are its unseen λ
     "OAT on S2": {"color": "#009E73", "marker": "o", "zorder": 4},
     "OAT, λ ~ U[0,1]": OTHERS[1],

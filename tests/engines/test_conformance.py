@@ -29,6 +29,7 @@ oat = functools.partial(oat_recipe, dropout=0.0)
 pgd_at = functools.partial(pgd_at_recipe, dropout=0.0)
 WIDTHS = (0.5, 0.75, 1.0)  # of 16 channels: 8, 12, 16
 NORMS = {"normal": oat("normal"), "dual": oat("dual"), "dual-affine": oat("dual-affine"), "pgd-at": pgd_at()}
+WITHOUT_FILM = {"dual-without-film": oat("dual-without-film", lambdas=(0.0, 1.0))}
 SLIM = {"dual": oat(widths=WIDTHS), "authors": oat(widths=WIDTHS, protocol=Protocol(film="authors"))}
 SLIM["dual-affine"] = oat("dual-affine", widths=WIDTHS)
 ENCODINGS = {name: oat(encoding=name) for name in ("none", "onehot", "dct-16", "ro-16")}
@@ -73,7 +74,7 @@ def cases(table: dict) -> pytest.MarkDecorator:
 # --- norms, encodings, widths, ledger rows
 
 
-@cases(NORMS | {f"encoding={name}": recipe for name, recipe in ENCODINGS.items()} | ROWS)
+@cases(NORMS | WITHOUT_FILM | {f"encoding={name}": recipe for name, recipe in ENCODINGS.items()} | ROWS)
 def test_network(make, recipe):
     conformance.check_eval(make, recipe)
     conformance.check_training(make, recipe)
@@ -152,7 +153,7 @@ def test_training_step(make, recipe):
 
 def test_registry_is_covered():
     assert {recipe.method for recipe in METHODS.values()} == set(registry.METHODS)
-    assert {recipe.norm for recipe in NORMS.values()} == set(registry.NORMS)
+    assert {recipe.norm for recipe in (NORMS | WITHOUT_FILM).values()} == set(registry.NORMS)
 
 
 @pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)

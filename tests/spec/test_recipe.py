@@ -38,6 +38,7 @@ OTHER = {  # another valid value for each field of OAT; method and lam are PGD-A
     "batch": 128,
     "momentum": 0.8,
     "weight_decay": 0.0,
+    "ema": 0.9,
     "protocol": PROTOCOLS["authors-code"],
     "precision": "bf16",
     "seed": 1,
@@ -83,13 +84,14 @@ def test_a_recipe_survives_its_json():
 
 
 def test_the_changes_tried_here_are_all_fields():
-    assert OTHER.keys() | {"method", "lam", "beta"} == Recipe.model_fields.keys()
+    assert OTHER.keys() | {"method", "lam", "beta", "tuned_from", "tuning_lr"} == Recipe.model_fields.keys()
     assert OTHER_ROWS.keys() == Protocol.model_fields.keys()
 
 
 def test_any_changed_field_changes_the_key():
     recipes = [OAT, pgd_at(0.0), pgd_at(0.5)] + [changed(OAT, **{name: value}) for name, value in OTHER.items()]
     recipes += [changed(OAT, method="oat_trades", beta=beta) for beta in (1, 6)]
+    recipes += [pgd_at(0.5, tuned_from=lam, tuning_lr=lr) for lam, lr in ((0, 0.1), (1, 0.1), (1, 0.2))]
     recipes += [changed(OAT, protocol={name: value}) for name, value in OTHER_ROWS.items()]
     assert len({recipe.key for recipe in recipes}) == len(recipes)
 
@@ -98,7 +100,7 @@ def test_any_changed_field_of_a_measurement_changes_its_key():
     base = {"epsilon": 0.1, "step": 0.025, "lambdas": S1}
     other = {"attack": "fgsm", "epsilon": 0.2, "step": 0.1, "lambdas": S2, "width": 0.5, "test_images": 10, "seed": 1}
     other |= {"probe": "saliency", "steps": 3, "start": "image", "restarts": 2, "targeted": True, "images": (1,)}
-    other |= {"few_images": True, "surrogate": "c6400964dfe984c3"}
+    other |= {"few_images": True, "surrogate": "c6400964dfe984c3", "blend": "logits"}
     assert other.keys() == Measurement.model_fields.keys()
     measurements = [Measurement(**base), *(Measurement(**(base | {name: value})) for name, value in other.items())]
     assert len({what.key for what in measurements}) == len(other) + 1
