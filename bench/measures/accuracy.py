@@ -12,6 +12,7 @@ from bench.engines import Engine
 from bench.engines.conditioned_model import model_at
 from bench.errors import NotFinite
 from bench.measures import correct_bits
+from bench.measures.float_evaluation import attacked_and_tested
 from bench.spec.measurement import Measurement
 
 Result = TypeVar("Result")
@@ -29,10 +30,11 @@ def accuracy(engine: Engine, images: Images, measurement: Measurement, lam: floa
     device = images.images.device
     attack, rng = attack_of(measurement), torch.Generator().manual_seed(measurement.seed)
     model = model_at(engine, lam, device, measurement.width, precision=precision)
+    attacked, tested = attacked_and_tested(model, lam, device)
 
     def hits(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        adv = attack(model, x, y, rng)
-        return correct(model, x, y), correct(model, adv, y)
+        adv = attack(attacked, x, y, rng)
+        return correct(model, x, y), correct(tested, adv, y)
 
     results = zip(*by_batch(hits, images, rng), strict=True)
     clean, robust = (torch.cat(parts).cpu().numpy() for parts in results)  # copied from the device once, at the end

@@ -54,6 +54,9 @@ OTHER_ROWS = {
     "encoding_seed": 1,
     "dct": "unnormalised",
     "film_init": "zero",
+    "noise_draw": "each-pass",
+    "noise_ra": "lambda-1",
+    "noise_attack_lam0": "with-noise",
 }
 
 
@@ -83,13 +86,14 @@ def test_a_recipe_survives_its_json():
 
 
 def test_the_changes_tried_here_are_all_fields():
-    assert OTHER.keys() | {"method", "lam", "beta"} == Recipe.model_fields.keys()
+    assert OTHER.keys() | {"method", "lam", "beta", "max_margin"} == Recipe.model_fields.keys()
     assert OTHER_ROWS.keys() == Protocol.model_fields.keys()
 
 
 def test_any_changed_field_changes_the_key():
     recipes = [OAT, pgd_at(0.0), pgd_at(0.5)] + [changed(OAT, **{name: value}) for name, value in OTHER.items()]
     recipes += [changed(OAT, method="oat_trades", beta=beta) for beta in (1, 6)]
+    recipes += [changed(OAT, method="oat_mma", max_margin=margin) for margin in (1.5, 4)]
     recipes += [changed(OAT, protocol={name: value}) for name, value in OTHER_ROWS.items()]
     assert len({recipe.key for recipe in recipes}) == len(recipes)
 
