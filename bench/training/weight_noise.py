@@ -11,6 +11,7 @@ with the authors' code.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from types import SimpleNamespace
 
 import torch
 import torch.nn.functional as F
@@ -59,29 +60,25 @@ class NoisyCondition(Condition):
 
 
 class NoisyConv2d(SlimConv2d):
-    """A convolution with weight W + λ·α·η (see above). `noise` is the stored draw of η/σ. The network sets λ and the
-    generator before each pass."""
+    """A convolution with weight W + λ·α·η (see above). `noise` is the stored draw of η/σ; `of_pass` holds λ and the
+    generator of a pass, which the network sets for all layers."""
 
-    def __init__(self, conv: SlimConv2d):
+    def __init__(self, conv: SlimConv2d, of_pass: SimpleNamespace):
         super().__init__(conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride, conv.padding, bias=False)
         self.alpha = nn.Parameter(torch.full((1,), FIRST_ALPHA))
         self.register_buffer("noise", torch.randn_like(self.weight))
-        self.lam: Tensor | None = None
-        self.rng: torch.Generator | None = None
+        self.of_pass = of_pass
 
     def forward(self, x: Tensor, width: float = 1.0) -> Tensor:
-        if self.lam is None:
+        lam, rng = self.of_pass.lam, self.of_pass.rng
+        if lam is None:
             return super().forward(x, width)
-        shift = self.alpha * self.weight.detach().std() * self.drawn_noise()
-        if len(self.lam) == 1:
-            return F.conv2d(x, self.weight + self.lam * shift, None, self.stride, self.padding)
+        noise = self.noise if rng is None else torch.randn(self.weight.shape, generator=rng, device=rng.device)
+        shift = self.alpha * self.weight.detach().std() * noise.to(self.weight)
+        if lam.shape[0] == 1:  # not len(), which torch.export takes for a constant
+            return F.conv2d(x, self.weight + lam * shift, None, self.stride, self.padding)
         shifted = F.conv2d(x, shift, None, self.stride, self.padding)
-        return super().forward(x, width) + self.lam.to(shifted.dtype)[:, None, None, None] * shifted
-
-    def drawn_noise(self) -> Tensor:
-        if self.rng is None:
-            return self.noise
-        return torch.randn(self.weight.shape, generator=self.rng, device=self.rng.device).to(self.weight)
+        return super().forward(x, width) + lam.to(shifted.dtype)[:, None, None, None] * shifted
 
 
 def weight_noise(backbone: type) -> type:
@@ -92,11 +89,11 @@ def weight_noise(backbone: type) -> type:
             super().__init__(*arguments, **sizes)
             for norm in self.norms:
                 norm.film = None
+            self.of_pass = SimpleNamespace(lam=None, rng=None)
             for module in list(self.modules()):
                 for name, child in list(module.named_children()):
                     if isinstance(child, SlimConv2d):
-                        setattr(module, name, NoisyConv2d(child))
-            self.convs = [module for module in self.modules() if isinstance(module, NoisyConv2d)]
+                        setattr(module, name, NoisyConv2d(child, self.of_pass))
 
         def condition(self, lam: Tensor, zeros=None, width=1.0, branch=None, training=None) -> NoisyCondition:
             cond = super().condition(lam, zeros, width, branch, training)
@@ -110,8 +107,7 @@ def weight_noise(backbone: type) -> type:
 
         def forward(self, x: Tensor, lam: Tensor | Condition) -> Tensor:
             cond = lam if isinstance(lam, Condition) else self.condition(lam)
-            for conv in self.convs:
-                conv.lam, conv.rng = cond.lam, cond.rng
+            self.of_pass.lam, self.of_pass.rng = cond.lam, cond.rng
             return super().forward(x, cond)
 
     return FloatNetwork

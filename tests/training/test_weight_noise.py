@@ -29,11 +29,15 @@ def float_recipe(**rows):
     return oat("dual", **fields, protocol=Protocol(**rows))
 
 
+def convs_of(net) -> list[weight_noise.NoisyConv2d]:
+    return [module for module in net.modules() if isinstance(module, weight_noise.NoisyConv2d)]
+
+
 def network(recipe=None):
     """The network in fp64, α different in each layer."""
     net = lively(recipe or float_recipe()).double()
     with torch.no_grad():
-        for i, conv in enumerate(net.convs):
+        for i, conv in enumerate(convs_of(net)):
             conv.alpha += 0.05 * i
     return net
 
@@ -47,7 +51,7 @@ def with_noise(net, lam: float, noise: dict):
     values = {name: value for name, value in values.items() if name in plain.state_dict() and "code" not in name}
     values.pop("lambdas")
     for name, conv in net.named_modules():
-        if conv in net.convs:
+        if isinstance(conv, weight_noise.NoisyConv2d):
             weight = conv.weight.detach()
             deviation = ((weight - weight.mean()).square().sum() / (weight.numel() - 1)).sqrt()
             values[f"{name}.weight"] = conv.weight + lam * conv.alpha * deviation * noise[conv]
@@ -57,7 +61,7 @@ def with_noise(net, lam: float, noise: dict):
 def in_order(net) -> list:
     """The convolutions in the order of a pass."""
     order = []
-    hooks = [conv.register_forward_hook(lambda module, *_: order.append(module)) for conv in net.convs]
+    hooks = [conv.register_forward_hook(lambda module, *_: order.append(module)) for conv in convs_of(net)]
     with torch.no_grad():
         net(X.double()[:2], net.condition(torch.ones(1).double(), training=False))
     for hook in hooks:
@@ -73,7 +77,7 @@ def test_each_image_is_computed_with_the_noise_of_its_lambda():
     for i in range(5):
         alone = engine.logits(x[i : i + 1], engine.condition(lam[i : i + 1]))
         torch.testing.assert_close(outputs[i : i + 1], alone)
-        exact = with_noise(net, lam[i].item(), {conv: conv.noise for conv in net.convs})
+        exact = with_noise(net, lam[i].item(), {conv: conv.noise for conv in convs_of(net)})
         expected = exact(x[i : i + 1], net.condition(lam[i : i + 1]))
         torch.testing.assert_close(alone, expected, atol=1e-10, rtol=1e-10)
     assert (outputs - engine.logits(x, engine.condition(lam * 0))).abs().amax(1)[[0, 2, 4]].min() > 1e-3
@@ -84,7 +88,7 @@ def test_each_image_is_computed_with_the_noise_of_its_lambda():
 def test_at_lambda_0_it_is_the_network_without_noise_exactly():
     net, x = network().eval(), images(5)[0].double()
     outputs = net(x, torch.zeros(1, dtype=torch.float64))
-    for conv in net.convs:
+    for conv in convs_of(net):
         conv.noise.fill_(7.0)
         conv.alpha.fill_(3.0)
     assert torch.equal(net(x, torch.zeros(1, dtype=torch.float64)), outputs)
