@@ -25,12 +25,14 @@ FIG12 := saliency.yaml --only stl10
 FIG13 := ablations.yaml --only encodings
 # Not in the paper, so not in reproduce-all.
 PEERS := extra/peers.yaml
+SUCCESSORS := extra/successors.yaml
 PROTOCOL := extra/protocol.yaml
 DIALS := extra/dials.yaml
 MODERN := extra/modern.yaml
 FIGURES := 2 4 5 6 7 8 9 10 11 12 13
 
 .PHONY: help setup test torture lint browser docs ui report speed speed-suite reproduce-all reproduce-dials reproduce-modern reproduce-peers reproduce-protocol \
+  reproduce-successors \
   $(FIGURES:%=reproduce-fig%) reproduce-fig1 reproduce-fig3
 
 help:
@@ -40,6 +42,7 @@ help:
 	@echo "make reproduce-modern not in the paper: Figure 4's networks under AutoAttack, PGD-50 and CW-50, and across λ"
 	@echo "make reproduce-peers  not in the paper: OAT with TRADES' loss, dual BN with shared statistics"
 	@echo "make reproduce-dials  not in the paper: mixed and interpolated networks in OAT's place (docs/dials.md)"
+	@echo "make reproduce-successors  not in the paper: OAT with MMA's loss, FLOAT, SOLAR"
 	@echo "make reproduce-protocol  not in the paper: the effect of each row of the protocol ledger"
 	@echo "make ui | report      browse the runs in MLflow | draw the figures again from finished networks"
 	@echo "make speed            time training steps against the authors' code (REFERENCE=checkout) or another checkout of"
@@ -83,6 +86,9 @@ reproduce-peers: setup
 
 reproduce-dials: setup
 	$(BENCH) run suites/$(DIALS) --scale $(SCALE) $(ARGS)
+
+reproduce-successors: setup
+	$(BENCH) run suites/$(SUCCESSORS) --scale $(SCALE) $(ARGS)
 
 reproduce-protocol: setup
 	$(BENCH) run suites/$(PROTOCOL) --scale $(SCALE) $(ARGS)

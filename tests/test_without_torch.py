@@ -95,7 +95,7 @@ def test_a_driver_s_device_files_are_found(tmp_path):
 
 
 ENTRIES = [entry for table in TABLES.values() for entry in table.values()]
-FUNCTIONS = ("cost", "loss", "effort", "lacking", "package", "sizes", "row")
+FUNCTIONS = ("cost", "loss", "effort", "lacking", "package", "sizes", "row", "network")
 
 
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: f"{entry.kind} {entry.name}")

@@ -12,6 +12,7 @@ from bench.engines import Engine
 from bench.engines.conditioned_model import model_at
 from bench.errors import NotFinite
 from bench.measures import correct_bits
+from bench.measures.float_evaluation import attacked_and_tested
 from bench.spec.measurement import Measurement
 
 Result = TypeVar("Result")
@@ -36,17 +37,18 @@ def accuracy(
     """
     device = images.images.device
     model = model_at(engine, lam, device, measurement.width, precision=precision)
+    attacked, tested = attacked_and_tested(model, lam, device)
     if examples is None:
         attack, rng = attack_of(measurement), torch.Generator().manual_seed(measurement.seed)
 
         def hits(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-            adv = attack(model, x, y, rng)
-            return correct(model, x, y), correct(model, adv, y)
+            adv = attack(attacked, x, y, rng)
+            return correct(model, x, y), correct(tested, adv, y)
 
         results = by_batch(hits, images, rng)
     else:
         pairs = zip(batches(images), examples.split(BATCH), strict=True)
-        results = [(correct(model, x, y), correct(model, adv, y)) for (x, y), adv in pairs]
+        results = [(correct(model, x, y), correct(tested, adv, y)) for (x, y), adv in pairs]
     clean, robust = (torch.cat(parts) for parts in zip(*results, strict=True))
     return accuracy_row(measurement, lam, clean, robust)
 

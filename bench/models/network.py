@@ -69,6 +69,10 @@ class ConditionalNetwork(nn.Module):
             return Condition(True, width, rows, self.films(code, width), leading_zeros(lam, zeros))
         return Condition(False, width, rows, affine=self.fold(code, clean_branch(distinct_lam, branch), width))
 
+    def with_lambda(self, cond: Condition, lam: Tensor) -> Condition:
+        """Complete an eval-mode Condition whose norm layers alone are conditioned; other layers may take λ as well."""
+        return cond
+
     def code(self, lam: Tensor) -> Tensor:
         """Encode (R,) λ as (R, d) by the recipe's codebook."""
         return encode(lam, self.lambdas, self.codebook, self.recipe.protocol.unseen)

@@ -24,7 +24,7 @@ class AtWidth(nn.Module):
         code = self.net.code(lam) if self.net.conditional else None
         films = [norm.film and norm.film(code, self.width) for norm in self.net.norms]
         affine = [norm.fold(film, lam == 0, self.width) for norm, film in zip(self.net.norms, films, strict=True)]
-        return self.net(images, Condition(False, self.width, affine=affine))
+        return self.net(images, self.net.with_lambda(Condition(False, self.width, affine=affine), lam))
 
 
 def export(net: ConditionalNetwork, shape: tuple[int, int, int], width: float = 1.0) -> torch.export.ExportedProgram:

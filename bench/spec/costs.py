@@ -13,6 +13,8 @@ MASKING_STEPS = (7, 20, 50)
 MASKING_RESTARTS, MASKING_RESTART_STEPS = 5, 20
 MASKING_QUERIES = 200
 
+MMA_SEARCH_STEPS = 10  # of the bisection for the margin, as in MMA's code
+
 
 def training_image(recipe: Recipe, attacked: float) -> float:
     """Passes per training image, of which a fraction `attacked` is attacked: forward and backward of the clean and of
@@ -23,6 +25,16 @@ def training_image(recipe: Recipe, attacked: float) -> float:
 def training_image_of_trades(recipe: Recipe, attacked: float) -> float:
     """As `training_image`, and one forward of the clean image, whose output the attack moves away from."""
     return training_image(recipe, attacked) + attacked
+
+
+def training_image_of_mma(recipe: Recipe, attacked: float) -> float:
+    """As `training_image`, and a forward per step of the search for the decision boundary."""
+    return training_image(recipe, attacked) + attacked * MMA_SEARCH_STEPS
+
+
+def training_image_of_float(recipe: Recipe, attacked: float) -> float:
+    """As `training_image`, where an attacked image makes no clean pass."""
+    return training_image(recipe, attacked) - 3 * attacked
 
 
 def training_passes(recipe: Recipe, train: int) -> float:

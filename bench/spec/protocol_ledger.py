@@ -46,6 +46,16 @@ class Protocol(Frozen):
     film_init: Literal["one", "zero"] = Field(
         "one", description="row 16: γ starts around 1, as in the FiLM paper that Sec. 3.1 adopts; or around 0"
     )
+    # of FLOAT alone, here against its authors' code (docs/successors.md)
+    noise_draw: Literal["stored", "each-pass"] = Field(
+        "stored", description="row 25: noise of the tested network: one draw, stored with it, or another in each pass"
+    )
+    noise_ra: Literal["same-lambda", "lambda-1"] = Field(
+        "same-lambda", description="row 26: RA at λ>0 is of the network at this λ, or of the network at λ=1"
+    )
+    noise_attack_lam0: Literal["same-network", "with-noise"] = Field(
+        "same-network", description="row 27: RA at λ=0: the attack sees the tested network, or one with noise of λ=1"
+    )
 
 
 # Rows of conditional networks. For PGD-AT they are set to their default: otherwise the same network would have several
@@ -60,6 +70,16 @@ CONDITIONAL_ROWS = {
     "dct",
     "film_init",
 }
+
+
+NOISE_ROWS = {"noise_draw", "noise_ra", "noise_attack_lam0"}  # of FLOAT alone
+
+
+def unused_rows(method: str) -> set[str]:
+    """The rows without effect on a method's networks."""
+    if method == "pgd_at":
+        return CONDITIONAL_ROWS | NOISE_ROWS
+    return CONDITIONAL_ROWS - {"lam_sampling"} if method == "float" else NOISE_ROWS
 
 
 # Rows 6, 8, 9, 10 and 11 are fields of Recipe: held-out count, learning rate, batch, dropout, augmentation.

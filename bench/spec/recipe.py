@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from bench.spec.content_key import Frozen
 from bench.spec.lambda_sets import LAMBDA_SETS, S1
 from bench.spec.limits import FEW_LAMBDAS, FEW_WIDTHS, at_most
-from bench.spec.protocol_ledger import CONDITIONAL_ROWS, PROTOCOLS, Protocol, step_size
+from bench.spec.protocol_ledger import PROTOCOLS, Protocol, step_size, unused_rows
 from bench.spec.registry import NORMS
 
 
@@ -33,6 +33,9 @@ class Recipe(Frozen):
         description="P_λ: uniform over the set; or over [0,1], uniform or denser for small λ (App. C; row 20)",
     )
     beta: float | None = Field(None, gt=0, description="of oat_trades alone: the weight of its KL term at λ=1")
+    max_margin: float | None = Field(
+        None, gt=0, description="of oat_mma alone: its d_max, up to which margins are trained, in units of epsilon"
+    )
     norm: str = Field(
         "normal",
         description="normal: one BN; dual: BN_c and BN_a (Sec. 3.2); dual-affine: shared statistics with the affine "
@@ -95,12 +98,20 @@ class Recipe(Frozen):
             raise ValueError("oat_trades takes beta, the weight of its KL term: 6 is TRADES' own")
         if self.method != "oat_trades" and self.beta is not None:
             raise ValueError(f"beta belongs to oat_trades, and {self.method} has no KL term to weigh")
+        if (self.method == "oat_mma") != (self.max_margin is not None):
+            raise ValueError("max_margin belongs to oat_mma, which needs it: 4 is the largest of MMA's paper")
+        if self.method == "float" and (
+            self.lambdas != (0, 1) or self.norm != "dual" or self.encoding != "none" or self.widths
+        ):
+            raise ValueError("float takes lambdas: [0, 1], norm: dual, encoding: none and no widths")
+        if self.method == "oat_sol" and not self.widths:
+            raise ValueError("oat_sol takes widths, and gives each a classifier of its own")
         if self.widths and (
             self.widths[0] <= 0 or self.widths[-1] != 1 or list(self.widths) != sorted(set(self.widths))
         ):
             raise ValueError("widths must be distinct, in (0,1], ascending, and end with 1")
-        if self.lam_density != "set" and self.method == "pgd_at":
-            raise ValueError("lam_density belongs to a method that samples λ, and pgd_at has one λ")
+        if self.lam_density != "set" and self.method in ("pgd_at", "float"):
+            raise ValueError(f"lam_density belongs to a method that samples λ from all of [0,1]: not to {self.method}")
         return self
 
     def is_candidate(self, epoch: int) -> bool:
@@ -137,22 +148,23 @@ class Recipe(Frozen):
         rows."""
         words = [] if self.tuned_from is None else [f"from λ={self.tuned_from:g}"]
         words += [f"EMA {self.ema:g}"] * (self.ema > 0)
-        if self.method != "pgd_at":
+        if self.method not in ("pgd_at", "float"):
             names = [name for name, values in LAMBDA_SETS.items() if values == self.lambdas]
             words += ["scalar" if self.encoding == "none" else self.encoding] * (self.encoding != "ro-128")
             words += [names[0] if names else f"{len(self.lambdas)} λ"] * (self.lambdas != S1)
             words += [self.lam_density] * (self.lam_density != "set")
             words += [f"β={self.beta:g}"] if self.beta else []
+            words += [f"d_max={self.max_margin:g}ε"] if self.max_margin else []
         rows = self.protocol.model_dump(exclude_defaults=True)
         known = [name for name, rows_ in PROTOCOLS.items() if rows_ == self.protocol and rows]
         return words + (known or [f"{row}={value}" for row, value in rows.items()])
 
     def essential(self) -> "Recipe":
         """The recipe with every field that cannot matter at its default, so that the network has one key."""
-        changes: dict = {}
+        unused = unused_rows(self.method)
+        changes: dict = {"protocol": Protocol(**{name: value for name, value in self.protocol if name not in unused})}
         if self.method == "pgd_at":
-            rows = {name: value for name, value in self.protocol if name not in CONDITIONAL_ROWS}
-            changes |= {"encoding": "none", "protocol": Protocol(**rows)}
+            changes["encoding"] = "none"
         if not self.arch.startswith("wrn"):
             changes["dropout"] = Recipe.model_fields["dropout"].default
         return self.model_copy(update=changes)

@@ -25,6 +25,7 @@ class Method:
     cost: (recipe, fraction of the images that is attacked) → passes of the network per training image.
     fields: optional fields of Recipe that the method requires; every other method refuses them.
     about: one line for `list`.
+    network: class of a backbone → class of the method's networks, where that is another one.
     """
 
     kind: ClassVar[str] = "method"
@@ -33,6 +34,7 @@ class Method:
     cost: Target = "bench.spec.costs:training_image"
     fields: tuple[str, ...] = ()
     about: str = ""
+    network: Target | None = None
 
 
 @dataclass(frozen=True)
@@ -229,6 +231,21 @@ for _entry in (
     Method(
         *("oat_trades", "bench.training.trades:oat_trades", "bench.spec.costs:training_image_of_trades", ("beta",)),
         about="OAT with TRADES' KL term in place of the adversarial cross-entropy",
+    ),
+    # this and the next two: docs/successors.md
+    Method(
+        *("oat_mma", "bench.training.mma:oat_mma", "bench.spec.costs:training_image_of_mma", ("max_margin",)),
+        about="OAT with the loss of MMA training in place of the adversarial cross-entropy",
+    ),
+    Method(
+        *("float", "bench.training.weight_noise:float_at", "bench.spec.costs:training_image_of_float"),
+        about="FLOAT: λ scales noise on the weights, in place of FiLM",
+        network="bench.training.weight_noise:weight_noise",
+    ),
+    Method(
+        *("oat_sol", "bench.training.objectives:oat"),
+        about="SOLAR: slimmable OAT with a classifier per width",
+        network="bench.training.solar:switchable_head",
     ),
     Attack(  # in training and evaluation (Sec. 4.1)
         *("pgd7", "bench.attacks.pgd:pgd", 7, "uniform"),

@@ -36,6 +36,9 @@ METHODS = {
     "MixedNUTS": OTHERS[2],
     "interpolated weights": OTHERS[3],
     "interpolated BN": NORMAL,
+    "OAT MMA (dual BN)": OTHERS[1] | {"zorder": 6},
+    "FLOAT (dual BN)": OTHERS[2] | {"zorder": 6},
+    "OATS SOL (dual BN)": OTHERS[3] | {"zorder": 6},
     "OAT on S1": DUAL,  # the same network as OAT (dual BN); circles, because stars are its unseen λ
     "OAT on S2": {"color": "#009E73", "marker": "o", "zorder": 4},
     "OAT, λ ~ U[0,1]": OTHERS[1],

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bench.spec.lambda_sets import S1, S3
+from bench.spec.protocol_ledger import NOISE_ROWS
 from reports.load.panels import Panel
 from reports.load.trials import attack_settings
 from reports.statistics import differences
@@ -18,7 +19,7 @@ ROW = re.compile(r"row (\d+)\b|all\b", re.IGNORECASE)  # how the label of a chan
 DEFAULT = "default"
 # Rows that leave training alone: they choose a checkpoint, or the code of a λ that training never uses. Networks of one
 # seed are then one training, and no difference at all is a finding.
-AFTER_TRAINING = {"protocol.selection", "protocol.unseen"}
+AFTER_TRAINING = {"protocol.selection", "protocol.unseen"} | {f"protocol.{name}" for name in NOISE_ROWS}
 UNSEEN = {"protocol.unseen"}
 NOT_COMPARED = {"seed", "lr", "lam"}  # fields that tell networks of one label apart
 

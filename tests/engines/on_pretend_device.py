@@ -40,6 +40,7 @@ TRAININGS |= {
     for precision in ("fp32", "bf16", "tf32")
 }
 TRAININGS["oats"] = oat(widths=(0.5, 1.0), **QUICK)
+TRAININGS["float"] = oat(method="float", **QUICK | {"lambdas": (0.0, 1.0), "encoding": "none"})
 TRAININGS["augmented"] = oat(**QUICK | {"augment": "crop-flip"})
 
 

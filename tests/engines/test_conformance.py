@@ -14,7 +14,7 @@ from bench.engines.eager import EagerEngine
 from bench.engines.gpu.engine import GpuEngine
 from bench.models import resnet
 from bench.spec import registry
-from bench.spec.protocol_ledger import Protocol
+from bench.spec.protocol_ledger import NOISE_ROWS, Protocol
 from bench.spec.recipe import Recipe
 from bench.training.loop import sgd
 from tests.engines import conformance, steps
@@ -34,6 +34,7 @@ SLIM = {"dual": oat(widths=WIDTHS), "authors": oat(widths=WIDTHS, protocol=Proto
 SLIM["dual-affine"] = oat("dual-affine", widths=WIDTHS)
 ENCODINGS = {name: oat(encoding=name) for name in ("none", "onehot", "dct-16", "ro-16")}
 OTHER_ROWS = {"lam_sampling", "selection"}  # what a batch and a checkpoint are made of, before and after the network
+OTHER_ROWS |= NOISE_ROWS  # of FLOAT's evaluation
 BATCHES_OF_LAM = {"zeros": TRAINING_LAM * 0, "no zeros": TRAINING_LAM.clamp(min=0.1), "one": torch.full((4,), 0.2)}
 
 
@@ -52,6 +53,8 @@ ROWS = ledger_rows()
 METHODS = {"oat": oat(), "pgd_at": pgd_at(), "pgd_at-0": pgd_at(0.0), "pgd_at-1": pgd_at(1.0)}
 METHODS |= {"oat_trades": oat(method="oat_trades", beta=6.0), "oat-normal": oat("normal")}
 METHODS |= {"oat-slim": oat(widths=WIDTHS), "oat-dual-affine": oat("dual-affine")}
+METHODS |= {"oat_mma": oat(method="oat_mma", max_margin=4.0), "oat_sol": oat(method="oat_sol", widths=WIDTHS)}
+METHODS |= {"float": oat(method="float", lambdas=(0.0, 1.0), encoding="none")}
 METHODS |= {"trades-rows": oat(method="oat_trades", beta=2.0, protocol=Protocol(attack_lam0="make", attack_bn="train"))}
 ATTACKS = {(entry.target, entry.start, entry.loss): entry for entry in registry.ATTACKS.values()}
 ATTACKS = {

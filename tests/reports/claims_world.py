@@ -78,7 +78,8 @@ def truth(label: str, recipe, lam: float, width: float, attack: str) -> tuple[fl
 def suites(runs: Path, names=None, n: int = 1000, spread: float = 0.05, **options) -> None:
     """Plan suites at laptop scale exactly as the command does, and finish every network as `truth` has it."""
     rng = np.random.default_rng(1)
-    for path in sorted([*SUITES.glob("*.yaml"), SUITES / "extra" / "modern.yaml", SUITES / "extra" / "peers.yaml"]):
+    extra = [SUITES / "extra" / f"{name}.yaml" for name in ("modern", "peers", "successors")]
+    for path in sorted([*SUITES.glob("*.yaml"), *extra]):
         if names is None or path.stem in names:
             planned = plan(path, "laptop", Options(**options))
             write_plan(planned, runs, f"python -m bench run suites/{path.relative_to(SUITES).as_posix()}")

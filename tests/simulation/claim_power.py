@@ -85,7 +85,8 @@ def truths(figure: str) -> Truth:
         oat |= {"OAT, λ ~ U[0,1], as many epochs": moved(OAT_CURVE, sa=-0.3, ra=-0.3)}
         oat |= {"OAT, small λ denser, as many epochs": moved(OAT_CURVE, sa=-0.15, ra=-0.15)}
         return oat | {"OAT (normal BN, S4)": without_zero, AT: at, DUAL: moved(cifar, sa=93.1 - 93.68)}
-    return {DUAL: OAT_CURVE, NORMAL: COLLAPSED, AT: AT_CURVE, "OAT TRADES (dual BN)": OAT_CURVE}
+    other_losses = {"OAT TRADES (dual BN)": OAT_CURVE, "OAT MMA (dual BN)": OAT_CURVE}
+    return {DUAL: OAT_CURVE, NORMAL: COLLAPSED, AT: AT_CURVE} | other_losses
 
 
 def simulated_panels(check: Check, setting: Setting, seeds: int, runs: int, rng) -> Iterator[Panel]:

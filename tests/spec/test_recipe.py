@@ -55,6 +55,9 @@ OTHER_ROWS = {
     "encoding_seed": 1,
     "dct": "unnormalised",
     "film_init": "zero",
+    "noise_draw": "each-pass",
+    "noise_ra": "lambda-1",
+    "noise_attack_lam0": "with-noise",
 }
 
 
@@ -84,7 +87,9 @@ def test_a_recipe_survives_its_json():
 
 
 def test_the_changes_tried_here_are_all_fields():
-    assert OTHER.keys() | {"method", "lam", "beta", "tuned_from", "tuning_lr"} == Recipe.model_fields.keys()
+    assert (
+        OTHER.keys() | {"method", "lam", "beta", "tuned_from", "tuning_lr", "max_margin"} == Recipe.model_fields.keys()
+    )
     assert OTHER_ROWS.keys() == Protocol.model_fields.keys()
 
 
@@ -92,6 +97,7 @@ def test_any_changed_field_changes_the_key():
     recipes = [OAT, pgd_at(0.0), pgd_at(0.5)] + [changed(OAT, **{name: value}) for name, value in OTHER.items()]
     recipes += [changed(OAT, method="oat_trades", beta=beta) for beta in (1, 6)]
     recipes += [pgd_at(0.5, tuned_from=lam, tuning_lr=lr) for lam, lr in ((0, 0.1), (1, 0.1), (1, 0.2))]
+    recipes += [changed(OAT, method="oat_mma", max_margin=margin) for margin in (1.5, 4)]
     recipes += [changed(OAT, protocol={name: value}) for name, value in OTHER_ROWS.items()]
     assert len({recipe.key for recipe in recipes}) == len(recipes)
 

@@ -12,7 +12,7 @@ from bench.data import DataError
 from bench.errors import BadInput
 from bench.spec.expand import Options, plan
 from bench.spec.lambda_sets import S1
-from bench.spec.protocol_ledger import PROTOCOLS, Protocol
+from bench.spec.protocol_ledger import NOISE_ROWS, PROTOCOLS, Protocol
 
 FRONTIERS = ROOT / "suites" / "frontiers.yaml"
 SMOKE = (ROOT / "suites" / "scales" / "smoke.yaml").read_text()
@@ -167,12 +167,19 @@ ROWS = {
     "encoding_seed": 3,
     "dct": "unnormalised",
     "film_init": "zero",
+    "noise_draw": "each-pass",
+    "noise_ra": "lambda-1",
+    "noise_attack_lam0": "with-noise",
 }
 
 
 def test_each_row_of_the_ledger_is_set_by_its_own_name():
     assert ROWS.keys() == Protocol.model_fields.keys()
     for name, value in ROWS.items():
+        if name in NOISE_ROWS:
+            trials = smoke(f"{name}={value}", seeds=1).trials
+            assert {t.recipe.protocol for t in trials} == {Protocol()}  # it is of FLOAT alone
+            continue
         for prefix in ("", "protocol."):
             trials = smoke(f"{prefix}{name}={value}", seeds=1).trials
             (protocol,) = {t.recipe.protocol for t in trials if t.recipe.method == "oat"}

@@ -12,6 +12,7 @@ from bench.spec.lambda_sets import S1, S2, S3
 
 SUITES = sorted((ROOT / "suites").glob("*.yaml"))
 PEERS = ROOT / "suites" / "extra" / "peers.yaml"
+SUCCESSORS = PEERS.with_name("successors.yaml")
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +137,7 @@ def test_continuous_sampling_takes_a_tenth_more_epochs_and_as_many_as_s1(paper):
 
 
 @pytest.mark.parametrize("scale", ["smoke", "laptop", "workstation", "short", "paper"])
-@pytest.mark.parametrize("path", [*SUITES, PEERS], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*SUITES, PEERS, SUCCESSORS], ids=lambda path: path.stem)
 def test_every_suite_fits_every_scale(path, scale):
     made = plan(path, scale, Options(seeds=1))
     for panel in made.panels:
@@ -154,6 +155,18 @@ def test_the_peers_share_all_but_their_own_networks_with_figure_4(scale):
     assert own.keys() == {"OAT TRADES (dual BN)", "OAT (dual-affine BN)"} and len(set(own.values())) == 1
     assert all(set(trial.measurements) <= set(measured.get(trial.key, trial.measurements)) for trial in made.trials)
     assert {panel.figures for panel in made.panels} == {("peers",), ("peers", "trades")}
+
+
+def test_the_successors_add_only_their_own_networks_and_those_of_their_ledger_rows():
+    options = Options(seeds=1)
+    made = plan(SUCCESSORS, "laptop", options)
+    paths = [ROOT / "suites" / f"{name}.yaml" for name in ("frontiers", "slimming")]
+    known = {trial.key for path in paths for trial in plan(path, "laptop", options).trials}
+    own = Counter(trial.recipe.label for trial in made.trials if trial.key not in known)
+    assert own == {"OAT TRADES (dual BN)": 1, "OAT MMA (dual BN)": 1, "FLOAT (dual BN)": 5, "OATS SOL (dual BN)": 1}
+    float_trials = [trial for trial in made.trials if trial.recipe.method == "float"]
+    assert {trial.recipe.lambdas for trial in float_trials} == {(0, 1)}
+    assert {m.lambdas for trial in float_trials for m in trial.measurements} == {S1}
 
 
 @pytest.mark.parametrize("scale", ["laptop", "workstation", "paper"])

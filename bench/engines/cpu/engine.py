@@ -19,6 +19,7 @@ from bench.engines.cpu.pgd import take_steps
 from bench.engines.cpu.training_plan import TrainingLogits, TrainingPlan
 from bench.models.dual_bn import Condition
 from bench.models.network import ConditionalNetwork, clean_branch, distinct, leading_zeros
+from bench.models.slimmable import SlimLinear
 
 CACHED_CODES = 16  # batches
 
@@ -148,7 +149,8 @@ class CpuEngine:
         """A free plan with room for these images, but not for twice as many; None where the kernels support none. One
         for such images that does not fit is dropped."""
         key, capacity = (kind, tuple(x.shape[1:]), cond.width, stored(x)), -(-len(x) // 8) * 8
-        if key in self.unsupported:
+        weights_at = getattr(type(self.net.head), "weights_at", SlimLinear.weights_at)
+        if key in self.unsupported or weights_at is not SlimLinear.weights_at:  # a classifier of other weights
             return None
         for plan in self.plans:
             if plan.key == key and capacity <= plan.capacity < 2 * capacity and free(plan):

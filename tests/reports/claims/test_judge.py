@@ -46,7 +46,7 @@ def test_a_world_in_which_every_shape_is_true(world):
     """Every label, λ, width, attack and probe in claims.yaml is planned and measured by the suites."""
     _, claims = world
     assert {id: claim["verdict"] for id, claim in claims.items()} == {
-        id: NOT_JUDGED if id == 6 else REPRODUCED for id in range(1, 21)
+        id: NOT_JUDGED if id == 6 else REPRODUCED for id in range(1, 22)
     }
     assert not any(claim["missing"] or claim["commands"] for claim in claims.values())
     assert claims[3]["parts"][0]["on"] == "Fashion-MNIST-8k, WRN-10-1, in place of SVHN, CIFAR-10, and STL-10"
@@ -79,7 +79,7 @@ def test_the_networks_behind_a_claim_are_named(world):
 def test_csv_holds_every_condition(world):
     runs, claims = world
     table = pd.read_csv(runs / "report" / "claims.csv")
-    assert set(table.claim) == set(range(1, 21))
+    assert set(table.claim) == set(range(1, 22))
     assert set(table[table.check == "S1 has the better SA"].decides.astype(str)) == {"False"}
     for (id, name), rows in table.groupby(["claim", "check"]):
         assert set(rows.check_verdict) == {checks(claims[id]).get(name, NOT_JUDGED)}
@@ -103,7 +103,7 @@ def test_a_claim_not_run_names_the_command(tmp_path):
     assert [claims[id]["verdict"] for id in (1, 2, 3, 14)] == [REPRODUCED] * 4
     assert all(
         claims[id]["verdict"] == NOT_RUN and not claims[id]["parts"]
-        for id in (*range(4, 6), *range(7, 14), *range(15, 21))
+        for id in (*range(4, 6), *range(7, 14), *range(15, 22))
     )
     run = "python -m bench run suites/{}.yaml --scale laptop{}"
     assert claims[4]["commands"] == [run.format("sampling", " --only sets")]
@@ -111,6 +111,7 @@ def test_a_claim_not_run_names_the_command(tmp_path):
     assert claims[11]["commands"] == [run.format("saliency", "")]
     assert claims[12]["commands"] == [run.format("attacks", "")]
     assert claims[20]["commands"] == [run.format("extra/peers", " --only trades_svhn --only trades_cifar10")]
+    assert claims[21]["commands"] == [run.format("extra/successors", " --only losses_svhn --only losses_cifar10")]
 
 
 def test_missing_networks_are_named_with_the_command_that_resumes(tmp_path):
@@ -223,9 +224,9 @@ def test_the_markdown_table_has_a_row_for_each_claim(page):
     text = (page / "README.md").read_text("utf-8")
     start = text.index("| | The paper |")
     lines = text[start : text.index("\n\n", start)].splitlines()
-    assert [re.match(r"\| (\d+) \|", line)[1] for line in lines[2:]] == [str(id) for id in range(1, 21)]
+    assert [re.match(r"\| (\d+) \|", line)[1] for line in lines[2:]] == [str(id) for id in range(1, 22)]
     assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {5}  # no bar within a cell
-    assert "19 reproduced, 1 not judged at this scale" in text
+    assert "20 reproduced, 1 not judged at this scale" in text
     assert "**RA rises with λ: reproduced**" in text and "\n\n\n" not in text
 
 
@@ -233,5 +234,5 @@ def test_the_html_page_nests_and_links_lead_somewhere(page):
     html_page = Page(page / "index.html")
     html_page.check_links(page)
     anchors = [name for name in html_page.ids if name.startswith("claim")]
-    assert anchors == ["claims", *(f"claim-{i}" for i in range(1, 21))]
-    assert re.search(r"19\s*reproduced", html_page.text)
+    assert anchors == ["claims", *(f"claim-{i}" for i in range(1, 22))]
+    assert re.search(r"20\s*reproduced", html_page.text)

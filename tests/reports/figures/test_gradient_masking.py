@@ -9,7 +9,7 @@ from bench.measures import result_schema
 from reports.claims import judge
 from reports.figures import FIGURES
 from reports.figures.gradient_masking import MASKING, MASKING_WIDTHS
-from reports.figures.transfer_across_lambda import JOINT, TRANSFER
+from reports.figures.transfer_and_joint_attack import JOINT, TRANSFER
 from reports.load.panels import load_view
 from reports.load.plans import read_plans
 from reports.page import html
