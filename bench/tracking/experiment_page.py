@@ -68,9 +68,9 @@ def view_state() -> str:
     """The value of TAG, in JSON."""
     sections = [section("lam", SECTION, True), *(section(name, name, False) for name in FOLDED_SECTIONS)]
     charts = [
-        line_chart("frontier", ATTACK, f"{ATTACK} against SA", "SA"),
-        line_chart("sa", "SA", "SA against 1000·λ"),
-        line_chart("ra", ATTACK, f"{ATTACK} against 1000·λ"),
+        line_chart("frontier", ATTACK, "SA"),
+        line_chart("sa", "SA"),
+        line_chart("ra", ATTACK),
     ]
     return json.dumps(
         {
@@ -107,7 +107,7 @@ def section(uuid: str, name: str, display: bool) -> dict:
     return {"uuid": uuid, "name": name, "display": display} | fixed
 
 
-def line_chart(uuid: str, metric: str, title: str, x_metric: str = "") -> dict:
+def line_chart(uuid: str, metric: str, x_metric: str = "") -> dict:
     """Settings of a line chart of a metric over its steps or, if given, over another metric's value at the step."""
     return {
         "type": "LINE",
@@ -115,7 +115,6 @@ def line_chart(uuid: str, metric: str, title: str, x_metric: str = "") -> dict:
         "metricSectionId": "lam",
         "metricKey": metric,
         "selectedMetricKeys": [metric],
-        "displayName": title,
         "runsCountToCompare": 100,
         "deleted": False,
         "isGenerated": False,

@@ -52,8 +52,8 @@ def log_figures(writer: "MlflowWriter", dataset: str, scale: str, report: Path, 
         tags = {RUNS_ID_TAG: writer.runs_id, LAYOUT_TAG: LAYOUT, "key": REPORT_KEY, "method": "report", "scale": scale}
         run = client.create_run(experiment_id, run_name="figures", tags=tags)
         writer.runs_in(experiment_id)[REPORT_KEY] = run
-    files = [path for name in names for path in (report / f"{name}.png", report / f"{name}.csv") if path.is_file()]
-    writer.log_artifacts(run, files, "figures", hard_links=False)
+    paths = [report / "claims.csv", *(report / f"{name}{suffix}" for name in names for suffix in (".png", ".csv"))]
+    writer.log_artifacts(run, [path for path in paths if path.is_file()], "figures", hard_links=False)
     if (report / "index.html").is_file():
         with tempfile.TemporaryDirectory() as folder:
             page = Path(folder) / "index.html"

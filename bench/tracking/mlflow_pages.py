@@ -2,7 +2,8 @@
 
 MLflow (3.17) writes the filter and order of a shared view into the address, and does not open the view at an address
 that holds them: a reload, or the way back from a run's page, would end at MLflow's own columns and charts. A script at
-the top of the page removes them first, and leaves MLflow's assistant closed, which would take a third of the page.
+the top of the page removes them first. It also chooses the machine-learning view, which MLflow's own links leave for
+that for chat bots, and leaves MLflow's assistant closed, which would take a third of the page.
 `python -m bench.tracking.mlflow_pages server …` is `mlflow server …` with this page; uvicorn serves `app`.
 """
 
@@ -25,7 +26,12 @@ function openSharedView() {
 }
 openSharedView();
 addEventListener("popstate", openSharedView);  // before MLflow's own listener
-localStorage.setItem("mlflow.assistant.fab.autoOpenedOnFirstLoad_v1", "true");
+const AT_THE_FIRST_VISIT = {
+  "mlflow.workflowType_v1": "machine_learning",
+  "mlflow.assistant.fab.autoOpenedOnFirstLoad_v1": true,
+};
+for (const [setting, value] of Object.entries(AT_THE_FIRST_VISIT))
+  if (localStorage.getItem(setting) === null) localStorage.setItem(setting, JSON.stringify(value));
 </script>""".replace("FIELDS", json.dumps(IN_THE_ADDRESS))
 
 

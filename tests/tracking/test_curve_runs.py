@@ -10,23 +10,14 @@ from bench.tracking.experiment_page import TAG, view_state
 from bench.tracking.figures_run import log_report
 from bench.tracking.run_tags import UNPLANNED
 from tests.recipes import oat, pgd_at
-from tests.tracking.test_mlflow_writer import (  # noqa: F401, fixtures
-    RECIPE,
-    TAGS,
-    all_runs,
-    empty_store,
-    forget_open_store,
-    runs,
-    write_trial,
-    writer,
-)
+from tests.tracking.test_mlflow_writer import RECIPE, TAGS, all_runs, forget_open_store, write_trial, writer
 
 NETWORKS = {RECIPE: 40, pgd_at(0.4, seed=1): 50, pgd_at(0.0): 10, oat(): 30}  # correct of 100 under attack
 PLAN = {"scale": "smoke", "panels": [{"dataset": "digits", "figures": ["fig4", "fig8"]}]}
 
 
 @pytest.fixture
-def gallery(runs):  # noqa: F811
+def gallery(runs):
     """A runs directory with four indexed networks: three of PGD-AT, one of OAT."""
     for recipe, correct in NETWORKS.items():
         if recipe != RECIPE:
@@ -35,7 +26,7 @@ def gallery(runs):  # noqa: F811
     return runs
 
 
-def index(runs, recipes=tuple(NETWORKS)) -> None:  # noqa: F811
+def index(runs, recipes=tuple(NETWORKS)) -> None:
     """What `run` and `ingest` do."""
     ours = writer(runs)
     for recipe in recipes:
@@ -43,11 +34,11 @@ def index(runs, recipes=tuple(NETWORKS)) -> None:  # noqa: F811
     ours.complete([PLAN])
 
 
-def by_name(runs) -> dict:  # noqa: F811
+def by_name(runs) -> dict:
     return {run.info.run_name: run for run in all_runs(runs)}
 
 
-def curve(runs, name: str, metric: str) -> list[tuple[int, float]]:  # noqa: F811
+def curve(runs, name: str, metric: str) -> list[tuple[int, float]]:
     history = writer(runs).client.get_metric_history(by_name(runs)[name].info.run_id, metric)
     return sorted((point.step, point.value) for point in history)
 
@@ -71,7 +62,7 @@ def test_seeds_are_nested_under_the_mean_curve_and_the_frontier_is_joined(galler
     assert max(starts) < min(named[recipe.name].info.start_time for recipe in NETWORKS)  # so, MLflow lists curves first
 
 
-def described(runs) -> dict:  # noqa: F811
+def described(runs) -> dict:
     """What the store holds, without ids of runs and the times of metrics."""
     client, described_runs = writer(runs).client, {}
     for name, run in by_name(runs).items():
@@ -85,7 +76,7 @@ def described(runs) -> dict:  # noqa: F811
     return described_runs
 
 
-def test_completing_twice_changes_nothing_and_a_lost_store_is_made_the_same_again(gallery, empty_store):  # noqa: F811
+def test_completing_twice_changes_nothing_and_a_lost_store_is_made_the_same_again(gallery, empty_store):
     before, ids = described(gallery), {run.info.run_id for run in all_runs(gallery)}
     index(gallery)
     assert described(gallery) == before and {run.info.run_id for run in all_runs(gallery)} == ids
@@ -105,7 +96,7 @@ def test_a_further_seed_changes_the_mean(gallery):
     assert parents == {named[FRONTIER].info.run_id} and named[FRONTIER].data.tags["seed"] == "0 1 2"
 
 
-def test_networks_are_nested_while_they_train(runs):  # noqa: F811
+def test_networks_are_nested_while_they_train(runs):
     writer(runs).open_run(RECIPE, TAGS)
     named = by_name(runs)
     assert named[RECIPE.name].data.tags["mlflow.parentRunId"] == named[FRONTIER].info.run_id
@@ -115,7 +106,7 @@ def test_networks_are_nested_while_they_train(runs):  # noqa: F811
     assert curve(runs, FRONTIER, "SA") == [(400, 90)]
 
 
-def test_a_curve_s_run_that_a_kill_left_half_written_is_made_anew(runs, monkeypatch):  # noqa: F811
+def test_a_curve_s_run_that_a_kill_left_half_written_is_made_anew(runs, monkeypatch):
     from bench.tracking import curve_runs  # imports MLflow
 
     writer(runs).index_trial(RECIPE, TAGS)
@@ -130,7 +121,7 @@ def test_a_curve_s_run_that_a_kill_left_half_written_is_made_anew(runs, monkeypa
     assert named[RECIPE.name].data.tags["mlflow.parentRunId"] == named[FRONTIER].info.run_id
 
 
-def test_a_curve_leaves_no_run_behind_when_its_networks_move_to_a_suite_s_experiment(runs):  # noqa: F811
+def test_a_curve_leaves_no_run_behind_when_its_networks_move_to_a_suite_s_experiment(runs):
     for tags in (UNPLANNED, TAGS):
         writer(runs).index_trial(RECIPE, tags)
         writer(runs).complete([])

@@ -13,7 +13,7 @@ import pytest
 from bench.tracking.mlflow_run_record import is_indexed
 from bench.tracking.mlflow_server import server_command
 from tests.command import wait_for
-from tests.tracking.test_mlflow_writer import RECIPE, TAGS, empty_store, runs  # noqa: F401, fixtures
+from tests.tracking.test_mlflow_writer import RECIPE, TAGS
 
 
 @contextlib.contextmanager
@@ -45,7 +45,7 @@ def port(monkeypatch) -> int:
     return number
 
 
-def test_a_server_that_is_away_costs_warnings_and_no_results(runs, port):  # noqa: F811
+def test_a_server_that_is_away_costs_warnings_and_no_results(runs, port):
     from bench.tracking.mlflow_listener import MlflowListener
     from bench.tracking.mlflow_writer import MlflowWriter
 

@@ -51,8 +51,8 @@ def page(server):
 def wait_for_the_view(page) -> None:
     """Wait until the three charts of the curves have drawn a line for each of the three curves."""
     page.get_by_text("Test accuracy (%)").wait_for(timeout=60_000)
-    for title in ("RA.pgd7 against SA", "SA against 1000·λ", "RA.pgd7 against 1000·λ"):
-        page.get_by_text(title, exact=True).wait_for()
+    for axis, charts in {"SA": 1, "Step": 2}.items():  # RA against SA; SA and RA against 1000·λ
+        page.locator(".js-plotly-plot .xtitle").get_by_text(axis, exact=True).nth(charts - 1).wait_for()
     page.locator(".js-plotly-plot .trace path.js-line").nth(8).wait_for(state="attached", timeout=60_000)
 
 
@@ -60,7 +60,8 @@ def test_the_link_opens_the_curves_in_the_machine_learning_view(page):
     wait_for_the_view(page)
     for name in ("oat-dual", "oat-normal", "pgd-at"):  # a row of the list each; the networks are folded
         page.get_by_text(f"{name} · digits · wrn-10-1 · lr 0.1", exact=True).first.wait_for()
-    assert page.get_by_text("· seed 0").count() == 0 and page.get_by_text("Traces").count() == 0
+    assert page.get_by_text("· seed 0").count() == 0
+    assert page.get_by_text("Evaluation runs").count() == 0  # of the view for chat bots
     lines = page.locator(".js-plotly-plot .trace path.js-line").all()
     assert len({line.evaluate("line => line.style.stroke") for line in lines}) == 3
 
@@ -71,6 +72,7 @@ def test_the_view_survives_a_reload_and_the_way_back_from_a_run(page):
     wait_for_the_view(page)
     page.get_by_text("pgd-at · digits · wrn-10-1 · lr 0.1", exact=True).first.click()
     page.get_by_text("Seed 0, at step = 1000·λ. Drawn in").wait_for()
+    assert page.get_by_text("Evaluation runs").count() == 0
     page.go_back()
     wait_for_the_view(page)
 

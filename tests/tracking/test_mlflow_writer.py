@@ -20,25 +20,6 @@ RECIPE = pgd_at(0.4)
 ACCURACY = {"probe": "accuracy", "epsilon": 0.1, "few_images": False, "seed": 0}
 
 
-@pytest.fixture(scope="module")
-def empty_store(tmp_path_factory):
-    """An empty store, which MLflow takes seconds to make."""
-    from bench.tracking import embedded_store
-
-    path = tmp_path_factory.mktemp("store") / "mlflow.db"
-    embedded_store.create(path)
-    return path
-
-
-@pytest.fixture
-def runs(tmp_path, monkeypatch, empty_store):
-    """A runs directory with one finished trial and an empty store."""
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    write_trial(tmp_path / "runs", correct=40)
-    shutil.copy(empty_store, tmp_path / "runs" / "mlflow.db")
-    return tmp_path / "runs"
-
-
 def write_trial(runs, correct: int, epochs: int = 2, recipe: Recipe = RECIPE) -> None:
     """Write the directory of a finished trial that classifies `correct` of 100 images under attack."""
     directory = runs / "trials" / recipe.key
