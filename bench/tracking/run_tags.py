@@ -39,7 +39,8 @@ def tags_by_key(plans: Iterable[dict]) -> dict[str, dict[str, str]]:
 
 def joined_words(texts: Iterable[str]) -> str:
     """The distinct words of all texts, in order, with spaces between: of figures, suites, seeds."""
-    return " ".join(sorted({word for text in texts for word in text.split()}, key=figure_order))
+    words = sorted({word for text in texts for word in text.split()})
+    return " ".join(sorted(words, key=figure_order))
 
 
 def suite_file(plan: dict) -> str:
