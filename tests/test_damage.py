@@ -144,6 +144,9 @@ def replace_slow_parts(monkeypatch) -> None:
             assert load_recipe(directory, recipe.key) == recipe
             read_results(directory, recipe.key)
 
+        def complete(self, plans):
+            pass
+
     monkeypatch.setitem(sys.modules, "bench.tracking.mlflow_writer", SimpleNamespace(MlflowWriter=Writer))
     monkeypatch.setattr("bench.run.image_pass_timing.time_image_pass", lambda *_: 1e-5)
     monkeypatch.setattr("bench.measures.cost.cost", lambda *_: COST)

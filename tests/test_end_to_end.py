@@ -9,6 +9,8 @@ import pytest
 
 from tests.command import FINISHED, SMALL, bench
 
+OAT_DUAL, PGD_AT = (f"{method} · digits · wrn-10-1 · lr 0.1 · seed 0" for method in ("oat-dual", "pgd-at λ=1"))
+
 
 @pytest.fixture
 def runs(finished_runs):
@@ -16,7 +18,7 @@ def runs(finished_runs):
 
 
 def mlflow_runs(runs, experiment="digits · tiny"):
-    """(client, {run name: run}) of an experiment."""
+    """(client, {run name: run}) of an experiment: 8 networks, their 3 curves, and the figures."""
     from mlflow import MlflowClient  # slow to import: not while tests are collected
 
     client = MlflowClient(f"sqlite:///{runs / 'mlflow.db'}")
@@ -26,8 +28,8 @@ def mlflow_runs(runs, experiment="digits · tiny"):
 
 def test_each_network_is_a_finished_run_with_its_tags(runs):
     _, by_name = mlflow_runs(runs)
-    assert len(by_name) == 9 and {run.info.status for run in by_name.values()} == {"FINISHED"}
-    tags = by_name["OAT (dual BN) · s0 · lr 0.1"].data.tags
+    assert len(by_name) == 8 + 3 + 1 and {run.info.status for run in by_name.values()} == {"FINISHED"}
+    tags = by_name[OAT_DUAL].data.tags
     expected = {"suite": "frontiers masking", "figure": "fig4 fig8 masking", "method": "oat", "seed": "0"}
     expected["scale"] = "tiny"
     assert expected.items() <= tags.items() and tags["protocol"] == "paper"
@@ -36,7 +38,7 @@ def test_each_network_is_a_finished_run_with_its_tags(runs):
 
 def test_mlflow_s_own_chart_is_the_curve_against_lambda(runs):
     client, by_name = mlflow_runs(runs)
-    run = by_name["OAT (dual BN) · s0 · lr 0.1"]
+    run = by_name[OAT_DUAL]
     sa = {m.step: m.value for m in client.get_metric_history(run.info.run_id, "SA")}
     ra = {m.step: m.value for m in client.get_metric_history(run.info.run_id, "RA.pgd7")}
     results = json.loads((runs / "trials" / run.data.tags["key"] / "results.json").read_text())
@@ -50,13 +52,25 @@ def test_mlflow_s_own_chart_is_the_curve_against_lambda(runs):
     assert [m.step for m in client.get_metric_history(run.info.run_id, "train/loss")] == [1, 2]
 
 
+def test_networks_of_a_curve_are_nested_under_it(runs):
+    """The frontier joins the PGD-AT networks, which have one λ each."""
+    client, by_name = mlflow_runs(runs)
+    parents = {run.data.tags.get("mlflow.parentRunId") for name, run in by_name.items() if name.startswith("pgd-at λ")}
+    frontier = by_name["pgd-at · digits · wrn-10-1 · lr 0.1"]
+    assert parents == {frontier.info.run_id}
+    points = {m.step: m.value for m in client.get_metric_history(frontier.info.run_id, "RA.pgd7")}
+    assert sorted(points) == [0, 100, 200, 300, 400, 1000] and points[1000] == by_name[PGD_AT].data.metrics["RA.pgd7"]
+
+
 def test_weights_results_and_figures_are_artifacts(runs):
     _, by_name = mlflow_runs(runs)
     base = runs / "artifacts"
-    network = base / by_name["PGD-AT λ=1 · s0 · lr 0.1"].info.artifact_uri.removeprefix("mlflow-artifacts:/")
+    network = base / by_name[PGD_AT].info.artifact_uri.removeprefix("mlflow-artifacts:/")
     assert {"weights.safetensors", "results.json"} <= {path.name for path in network.iterdir()}
     figures = base / by_name["figures"].info.artifact_uri.removeprefix("mlflow-artifacts:/") / "figures"
     assert {"fig4.png", "fig8.png"} <= {path.name for path in figures.iterdir()}
+    page = (figures.parent / "report" / "index.html").read_text()
+    assert 'src="data:image/svg+xml;base64,' in page and 'src="fig' not in page
 
 
 def test_every_point_of_the_figure_is_in_its_csv(runs):
@@ -104,6 +118,16 @@ def assert_same_index(copy, runs):
         assert run.info.status == "FINISHED"
         assert run.data.metrics == original[name].data.metrics
         assert run.data.params == original[name].data.params
+        duration, original_duration = (r.info.end_time - r.info.start_time for r in (run, original[name]))
+        assert duration == original_duration
+        assert visible_tags(run) == visible_tags(original[name])
+    assert len(by_name) == len(original)
+
+
+def visible_tags(run) -> dict[str, str]:
+    """The tags that hold no id of a run, no time, and no command."""
+    own = ("key", "label", "method", "seed", "figure", "suite", "bench.curve", "bench.measurements")
+    return {name: run.data.tags.get(name) for name in (*own, "mlflow.runColor")}
 
 
 def test_a_failed_network_is_reported_and_the_others_finish(tmp_path):

@@ -41,7 +41,7 @@ def ingest(runs: Path, console: Console, folders: Sequence[Path] = ()) -> int:
 
 
 def index_all_directories(runs: Path, writer: "MlflowWriter", console: Console) -> int:
-    """Index every trial's directory, whatever the plan. Returns the number of trials."""
+    """Index every trial's directory, whatever the plan, and the drawn figures. Returns the number of trials."""
     if writer.set_aside:
         line = f"MLflow's store could not be opened: set aside as {writer.set_aside}, and made anew from the trials"
         console.print(Text(line, style="yellow"), soft_wrap=True)
@@ -55,5 +55,6 @@ def index_all_directories(runs: Path, writer: "MlflowWriter", console: Console) 
             continue
         writer.index_trial(recipe, tags.get(recipe.key, UNPLANNED))
         count += 1
+    writer.complete(plans)
     print_damages(damages, console)
     return count

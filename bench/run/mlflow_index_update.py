@@ -1,7 +1,6 @@
 """Bring MLflow's index up to the trials' directories, before and after a run."""
 
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -36,8 +35,14 @@ def must_open_index(plan: ExecutionPlan) -> bool:
     return (plan.request.runs / OPEN_MARK).exists() or bool(unindexed_trials(plan))
 
 
-def close_index(runs: Path) -> None:
-    """Note that the index has all that this command had to write."""
+def close_index(plan: ExecutionPlan, writer: "MlflowWriter | None", figures: Collection[str], console: Console) -> None:
+    """Add the drawn figures and complete the curves' runs; then note that the index has all it should.
+
+    writer: None where the index was not opened. A store that fails costs only a warning.
+    """
+    runs = plan.request.runs
+    if writer:
+        mlflow_listener(plan, writer, warn_on(console)).safely(lambda: writer.complete(read_plans(runs), figures))
     (runs / OPEN_MARK).unlink(missing_ok=True)
 
 

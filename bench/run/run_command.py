@@ -89,9 +89,9 @@ def execute_plan(plan: ExecutionPlan, address: str | None, console: Console, com
         writer = open_index(plan, console) if plan.remaining or must_open_index(plan) else None
         signal_number = run_remaining(plan, writer, node_check, console) if plan.remaining else None
         in_a_hurry = signal_number not in (None, signal.SIGINT)  # whoever sent SIGTERM will soon send SIGKILL
-        pages = [] if in_a_hurry else draw_report(plan, writer, console)
+        pages = [] if in_a_hurry else draw_report(plan, console)
         if not in_a_hurry:
-            close_index(request.runs)
+            close_index(plan, writer, {page.stem for page in pages}, console)
     unfinished = [trial for trial in plan.remaining if is_unfinished(trial, plan.directory(trial))]
     reasons = {trial: read_failure(plan.directory(trial), trial.key) for trial in unfinished}
     failures = {trial: reason for trial, reason in reasons.items() if reason}
@@ -234,8 +234,8 @@ def trials_to_repeat(plan: ExecutionPlan, trials: list[Trial]) -> list[Trial]:
     return unfinished if all(surrogate_is_ready(trial, plan.directory(trial)) for trial in unfinished) else []
 
 
-def draw_report(plan: ExecutionPlan, writer: "MlflowWriter | None", console: Console) -> list[Path]:
-    """Draw the figures of this plan from all finished trials, and log them to MLflow if it is open."""
+def draw_report(plan: ExecutionPlan, console: Console) -> list[Path]:
+    """Draw the figures of this plan from all finished trials. Returns the files."""
     from reports.build import ReportError, build  # slow to import
     from reports.figures import FIGURES
 
@@ -245,16 +245,10 @@ def draw_report(plan: ExecutionPlan, writer: "MlflowWriter | None", console: Con
         warn_on(console)(f"no figure is called {name}: known are {', '.join(FIGURES)}")
     runs, scale = plan.request.runs, plan.plans[0].scale
     try:
-        pages = build(figures, runs, runs / "report", scale, warn=warn_on(console)) if figures else []
+        return build(figures, runs, runs / "report", scale, warn=warn_on(console)) if figures else []
     except ReportError as error:
         warn_on(console)(f"no report: {error}")
         return []
-    if writer:
-        listener = mlflow_listener(plan, writer, warn_on(console))
-        drawn = [page for page in pages if page.suffix in (".png", ".csv")]
-        for dataset in {info.name for info in plan.infos.values()}:
-            listener.safely(lambda dataset=dataset: writer.log_report(dataset, scale, drawn))
-    return pages
 
 
 def print_summary(

@@ -13,7 +13,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
 from mlflow.types import ParamSchema, ParamSpec, Schema, TensorSpec
 
-from bench.tracking.mlflow_writer import RUNS_ID_TAG, MlflowWriter, first_line
+from bench.tracking.mlflow_writer import MlflowWriter, first_line
+from bench.tracking.run_tags import RUNS_ID_TAG
 from bench.trained_network import TrainedNetwork
 
 MODEL_TAG = "bench.model"  # of a run: the id of its logged model

@@ -4,6 +4,9 @@ import time
 
 from mlflow.entities import Metric
 
+from bench.spec.lambda_sets import S1
+from bench.tracking.curves import at_lambda
+
 EPOCH_METRICS = {  # field of a progress.jsonl row → MLflow's name
     "loss": "train/loss",
     "lr": "train/lr",
@@ -14,14 +17,16 @@ EPOCH_METRICS = {  # field of a progress.jsonl row → MLflow's name
     "score": "heldout/score",
     "seconds": "train/epoch_seconds",
 }
+FRACTIONS = ("train_sa", "train_ra", "heldout_sa", "heldout_ra", "score")  # logged in percent, as SA and RA are
+NAMED_LAMBDAS = S1  # λ whose SA and RA are metrics of their own: MLflow's tables show a metric's last step alone
 COST_FIELDS = ("macs", "parameters", "milliseconds")
 
 
 def epoch_metrics(rows: list[dict]) -> list[Metric]:
-    """The metrics of finished epochs, at step = epoch."""
+    """The metrics of finished epochs, at step = epoch; accuracies in percent."""
     now = milliseconds_now()
     return [
-        Metric(name, row[field], now, row["epoch"])
+        Metric(name, round(100 * row[field], 4) if field in FRACTIONS else row[field], now, row["epoch"])
         for row in rows
         for field, name in EPOCH_METRICS.items()
         if row.get(field) is not None
@@ -51,14 +56,25 @@ def measurement_metrics(entry: dict, network_seed: int) -> list[Metric]:
 
 
 def accuracy_metrics(rows: list[dict], now: int, subset_suffix: str, start_suffix: str) -> list[Metric]:
-    """SA and RA in percent. `subset_suffix` tells a measurement on a few test images, or of a blend, from others;
-    `start_suffix` tells RA from the random starts of another seed."""
+    """SA and RA in percent, at full width also by the name of λ (`SA λ 0.3`).
+
+    `subset_suffix` tells a measurement on a few test images, or of a blend, from others; `start_suffix` RA from the
+    random starts of another seed.
+    """
     metrics = []
     for row in rows:
         suffix, ra = width_suffix(row) + subset_suffix, f"RA.{row['attack']}{start_suffix}"
         for name, count in (("SA", row["clean_correct"]), (ra, row["robust_correct"])):
-            metrics.append(Metric(name + suffix, round(100 * count / row["n"], 2), now, lambda_step(row)))
+            percent = round(100 * count / row["n"], 2)
+            metrics.append(Metric(name + suffix, percent, now, lambda_step(row)))
+            if not suffix and row["lam"] in NAMED_LAMBDAS:
+                metrics.append(Metric(at_lambda(name, row["lam"]), percent, now, 0))
     return metrics
+
+
+def is_percent(metric: str) -> bool:
+    """Whether a measurement's metric is an accuracy."""
+    return metric.startswith(("SA", "RA."))
 
 
 def lambda_step(row: dict) -> int:

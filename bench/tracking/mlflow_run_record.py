@@ -6,6 +6,7 @@ Imports no MLflow, so that a rerun with nothing to do is quick.
 from pathlib import Path
 
 from bench.damaged_files import write_sealed
+from bench.tracking.run_tags import LAYOUT
 from bench.tracking.store_address import portable_uri, store_uri
 from bench.trial_dir import load_index_record, read_results, undamaged
 
@@ -15,10 +16,10 @@ VOLATILE_TAGS = {"command", "mlflow.source.git.commit"}  # change with every com
 
 
 def is_indexed(runs: Path, key: str, tags: dict[str, str]) -> bool:
-    """Whether the MLflow run of a trial holds all its measurements and these tags."""
+    """Whether the MLflow run of a trial holds all its measurements and these tags, in this version's layout."""
     directory, uri = runs / "trials" / key, portable_uri(store_uri(runs), runs)
     record = read_index_record(directory)
-    if record.get("uri") != uri or stable_tags(record["tags"]) != stable_tags(tags):
+    if record.get("layout") != LAYOUT or record["uri"] != uri or stable_tags(record["tags"]) != stable_tags(tags):
         return False
     if uri == EMBEDDED_URI and record.get("store", 0) != embedded_store_id(runs):
         return False

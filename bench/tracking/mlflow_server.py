@@ -17,7 +17,7 @@ from bench.tracking.store_address import is_embedded, store_uri, without_passwor
 def server_command(runs: Path, port: int) -> list[str]:
     """The command line of `mlflow server` on the embedded store, with runs/artifacts behind `mlflow-artifacts:/`."""
     return [
-        *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)),
+        *(sys.executable, "-m", "bench.tracking.mlflow_pages", "server", "--host", "127.0.0.1", "--port", str(port)),
         *("--backend-store-uri", f"sqlite:///{runs / 'mlflow.db'}", "--workers", "1"),
         *("--uvicorn-opts", "--log-level warning"),
         *("--serve-artifacts", "--artifacts-destination", str(runs / "artifacts")),

@@ -1,4 +1,4 @@
-"""Write trials to MLflow: one flat run per recipe, written by the driver alone.
+"""Write trials to MLflow: one run per recipe, nested under its curve's, written by the driver alone.
 
 The trials' directories are the truth and MLflow is their index: `MlflowWriter.index_trial` brings a run up to what its
 directory holds, whether the trial has just finished, was finished by a killed driver, or came from another machine
@@ -8,28 +8,26 @@ directory holds, whether the trial has just finished, was finished by a killed d
 import logging
 import os
 import shutil
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from mlflow import MlflowClient
-from mlflow.entities import Experiment, LifecycleStage, Param, Run, RunTag, ViewType
+from mlflow.entities import Experiment, LifecycleStage, Metric, Param, Run, RunTag, ViewType
 
 from bench.spec.recipe import Recipe
 from bench.spec.recipe_text import flat_fields
-from bench.tracking import embedded_store, experiment_page
+from bench.tracking import curve_runs, embedded_store, experiment_page, figures_run, run_tags
+from bench.tracking.curves import COLOURS, OTHER_COLOURS, curve_key
 from bench.tracking.mlflow_metrics import EPOCH_METRICS, epoch_metrics, measurement_metrics
 from bench.tracking.mlflow_run_record import embedded_store_id, read_index_record, write_index_record
-from bench.tracking.run_tags import UNPLANNED
+from bench.tracking.run_times import milliseconds_spent, start_time
 from bench.tracking.runs_id import read_runs_id
 from bench.tracking.store_address import is_embedded, portable_uri, store_uri, without_passwords
 from bench.trial_dir import read_failure, read_progress, read_results
 
 logging.getLogger("mlflow").setLevel(logging.CRITICAL)  # INFO: a line per table; ERROR: a traceback beside our line
 
-RUNS_ID_TAG = "bench.runs"  # the runs directory that an MLflow run belongs to
-MEASUREMENTS_TAG = "bench.measurements"  # keys of the measurements that an MLflow run holds
-REPORT_KEY = "report"  # in place of a recipe's key: the run that holds the drawn figures
 METRICS_PER_BATCH = 1000  # MLflow's limit
-OTHER_COLOUR = "#949494"  # of labels that experiment_page.COLOURS lacks
 
 
 class MlflowWriter:
@@ -55,6 +53,7 @@ class MlflowWriter:
         ours = [e for e in experiments if self.embedded or experiment_page.TAG in e.tags]
         self.experiment_ids = {e.name: e.experiment_id for e in ours if not is_deleted(e)}
         self.deleted_ids = {e.name: e.experiment_id for e in ours if is_deleted(e)}
+        self.views = {e.experiment_id: e.tags.get(experiment_page.TAG) for e in ours}
         self.other_names = {e.name for e in experiments} - {e.name for e in ours}
         self.runs_id = read_runs_id(runs)
         self.open_run_ids: dict[str, str] = {}  # trial key → id of its run, from `open_run` to `index_trial`
@@ -93,7 +92,7 @@ class MlflowWriter:
         In a shared store only of an experiment that holds runs of this directory. Returns whether it was restored.
         """
         experiment_id = self.deleted_ids[name]
-        only_ours = f"tags.`{RUNS_ID_TAG}` = '{self.runs_id}'"
+        only_ours = f"tags.`{run_tags.RUNS_ID_TAG}` = '{self.runs_id}'"
         if not self.embedded and not self.client.search_runs([experiment_id], only_ours, ViewType.ALL, max_results=1):
             return False
         self.client.restore_experiment(experiment_id)
@@ -112,19 +111,25 @@ class MlflowWriter:
             self.is_usable(name)
         if name not in self.experiment_ids:
             location = f"mlflow-artifacts:/{dataset}-{scale}" if self.embedded else None
-            tags = {experiment_page.TAG: experiment_page.view_state()}
-            tags["mlflow.experimentKind"] = "custom_model_development"
-            experiment_id = self.client.create_experiment(name, location, tags=tags)
-            self.experiment_ids[name] = experiment_id
-            self.client.set_experiment_tag(experiment_id, "mlflow.note.content", experiment_page.note(experiment_id))
+            tags = {experiment_page.TAG: "", "mlflow.experimentKind": experiment_page.KIND}
+            self.experiment_ids[name] = self.client.create_experiment(name, location, tags=tags)
+        self.write_view(self.experiment_ids[name])
         return self.experiment_ids[name]
+
+    def write_view(self, experiment_id: str) -> None:
+        """Give the experiment this version's view and note, unless it has the view."""
+        view = experiment_page.view_state()
+        if self.views.get(experiment_id) != view:
+            self.client.set_experiment_tag(experiment_id, run_tags.NOTE_TAG, experiment_page.note(experiment_id))
+            self.client.set_experiment_tag(experiment_id, experiment_page.TAG, view)
+            self.views[experiment_id] = view
 
     def runs_in(self, experiment_id: str) -> dict[str, Run]:
         """{trial key: run} of our runs in an experiment, read from the store once."""
         if experiment_id not in self.runs_cache:
             runs, token = {}, None
             while token != "":
-                only_ours = f"tags.`{RUNS_ID_TAG}` = '{self.runs_id}'"
+                only_ours = f"tags.`{run_tags.RUNS_ID_TAG}` = '{self.runs_id}'"
                 page = self.client.search_runs([experiment_id], only_ours, page_token=token)
                 runs |= {run.data.tags["key"]: run for run in page if "key" in run.data.tags}
                 token = page.token or ""
@@ -138,29 +143,35 @@ class MlflowWriter:
         for experiment_id in self.experiment_ids.values():
             for key, run in self.runs_in(experiment_id).items():
                 if run.info.status == "RUNNING":
-                    failure = read_failure(self.runs / "trials" / key)
-                    self.client.set_terminated(run.info.run_id, "FAILED" if failure else "KILLED")
+                    directory = self.runs / "trials" / key
+                    end = run.info.start_time + milliseconds_spent(read_results(directory), read_progress(directory))
+                    self.client.set_terminated(run.info.run_id, "FAILED" if read_failure(directory) else "KILLED", end)
                     closed += 1
         self.runs_cache.clear()
         self.open_run_ids.clear()
         return closed
 
-    def open_run(self, recipe: Recipe, tags: dict[str, str]) -> str:
-        """Set the recipe's run to RUNNING, creating it if need be. Returns its id."""
+    def open_run(self, recipe: Recipe, tags: dict[str, str], is_starting: bool = True) -> str:
+        """Set the recipe's run to RUNNING, creating it if need be. Returns its id. is_starting: nest it at once."""
         if recipe.key in self.open_run_ids:
             return self.open_run_ids[recipe.key]
         experiment_id, run = self.find_run(recipe, tags)
+        start = start_time(read_progress(self.runs / "trials" / recipe.key, recipe.key))
         tags = {
             **tags,
-            RUNS_ID_TAG: self.runs_id,
+            run_tags.RUNS_ID_TAG: self.runs_id,
+            run_tags.LAYOUT_TAG: run_tags.LAYOUT,
             "key": recipe.key,
             "label": recipe.label,
             "method": recipe.method,
             "seed": str(recipe.seed),
-            "mlflow.runColor": experiment_page.COLOURS.get(recipe.label, OTHER_COLOUR),
+            run_tags.CURVE_TAG: curve_key(recipe),
         }
+        if is_starting:
+            tags[run_tags.PARENT_TAG] = curve_runs.open_curve_run(self, experiment_id, recipe, start)
         if run is None:
-            run = self.client.create_run(experiment_id, run_name=run_name(recipe), tags=tags)
+            tags[run_tags.COLOUR_TAG] = COLOURS.get(recipe.label, OTHER_COLOURS[0])
+            run = self.client.create_run(experiment_id, start, tags, recipe.name)
             self.runs_in(experiment_id)[recipe.key] = run
             params = [Param(name, value) for name, value in flat_fields(recipe).items()]
             self.client.log_batch(run.info.run_id, params=params)
@@ -178,9 +189,8 @@ class MlflowWriter:
         an earlier training, whose directory was deleted and made again.
         """
         containing = [e for e in self.experiment_ids.values() if recipe.key in self.runs_in(e)]
-        if containing and tags == UNPLANNED:
-            return containing[0], self.runs_in(containing[0])[recipe.key]
-        experiment_id = self.experiment_id(recipe.dataset, tags["scale"])
+        is_there = containing and tags == run_tags.UNPLANNED
+        experiment_id = containing[0] if is_there else self.experiment_id(recipe.dataset, tags["scale"])
         for other_id in containing:
             if other_id != experiment_id or self.is_outdated(self.runs_in(other_id)[recipe.key], recipe.key):
                 run = self.runs_in(other_id).pop(recipe.key)
@@ -188,9 +198,11 @@ class MlflowWriter:
         return experiment_id, self.runs_in(experiment_id).get(recipe.key)
 
     def is_outdated(self, run: Run, key: str) -> bool:
-        """Whether the run describes another training than the trial's directory."""
+        """Whether the run describes another training than the trial's directory, or has an earlier version's layout."""
+        if run.data.tags.get(run_tags.LAYOUT_TAG) != run_tags.LAYOUT:
+            return True
         directory = self.runs / "trials" / key
-        has_measurements = run.data.tags.get(MEASUREMENTS_TAG)
+        has_measurements = run.data.tags.get(run_tags.MEASUREMENTS_TAG)
         if has_measurements and read_index_record(directory).get("run_id") != run.info.run_id:
             return True
         return self.last_epoch(run.info.run_id) > len(read_progress(directory))
@@ -205,16 +217,19 @@ class MlflowWriter:
     def log_epochs(self, run_id: str, rows: list[dict]) -> None:
         """Log the metrics of the epochs that the run lacks, so that a resumed trial logs each epoch once."""
         new_rows = [row for row in rows if row["epoch"] > self.last_epoch(run_id)]
-        metrics = epoch_metrics(new_rows)
+        self.log_metrics(run_id, epoch_metrics(new_rows))
+        self.logged_epochs[run_id] = max([self.logged_epochs[run_id], *(row["epoch"] for row in new_rows)])
+
+    def log_metrics(self, run_id: str, metrics: list[Metric]) -> None:
         for start in range(0, len(metrics), METRICS_PER_BATCH):
             self.client.log_batch(run_id, metrics=metrics[start : start + METRICS_PER_BATCH])
-        self.logged_epochs[run_id] = max([self.logged_epochs[run_id], *(row["epoch"] for row in new_rows)])
 
     def index_trial(self, recipe: Recipe, tags: dict[str, str]) -> None:
         """Bring the recipe's run up to what its directory holds, and close it as FINISHED, FAILED or KILLED."""
         directory = self.runs / "trials" / recipe.key
-        run_id = self.open_run(recipe, tags)
-        self.log_epochs(run_id, read_progress(directory, recipe.key))
+        run_id = self.open_run(recipe, tags, is_starting=False)
+        rows = read_progress(directory, recipe.key)
+        self.log_epochs(run_id, rows)
         results, failure = read_results(directory, recipe.key), read_failure(directory, recipe.key)
         run = self.client.get_run(run_id)  # once: queries to the store can take as long as a small trial's training
         self.log_measurements(run, results, recipe.seed)
@@ -226,17 +241,18 @@ class MlflowWriter:
         elif "failure" in run.data.tags:
             self.client.delete_tag(run_id, "failure")
         measurements = list(results.get("measurements", {}))
-        self.client.set_terminated(run_id, "FAILED" if failure else "FINISHED" if measurements else "KILLED")
+        status = "FAILED" if failure else "FINISHED" if measurements else "KILLED"
+        self.client.set_terminated(run_id, status, run.info.start_time + milliseconds_spent(results, rows))
         del self.open_run_ids[recipe.key]
         record = {"uri": portable_uri(self.uri, self.runs), "experiment_id": run.info.experiment_id, "run_id": run_id}
         if self.embedded:
             record["store"] = embedded_store_id(self.runs)
-        record |= {"runs_id": self.runs_id, "measurements": measurements, "tags": tags}
+        record |= {"layout": run_tags.LAYOUT, "runs_id": self.runs_id, "measurements": measurements, "tags": tags}
         write_index_record(directory, record)
 
     def log_measurements(self, run: Run, results: dict, network_seed: int) -> None:
         """Log the measurements of results.json that the run lacks, with provenance, times and MACs as tags."""
-        logged_keys = set(run.data.tags.get(MEASUREMENTS_TAG, "").split())
+        logged_keys = set(run.data.tags.get(run_tags.MEASUREMENTS_TAG, "").split())
         measurements = results.get("measurements", {})
         new_keys = [key for key in measurements if key not in logged_keys]
         if not new_keys:
@@ -245,9 +261,14 @@ class MlflowWriter:
         tags = dict(results["provenance"])
         for group in ("seconds", "macs"):
             tags |= {f"{group}_{name}": value for name, value in results[group].items()}
-        tags[MEASUREMENTS_TAG] = " ".join(measurements)
-        run_tags = [RunTag(name, str(value)) for name, value in tags.items()]
-        self.client.log_batch(run.info.run_id, metrics=metrics, tags=run_tags)
+        tags[run_tags.MEASUREMENTS_TAG] = " ".join(measurements)
+        as_tags = [RunTag(name, str(value)) for name, value in tags.items()]
+        self.client.log_batch(run.info.run_id, metrics=metrics, tags=as_tags)
+
+    def complete(self, plans: Iterable[dict], figures: Collection[str] | None = None) -> None:
+        """Add the drawn figures and complete the curves' runs. Call once the trials are indexed; figures: None: all."""
+        figures_run.log_report(self, self.runs / "report", plans, figures)
+        curve_runs.write_curve_runs(self)
 
     def log_artifacts(self, run: Run, paths: list[Path], folder: str = "", hard_links: bool = True) -> None:
         """Add files to the run's artifacts.
@@ -267,23 +288,6 @@ class MlflowWriter:
                 os.link(path, target) if hard_links else shutil.copyfile(path, target)
             except OSError:
                 shutil.copyfile(path, target)
-
-    def log_report(self, dataset: str, scale: str, paths: list[Path]) -> None:
-        """Add drawn figures to the experiment's run `figures`."""
-        experiment_id = self.experiment_id(dataset, scale)
-        run = self.runs_in(experiment_id).get(REPORT_KEY)
-        if run is None:
-            tags = {RUNS_ID_TAG: self.runs_id, "key": REPORT_KEY, "method": "report", "scale": scale}
-            run = self.client.create_run(experiment_id, run_name="figures", tags=tags)
-            self.runs_in(experiment_id)[REPORT_KEY] = run
-        self.log_artifacts(run, paths, "figures", hard_links=False)
-        self.client.set_terminated(run.info.run_id, "FINISHED")
-
-
-def run_name(recipe: Recipe) -> str:
-    """A name that tells the runs of one experiment apart."""
-    method = " ".join([recipe.label + (f" λ={recipe.lam:g}" if recipe.method == "pgd_at" else ""), *recipe.variant])
-    return f"{method} · s{recipe.seed} · lr {recipe.lr:g}"
 
 
 def is_deleted(experiment: Experiment) -> bool:

@@ -1,7 +1,15 @@
-"""The tags of MLflow runs that come from plans: which suites and figures use a network."""
+"""The tags of MLflow runs: names, and those that come from plans: which suites and figures use a network."""
 
 from collections.abc import Iterable
 from pathlib import Path
+
+RUNS_ID_TAG = "bench.runs"  # the runs directory that an MLflow run belongs to
+LAYOUT_TAG = "bench.layout"  # the LAYOUT that an MLflow run was written in
+MEASUREMENTS_TAG = "bench.measurements"  # keys of the measurements that an MLflow run holds
+CURVE_TAG = "bench.curve"  # of a network's run: the key of its curve (curves.py)
+PARENT_TAG, COLOUR_TAG, NOTE_TAG = "mlflow.parentRunId", "mlflow.runColor", "mlflow.note.content"
+REPORT_KEY = "report"  # in place of a recipe's key: the run that holds the drawn figures
+LAYOUT = "2"  # of names, units and nesting of what is logged; runs of another layout are written anew
 
 # Tags of a trial that no plan names, such as one copied from another machine.
 UNPLANNED = {"suite": "", "figure": "", "scale": "unplanned", "protocol": "paper", "mlflow.source.name": "bench trial"}
@@ -17,11 +25,9 @@ def tags_by_key(plans: Iterable[dict]) -> dict[str, dict[str, str]]:
         for panel in plan["panels"]:
             for trial in panel["trials"]:
                 trial_tags = tags.setdefault(trial["key"], {"suite": "", "figure": ""})
-                suites = {*trial_tags["suite"].split(), plan["suite"]}
-                figures = {*trial_tags["figure"].split(), *panel["figures"]}
                 trial_tags |= {
-                    "suite": " ".join(sorted(suites)),
-                    "figure": " ".join(sorted(figures, key=figure_order)),
+                    "suite": joined_words([trial_tags["suite"], plan["suite"]]),
+                    "figure": joined_words([trial_tags["figure"], *panel["figures"]]),
                     "scale": plan["scale"],
                     "protocol": panel["overrides"].get("protocol", "paper"),
                     "mlflow.source.git.commit": plan["git"]["commit"],
@@ -29,6 +35,12 @@ def tags_by_key(plans: Iterable[dict]) -> dict[str, dict[str, str]]:
                     "mlflow.source.name": suite_file(plan),
                 }
     return tags
+
+
+def joined_words(texts: Iterable[str]) -> str:
+    """The distinct words of all texts, in order, with spaces between: of figures, suites, seeds."""
+    words = sorted({word for text in texts for word in text.split()})
+    return " ".join(sorted(words, key=figure_order))
 
 
 def suite_file(plan: dict) -> str:

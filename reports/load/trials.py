@@ -10,7 +10,7 @@ from bench.measures import result_schema
 from reports.load import formatting
 from reports.load.plans import TRIAL_FIELDS
 
-MLFLOW = "http://127.0.0.1:5000/#/experiments/{experiment_id}/runs/{run_id}"
+MLFLOW = "http://127.0.0.1:5000/#/experiments/{experiment_id}/runs/{run_id}?workflowType=machine_learning"
 
 
 def read_trial(runs: Path, trial: dict) -> tuple[dict, list[dict]]:

@@ -73,7 +73,8 @@ def test_files_and_page(gappy):
     page = Page(runs / "report" / "index.html")
     page.check_links(runs / "report")
     assert f"../trials/{trials[0]['key']}/train.log" in page.links
-    assert f"http://127.0.0.1:5000/#/experiments/1/runs/{trials[5]['key'] * 2}" in page.links
+    run = f"experiments/1/runs/{trials[5]['key'] * 2}?workflowType=machine_learning"
+    assert f"http://127.0.0.1:5000/#/{run}" in page.links
     for text in (
         "python -m bench run suites/frontiers.yaml",
         "0123456789ab (dirty)",

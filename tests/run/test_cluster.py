@@ -105,8 +105,8 @@ def test_three_deaths_with_progress_and_a_lost_node_are_no_failure(disturbed):
     assert disturbed.code == 0 and "2 networks trained or measured, 0 cached, 0 failed" in disturbed.text
     assert disturbed.text.count("ready") == 2  # in the preflight's table
     with contextlib.closing(sqlite3.connect(disturbed.runs / "mlflow.db")) as store:
-        trials_and_figures = [("FINISHED",)] * (2 + 1)
-        assert store.execute("SELECT status FROM runs").fetchall() == trials_and_figures
+        trials_curves_and_figures = [("FINISHED",)] * (2 + 2 + 1)
+        assert store.execute("SELECT status FROM runs").fetchall() == trials_curves_and_figures
     assert not (disturbed.runs / "preflight").exists()
 
 

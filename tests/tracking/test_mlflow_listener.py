@@ -13,7 +13,7 @@ import pytest
 from bench.tracking.mlflow_run_record import is_indexed
 from bench.tracking.mlflow_server import server_command
 from tests.command import wait_for
-from tests.tracking.test_mlflow_writer import RECIPE, TAGS, empty_store, runs  # noqa: F401, fixtures
+from tests.tracking.test_mlflow_writer import RECIPE, TAGS
 
 
 @contextlib.contextmanager
@@ -45,7 +45,7 @@ def port(monkeypatch) -> int:
     return number
 
 
-def test_a_server_that_is_away_costs_warnings_and_no_results(runs, port):  # noqa: F811
+def test_a_server_that_is_away_costs_warnings_and_no_results(runs, port):
     from bench.tracking.mlflow_listener import MlflowListener
     from bench.tracking.mlflow_writer import MlflowWriter
 
@@ -66,7 +66,7 @@ def test_a_server_that_is_away_costs_warnings_and_no_results(runs, port):  # noq
         writer = MlflowWriter(runs)
         writer.close_abandoned_runs()
         MlflowListener(writer, {key: RECIPE}, {key: TAGS}, warnings.append).finished(key, None)
-        (run,) = writer.client.search_runs(list(writer.experiment_ids.values()))
+        (run,) = writer.client.search_runs(list(writer.experiment_ids.values()), f"tags.key = '{key}'")
         history = writer.client.get_metric_history(run.info.run_id, "train/loss")
     assert len(warnings) == 2 and is_indexed(runs, key, TAGS) and run.info.status == "FINISHED"
     assert [point.step for point in history] == [1, 2]

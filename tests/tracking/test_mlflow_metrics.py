@@ -14,5 +14,6 @@ def test_a_blend_has_metrics_of_its_own():
             {"measurement": measurement | {"blend": "logits"}, "rows": rows},
         )
     )
-    assert of_network == {"SA": (300, 90.0), "RA.pgd7": (300, 40.0)}
+    by_name_of_lambda = {"SA λ 0.3": (0, 90.0), "RA.pgd7 λ 0.3": (0, 40.0)}
+    assert of_network == {"SA": (300, 90.0), "RA.pgd7": (300, 40.0)} | by_name_of_lambda
     assert of_blend == {"SA.logits": (300, 90.0), "RA.pgd7.logits": (300, 40.0)}

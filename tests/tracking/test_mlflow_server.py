@@ -33,21 +33,48 @@ def answers(url: str) -> bool:
         return False
 
 
-@pytest.mark.skipif(not CHROMIUM, reason="chromium is not installed (make browser, as root)")
-def test_the_lambda_curves_are_drawn(server):
+@pytest.fixture(scope="module")
+def page(server):
+    """The experiment's link, opened in a browser."""
+    if not CHROMIUM:
+        pytest.skip("chromium is not installed (make browser, as root)")
     from playwright.sync_api import sync_playwright
 
-    _, link = server
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1500, "height": 900})
-        page.goto(link)
-        page.get_by_text("Test accuracy (%) by 1000·λ").wait_for(timeout=60_000)
-        page.get_by_text("OAT (dual BN) · s0 · lr 0.1").first.wait_for()
-        page.get_by_text("RA.pgd7").first.wait_for()
-        curve = page.locator(".js-plotly-plot .trace path.js-line")
-        curve.nth(1).wait_for(state="attached", timeout=60_000)  # both charts have drawn their line
+        page = browser.new_page(viewport={"width": 1400, "height": 900})
+        page.goto(server[1])
+        yield page
         browser.close()
+
+
+def wait_for_the_view(page) -> None:
+    """Wait until the three charts of the curves have drawn a line for each of the three curves."""
+    page.get_by_text("Test accuracy (%)").wait_for(timeout=60_000)
+    for axis, charts in {"SA": 1, "Step": 2}.items():  # RA against SA; SA and RA against 1000·λ
+        page.locator(".js-plotly-plot .xtitle").get_by_text(axis, exact=True).nth(charts - 1).wait_for()
+    page.locator(".js-plotly-plot .trace path.js-line").nth(8).wait_for(state="attached", timeout=60_000)
+
+
+def test_the_link_opens_the_curves_in_the_machine_learning_view(page):
+    wait_for_the_view(page)
+    for name in ("oat-dual", "oat-normal", "pgd-at"):  # a row of the list each; the networks are folded
+        page.get_by_text(f"{name} · digits · wrn-10-1 · lr 0.1", exact=True).first.wait_for()
+    assert page.get_by_text("· seed 0").count() == 0
+    assert page.get_by_text("Evaluation runs").count() == 0  # of the view for chat bots
+    lines = page.locator(".js-plotly-plot .trace path.js-line").all()
+    assert len({line.evaluate("line => line.style.stroke") for line in lines}) == 3
+
+
+def test_the_view_survives_a_reload_and_the_way_back_from_a_run(page):
+    wait_for_the_view(page)
+    page.reload()
+    wait_for_the_view(page)
+    page.get_by_text("pgd-at · digits · wrn-10-1 · lr 0.1", exact=True).first.click()
+    page.get_by_text("Seed 0, at step = 1000·λ. Drawn in").wait_for()
+    assert page.get_by_text("Evaluation runs").count() == 0
+    page.go_back()
+    wait_for_the_view(page)
 
 
 def test_the_server_serves_the_drawn_figure(server):

@@ -1,5 +1,6 @@
 """MLflow's index of trials' directories, on a real store; the directories are written by the tests."""
 
+import datetime
 import json
 import shutil
 import sqlite3
@@ -8,6 +9,8 @@ import pytest
 
 from bench.atomic_write import write_json
 from bench.measures import correct_bits
+from bench.spec.recipe import Recipe
+from bench.tracking import run_tags
 from bench.tracking.mlflow_run_record import is_indexed
 from bench.tracking.run_tags import UNPLANNED
 from tests.recipes import pgd_at
@@ -17,39 +20,27 @@ RECIPE = pgd_at(0.4)
 ACCURACY = {"probe": "accuracy", "epsilon": 0.1, "few_images": False, "seed": 0}
 
 
-@pytest.fixture(scope="module")
-def empty_store(tmp_path_factory):
-    """An empty store, which MLflow takes seconds to make."""
-    from bench.tracking import embedded_store
-
-    path = tmp_path_factory.mktemp("store") / "mlflow.db"
-    embedded_store.create(path)
-    return path
-
-
-@pytest.fixture
-def runs(tmp_path, monkeypatch, empty_store):
-    """A runs directory with one finished trial and an empty store."""
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    write_trial(tmp_path / "runs", correct=40)
-    shutil.copy(empty_store, tmp_path / "runs" / "mlflow.db")
-    return tmp_path / "runs"
-
-
-def write_trial(runs, correct: int, epochs: int = 2) -> None:
+def write_trial(runs, correct: int, epochs: int = 2, recipe: Recipe = RECIPE) -> None:
     """Write the directory of a finished trial that classifies `correct` of 100 images under attack."""
-    directory = runs / "trials" / RECIPE.key
+    directory = runs / "trials" / recipe.key
     directory.mkdir(parents=True)
-    write_json(directory / "recipe.json", RECIPE.model_dump(mode="json"))
-    rows = [{"epoch": e + 1, "epochs": epochs, "loss": 1.0, "lr": 0.1, "seconds": 1.0} for e in range(epochs)]
+    write_json(directory / "recipe.json", recipe.model_dump(mode="json"))
+    common = {"epochs": epochs, "loss": 1.0, "lr": 0.1, "seconds": 1.0, "train_sa": 0.5, "score": 0.25}
+    times = [f"2026-11-20T10:00:0{e + 1}+00:00" for e in range(epochs)]
+    rows = [{"epoch": e + 1, "time": times[e]} | common for e in range(epochs)]
     (directory / "progress.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    row = accuracy_row("pgd7", correct)
+    lambdas = recipe.lambdas or (recipe.lam,)
     write_json(
         directory / "results.json",
         {
-            "key": RECIPE.key,
-            "recipe": RECIPE.model_dump(mode="json"),
-            "measurements": {"m1": {"measurement": ACCURACY, "rows": [row]}},
+            "key": recipe.key,
+            "recipe": recipe.model_dump(mode="json"),
+            "measurements": {
+                "m1": {
+                    "measurement": ACCURACY | {"seed": recipe.seed},
+                    "rows": [accuracy_row("pgd7", correct, lam=lam) for lam in lambdas],
+                }
+            },
             "provenance": {},
             "seconds": {"train": 2.0, "measure": 1.0},
             "macs": {"forward": 1000, "training": 5_000_000},
@@ -58,12 +49,12 @@ def write_trial(runs, correct: int, epochs: int = 2) -> None:
     )
 
 
-def accuracy_row(attack: str, robust: int, width: float = 1.0) -> dict:
+def accuracy_row(attack: str, robust: int, width: float = 1.0, lam: float = 0.4) -> dict:
     """A row of 100 images, 90 of which are right without an attack."""
     hits = {"clean_hits": correct_bits.encode([True] * 90 + [False] * 10)}
     hits |= {"robust_hits": correct_bits.encode([True] * robust + [False] * (100 - robust))}
     counts = {"n": 100, "clean_correct": 90, "robust_correct": robust}
-    return {"lam": 0.4, "width": width, "attack": attack} | counts | hits
+    return {"lam": lam, "width": width, "attack": attack} | counts | hits
 
 
 def writer(runs):
@@ -73,6 +64,11 @@ def writer(runs):
 
 
 def mlflow_runs(runs) -> list:
+    """The networks' runs."""
+    return [run for run in all_runs(runs) if not run.data.tags["key"].startswith("curve-")]
+
+
+def all_runs(runs) -> list:
     client = writer(runs).client
     return client.search_runs([e.experiment_id for e in client.search_experiments()])
 
@@ -88,6 +84,39 @@ def test_indexing_twice_changes_nothing(runs):
     assert run.data.tags["macs_training"] == "5000000" and run.data.tags["seconds_measure"] == "1.0"
     assert run.data.params["data_hash"] == RECIPE.data_hash
     assert [m.step for m in client.get_metric_history(run.info.run_id, "train/loss")] == [1, 2]
+    assert run.info.run_name == RECIPE.name  # as `status`, `show` and the report call the network
+
+
+def test_a_run_lasts_as_long_as_its_training_and_measuring_whenever_it_is_indexed(runs):
+    """Training began a second before the first epoch's end; 2 s of training and 1 s of measuring."""
+    start = 1000 * datetime.datetime(2026, 11, 20, 10, tzinfo=datetime.UTC).timestamp()
+    for tags in (TAGS, TAGS | {"figure": "fig4 fig7"}):  # the second as by a later command, for which it is cached
+        writer(runs).index_trial(RECIPE, tags)
+        (run,) = mlflow_runs(runs)
+        assert (run.info.start_time, run.info.end_time) == (start, start + 3000)
+
+
+def test_accuracies_are_percent_and_tables_name_their_lambda(runs):
+    """A column of MLflow's tables shows a metric's last step: of a curve, λ = 1."""
+    add_measurement(runs, "m2", ACCURACY, accuracy_row("pgd7", 20, lam=0.15))
+    add_measurement(runs, "m3", ACCURACY, accuracy_row("pgd7", 30, width=0.5))
+    writer(runs).index_trial(RECIPE, TAGS)
+    logged = metrics(runs)
+    assert logged["train/SA"] == [(1, 50), (2, 50)] and logged["heldout/score"] == [(1, 25), (2, 25)]
+    assert logged["SA λ 0.4"] == [(0, 90)] and logged["RA.pgd7 λ 0.4"] == [(0, 40)]
+    assert {name for name in logged if "λ" in name} == {"SA λ 0.4", "RA.pgd7 λ 0.4"}
+
+
+def test_runs_of_an_earlier_layout_are_written_anew(runs, monkeypatch):
+    """Their names, units and nesting would stand beside other ones."""
+    with monkeypatch.context() as earlier:
+        earlier.setattr(run_tags, "LAYOUT", "1")
+        writer(runs).index_trial(RECIPE, TAGS)
+        (before,) = mlflow_runs(runs)
+    assert not is_indexed(runs, RECIPE.key, TAGS)
+    writer(runs).index_trial(RECIPE, TAGS)
+    (run,) = mlflow_runs(runs)
+    assert run.info.run_id != before.info.run_id and is_indexed(runs, RECIPE.key, TAGS)
 
 
 def add_measurement(runs, key: str, measurement: dict, *rows: dict) -> None:
@@ -176,15 +205,6 @@ def test_an_experiment_deleted_in_mlflow_s_pages_is_restored(runs):
     writer(runs).client.delete_experiment(run.info.experiment_id)
     writer(runs).index_trial(RECIPE, TAGS)
     assert len(mlflow_runs(runs)) == 1
-
-
-def test_redrawing_a_figure_does_not_change_the_logged_one(runs, tmp_path):
-    figure = tmp_path / "fig4.png"
-    figure.write_bytes(b"smoke's")
-    writer(runs).log_report("digits", "smoke", [figure])
-    figure.write_bytes(b"workstation's")
-    (logged,) = (runs / "artifacts").rglob("fig4.png")
-    assert logged.read_bytes() == b"smoke's"
 
 
 def test_runs_of_a_killed_driver_are_closed(runs):
@@ -324,7 +344,8 @@ def test_measurements_on_few_images_have_metrics_of_their_own():
     from bench.tracking.mlflow_metrics import measurement_metrics
 
     row = {"lam": 0.3, "width": 1.0, "attack": "pgd7", "n": 64, "clean_correct": 48, "robust_correct": 32}
-    for few_images, names in ((False, ["SA", "RA.pgd7"]), (True, ["SA.few", "RA.pgd7.few"])):
+    every_name = ["SA", "SA λ 0.3", "RA.pgd7", "RA.pgd7 λ 0.3"]
+    for few_images, names in ((False, every_name), (True, ["SA.few", "RA.pgd7.few"])):
         entry = {"measurement": ACCURACY | {"few_images": few_images}, "rows": [row]}
         assert [metric.key for metric in measurement_metrics(entry, 0)] == names
 
