@@ -78,9 +78,9 @@ DIALS = accuracy_figure(
 def caption(view: View, of_curves=DIALS.caption) -> str:
     return captions.join(
         of_curves(view),
-        "Of mixed and interpolated networks λ is α, the weight of the robust end. Mixtures of outputs are attacked "
-        "adaptively: an image counts as robust if it withstands the attack through the mixture, through its smooth "
-        "surrogate, and the adversarial images of both networks.",
+        "Of mixed and interpolated networks λ is α, the weight of the robust end, and of MixedNUTS β. Mixtures are "
+        "attacked adaptively: an image counts as robust if it withstands the attack through the mixture, through its "
+        "smooth surrogate, and the adversarial images of both networks.",
     )
 
 

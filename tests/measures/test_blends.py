@@ -110,17 +110,22 @@ def numpy_margin(logits: np.ndarray) -> np.ndarray:
 def test_its_transform_is_the_best_of_the_grid():
     rng = np.random.default_rng(0)
     robust, misled = rng.normal(size=(40, 10)) * [[3.0]], rng.normal(size=(25, 10))
-    chosen = mixednuts.search(torch.tensor(robust), torch.tensor(misled))
+    chosen, alpha = mixednuts.search(torch.tensor(robust), torch.tensor(misled), 0.9)
     assert np.allclose(
         mixednuts.transformed(torch.tensor(robust), (0.7, 2.0, -0.4)).numpy(), numpy_transform(robust, 0.7, 2.0, -0.4)
     )
 
+    def needed_margin(s: float, p: float, c: float) -> float:
+        return np.quantile(numpy_margin(numpy_transform(robust, s, p, c)), 0.1)
+
     def objective(s: float, p: float, c: float) -> float:
-        needed = np.quantile(numpy_margin(numpy_transform(robust, s, p, c)), 1 - mixednuts.BETA)
+        needed = needed_margin(s, p, c)
         return float((numpy_margin(numpy_transform(misled, s, p, c)) >= needed - 1e-12).mean())
 
     grid = [(s, p, c) for s in mixednuts.SCALES[::3] for p in mixednuts.POWERS[::3] for c in mixednuts.BIASES[::3]]
     assert objective(*chosen) <= min(objective(*each) for each in grid)
+    kept = alpha * numpy_margin(numpy_transform(robust, *chosen)) >= 1 - alpha - 1e-12  # outvote a g that is sure
+    assert kept.mean() == 0.9
 
 
 def test_its_surrogate_has_the_gradient_through_g_that_the_mixture_lacks():
