@@ -10,6 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from bench.engines.gpu.autotune import cudnn_benchmark
 from bench.speed.flop_counts import Conv, convolutions
 from bench.speed.interleaved_timing import seconds_per_run
 from bench.speed.workloads import Workload
@@ -75,10 +76,11 @@ def seconds_in_format(conv: Conv, batch: int, dtype: torch.dtype, device: torch.
     return [fastest(forward), fastest(backward(True, False)), fastest(backward(False, True))]
 
 
+@cudnn_benchmark()
 @torch.no_grad()
 def fastest(call: Callable) -> float:
     """Seconds per call in the fastest of LEAST_TIMINGS timings, which together take about LEAST_SECONDS or one call
-    each."""
+    each. On a GPU in cuDNN's benchmark mode, as the steps."""
     once = min(seconds_per_run(call, 1), seconds_per_run(call, 1))
     repeats = max(1, int(LEAST_SECONDS / LEAST_TIMINGS / max(once, 1e-7)))
     return min(seconds_per_run(call, repeats) for _ in range(LEAST_TIMINGS))
