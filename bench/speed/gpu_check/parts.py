@@ -1,0 +1,51 @@
+"""The parts of the check, in their order, and what a part is asked."""
+
+from dataclasses import dataclass
+
+NETWORKS = ("wrn-16-8", "resnet34", "wrn-10-2")
+CPU_BATCH = 4  # on a CPU the check only exercises its code
+
+
+@dataclass(frozen=True)
+class Part:
+    """`target`: "module:function", a generator of rows that takes a Request. `share`: of the time that is left when the
+    part begins, relative to the shares of the parts after it."""
+
+    title: str
+    target: str
+    share: float
+
+
+FOLDER = "bench.speed.gpu_check"
+PARTS = {
+    "device": Part("Device and driver", f"{FOLDER}.device_facts:device_facts", 6),
+    "loss": Part("Loss on this device and on the CPU", f"{FOLDER}.loss_comparison:compare_losses", 10),
+    "steps": Part("Training steps of OAT", f"{FOLDER}.step_times:time_steps", 30),
+    "attack": Part("The attack alone", f"{FOLDER}.attack_times:time_attacks", 10),
+    "settings": Part("cuDNN's benchmark mode and TF32", f"{FOLDER}.convolution_settings:time_settings", 14),
+    "processes": Part("Several processes on the device", f"{FOLDER}.shared_device:time_processes", 12),
+    "suite": Part("A suite with a killed worker", f"{FOLDER}.suite_with_a_kill:run_suite", 22),
+}
+
+
+@dataclass(frozen=True)
+class Request:
+    """`device`: cpu or cuda. `seconds`: after which the part's process is ended. `networks`: names of workloads.
+    `batch`: images of a step, None for the workload's own number. `reference`: a checkout of the authors' code."""
+
+    device: str
+    seconds: float
+    networks: tuple[str, ...] = NETWORKS
+    batch: int | None = None
+    reference: str | None = None
+
+
+def workloads(request: Request) -> list:
+    """The Workload of each network."""
+    import torch  # the command itself needs no torch
+
+    from bench.speed.workloads import find_workload
+
+    device = torch.device(request.device)
+    batch = request.batch or (CPU_BATCH if request.device == "cpu" else None)
+    return [find_workload(name, device, batch) for name in request.networks]
