@@ -23,7 +23,7 @@ for name in {[*ABSENT.split(), "psutil"]}:
     sys.modules[name] = None  # importing it fails
 from bench.speed import pydantic_stub
 pydantic_stub.install_if_missing()
-from bench.speed import interleaved_timing, machine_throughput
+from bench.speed import interleaved_timing, machine_throughput, workloads
 from bench.speed.gpu_check import attack_times, convolution_settings, loss_comparison, part_server, step_times
 from bench.speed.gpu_check.parts import Request
 interleaved_timing.LEAST_SECONDS = machine_throughput.LEAST_SECONDS = 0
@@ -31,6 +31,8 @@ machine_throughput.MATRIX_SIZE["cpu"] = 64
 for module in (attack_times, convolution_settings, step_times):
     module.ROUNDS = module.WARM_UP = 1
 loss_comparison.STEPS = 2
+recipe = workloads.Workload.recipe
+workloads.Workload.recipe = lambda *arguments: recipe(*arguments).model_copy(update={{"attack_steps": 1}})
 for name in ("device", "loss", "steps", "attack", "settings"):
     print(name)
     part_server.print_rows(name, Request("cpu", 60, ("digits",), 8), sys.stdout)
