@@ -86,8 +86,8 @@ def fastest(call: Callable) -> float:
     return min(seconds_per_run(call, repeats) for _ in range(LEAST_TIMINGS))
 
 
-def matrix_product_rate(dtype: torch.dtype, device: torch.device) -> float:
-    """FLOP/s of a product of two square matrices."""
-    n = MATRIX_SIZE[device.type]
+def matrix_product_rate(dtype: torch.dtype, device: torch.device, size: int | None = None) -> float:
+    """FLOP/s of a product of two square matrices, of MATRIX_SIZE or another size."""
+    n = size or MATRIX_SIZE[device.type]
     a, b = (torch.rand(n, n, device=device, dtype=dtype) for _ in range(2))
     return 2 * n**3 / fastest(lambda: a @ b)

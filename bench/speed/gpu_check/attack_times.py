@@ -8,7 +8,7 @@ from bench.attacks.pgd import pgd
 from bench.engines.conditioned_model import ConditionedModel
 from bench.measures.accuracy import to_input
 from bench.models import build
-from bench.speed.gpu_check.parts import Request, workloads
+from bench.speed.gpu_check.parts import Request, precisions, workloads
 from bench.speed.gpu_check.step_times import ENGINES, ROUNDS, WARM_UP
 from bench.speed.implementations import Step, in_benchmark_mode
 from bench.speed.interleaved_timing import interleave
@@ -19,7 +19,7 @@ def time_attacks(request: Request) -> Iterator[dict]:
     """{"network", "images", "seconds": {"eager engine, fp32": [of each round], …}} of each network."""
     device = torch.device(request.device)
     for workload in workloads(request):
-        pairs = [(engine, precision) for precision in ("fp32", "bf16") for engine in ENGINES]
+        pairs = [(engine, precision) for precision in precisions(request.device) for engine in ENGINES]
         steps = {f"{engine} engine, {p}": build_attack(workload, device, engine, p) for engine, p in pairs}
         row = {"network": workload.name, "images": attacked_images(workload)}
         yield row | {"seconds": interleave(steps, ROUNDS, WARM_UP)}

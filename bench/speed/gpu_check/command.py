@@ -19,6 +19,7 @@ from bench.speed.gpu_check.parts import NETWORKS, PARTS, Request
 from bench.speed.gpu_check.report import DONE, RUNNING, Report
 
 MARKER = "gpu-check"  # of --page
+LEAST_SECONDS = 30  # for a part, whose process imports torch first
 
 
 DESCRIPTION = """Measures what a GPU is worth to this suite, and writes a page. All parts but the last need torch and
@@ -66,9 +67,9 @@ def main(arguments: list[str]) -> None:
     try:
         for index, name in enumerate(chosen):
             share = PARTS[name].share / sum(PARTS[other].share for other in chosen[index:])
-            seconds = share * (end - monotonic())
-            if seconds > 0:
-                run_part(name, seconds, options, report)
+            left = end - monotonic()
+            if left > 0:
+                run_part(name, min(left, max(share * left, LEAST_SECONDS)), options, report)
     except Interrupted as error:
         sys.exit(error.exit_code)
     finally:
@@ -118,7 +119,7 @@ def run_part(name: str, seconds: float, options: argparse.Namespace, report: Rep
     finally:
         report.update(name, monotonic() - began, state)
     if not report.device():  # nothing else can be measured
-        raise BadInput(state.removeprefix("failed: "))
+        raise BadInput(f"{PARTS[name].title}: {state.removeprefix('failed: ')}")
 
 
 def shown(options: argparse.Namespace) -> list[str]:

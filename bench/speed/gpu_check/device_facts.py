@@ -11,8 +11,10 @@ import torch
 from bench.errors import BadInput
 from bench.run import provenance
 from bench.run.trial_device import why_no_cuda
-from bench.speed.gpu_check.parts import Request, workloads
+from bench.speed.gpu_check.parts import Request, precisions, workloads
 from bench.speed.machine_throughput import DTYPES, matrix_product_rate
+
+CPU_MATRIX_SIZE = 256  # a CPU without bf16 takes seconds for a large product
 
 
 def device_facts(request: Request) -> Iterator[dict]:
@@ -65,10 +67,11 @@ def mps_is_running() -> bool:
 
 
 def matrix_rates(device: torch.device) -> dict[str, float]:
-    """FLOP/s by precision: IEEE fp32, bf16, and on a GPU TF32."""
-    rates = {precision: matrix_product_rate(dtype, device) for precision, dtype in DTYPES.items()}
-    if device.type == "cuda":
-        torch.backends.cuda.matmul.allow_tf32 = True
-        rates["tf32"] = matrix_product_rate(torch.float32, device)
-        torch.backends.cuda.matmul.allow_tf32 = False
+    """FLOP/s by precision."""
+    size = CPU_MATRIX_SIZE if device.type == "cpu" else None
+    rates = {}
+    for precision in precisions(device.type):
+        torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+        rates[precision] = matrix_product_rate(DTYPES.get(precision, torch.float32), device, size)
+    torch.backends.cuda.matmul.allow_tf32 = False
     return rates

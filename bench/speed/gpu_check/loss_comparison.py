@@ -15,7 +15,7 @@ from bench.engines.gpu.engine import GpuEngine
 from bench.engines.precision import tf32_convolutions, weights_cast_once
 from bench.measures.accuracy import to_input
 from bench.models import build
-from bench.speed.gpu_check.parts import Request, workloads
+from bench.speed.gpu_check.parts import Request, precisions, workloads
 from bench.speed.workloads import CLASSES, Workload, random_images
 from bench.training import lambda_sampling
 from bench.training.loop import sgd
@@ -38,11 +38,11 @@ class Training:
 
 def trainings(device: str) -> list[Training]:
     """The reference, its yardstick, and what is compared with it on the device."""
-    compared = [("eager", "fp32")] * (device != "cpu") + [("gpu", "fp32")] + [("gpu", "tf32")] * (device != "cpu")
+    compared = [("eager", "fp32")] * (device != "cpu") + [("gpu", precision) for precision in precisions(device)]
     return [
         Training("reference", "cpu", "eager"),
         Training("yardstick", "cpu", "eager"),
-        *(Training("compared", device, engine, precision) for engine, precision in [*compared, ("gpu", "bf16")]),
+        *(Training("compared", device, engine, precision) for engine, precision in compared),
     ]
 
 

@@ -60,7 +60,7 @@ def device_section(results: dict) -> list[str]:
         memory = f"{format_bytes(facts['free_bytes'])} of {format_bytes(facts['memory_bytes'])} of memory are free"
         lines += [f"{driver}, compute capability {facts['capability']}, {facts['multiprocessors']} multiprocessors"]
         lines += [memory, f"MPS is {'running' if facts['mps'] else 'not running'}"]
-    rates = [f"{rate / 1e12:,.2f} TFLOP/s in {precision}" for precision, rate in matrix_flops(results).items()]
+    rates = [f"{rate / 1e12:,.3g} TFLOP/s in {precision}" for precision, rate in matrix_flops(results).items()]
     lines += [f"a large matrix product: {', '.join(rates)}"] if rates else []
     return ["\n".join(f"- {line}" for line in lines)]
 
@@ -100,12 +100,16 @@ def settings_section(results: dict) -> list[str]:
     for row in rows_of(results, "settings"):
         where = [row["network"], str(row["batch"])]
         table += [[*where, f"benchmark mode, {p}", speedup_text(value)] for p, value in row["benchmark"].items()]
-        table.append([*where, "TF32 against IEEE fp32, in benchmark mode", speedup_text(row["tf32"])])
+        if row["tf32"]:
+            table.append([*where, "TF32 against IEEE fp32, in benchmark mode", speedup_text(row["tf32"])])
     return ["Steps of OAT by the engine for GPUs.", markdown(table)]
 
 
 def processes_section(results: dict) -> list[str]:
-    return ["Steps of OAT in bf16, by processes at the same time.", process_table(rows_of(results, "processes"))]
+    return [
+        "Steps of OAT in bf16 (where the device has it), by processes at the same time.",
+        process_table(rows_of(results, "processes")),
+    ]
 
 
 def suite_section(results: dict) -> list[str]:

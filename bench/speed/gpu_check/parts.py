@@ -49,3 +49,12 @@ def workloads(request: Request) -> list:
     device = torch.device(request.device)
     batch = request.batch or (CPU_BATCH if request.device == "cpu" else None)
     return [find_workload(name, device, batch) for name in request.networks]
+
+
+def precisions(device: str) -> tuple[str, ...]:
+    """Precisions that are timed, fp32 first. GPUs have TF32 and bf16 since Ampere; on a CPU TF32 would be fp32."""
+    from bench.engines.precision import best_precision  # imports torch
+
+    if device == "cpu":
+        return "fp32", "bf16"
+    return ("fp32", "tf32", "bf16") if best_precision(cuda=True) == "bf16" else ("fp32",)

@@ -1,6 +1,7 @@
 """What the results say: whether the device computes what the CPU computes, and which settings are fastest on it."""
 
 import statistics
+from collections.abc import Iterable
 
 from bench.speed.gpu_check.step_table import median
 
@@ -81,21 +82,25 @@ def precision(results: dict) -> str:
 
 def engine(results: dict) -> str:
     """The engine: the default, unless the eager one or cuDNN's benchmark mode is clearly faster."""
-    gains = []
-    for row in rows_of(results, "steps"):
-        timed = {side["engine"]: median(side) for side in row["sides"].values() if side["precision"] == "bf16"}
-        gains += [timed["eager"] / timed["gpu"]] if timed.get("eager") and timed.get("gpu") else []
+    gains = [gain for row in rows_of(results, "steps") if (gain := engine_gain(row["sides"].values()))]
     if not gains:
         return ""
     gain = statistics.median(gains)
     if gain < 1 / LEAST_GAIN:
-        return f"`BENCH_ENGINE=eager`: the default engine (gpu) is {gain:.2f} times as fast as the eager one in bf16"
-    tuned = [row["benchmark"]["bf16"]["median"] for row in rows_of(results, "settings")]
-    text = f"the default engine (gpu): {gain:.2f} times as fast as the eager one in bf16"
+        return f"`BENCH_ENGINE=eager`: the default engine (gpu) is {gain:.2f} times as fast as the eager one"
+    tuned = [list(row["benchmark"].values())[-1]["median"] for row in rows_of(results, "settings")]
+    text = f"the default engine (gpu): {gain:.2f} times as fast as the eager one"
     if tuned and statistics.median(tuned) >= LEAST_GAIN:
         text = "`BENCH_ENGINE=gpu-autotune` where batches have constant shapes (PGD-AT, `protocol=authors-code`): "
         text += f"{statistics.median(tuned):.2f} times as fast as the default engine (gpu)"
     return text
+
+
+def engine_gain(sides: Iterable[dict]) -> float | None:
+    """How many times as fast as the eager engine the engine for GPUs is, in the last precision that both could run."""
+    seconds = {(side["engine"], side["precision"]): median(side) for side in sides}
+    both = [p for name, p in seconds if name == "gpu" and seconds["gpu", p] and seconds.get(("eager", p))]
+    return seconds["eager", both[-1]] / seconds["gpu", both[-1]] if both else None
 
 
 def processes(results: dict) -> str:

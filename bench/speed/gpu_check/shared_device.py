@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from functools import partial
 
 from bench import ROOT
-from bench.speed.gpu_check.parts import Request, workloads
+from bench.speed.gpu_check.parts import Request, precisions, workloads
 from bench.speed.step_process import StepFailed, StepProcess
 from bench.speed.workloads import Workload
 
@@ -22,9 +22,19 @@ def time_processes(request: Request) -> Iterator[dict]:
         yield from network_rows(workload, request)
 
 
+def implementation(device: str) -> str:
+    """Ours in bf16 where the device has that, else in fp32."""
+    return "ours-bf16" if "bf16" in precisions(device) else "ours-fp32"
+
+
 def network_rows(workload: Workload, request: Request) -> Iterator[dict]:
     """All processes start at once; of these 1, 2 and 4 compute at a time."""
-    step = {"implementation": "ours-bf16", "workload": workload.name, "task": "oat", "batch": workload.batch}
+    step = {
+        "implementation": implementation(request.device),
+        "workload": workload.name,
+        "task": "oat",
+        "batch": workload.batch,
+    }
     step |= {"device": request.device, "reference": None, "threads": 1}
     with ExitStack() as stack, ThreadPoolExecutor(max(COUNTS)) as pool:
         processes = [stack.enter_context(StepProcess(ROOT, **step)) for _ in range(max(COUNTS))]

@@ -10,7 +10,7 @@ from bench.engines.eager import EagerEngine
 from bench.engines.gpu.engine import GpuEngine
 from bench.engines.precision import tf32_convolutions
 from bench.speed import flop_counts
-from bench.speed.gpu_check.parts import Request, workloads
+from bench.speed.gpu_check.parts import Request, precisions, workloads
 from bench.speed.implementations import Step, build_step, in_benchmark_mode, suite_step
 from bench.speed.interleaved_timing import interleave, ratio
 from bench.speed.step_profile import kernel_seconds, kinds_of_events, profiled_events
@@ -35,10 +35,10 @@ class Side:
 
 def sides(device: str, with_authors: bool) -> list[Side]:
     """The first one is what the others are compared with. torch's default, TF32 convolutions, holds for the authors'
-    code; TF32 is the same as fp32 on a CPU, and left out there."""
-    precisions = ("fp32", "tf32", "bf16") if device == "cuda" else ("fp32", "bf16")
-    authors = [Side("authors", "tf32" if device == "cuda" else "fp32", True)] * with_authors
-    return authors + [Side(engine, p, p == "bf16") for p in precisions for engine in ENGINES]
+    code. Kernels are timed of the authors' code and in the last precision."""
+    all_precisions = precisions(device)
+    authors = [Side("authors", "tf32" if "tf32" in all_precisions else "fp32", True)] * with_authors
+    return authors + [Side(engine, p, p == all_precisions[-1]) for p in all_precisions for engine in ENGINES]
 
 
 def time_steps(request: Request) -> Iterator[dict]:

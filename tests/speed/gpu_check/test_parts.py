@@ -27,7 +27,6 @@ from bench.speed import interleaved_timing, machine_throughput, workloads
 from bench.speed.gpu_check import attack_times, convolution_settings, loss_comparison, part_server, step_times
 from bench.speed.gpu_check.parts import Request
 interleaved_timing.LEAST_SECONDS = machine_throughput.LEAST_SECONDS = 0
-machine_throughput.MATRIX_SIZE["cpu"] = 64
 for module in (attack_times, convolution_settings, step_times):
     module.ROUNDS = module.WARM_UP = 1
 loss_comparison.STEPS = 2
@@ -67,19 +66,24 @@ def test_the_measuring_parts_with_torch_alone():
     assert steps["sides"]["gpu engine, bf16"]["speedup"]["median"] == pytest.approx(base / fastest)
     assert steps["kinds"].keys() == {"eager engine, bf16", "gpu engine, bf16"}
     assert attack["images"] == 6  # of 8, two have λ=0
-    assert settings["benchmark"].keys() == {"fp32", "tf32", "bf16"}
+    assert settings["benchmark"].keys() == {"fp32", "bf16"} and settings["tf32"] is None
 
 
-def test_sides_on_a_gpu():
+def test_sides_on_a_gpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
     labels = [(side.engine, side.precision) for side in step_times.sides("cuda", with_authors=True)]
     engines = [(engine, precision) for precision in ("fp32", "tf32", "bf16") for engine in ("eager", "gpu")]
     assert labels == [("authors", "tf32"), *engines]
     assert step_times.sides("cpu", with_authors=True)[0].precision == "fp32"
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: False)  # before Ampere
+    assert {side.precision for side in step_times.sides("cuda", with_authors=True)} == {"fp32"}
+    assert shared_device.implementation("cuda") == "ours-fp32" and shared_device.implementation("cpu") == "ours-bf16"
 
 
 def test_memory_and_kernels_on_a_gpu_and_a_side_without_memory(monkeypatch):
     """A side's memory is what its own step added; the device is a CPU's, called cuda."""
     order = []
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
     for name, value in (("reset_peak_memory_stats", None), ("memory_allocated", 100), ("max_memory_allocated", 350)):
         monkeypatch.setattr(torch.cuda, name, lambda name=name, value=value: order.append(name) or value)
     monkeypatch.setattr(torch.cuda, "empty_cache", lambda: order.append("empty_cache"))
