@@ -177,7 +177,7 @@ def test_the_gpu_check_trains_as_on_the_cpu(precision, monkeypatch):
 def test_the_gpu_check_times_work_on_the_device(engine):
     for build_step in (
         lambda: step_times.build_side(step_times.Side(engine, "bf16"), SMALL_STEP, DEVICE, None),
-        lambda: attack_times.build_attack(SMALL_STEP, DEVICE, engine, "bf16"),
+        lambda: attack_times.build_attack(SMALL_STEP, DEVICE, 8, engine, "bf16"),
     ):
         with computing() as counter:
             build_step()()

@@ -47,7 +47,7 @@ def attack_table(rows: list[dict], step_rows: list[dict]) -> str:
         for label, timings in row["seconds"].items():
             seconds = statistics.median(timings)
             step = median(sides.get(row["network"], {}).get(label, {}))
-            share = f"{seconds / step:.0%}" if step else "–"
+            share = f"{seconds / step:.0%}" if step and row["of"] == "training" else "–"
             cells = [f"{1000 * seconds:,.1f}", f"{row['images'] / seconds:,.1f}", share]
             table.append([row["network"], str(row["images"]), label, *cells])
     return markdown(table)

@@ -21,6 +21,7 @@ def test_the_page_of_a_gpu():
     assert "| wrn-16-8 | 128 | gpu engine, fp32 | out of memory | – | – | – | – | – | – |" in page
     assert "| weight update | 100.0 (67%) | 100.0 (67%) |" in page and "dropout" not in page
     assert "| wrn-10-2 | 100 | gpu engine, bf16 | 150.0 | 666.7 | 75% |" in page
+    assert "| wrn-10-2 | 300 | gpu engine, bf16 | 150.0 | 2,000.0 | – |" in page
     assert "| wrn-10-2 | 128 | benchmark mode, fp32 | **1.30** (1.30–1.30) |" in page
     assert "| wrn-10-2 | 4 | 205.0 | 2.05 | 2 MiB |" in page and "| wrn-16-8 | 4 | OutOfMemoryError | – | – |" in page
     assert "--gpus-per-trial 0.25` ended with exit code 0 after 65 s: 4 of 4 networks measured, 1 worker killed" in page

@@ -9,7 +9,14 @@ import pytest
 import torch
 
 from bench.errors import BadInput
-from bench.speed.gpu_check import device_facts, recommendation, shared_device, step_times, suite_with_a_kill
+from bench.speed.gpu_check import (
+    attack_times,
+    device_facts,
+    recommendation,
+    shared_device,
+    step_times,
+    suite_with_a_kill,
+)
 from bench.speed.gpu_check.parts import PARTS, Request
 from bench.speed.step_process import StepFailed
 from bench.speed.workloads import WORKLOADS
@@ -55,7 +62,7 @@ def test_the_measuring_parts_with_torch_alone():
     assert 0 < differences[0][1] < 1e-3 and not recommendation.problems(results_of(rows))
     assert differences[1][1] < differences[2][1]  # bf16 rounds more
 
-    (steps,), (attack,), (settings,) = rows["steps"], rows["attack"], rows["settings"]
+    (steps,), (attack, *evaluations), (settings,) = rows["steps"], rows["attack"], rows["settings"]
     assert [(side["engine"], side["precision"]) for side in steps["sides"].values()] == [
         ("eager", "fp32"),
         ("gpu", "fp32"),
@@ -66,6 +73,7 @@ def test_the_measuring_parts_with_torch_alone():
     assert steps["sides"]["gpu engine, bf16"]["speedup"]["median"] == pytest.approx(base / fastest)
     assert steps["kinds"].keys() == {"eager engine, bf16", "gpu engine, bf16"}
     assert attack["images"] == 6  # of 8, two have λ=0
+    assert [row["images"] for row in evaluations] == list(attack_times.EVALUATED["cpu"])
     assert settings["benchmark"].keys() == {"fp32", "bf16"} and settings["tf32"] is None
 
 
