@@ -60,7 +60,7 @@ def network_row(workload: Workload, request: Request) -> dict:
         except torch.OutOfMemoryError:
             results[side.label]["error"] = "out of memory"
             torch.cuda.empty_cache()
-    seconds = interleave(steps, ROUNDS, WARM_UP)
+    seconds = interleave(steps, ROUNDS, WARM_UP) if steps else {}
     for label, timings in seconds.items():
         base = next(iter(seconds))
         results[label] |= {"seconds": timings, "speedup": None if label == base else ratio(seconds[base], timings)}
