@@ -15,7 +15,7 @@ from bench.speed import markdown_tables
 from bench.speed.gpu_check import recommendation
 from bench.speed.gpu_check.page import summary_text
 from bench.speed.gpu_check.part_process import GRACE_SECONDS, PartFailed, PartStopped, part_rows
-from bench.speed.gpu_check.parts import NETWORKS, PARTS, Request
+from bench.speed.gpu_check.parts import CPU_NETWORKS, NETWORKS, PARTS, Request
 from bench.speed.gpu_check.report import DONE, RUNNING, Report
 
 MARKER = "gpu-check"  # of --page
@@ -33,7 +33,8 @@ def parser() -> argparse.ArgumentParser:
     add("--reference", type=Path, metavar="DIR", help="a checkout of the authors' code, to compare with")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: cuda where torch can use it")
     add("--only", type=names, metavar="PART,…", help=f"of {', '.join(PARTS)} (default: all; device is always measured)")
-    add("--networks", type=names, default=list(NETWORKS), metavar="NETWORK,…", help=f"default: {','.join(NETWORKS)}")
+    networks = f"default: {','.join(NETWORKS)}; on a CPU {','.join(CPU_NETWORKS)}"
+    add("--networks", type=names, default=[], metavar="NETWORK,…", help=networks)
     add("--batch", type=int, metavar="N", help="images of a step (default: 128, on a CPU 4)")
     add("--out", type=Path, default=Path("runs"), metavar="DIR", help="for gpu-check.md and .json (default: runs)")
     add("--page", type=Path, metavar="FILE", help="write the summary into this page too (docs/performance.md)")
@@ -127,5 +128,5 @@ def shown(options: argparse.Namespace) -> list[str]:
     words = [f"--minutes {options.minutes:g}"] + ["--reference REFERENCE"] * bool(options.reference)
     words += [f"--device {options.device}"] * (options.device != "auto")
     words += [f"--only {','.join(options.only)}"] if options.only else []
-    words += [f"--networks {','.join(options.networks)}"] * (options.networks != list(NETWORKS))
+    words += [f"--networks {','.join(options.networks)}"] * bool(options.networks)
     return words + ([f"--batch {options.batch}"] if options.batch else [])

@@ -48,8 +48,8 @@ def trainings(device: str) -> list[Training]:
 
 def compare_losses(request: Request) -> Iterator[dict]:
     """{"role", "device", "engine", "precision", "network", "batch", "losses": [of each step]} of each training of the
-    last network."""
-    workload = workloads(request)[-1]
+    first network."""
+    workload = workloads(request)[0]
     workload = replace(workload, batch=min(workload.batch, MOST_IMAGES))
     for training in trainings(request.device):
         row = vars(training) | {"network": workload.name, "batch": workload.batch}

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-NETWORKS = ("wrn-16-8", "resnet34", "wrn-10-2")
-CPU_BATCH = 4  # on a CPU the check only exercises its code
+NETWORKS = ("wrn-10-2", "wrn-16-8", "resnet34")  # the smallest first
+CPU_NETWORKS, CPU_BATCH = ("digits", "wrn-10-1", "wrn-10-2"), 4  # there the check only exercises its code
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,13 @@ PARTS = {
 
 @dataclass(frozen=True)
 class Request:
-    """`device`: cpu or cuda. `seconds`: after which the part's process is ended. `networks`: names of workloads.
-    `batch`: images of a step, None for the workload's own number. `reference`: a checkout of the authors' code."""
+    """`device`: cpu or cuda. `seconds`: after which the part's process is ended. `networks`: names of workloads,
+    the smallest first, or empty for the device's own. `batch`: images of a step, None for the device's own number.
+    `reference`: a checkout of the authors' code."""
 
     device: str
     seconds: float
-    networks: tuple[str, ...] = NETWORKS
+    networks: tuple[str, ...] = ()
     batch: int | None = None
     reference: str | None = None
 
@@ -46,9 +47,10 @@ def workloads(request: Request) -> list:
 
     from bench.speed.workloads import find_workload
 
-    device = torch.device(request.device)
-    batch = request.batch or (CPU_BATCH if request.device == "cpu" else None)
-    return [find_workload(name, device, batch) for name in request.networks]
+    device, cpu = torch.device(request.device), request.device == "cpu"
+    batch = request.batch or (CPU_BATCH if cpu else None)
+    names = request.networks or (CPU_NETWORKS if cpu else NETWORKS)
+    return [find_workload(name, device, batch) for name in names]
 
 
 def precisions(device: str) -> tuple[str, ...]:

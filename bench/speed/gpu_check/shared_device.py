@@ -16,9 +16,9 @@ LEAST_SECONDS = {"cpu": 0.5, "cuda": 3.0}  # of a timing: long beside the moment
 
 def time_processes(request: Request) -> Iterator[dict]:
     """{"network", "processes", "images_per_s" of all together, "peak_bytes" of one, or "error"}: of the first network,
-    which fills a GPU, and the last, which does not; on a CPU of the last."""
+    which does not fill a GPU, and the last, which does; on a CPU of the last."""
     chosen = workloads(request)
-    for workload in chosen[-1:] if request.device == "cpu" else dict.fromkeys([chosen[-1], chosen[0]]):
+    for workload in dict.fromkeys(chosen[-1:] if request.device == "cpu" else [chosen[0], chosen[-1]]):
         yield from network_rows(workload, request)
 
 
