@@ -31,7 +31,7 @@ DIALS := extra/dials.yaml
 MODERN := extra/modern.yaml
 FIGURES := 2 4 5 6 7 8 9 10 11 12 13
 
-.PHONY: help setup test torture lint browser docs ui report speed speed-suite reproduce-all reproduce-dials reproduce-modern reproduce-peers reproduce-protocol \
+.PHONY: help setup test torture lint browser docs ui report speed speed-suite gpu-check reproduce-all reproduce-dials reproduce-modern reproduce-peers reproduce-protocol \
   reproduce-successors \
   $(FIGURES:%=reproduce-fig%) reproduce-fig1 reproduce-fig3
 
@@ -47,6 +47,7 @@ help:
 	@echo "make ui | report      browse the runs in MLflow | draw the figures again from finished networks"
 	@echo "make speed            time training steps against the authors' code (REFERENCE=checkout) or another checkout of"
 	@echo "                      this project (AGAINST=checkout); without either, against the eager engine"
+	@echo "make gpu-check        measure in ten minutes what the GPU computes, how fast, and the best setting (REFERENCE=checkout)"
 	@echo "make speed-suite      measure the cost of the suite beside training"
 	@echo "make setup            install the locked packages into .venv; every other target does this first"
 	@echo "make docs             build the site of README.md and docs/ into site/"
@@ -107,6 +108,10 @@ speed: setup
 
 speed-suite: setup
 	.venv/bin/python -m bench.speed suite --page docs/performance.md $(ARGS)
+
+# Without make and the packages, on a checkout and torch and numpy: python -m bench.speed gpu-check
+gpu-check: setup
+	.venv/bin/python -m bench.speed gpu-check $(if $(REFERENCE),--reference $(REFERENCE)) $(ARGS)
 
 lint: setup
 	.venv/bin/ruff check .

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from bench.engines.eager import EagerEngine
+from bench.engines.gpu.autotune import AutotunedGpuEngine
 from bench.engines.gpu.engine import GpuEngine
 from bench.errors import BadInput
 from bench.models.dual_bn import Condition
@@ -61,11 +62,14 @@ def engine_for(net: ConditionalNetwork, device: torch.device | str) -> Engine:
 
 
 def engine_class(device: torch.device | str) -> type[Engine]:
-    """Select the engine by BENCH_ENGINE=eager, cpu, gpu or auto (default): auto is the CPU kernels on a CPU where they
-    can be compiled, else eager, and gpu on other devices. Raises BadInput where the chosen engine cannot run."""
+    """Select the engine by BENCH_ENGINE=eager, cpu, gpu, gpu-autotune or auto (default): auto is the CPU kernels on a
+    CPU where they can be compiled, else eager, and gpu on other devices. Raises BadInput where the chosen engine cannot
+    run."""
     choice, device = chosen_engine(), torch.device(device)
     if choice == "eager":
         return EagerEngine
+    if choice == "gpu-autotune":
+        return AutotunedGpuEngine
     if choice == "gpu" or choice == "auto" and device.type != "cpu":
         return GpuEngine
     from bench.engines.cpu.engine import CpuEngine, why_unavailable

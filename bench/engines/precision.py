@@ -11,6 +11,15 @@ def autocast(precision: str, device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
 
 
+def weights_cast_once(device: torch.device) -> torch.autocast:
+    """Return the context of a training step, in which `autocast`'s passes cast each weight once, and share the cast.
+
+    Autocast itself is off: backward passes belong outside it (torch.amp's documentation), for it would compute their
+    fp32 products, such as FiLM's, in bf16.
+    """
+    return torch.autocast(device.type, torch.bfloat16, enabled=False)
+
+
 def use_ieee_fp32() -> None:
     """Compute fp32 on CUDA in IEEE fp32. torch's default for convolutions is TF32, which has 10 bits of mantissa."""
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False

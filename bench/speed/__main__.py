@@ -1,4 +1,5 @@
-"""`python -m bench.speed` needs torch and numpy alone; `python -m bench.speed suite` needs the suite's packages."""
+"""`python -m bench.speed [gpu-check]` needs torch and numpy alone; `python -m bench.speed suite` needs the suite's
+packages."""
 
 import argparse
 import json
@@ -11,6 +12,7 @@ from bench.speed import pydantic_stub
 EXAMPLES = """examples:
   python -m bench.speed --reference ../Once-for-All-Adversarial-Training --only resnet34 --rounds 5 --threads 2
   python -m bench.speed --against ../oat-bench-before --rounds 3      # is this checkout slower than that one?
+  python -m bench.speed gpu-check --help  # what a GPU is worth, in ten minutes, as a page
   python -m bench.speed suite --help      # what the suite itself costs beside training"""
 
 
@@ -113,6 +115,10 @@ def main(arguments: list[str]) -> None:
             from bench.speed import suite_cost
 
             suite_cost.main(arguments[1:])
+        elif arguments[:1] == ["gpu-check"]:
+            from bench.speed.gpu_check import command
+
+            command.main(arguments[1:])
         else:
             time_steps(arguments)
     except BadInput as error:

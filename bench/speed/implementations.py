@@ -1,6 +1,7 @@
 """The implementations that are compared: for each a function that builds a network and returns a step of a task.
 
-A step is a callable that starts from images on the device and ends with its result on the host.
+A step is a callable that starts from images on the device and ends with its result on the host. On a GPU all steps run
+in cuDNN's benchmark mode, which OAT.py 54 sets: the shapes of a workload are constant.
 """
 
 import itertools
@@ -14,6 +15,8 @@ from torch import Tensor
 from bench.data import Dataset, Images
 from bench.engines import Engine, engine_class
 from bench.engines.eager import EagerEngine
+from bench.engines.gpu.autotune import cudnn_benchmark
+from bench.engines.precision import tf32_convolutions
 from bench.models import build
 from bench.models.lambda_encoding import codebook
 from bench.speed import authors_checkout, authors_steps
@@ -31,10 +34,22 @@ def build_step(
 ) -> Step:
     """Step of a key of PRECISION. `reference`: the checkout of the authors' code, needed by `authors` alone."""
     if implementation == "authors":
-        return authors_step(workload, task, device, reference)
-    if implementation == "eager":
-        return suite_step(workload, task, device, "fp32", EagerEngine)
-    return suite_step(workload, task, device, OURS[implementation], engine_class(device))
+        step = authors_step(workload, task, device, reference)
+    elif implementation == "eager":
+        step = suite_step(workload, task, device, "fp32", EagerEngine)
+    else:
+        step = suite_step(workload, task, device, OURS[implementation], engine_class(device))
+    return in_benchmark_mode(step)
+
+
+def in_benchmark_mode(step: Step) -> Step:
+    """The step in cuDNN's benchmark mode, which has no effect on a CPU."""
+
+    def step_in_benchmark_mode() -> object:
+        with cudnn_benchmark():
+            return step()
+
+    return step_in_benchmark_mode
 
 
 def suite_step(workload: Workload, task: str, device: torch.device, precision: str, engine_type: type[Engine]) -> Step:
@@ -48,7 +63,7 @@ def suite_step(workload: Workload, task: str, device: torch.device, precision: s
     engine.watch(optimiser)
 
     def step() -> object:
-        with engine.training_memory():
+        with engine.training_memory(), tf32_convolutions(precision == "tf32"):
             if task == "evaluation":
                 return heldout_rows(engine, recipe, data)
             return train_epoch(engine, optimiser, recipe, data, next(epochs))
@@ -67,8 +82,8 @@ class Batch:
 
 
 def authors_step(workload: Workload, task: str, device: torch.device, reference: Path) -> Step:
-    """fp32 in torch's default memory format, SGD with momentum and weight decay, cuDNN's benchmark mode, and on a GPU
-    DataParallel over the one device. λ are sampled and encoded before the step."""
+    """fp32 in torch's default memory format, SGD with momentum and weight decay, and on a GPU DataParallel over the one
+    device. λ are sampled and encoded before the step."""
     recipe = workload.recipe(task, "fp32")
     film = None if task == "pgd_at" else {"use2BN": True, "FiLM_in_channels": 128}
     net = authors_steps.build_network(reference, workload.arch, film).to(device)
@@ -81,7 +96,7 @@ def authors_step(workload: Workload, task: str, device: torch.device, reference:
     if task == "evaluation":
         net.eval().requires_grad_(False)
         evaluate = authors_steps.evaluate
-        return in_their_environment(device, lambda: evaluate(reference, net, x, y, codes, recipe.lambdas))
+        return without_cuda_calls(device, lambda: evaluate(reference, net, x, y, codes, recipe.lambdas))
     options = {"lr": recipe.lr, "momentum": recipe.momentum, "weight_decay": recipe.weight_decay}
     optimiser = torch.optim.SGD(net.parameters(), **options)  # OAT.py 128, PGDAT.py 88
     lam, zeros = lambda_sampling.sample(recipe, len(y), torch.Generator().manual_seed(0))
@@ -94,7 +109,7 @@ def authors_step(workload: Workload, task: str, device: torch.device, reference:
             return authors_steps.update(optimiser, *authors_steps.pgdat_loss(reference, net, batch, recipe.lam), y)
         return authors_steps.update(optimiser, *authors_steps.oat_loss(reference, net, batch, zeros, True), y)
 
-    return in_their_environment(device, step)
+    return without_cuda_calls(device, step)
 
 
 @torch.no_grad()
@@ -105,19 +120,11 @@ def start_gamma_around_one(net: torch.nn.Module) -> None:
             parameter[: len(parameter) // 2] += 1
 
 
-def in_their_environment(device: torch.device, step: Step) -> Step:
-    """The step in cuDNN's benchmark mode, which OAT.py 54 sets and which the other implementations must not inherit; on
-    a CPU with `.cuda()` doing nothing."""
-
-    def on_a_gpu() -> object:
-        before, torch.backends.cudnn.benchmark = torch.backends.cudnn.benchmark, True
-        try:
-            return step()
-        finally:
-            torch.backends.cudnn.benchmark = before
+def without_cuda_calls(device: torch.device, step: Step) -> Step:
+    """The step; on a CPU with `.cuda()`, which the authors' code calls, doing nothing."""
 
     def on_a_cpu() -> object:
         with authors_checkout.on_the_cpu():
             return step()
 
-    return on_a_gpu if device.type == "cuda" else on_a_cpu
+    return step if device.type == "cuda" else on_a_cpu

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from bench.engines.gpu.autotune import cudnn_benchmark
 from bench.speed.flop_counts import Conv, convolutions
 from bench.speed.interleaved_timing import seconds_per_run
 from bench.speed.workloads import Workload
@@ -75,17 +76,18 @@ def seconds_in_format(conv: Conv, batch: int, dtype: torch.dtype, device: torch.
     return [fastest(forward), fastest(backward(True, False)), fastest(backward(False, True))]
 
 
+@cudnn_benchmark()
 @torch.no_grad()
 def fastest(call: Callable) -> float:
     """Seconds per call in the fastest of LEAST_TIMINGS timings, which together take about LEAST_SECONDS or one call
-    each."""
+    each. On a GPU in cuDNN's benchmark mode, as the steps."""
     once = min(seconds_per_run(call, 1), seconds_per_run(call, 1))
     repeats = max(1, int(LEAST_SECONDS / LEAST_TIMINGS / max(once, 1e-7)))
     return min(seconds_per_run(call, repeats) for _ in range(LEAST_TIMINGS))
 
 
-def matrix_product_rate(dtype: torch.dtype, device: torch.device) -> float:
-    """FLOP/s of a product of two square matrices."""
-    n = MATRIX_SIZE[device.type]
+def matrix_product_rate(dtype: torch.dtype, device: torch.device, size: int | None = None) -> float:
+    """FLOP/s of a product of two square matrices, of MATRIX_SIZE or another size."""
+    n = size or MATRIX_SIZE[device.type]
     a, b = (torch.rand(n, n, device=device, dtype=dtype) for _ in range(2))
     return 2 * n**3 / fastest(lambda: a @ b)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import torch
+from torch.autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
 KINDS = {  # kind of work: parts of operators' names; the first kind that matches counts
@@ -30,16 +31,37 @@ OTHER = "the rest, Python's own time included"
 
 
 def seconds_by_kind(step: Callable[[], object], device: torch.device) -> dict[str, float]:
-    """{kind of work: seconds} of one step, after one to warm up. On a GPU the time of its kernels."""
+    """{kind of work: seconds} of one step, after one to warm up. On a GPU the time of its kernels, which add up to
+    `kernel_seconds`."""
     step()
-    cuda = device.type == "cuda"
-    with profile(activities=[ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * cuda) as profiler:
+    return kinds_of_events(profiled_events(step, device), device)
+
+
+def profiled_events(step: Callable[[], object], device: torch.device) -> list:
+    """The profiler's events of one step, averaged by name and device."""
+    with profile(activities=[ProfilerActivity.CPU] + [ProfilerActivity.CUDA] * (device.type == "cuda")) as profiler:
         step()
-    seconds = dict.fromkeys([*KINDS, OTHER], 0.0)
-    for event in profiler.key_averages():
-        microseconds = event.self_device_time_total if cuda else event.self_cpu_time_total
-        seconds[kind_of(event.key)] += microseconds / 1e6
+    return list(profiler.key_averages())
+
+
+def kinds_of_events(events: list, device: torch.device) -> dict[str, float]:
+    """{kind of work: seconds}. The profiler lists each kernel twice: by itself, and in the device time of the operator
+    that launched it, whose name says the kind. Kernels without an operator are in OTHER."""
+    seconds, cuda = dict.fromkeys([*KINDS, OTHER], 0.0), device.type == "cuda"
+    for event in events:
+        if event.device_type == DeviceType.CPU:
+            microseconds = event.self_device_time_total if cuda else event.self_cpu_time_total
+            seconds[kind_of(event.key)] += microseconds / 1e6
+    if cuda:
+        seconds[OTHER] += max(0.0, kernel_seconds(events) - sum(seconds.values()))
     return seconds
+
+
+def kernel_seconds(events: list) -> float:
+    """Time of all kernels and copies on the GPU, each once. Named ranges, which the profiler lists there too, are not
+    kernels."""
+    kernels = [event for event in events if event.device_type != DeviceType.CPU and not event.is_user_annotation]
+    return sum(event.self_device_time_total for event in kernels) / 1e6
 
 
 def kind_of(operator: str) -> str:

@@ -1,6 +1,7 @@
 """The result of `step_benchmark` as text for the terminal and as the tables of docs/performance.md."""
 
 from bench.speed.markdown_tables import markdown
+from bench.speed.table_cells import kinds_table, speedup_text
 from bench.speed.workloads import TASKS
 
 LABELS = {
@@ -48,10 +49,6 @@ def task_row(name: str, task: dict, side: str) -> list[str]:
     return [*cells, "–" if row["peak_bytes"] is None else f"{row['peak_bytes'] / 2**20:,.0f} MiB"]
 
 
-def speedup_text(speedup: dict | None) -> str:
-    return "1" if speedup is None else f"**{speedup['median']:.2f}** ({speedup['low']:.2f}–{speedup['high']:.2f})"
-
-
 def rate_table(result: dict) -> str:
     """TFLOP/s of the machine: each network's convolutions by direction, and a large matrix product."""
     rows = [["TFLOP/s", "threads", "precision", *DIRECTIONS.values(), "a matrix product"]]
@@ -68,15 +65,5 @@ def rate_table(result: dict) -> str:
 def profile_table(result: dict) -> str:
     """Milliseconds and share of the step by kind of work, a column per network; empty without a profile."""
     profiles = {name: network["profile"] for name, network in result["networks"].items() if "profile" in network}
-    if not profiles:
-        return ""
-    columns = [f"{name}, {LABELS[profile['side']]}" for name, profile in profiles.items()]
-    rows = [["where a step of OAT goes, ms", *columns]]
-    for kind in next(iter(profiles.values()))["seconds"]:
-        if any(profile["seconds"][kind] for profile in profiles.values()):
-            rows.append([kind, *(share_text(profile["seconds"], kind) for profile in profiles.values())])
-    return markdown(rows)
-
-
-def share_text(seconds: dict[str, float], kind: str) -> str:
-    return f"{1000 * seconds[kind]:,.1f} ({seconds[kind] / sum(seconds.values()):.0%})"
+    columns = {f"{name}, {LABELS[profile['side']]}": profile["seconds"] for name, profile in profiles.items()}
+    return kinds_table("where a step of OAT goes, ms", columns)

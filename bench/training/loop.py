@@ -11,7 +11,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from bench.data import Dataset, augment
 from bench.engines import Engine, engine_for
-from bench.engines.precision import autocast, tf32_convolutions
+from bench.engines.precision import tf32_convolutions, weights_cast_once
 from bench.measures.accuracy import accuracy
 from bench.models import build
 from bench.models.network import ConditionalNetwork
@@ -116,7 +116,7 @@ def train_epoch(
         rows = None if rows_of_step is None else rows_of_step[i]
         optimiser.zero_grad(set_to_none=True)
         batch = Batch(x, y, lam_of_step[i], zeros[i], rng, correct=correct, rows=rows)
-        with autocast(recipe.precision, device):  # around the whole step: each weight is cast once
+        with weights_cast_once(device):
             for term in over_widths(objective, engine, recipe, batch):
                 term.backward()
                 total += term.detach()

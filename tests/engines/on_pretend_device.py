@@ -3,6 +3,7 @@
 Results equal those on the CPU bit for bit with the same engine, and those of the eager engine up to rounding.
 """
 
+import dataclasses
 import itertools
 
 import pytest
@@ -18,6 +19,9 @@ from bench.run import image_pass_timing
 from bench.spec import registry
 from bench.spec.measurement import Measurement
 from bench.spec.recipe import Recipe
+from bench.speed.gpu_check import attack_times, loss_comparison, step_times
+from bench.speed.gpu_check.loss_comparison import Training
+from bench.speed.workloads import WORKLOADS
 from bench.training import lambda_sampling, loop, objectives
 from tests.engines import pretend_device
 from tests.engines.launch_counts import LAUNCHES, MIXED, step_cost
@@ -154,6 +158,31 @@ def test_a_pass_is_timed_on_the_device(monkeypatch):
     with computing() as counter:
         seconds = image_pass_timing.time_here(oat(batch=4), (1, 8, 8), 10, "fp32", 1.0, DEVICE.type)
     assert 1e-7 < seconds < 1 and counter.launches["convolution"]
+
+
+# --- the check of a GPU
+
+SMALL_STEP = dataclasses.replace(WORKLOADS["digits"], batch=8)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_gpu_check_trains_as_on_the_cpu(precision, monkeypatch):
+    """Same weights, images, λ and attack starts."""
+    monkeypatch.setattr(loss_comparison, "STEPS", 2)
+    with computing():
+        losses = loss_comparison.losses(Training("compared", DEVICE.type, "gpu", precision), SMALL_STEP)
+    assert losses == loss_comparison.losses(Training("compared", "cpu", "gpu", precision), SMALL_STEP)
+
+
+@pytest.mark.parametrize("engine", ["eager", "gpu"])
+def test_the_gpu_check_times_work_on_the_device(engine):
+    for build_step in (
+        lambda: step_times.build_side(step_times.Side(engine, "bf16"), SMALL_STEP, DEVICE, None),
+        lambda: attack_times.build_attack(SMALL_STEP, DEVICE, 8, engine, "bf16"),
+    ):
+        with computing() as counter:
+            build_step()()
+        assert counter.launches["convolution"] > 50
 
 
 # --- what a training step costs

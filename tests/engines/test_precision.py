@@ -1,9 +1,14 @@
 """Arithmetic on CUDA, by mocks of torch.cuda: IEEE fp32, TF32 where a recipe trains in it, bf16 where GPUs have it."""
 
+from collections import Counter
+
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from bench.engines.gpu.engine import GpuEngine
 from bench.engines.precision import autocast, best_precision, tf32_convolutions, use_ieee_fp32
+from bench.models import build
 from bench.training import loop
 from bench.training.loop import TrainingFailed, train
 from tests.recipes import digits, oat
@@ -57,3 +62,27 @@ def test_a_cpu_has_no_tf32(tmp_path):
     recipe = oat(precision="tf32")
     with pytest.raises(TrainingFailed, match="a CPU has no TF32: --set precision=fp32"):
         next(train(recipe, digits(recipe), tmp_path, torch.device("cpu")))
+
+
+def test_backward_passes_run_outside_autocast_and_each_weight_is_cast_once():
+    """FiLM's products are fp32 forward and backward, in training and under attack, and convolutions bf16."""
+    recipe = oat(precision="bf16", attack_steps=2, train_images=64)  # one step
+    net = build(recipe, 1, 10)
+    parameters = {id(parameter) for parameter in net.parameters()}
+    casts, products, convolutions = Counter(), set(), set()
+
+    class Operators(TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            name, kwargs = function.__name__.partition(".")[0], kwargs or {}
+            if name == "_to_copy" and kwargs.get("dtype") is torch.bfloat16 and id(args[0]) in parameters:
+                casts[id(args[0])] += 1
+            if name in ("bmm", "baddbmm"):
+                products.add((args[-1].dtype, torch.is_grad_enabled()))
+            if name.startswith("convolution"):
+                convolutions.add(args[0].dtype)
+            return function(*args, **kwargs)
+
+    with Operators():
+        loop.train_epoch(GpuEngine(net), loop.sgd(net, recipe), recipe, digits(recipe), 0)
+    assert {dtype for dtype, _ in products} == {torch.float32} and len(products) == 2  # with a graph, and without
+    assert convolutions == {torch.bfloat16} and set(casts.values()) == {1} and len(casts) > 10
