@@ -48,7 +48,8 @@ def draw_side_by_side(rows: list[list[Facet]], view: View, off_range: tuple[str,
     figure, axes = style.subplots(columns=2, rows=len(facets), height=2.3 * len(facets))
     figure.get_layout_engine().set(wspace=0.04)
     for pair, facet in zip(axes, facets, strict=True):
-        style.title(pair[0], facet.heading, facet.below, "left", style.room(figure, 1))
+        narrow = figure.get_figwidth() < style.TEXT_WIDTH  # so that the subtitle has SA's axes alone
+        style.title(pair[0], facet.heading, facet.below, "left", style.room(figure, 2 if narrow else 1))
         draw_pair(pair, facet, [facet], view, off_range)
         for ax, text in zip(pair, AXIS_LABELS.values(), strict=True):
             ax.set(xlabel=xlabel(facet), ylabel=text)

@@ -30,6 +30,7 @@ def draw(facets: list[Facet]):
         sharey="row",
         height_ratios=[count + 1 for count in counts],
     )
+    style.set_text_width(figure)
     for pair, facet, table in zip(axes, facets, tables, strict=True):
         style.title(pair[0], facet.heading, facet.below, "left", room=60)
         style.note(pair[1], facet.note, xy=(1, 1.01), ha="right")

@@ -11,7 +11,7 @@ FAILS = "#F4A582"
 
 def draw(view: View):
     figure, axes = style.subplots(1, len(view.panels), height=0.75 + 1.75 * len(view.panels))
-    figure.set_figwidth(max(style.figure_width(style.TEXT_WIDTH), style.TEXT_WIDTH))  # its text needs the room
+    style.set_text_width(figure)
     for (ax,), panel in zip(axes, view.panels, strict=True):
         draw_panel(ax, panel)
     return figure

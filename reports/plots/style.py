@@ -162,6 +162,11 @@ def subplots(columns: int, rows: int = 1, height: float | None = None, least: fl
     return figure, cells[:, :columns]
 
 
+def set_text_width(figure) -> None:
+    """Make a table as wide as a page's text, or wider if that is asked for: its own text needs the room."""
+    figure.set_figwidth(max(figure_width(TEXT_WIDTH), TEXT_WIDTH))
+
+
 def middle(axes):
     """The axes of a row that its title stands above: the second, or the first where they stand below each other."""
     return axes[0] if is_left(axes[1]) else axes[1]
