@@ -44,8 +44,9 @@ def find_plan(name: str, runs: Path) -> Path:
     if len(matches) == 1:
         return matches[0]
     names = ", ".join(file.stem for file in matches or files)
-    problem = "begin so: give more of the name" if matches else f"are in {runs / 'plans'}, and none begins so"
-    raise BadInput(f"plan {name}: {names or 'no plans'} {problem}")
+    if matches:
+        raise BadInput(f"plan {name}: {names} begin so: give more of the name")
+    raise BadInput(f"plan {name}: no plan in {runs / 'plans'} begins so: there are {names or 'none'}")
 
 
 def figures(plan: dict) -> set[str]:
