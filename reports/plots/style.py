@@ -76,7 +76,7 @@ RC = {
     "savefig.dpi": 300,
     "figure.dpi": 100,
 }
-SMALL = 5.8 / RC["font.size"]  # size of λ labels, subtitles and notes, as a part of font.size
+SMALL_PART = 5.8 / RC["font.size"]  # of font.size: the size of λ labels, subtitles and notes
 SIZES = [name for name in RC if name.endswith("size") and name.split(".")[0] in ("axes", "xtick", "ytick", "legend")]
 # whatever a style file says: fonts are embedded (TrueType in a PDF, outlines in an SVG), names are no TeX
 EMBEDDED = {"pdf.fonttype": 42, "ps.fonttype": 42, "pdf.use14corefonts": False, "svg.fonttype": "path"}
@@ -107,7 +107,7 @@ def paper(look: Look = PAPER) -> Iterator[None]:
 
 def small() -> float:
     """Size of λ labels, subtitles and notes, in points."""
-    return SMALL * matplotlib.rcParams["font.size"]
+    return SMALL_PART * matplotlib.rcParams["font.size"]
 
 
 def figure_width(own: float) -> float:
