@@ -1,4 +1,4 @@
-"""The command line: the verbs of a run's life here, the others in bench/cli_data.py, cli_files.py and cli_models.py."""
+"""The command line: the verbs of a run's life here, the others in bench/cli_data.py, cli_files.py, …"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 import bench
-from bench import ROOT, cli_data, cli_files, cli_models
+from bench import ROOT, cli_data, cli_files, cli_models, cli_sharing
 from bench.cli_options import (
     Address,
     CpusPerTrial,
@@ -21,6 +21,7 @@ from bench.cli_options import (
     Key,
     LabelColumn,
     Only,
+    Plans,
     Plugins,
     Runs,
     Scale,
@@ -185,7 +186,8 @@ def report(
     archive: Annotated[
         Path | None,
         typer.Option(
-            help="Also write plans and results, without weights, to this .tar.xz or .tar.gz.", show_default=False
+            help="Also write plans and results, without weights, to this .tar.xz, .tar.gz or .tar.zst.",
+            show_default=False,
         ),
     ] = None,
     source: Annotated[
@@ -200,10 +202,17 @@ def report(
             show_default=False,
         ),
     ] = None,
-    plans: Annotated[
-        list[str], typer.Option("--plan", help="Only plans whose name in plans/ begins so; may be repeated.")
-    ] = [],
+    plans: Plans = [],
+    style: Annotated[str, typer.Option(help="paper, slides, or a style file of matplotlib.")] = "paper",
+    width: Annotated[
+        float | None,
+        typer.Option(min=2, max=40, help="Width of the images in inches, e.g. 3.25. (default: 4.2, or 5.5 if wide)"),
+    ] = None,
     tex: Annotated[bool, typer.Option("--tex", help="Also write numbers.tex: LaTeX macros and tables.")] = False,
+    crate: Annotated[
+        bool,
+        typer.Option("--crate", help="Also write ro-crate-metadata.json: files, verdicts and provenance as JSON-LD."),
+    ] = False,
     plugin: Plugins = [],
 ) -> None:
     """Draw figures from finished trials, as images and CSV, with an index.html. Missing networks are marked."""
@@ -214,20 +223,25 @@ def report(
     from reports.figures.figure_files import parse_formats
     from reports.load.archive import compression, unpacked
     from reports.page.latex import write_latex
+    from reports.plots.look import parse_look
 
-    options = scale, parse_formats(formats), archive
+    options, look = (scale, parse_formats(formats), archive), parse_look(style, width)
     if archive:
         compression(archive)  # a wrong name is refused before figures are drawn
-    if two_runs and (archive or source or scale or tex or plans):
-        raise BadInput("--compare takes none of --archive, --from, --scale, --plan and --tex")
+    if two_runs and (archive or source or scale or tex or plans or crate):
+        raise BadInput("--compare takes none of --archive, --from, --scale, --plan, --tex and --crate")
     try:
         with unpacked(source) if source else nullcontext(runs.resolve()) as folder:
             warn = lambda text: console.print(text, markup=False, style="yellow", soft_wrap=True)  # noqa: E731
             if two_runs:
-                written = compare(*two_runs, out or runs / "report", figures or None)
+                written = compare(*two_runs, out or runs / "report", figures or None, look)
             else:
-                written = build(figures or None, folder, out or runs / "report", *options, warn, plans)
+                written = build(figures or None, folder, out or runs / "report", *options, warn, plans, look)
                 written += [write_latex(out or runs / "report")] if tex else []
+                if crate:
+                    from reports.page.crate import write_crate  # slow to import
+
+                    written.append(write_crate(out or runs / "report", folder, archive))
     except ReportError as error:
         raise BadInput(str(error)) from None
     for path in written:
@@ -317,7 +331,8 @@ PANELS = {
     "Run experiments": ("list", "plan", "run", "status", "recipe", "trial", "ingest"),
     "Look at results": ("report", "open", "show", "ui"),
     "Use a trained network": ("predict", "dial", "attack-from", "export-model", "log-models"),
-    "Files": ("data", "clean"),
+    "Share": ("export", "import"),
+    "Files": ("data", "forget", "clean"),
 }
 
 
@@ -333,7 +348,7 @@ def assemble() -> None:
     """Add the verbs of the other files, and give each its panel of `--help`."""
     app.info.cls = InPanels
     commands = [*app.registered_commands]
-    for group in (cli_files.app, cli_models.app):
+    for group in (cli_files.app, cli_models.app, cli_sharing.app):
         app.add_typer(group)
         commands += group.registered_commands
     app.add_typer(cli_data.app, name="data", rich_help_panel="Files")

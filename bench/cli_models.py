@@ -78,9 +78,11 @@ def attack_from(
 @app.command("export-model", epilog="Example: python -m bench export-model a632 --format torch-export --out a632.pt2")
 def export_model(
     key: Network,
-    format: Annotated[str, typer.Option(help="torch-export: a .pt2 file of torch.export.")] = "torch-export",
+    format: Annotated[
+        str, typer.Option(help="torch-export: a .pt2 file of torch.export; onnx: an .onnx file.")
+    ] = "torch-export",
     out: Annotated[
-        Path | None, typer.Option(help="The file to write; its model card is beside it. (default: KEY.pt2)")
+        Path | None, typer.Option(help="The file to write; its model card is beside it. (default: KEY.pt2 or KEY.onnx)")
     ] = None,
     width: Width = 1.0,
     runs: Runs = Path("runs"),

@@ -80,5 +80,6 @@ Figures = Annotated[
     list[str],
     typer.Argument(help="Figures to draw, e.g. fig4. (default: all planned ones)", autocompletion=completion.figures),
 ]
+Plans = Annotated[list[str], typer.Option("--plan", help="Only plans whose name in plans/ begins so; may be repeated.")]
 Width = Annotated[float, typer.Option(help="Width factor of a slimmable network.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]

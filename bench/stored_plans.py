@@ -1,5 +1,7 @@
 """Read `runs/plans/*.json`, which bench/run/plan_files.py writes: every network of every panel."""
 
+import hashlib
+import json
 import re
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +13,7 @@ TEXTS = {
     "panel": ("experiment", "dataset", "arch"),
     "trial": ("key", "name", "label", "method"),
 }
+IDENTITY = ("experiment", "dataset", "data_hash", "overrides")  # of a panel
 KEY = re.compile(r"[0-9A-Za-z_-]+")  # it becomes a folder's name
 MALFORMED = (ValueError, KeyError, TypeError, AttributeError, OverflowError)
 
@@ -38,6 +41,13 @@ def read_plan(path: Path) -> dict:
         text = str(error) if isinstance(error, ValueError) else repr(error)
         raise Damaged(path, f"it has not the fields of a plan ({text[:100]})") from None
     return plan
+
+
+def file_name(plan: dict) -> str:
+    """SUITE-SCALE-DIGEST.json: one file per suite, scale and choice of panels."""
+    panels = [[panel.get(name) for name in IDENTITY] for panel in plan["panels"]]
+    digest = hashlib.sha256(json.dumps(panels, sort_keys=True).encode()).hexdigest()[:8]
+    return f"{plan['suite']}-{plan['scale']}-{digest}.json"
 
 
 def check(plan: dict) -> None:

@@ -84,10 +84,15 @@ def usable(directory: Path, key: str | None = None) -> Manifest | None:
 
 def write(directory: Path, manifest: Manifest) -> None:
     """Write the manifest and wait until it is on the disk."""
-    content = {"key": manifest.key, "files": manifest.files, "measured_on": manifest.measured_on}
     with replacing(directory / NAME) as temporary:
-        temporary.write_text(json_text(content | {SEAL: checksum_of(content)}), "utf-8")
+        temporary.write_text(manifest_text(manifest), "utf-8")
         flush(temporary)
+
+
+def manifest_text(manifest: Manifest) -> str:
+    """The content of a manifest's file."""
+    content = {"key": manifest.key, "files": manifest.files, "measured_on": manifest.measured_on}
+    return json_text(content | {SEAL: checksum_of(content)})
 
 
 def checksum(content: bytes | None) -> str:

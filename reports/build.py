@@ -12,6 +12,7 @@ from reports.load import archive
 from reports.load.panels import load_view
 from reports.load.plans import plans_of, read_plans
 from reports.page import html
+from reports.plots.look import PAPER, Look
 
 
 class ReportError(Exception):
@@ -27,12 +28,14 @@ def build(
     archive_file: Path | None = None,
     warn: Callable[[str], None] = lambda text: None,
     chosen_plans: Sequence[str] = (),
+    look: Look = PAPER,
 ) -> list[Path]:
     """Write figures (None: all that a plan mentions), claims, index.html and README.md. Returns all files.
 
     scale None: that of the newest plan that mentions the figure. formats None: all. archive_file: to be written, with
     the plans and results of the drawn scales (load.archive). warn: is told what is damaged, a line for each file.
-    chosen_plans: how the names of the plans begin; empty: all. The same runs give the same bytes.
+    chosen_plans: how the names of the plans begin; empty: all. look: of `report --style` and `--width`. The same runs
+    give the same bytes.
     """
     runs, out = Path(runs), Path(out)
     names = [check_known(name) for name in figures] if figures else list(FIGURES)
@@ -52,7 +55,7 @@ def build(
         view.notes.extend(notes)
         unreadable = view.trials[view.trials.status == "unreadable"]
         damages |= dict.fromkeys(f"{t.key} {t.name}: {t.note}" for t in unreadable.itertuples(index=False))
-        written += write_figure(FIGURES[name], view, out, formats)
+        written += write_figure(FIGURES[name], view, out, formats, look)
     damages |= dict.fromkeys(html.unreadable_pages(out))
     for text in damages:
         warn(text)

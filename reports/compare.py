@@ -17,13 +17,14 @@ from reports.load.archive import opened
 from reports.load.panels import Panel, View, load_view
 from reports.load.plans import plans_of, read_plans
 from reports.page.html import environment
+from reports.plots.look import PAPER, Look
 from reports.plots.style import SIDES
 from reports.statistics import differences
 from reports.statistics.contrasts import METRICS
 from reports.statistics.variance_pool import pool_of_points
 
-COLUMNS = ["figure", "panel", "attack", "width", "method", "lambda", "metric", "difference", "low", "high", "p"]
-COLUMNS += ["interval", "keys"]
+COLUMNS = ["figure", "experiment", "panel", "attack", "width", "method", "lambda", "metric", "difference", "low"]
+COLUMNS += ["high", "p", "interval", "keys"]
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Side:
         return [name for name in FIGURES if plans_of(name, self.plans)]
 
 
-def compare(first: Path, second: Path, out: Path, figures: list[str] | None = None) -> list[Path]:
+def compare(first: Path, second: Path, out: Path, figures: list[str] | None = None, look: Look = PAPER) -> list[Path]:
     """Write compare.html, a picture per common figure of SA and RA, and differences.csv. Returns all files.
 
     first, second: runs directories or archives; each is read at the scale of its newest plan. figures None: all that
@@ -48,7 +49,7 @@ def compare(first: Path, second: Path, out: Path, figures: list[str] | None = No
         sides = [read_side(path, stack.enter_context(opened(path))) for path in (first, second)]
         common = [name for name in sides[0].figures() if name in sides[1].figures()]
         names = [check_known(name) for name in figures] if figures else common
-        entries = [entry for name in names if (entry := compare_figure(name, sides, out))]
+        entries = [entry for name in names if (entry := compare_figure(name, sides, out, look))]
         if not entries:
             raise ReportError(f"{first} and {second} have no figure of SA and RA in common")
         changes = changed_claims(sides, [entry["figure"] for entry in entries])
@@ -70,7 +71,7 @@ def read_side(path: Path, runs: Path) -> Side:
     return Side(path, runs, plans)
 
 
-def compare_figure(name: str, sides: list[Side], out: Path) -> dict | None:
+def compare_figure(name: str, sides: list[Side], out: Path, look: Look = PAPER) -> dict | None:
     """A figure's picture with the curves of both sides, and its tables; None for a figure of something else."""
     spec = FIGURES[name]
     scales = [choose_scale(side.plans, name, None) for side in sides]
@@ -81,9 +82,11 @@ def compare_figure(name: str, sides: list[Side], out: Path) -> dict | None:
     out.mkdir(parents=True, exist_ok=True)
     scale = " and ".join(dict.fromkeys(scales))
     both = View(name, scale, panels, sum((view.plans for view in views), []), sides[0].runs)
-    draw(spec, both, {"png": out / f"compare-{name}.png"})
+    draw(spec, both, {"png": out / f"compare-{name}.png"}, look)
     tables = [table for panel in panels for table in difference_tables(panel)]
-    rows = [{"figure": name} | row for panel in panels for row in difference_rows(panel)]
+    rows = [
+        {"figure": name, "experiment": panel.experiment} | row for panel in panels for row in difference_rows(panel)
+    ]
     entry = {"figure": name, "title": spec.title, "image": f"compare-{name}.png", "caption": spec.caption(both)}
     return entry | {"tables": tables, "differences": rows}
 

@@ -28,6 +28,7 @@ SHELL_VARIABLE = "$"  # in job scripts, which tests/run/test_cluster.py runs
 KEYS = {"KEY", "306d", KEY}  # of a network that the test makes
 STAND_INS = {  # for words of a page that a reader replaces
     "SUITES": "suites/*.yaml",
+    "PLAN": "second",
     "SUITE": "suites/frontiers.yaml",
     "SCALE": "smoke",
     "COPY.yaml": "smoke",

@@ -75,7 +75,8 @@ def test_weights_results_and_figures_are_artifacts(runs):
 
 def test_every_point_of_the_figure_is_in_its_csv(runs):
     table = pd.read_csv(runs / "report" / "fig4.csv")
-    assert ",".join(table.columns) == "method,dataset,scale,seed,lambda,width,attack,sa,ra,n,key"
+    header = "method,dataset,arch,scale,experiment,variant,seed,lambda,width,attack,epsilon,sa,ra,n,key"
+    assert ",".join(table.columns) == header
     assert len(table) == 6 + 2 * 6 and set(table.n) == {48}
     for suffix in ("png", "svg", "pdf"):
         assert (runs / "report" / f"fig8.{suffix}").stat().st_size > 5000

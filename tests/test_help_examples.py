@@ -25,10 +25,11 @@ REPLACED = {
     "report": "reports.build.build",
     "ui": "bench.tracking.mlflow_server.serve",
     "export-model": "bench.run.export_command.export_network",
+    "import": "bench.run.import_command.import_archive",
     "log-models": "bench.run.log_models_command.log_models",
     "data fetch": "bench.data.fetch.fetch",
 }
-RETURNED = {"run": 0, "ingest": 8, "report": [], "ui": 0, "trial": 0, "export-model": []}
+RETURNED = {"run": 0, "ingest": 8, "report": [], "ui": 0, "trial": 0, "export-model": [], "import": 2}
 
 
 def examples() -> dict[str, str]:

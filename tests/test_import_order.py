@@ -27,11 +27,12 @@ ORDER = (  # lowest first; a file imports from its own place and from those befo
         "run",
         "speed",
     ),
-    *("command_line.py", "completion.py", "cli_options.py", "cli_data.py", "cli_files.py", "cli_models.py", "cli.py"),
+    *("command_line.py", "completion.py", "cli_options.py", "cli_data.py", "cli_files.py", "cli_models.py"),
+    *("cli_sharing.py", "cli.py"),
     "__main__.py",
 )
 FACADE = "__init__.py", "trained_network.py"  # bench.load
-CLI = {"cli.py", "cli_options.py", "cli_data.py", "cli_files.py", "cli_models.py"}
+CLI = {"cli.py", "cli_options.py", "cli_data.py", "cli_files.py", "cli_models.py", "cli_sharing.py"}
 ONLY_IMPORTED_BY = {"ray": {"run"}, "mlflow": {"tracking"}, "typer": CLI}
 FILES = sorted(BENCH.rglob("*.py"))
 

@@ -1,6 +1,8 @@
 """A network as one program of images and λ, by torch.export."""
 
 import copy
+from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -37,3 +39,13 @@ def export(net: ConditionalNetwork, shape: tuple[int, int, int], width: float = 
     examples = torch.zeros(2, *shape, device=device), torch.zeros(2, device=device)
     batch = torch.export.Dim("batch")
     return torch.export.export(AtWidth(net, width), examples, dynamic_shapes=({0: batch}, {0: batch}))
+
+
+def save(program: torch.export.ExportedProgram, path: Path, recipe: str) -> None:
+    """Write the program with its weights. recipe: JSON, stored as the file's extra file `recipe.json`."""
+    torch.export.save(program, path, extra_files={"recipe.json": recipe})
+
+
+def load(path: Path) -> Callable[[Tensor, Tensor], Tensor]:
+    """(images, lam) → logits."""
+    return torch.export.load(path).module()

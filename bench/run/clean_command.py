@@ -86,7 +86,7 @@ def find_removable(runs: Path) -> tuple[dict[str, list[Removable]], str]:
     kept = [path for path in trials if path not in unplanned]
     entries_by_kind = {
         ASIDE: [Removable(path) for pattern in ("*", "plans/*", "trials/*") for path in runs.glob(pattern)],
-        LEFTOVERS: [Removable(path) for path in (runs / "plans").glob("*.tmp")],
+        LEFTOVERS: [Removable(path) for pattern in ("plans/*.tmp", "oat-bench-*") for path in runs.glob(pattern)],
         CHECKPOINTS: list(finished_checkpoints(runs, planned)),
         LOGS: [Removable(path) for path in (runs / "ray-logs", runs / "ray") if path.exists()],
         UNPLANNED: [Removable(path, path) for path in unplanned],

@@ -1,21 +1,39 @@
-"""The `export-model` verb: write a network as a program of torch.export, and its model card."""
+"""The `export-model` verb: write a network as a program of torch.export or ONNX, and its model card."""
 
 import os
 import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from bench.errors import BadInput, unknown
+from bench.models import onnx_export, torch_export
 from bench.models.network import ConditionalNetwork
-from bench.models.torch_export import export
 from bench.run.model_card import model_card
 from bench.trained_network import load_network
 
-FORMATS = ("torch-export",)
 TOLERANCE = 1e-5  # of logits, relative to the largest where that is above 1
 UNSEEN = 0.15  # a λ that no λ set but S3 has
+
+
+@dataclass(frozen=True)
+class Format:
+    """suffix: of its files. save: (program, path, recipe as JSON) → file. load: path → (images, lam) → logits. lacking:
+    one line about missing packages, or None."""
+
+    suffix: str
+    save: Callable[[torch.export.ExportedProgram, Path, str], None]
+    load: Callable[[Path], Callable[[Tensor, Tensor], Tensor]]
+    lacking: Callable[[], str | None] = lambda: None
+
+
+FORMATS = {
+    "torch-export": Format(".pt2", torch_export.save, torch_export.load),
+    "onnx": Format(".onnx", onnx_export.save, onnx_export.load, onnx_export.lacking),
+}
 
 
 def export_network(key: str, format: str, out: Path | None, width: float, runs: Path) -> list[Path]:
@@ -26,10 +44,13 @@ def export_network(key: str, format: str, out: Path | None, width: float, runs: 
     """
     if format not in FORMATS:
         raise BadInput(f"--format {format}: {unknown('format', format, FORMATS)}")
+    suffix = FORMATS[format].suffix
+    if lacking := FORMATS[format].lacking():
+        raise BadInput(f"--format {format} {lacking}")
     network = load_network(key, runs)
-    path = out or Path(f"{network.recipe.key}.pt2")
-    if path.suffix != ".pt2":
-        raise BadInput(f"--out {path}: torch.export's files are named .pt2")
+    path = out or Path(f"{network.recipe.key}{suffix}")
+    if path.suffix != suffix:
+        raise BadInput(f"--out {path}: files of {format} are named {suffix}")
     if None in network.shape:
         raise BadInput(f"{network.recipe.name}: its weights do not say the images' size: run its suite again")
     try:
@@ -37,12 +58,12 @@ def export_network(key: str, format: str, out: Path | None, width: float, runs: 
     except ValueError as error:
         raise BadInput(str(error)) from None
     net, recipe = network.engine.net, network.recipe
-    program = export(net, network.shape, width)
+    program = torch_export.export(net, network.shape, width)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export-") as folder:
         written = Path(folder) / path.name
-        torch.export.save(program, written, extra_files={"recipe.json": recipe.model_dump_json(indent=1)})
-        difference = largest_difference(torch.export.load(written).module(), net, network.shape, width)
+        FORMATS[format].save(program, written, recipe.model_dump_json(indent=1))
+        difference = largest_difference(FORMATS[format].load(written), net, network.shape, width)
         if not difference <= TOLERANCE:  # NaN too
             raise BadInput(f"{recipe.name}: nothing is written: the program's logits differ by {difference:.1e}")
         os.replace(written, path)

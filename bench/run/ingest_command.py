@@ -24,20 +24,28 @@ def ingest(runs: Path, console: Console, folders: Sequence[Path] = ()) -> int:
 
     Returns the number of MLflow runs in the index. Raises BadInput.
     """
-    from bench.tracking.mlflow_writer import MlflowWriter  # slow to import
-
     if not folders and not (runs / "trials").is_dir():
         raise BadInput(f"{runs} has no trials: give the directory that contains trials/ with --runs")
     with driver_lock(runs):
         for folder in folders:
             for line in bring_home(folder, runs):
                 console.print(Text(line), soft_wrap=True)
-        try:
-            writer = MlflowWriter(runs, repair=True)
-        except ConnectionError as error:
-            raise BadInput(str(error)) from None
-        writer.close_abandoned_runs()
-        return index_all_directories(runs, writer, console)
+        return renew_index(runs, console)
+
+
+def renew_index(runs: Path, console: Console) -> int:
+    """Index every trial's directory anew. Returns the number of MLflow runs in the index. Raises BadInput.
+
+    Call with the driver's lock held.
+    """
+    from bench.tracking.mlflow_writer import MlflowWriter  # slow to import
+
+    try:
+        writer = MlflowWriter(runs, repair=True)
+    except ConnectionError as error:
+        raise BadInput(str(error)) from None
+    writer.close_abandoned_runs()
+    return index_all_directories(runs, writer, console)
 
 
 def index_all_directories(runs: Path, writer: "MlflowWriter", console: Console) -> int:

@@ -1,5 +1,7 @@
 """The model card of an exported network: what it is, how to call it, what was measured, licences."""
 
+from pathlib import Path
+
 from bench.run.show_command import non_default_fields
 from bench.trained_network import TrainedNetwork
 from bench.trial_dir import read_results
@@ -12,6 +14,20 @@ DATA_LICENCES = {
     "cifar10": "its authors give no licence",
     "stl10": "its authors give no licence",
 }
+EXAMPLES = {  # by the suffix of the program's file
+    ".pt2": """import torch
+
+program = torch.export.load("{file}").module()
+images = torch.rand(5, {shape})
+logits = program(images, torch.full((5,), {lam}))  # a λ for each image""",
+    ".onnx": """import numpy as np
+import onnxruntime
+
+session = onnxruntime.InferenceSession("{file}")
+images = np.random.rand(5, {shape}).astype(np.float32)
+lam = np.full(5, {lam}, np.float32)  # a λ for each image
+(logits,) = session.run(None, {{"images": images, "lam": lam}})""",
+}
 UNKNOWN_LICENCE = "not known to this suite: ask where the images are from"
 
 
@@ -20,6 +36,7 @@ def model_card(network: TrainedNetwork, width: float, file: str, difference: flo
     recipe, (channels, height, wide) = network.recipe, network.shape
     lambdas = ", ".join(f"{lam:g}" for lam in network.lambdas)
     lam = "0.3" if recipe.lam is None else f"{recipe.lam:g}"
+    example = EXAMPLES[Path(file).suffix].format(file=file, shape=f"{channels}, {height}, {wide}", lam=lam)
     trade_off = (
         f"λ in [0,1] sets the trade-off at each call: 0 for accuracy, 1 for robustness. It met λ ∈ {{{lambdas}}} in "
         "training and interpolates between them."
@@ -34,11 +51,7 @@ def model_card(network: TrainedNetwork, width: float, file: str, difference: flo
 normalisation, into {network.classes} classes. {trade_off}{slim}
 
 ```python
-import torch
-
-program = torch.export.load("{file}").module()
-images = torch.rand(5, {channels}, {height}, {wide})
-logits = program(images, torch.full((5,), {lam}))  # a λ for each image
+{example}
 ```
 
 On random images its logits differ from the network's by at most {difference:.1g}.

@@ -4,8 +4,6 @@ Reports read from these files which network belongs to which panel, so that a mi
 MLflow's tags are derived from them too.
 """
 
-import hashlib
-import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,18 +18,17 @@ from bench.spec.trial import Trial
 
 def write_plan(plan: Plan, runs: Path, command: str) -> Path:
     """Write one file per suite, scale and choice of panels; the same command replaces its own file."""
-    panels = [describe_panel(panel) for panel in plan.panels]
-    identity = [[p["experiment"], p["dataset"], p["data_hash"], p["overrides"]] for p in panels]
-    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]
-    path = runs / "plans" / f"{plan.suite}-{plan.scale}-{digest}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
     header = {"suite": plan.suite, "scale": plan.scale, "command": command}
+    header |= {"created": provenance.now(), "git": provenance.git()}
+    stored = header | {"panels": [describe_panel(panel) for panel in plan.panels]}
+    path = runs / "plans" / stored_plans.file_name(stored)
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
         stored_plans.read_plan(path)
     except Damaged as damage:
         if path.exists():
             set_aside(damage.path)
-    write_sealed(path, header | {"created": provenance.now(), "git": provenance.git(), "panels": panels})
+    write_sealed(path, stored)
     return path
 
 

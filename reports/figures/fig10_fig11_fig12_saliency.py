@@ -7,13 +7,13 @@ import pandas as pd
 
 from reports.figures.spec import FigureSpec
 from reports.load import formatting
-from reports.load.panels import Panel, View
+from reports.load.panels import PANEL_COLUMNS, Panel, View
 from reports.plots import captions, saliency_maps
 from reports.plots.saliency_maps import CLIP, alignment_text
 from reports.statistics import saliency_alignment
 from reports.statistics.intervals import monotone_text
 
-COLUMNS = ["method", "dataset", "scale", "seed", "lambda", "width", "alignment", "alignment_sd", "n", "key"]
+COLUMNS = ["method", *PANEL_COLUMNS, "seed", "lambda", "width", "alignment", "alignment_sd", "n", "key"]
 
 
 def caption(view: View) -> str:

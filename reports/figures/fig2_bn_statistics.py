@@ -7,11 +7,11 @@ import pandas as pd
 
 from reports.figures.spec import FigureSpec
 from reports.load import formatting
-from reports.load.panels import View
+from reports.load.panels import PANEL_COLUMNS, View
 from reports.plots import bn_clouds, captions
 from reports.statistics.bn_clouds import fullest_seeds, isolations, networks
 
-COLUMNS = ["method", "dataset", "scale", "seed", "lambda", "layer", "channel", "mean", "variance", "key"]
+COLUMNS = ["method", *PANEL_COLUMNS, "seed", "lambda", "layer", "channel", "mean", "variance", "key"]
 
 
 def summary(view: View) -> list[dict]:
@@ -86,10 +86,10 @@ def isolation_text(numbers: dict) -> str:
 
 def csv(view: View) -> pd.DataFrame:
     rows = [
-        (row.label, row.dataset, row.scale, row.seed, row.lam, row.layer, channel, mean, var, row.key)
+        (*(row[name] for name in ("label", *PANEL_COLUMNS, "seed", "lam", "layer")), channel, mean, var, row["key"])
         for panel in view.panels
-        for row in networks(panel).itertuples()
-        for channel, (mean, var) in enumerate(zip(row.mean, row.var, strict=True))
+        for row in networks(panel).to_dict("records")
+        for channel, (mean, var) in enumerate(zip(row["mean"], row["var"], strict=True))
     ]
     return pd.DataFrame(rows, columns=COLUMNS).sort_values(COLUMNS, ignore_index=True)
 

@@ -8,13 +8,14 @@ from pathlib import Path
 
 from bench.damaged_files import Damaged, read_sealed
 from reports.load.panels import View
+from reports.plots.look import PAPER, Look
 
 SOURCES = Path(__file__).parents[1]
 
 
-def digest(view: View) -> str:
-    """Hash of everything that a figure is drawn from: the view, the files that its rows name, and the drawing code."""
-    sha = hashlib.sha256(code_digest().encode())
+def digest(view: View, look: Look = PAPER) -> str:
+    """Hash of everything that a figure is drawn from: the view, the files that its rows name, look and code."""
+    sha = hashlib.sha256(code_digest().encode() + repr(look).encode())
     sha.update(json.dumps([view.figure, view.scale]).encode())
     sha.update(json.dumps([plan["panels"] for plan in view.plans], sort_keys=True).encode())
     for panel in view.panels:

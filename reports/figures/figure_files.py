@@ -10,6 +10,7 @@ from reports.figures.spec import FigureSpec
 from reports.load import provenance
 from reports.load.panels import View
 from reports.plots import style
+from reports.plots.look import PAPER, Look
 
 FORMATS = ("png", "svg", "pdf")
 
@@ -23,16 +24,18 @@ def parse_formats(text: str) -> tuple[str, ...]:
     return tuple(name for name in FORMATS if name in names)
 
 
-def write_figure(spec: FigureSpec, view: View, out: Path, formats: Sequence[str] | None = None) -> list[Path]:
+def write_figure(
+    spec: FigureSpec, view: View, out: Path, formats: Sequence[str] | None = None, look: Look = PAPER
+) -> list[Path]:
     """Write a figure in these formats (None: all), its points as CSV, and its JSON.
 
     Images drawn from the same data are kept; images of an earlier report in other formats are deleted.
     """
     formats = formats or FORMATS
     images = {suffix: out / f"{spec.name}.{suffix}" for suffix in formats}
-    drawn_from = figure_cache.digest(view)
+    drawn_from = figure_cache.digest(view, look)
     unchanged = figure_cache.read_unchanged(out / f"{spec.name}.json", list(images.values()), drawn_from)
-    tall = unchanged.get("tall", False) if unchanged else draw(spec, view, images)
+    tall = unchanged.get("tall", False) if unchanged else draw(spec, view, images, look)
     for suffix in set(FORMATS) - set(formats):
         (out / f"{spec.name}.{suffix}").unlink(missing_ok=True)
     spec.csv(view).to_csv(out / f"{spec.name}.csv", index=False, lineterminator="\n")
@@ -49,9 +52,9 @@ def write_figure(spec: FigureSpec, view: View, out: Path, formats: Sequence[str]
     return [*images.values(), out / f"{spec.name}.csv", out / f"{spec.name}.json"]
 
 
-def draw(spec: FigureSpec, view: View, images: dict[str, Path]) -> bool:
+def draw(spec: FigureSpec, view: View, images: dict[str, Path], look: Look = PAPER) -> bool:
     """Draw into the files, by format. Returns whether the figure is taller than wide."""
-    with style.paper():
+    with style.paper(look):
         figure = spec.draw(view)
         for suffix, path in images.items():
             figure.savefig(path, format=suffix, metadata=style.METADATA[suffix])

@@ -4,12 +4,12 @@ import pandas as pd
 
 from reports.figures.spec import FigureSpec
 from reports.load import formatting
-from reports.load.panels import Panel, View
+from reports.load.panels import PANEL_COLUMNS, Panel, View
 from reports.plots import captions, forward_cost
 from reports.plots.forward_cost import overhead_text, si_prefix
 from reports.statistics.forward_cost import PAPER_MACS, costs, is_papers_setting
 
-COLUMNS = ["method", "dataset", "scale", "seed", "width", "macs", "film_macs", "parameters", "milliseconds", "batch"]
+COLUMNS = ["method", *PANEL_COLUMNS, "seed", "width", "macs", "film_macs", "parameters", "milliseconds", "batch"]
 COLUMNS += ["threads", "device", "key"]
 
 

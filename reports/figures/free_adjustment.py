@@ -5,14 +5,14 @@ import pandas as pd
 from bench.human_units import format_duration
 from reports.figures.spec import FigureSpec
 from reports.load import formatting
-from reports.load.panels import Panel, View
+from reports.load.panels import PANEL_COLUMNS, Panel, View
 from reports.plots import adjustment_cost, captions
 from reports.statistics.adjustment_cost import switch_times, trainings
 from reports.statistics.curves import method_order
 
 BASELINE = "PGD-AT"
-COLUMNS = ["method", "dataset", "scale", "seed", "net_lambda", "training_macs", "training_seconds", "milliseconds"]
-COLUMNS += ["switched_milliseconds", "batch", "threads", "device", "key"]
+MEASURED = ["milliseconds", "switched_milliseconds", "batch", "threads", "device", "key"]
+COLUMNS = ["method", *PANEL_COLUMNS, "seed", "net_lambda", "training_macs", "training_seconds", *MEASURED]
 
 
 def summary(view: View) -> list[dict]:
@@ -63,8 +63,8 @@ def caption(view: View) -> str:
 
 
 def csv(view: View) -> pd.DataFrame:
-    columns = {"label": "method", "net_lam": "net_lambda"}
-    table = pd.DataFrame(view.probes, columns=["label", "net_lam", *COLUMNS[1:4], *COLUMNS[7:]]).rename(columns=columns)
+    columns = ["label", *PANEL_COLUMNS, "seed", "net_lam", *MEASURED]
+    table = pd.DataFrame(view.probes, columns=columns).rename(columns={"label": "method", "net_lam": "net_lambda"})
     costs = pd.concat([trainings(panel) for panel in view.panels], ignore_index=True).drop_duplicates("key")
     names = {"macs": "training_macs", "seconds": "training_seconds"}
     table = table.merge(costs[["key", *names]].rename(columns=names), on="key")

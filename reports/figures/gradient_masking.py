@@ -8,12 +8,12 @@ import pandas as pd
 from reports.figures.fig6_widths import WIDTHS
 from reports.figures.spec import FigureSpec
 from reports.load import formatting
-from reports.load.panels import View
+from reports.load.panels import PANEL_COLUMNS, View
 from reports.plots import captions, masking_signs
 from reports.statistics.gradient_masking import LEVEL, SIGNS, Sign, signs
 
-COLUMNS = ["method", "dataset", "scale", "seed", "net_lam", "lambda", "sign", "images", "n", "allowed", "p", "fails"]
-COLUMNS += ["key"]
+COLUMNS = ["method", *PANEL_COLUMNS, "seed", "net_lam", "lambda", "epsilon", "sign", "images", "n", "allowed", "p"]
+COLUMNS += ["fails", "key"]
 
 
 def summary(view: View) -> list[dict]:
@@ -80,7 +80,7 @@ def csv(view: View, columns: list[str] = COLUMNS) -> pd.DataFrame:
     for panel in view.panels:
         for sign in signs(panel.probes):
             row = sign.row
-            network = [row["label"], row["dataset"], row["scale"], row["seed"], row["net_lam"], row["lam"]]
+            network = [row[name] for name in ("label", *PANEL_COLUMNS, "seed", "net_lam", "lam", "epsilon")]
             judged = [sign.name, sign.count, sign.n, SIGNS[sign.name], float(f"{sign.p:.4g}"), sign.fails, row["key"]]
             rows.append([*network, *judged, row["width"]])
     table = pd.DataFrame(rows, columns=[*COLUMNS, "width"])[columns]

@@ -5,14 +5,14 @@ import pandas as pd
 from reports.figures.accuracy_figure import PGD7
 from reports.figures.spec import FigureSpec
 from reports.load import formatting
-from reports.load.panels import View
+from reports.load.panels import PANEL_COLUMNS, Panel, View
 from reports.plots import captions, facets, forest
 from reports.plots.facets import Facet
 from reports.plots.forest import METRICS
 from reports.statistics import estimates, protocol_ablation
 
-CSV_COLUMNS = ["dataset", "scale", "row", "baseline", "changed", "place", "lambdas", "metric", "difference", "low"]
-CSV_COLUMNS += ["high", "interval", "p", "p_holm", "values", "baseline_values", "keys"]
+CSV_COLUMNS = [*PANEL_COLUMNS, "row", "baseline", "changed", "place", "lambdas", "metric", "difference", "low", "high"]
+CSV_COLUMNS += ["interval", "p", "p_holm", "values", "baseline_values", "keys"]
 
 
 def caption(view: View) -> str:
@@ -104,8 +104,8 @@ def comparison_row(group: pd.DataFrame) -> dict:
 def csv(view: View) -> pd.DataFrame:
     """Every drawn difference, and the values per seed that it comes from, SA and RA in percent."""
     tables = [
-        protocol_ablation.comparisons(facet.panel).assign(dataset=facet.panel.dataset, scale=view.scale)
-        for facet in facets.by_panel(view)
+        protocol_ablation.comparisons(panel).assign(**place_of(panel, view.scale))
+        for panel in (facet.panel for facet in facets.by_panel(view))
     ]
     table = pd.concat(tables, ignore_index=True)
     table = table.rename(columns={"kind": "interval", "other_values": "baseline_values"})
@@ -116,6 +116,12 @@ def csv(view: View) -> pd.DataFrame:
     table["keys"] = [" ".join(keys) if isinstance(keys, list) else "" for keys in table["keys"]]
     table["changed"] = [" ".join(sorted(changed)) for changed in table.changed]
     return table[CSV_COLUMNS].round({"difference": 4, "low": 4, "high": 4, "p": 6, "p_holm": 6})
+
+
+def place_of(panel: Panel, scale: str) -> dict[str, str]:
+    """Values of PANEL_COLUMNS."""
+    place = {name: getattr(panel, name) for name in ("dataset", "arch", "experiment")}
+    return place | {"scale": scale, "variant": formatting.overrides(panel.overrides)}
 
 
 PROTOCOL = FigureSpec(

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import pandas as pd
 from matplotlib.figure import Figure
 
-from reports.load.panels import View
+from reports.load.panels import PANEL_COLUMNS, View
 
-CSV_COLUMNS = ["method", "dataset", "scale", "seed", "lambda", "width", "attack", "sa", "ra", "n", "key"]
+CSV_COLUMNS = ["method", *PANEL_COLUMNS, "seed", "lambda", "width", "attack", "epsilon", "sa", "ra", "n", "key"]
 
 
 def points_csv(view: View) -> pd.DataFrame:

@@ -10,12 +10,12 @@ import pandas as pd
 
 from reports.figures.spec import FigureSpec
 from reports.load import formatting
-from reports.load.panels import Panel, View
+from reports.load.panels import PANEL_COLUMNS, Panel, View
 from reports.plots import captions
 from reports.plots import transfer_matrix as plot
 from reports.statistics.transfer_matrix import EXTRA, by_attack, loss_text, matrix, methods, sign_test
 
-COLUMNS = ["method", "dataset", "scale", "seed", "lambda", "crafted_at", "attack", "ra", "n", "key"]
+COLUMNS = ["method", *PANEL_COLUMNS, "seed", "lambda", "crafted_at", "attack", "epsilon", "ra", "n", "key"]
 
 
 def summary(view: View) -> list[dict]:
@@ -77,12 +77,12 @@ def csv(view: View) -> pd.DataFrame:
     """RA of every network at every λ under every choice of the attacker: `crafted_at` is λ′, or a name of EXTRA."""
     rows = []
     for row in view.probes:
-        network = [row["label"], row["dataset"], row["scale"], row["seed"], row["lam"]]
+        network = [row[name] for name in ("label", *PANEL_COLUMNS, "seed", "lam")]
         counts = {f"{lam:g}": count for lam, count in zip(row["crafted_at"], row["robust"], strict=True)}
         counts |= {name: row[name] for name in (*EXTRA, "worst_with_branch") if row[name] is not None}
         for choice, count in counts.items():
             ra = round(100 * count / row["n"], 4)
-            rows.append([*network, choice, row["attack"], ra, row["n"], row["key"]])
+            rows.append([*network, choice, row["attack"], row["epsilon"], ra, row["n"], row["key"]])
     return pd.DataFrame(rows, columns=COLUMNS).drop_duplicates().sort_values(COLUMNS, ignore_index=True)
 
 

@@ -1,9 +1,12 @@
-"""Archive of plans and results without weights: all that a report is drawn from, small enough to keep beside it.
+"""Archive of plans and results: all that a report is drawn from, small enough to keep beside it, and with the weights
+all that another runs directory takes over.
 
-`python -m bench report --archive FILE` writes one, `report --from FILE` draws from it. A tar file, compressed by xz or
-gzip as its name says; the same runs give the same bytes.
+`python -m bench report --archive FILE` and `export` write one, `report --from FILE` draws from it, and `import` adds it
+to a runs directory. A tar file, compressed by xz, gzip or Zstandard as its name says; the same runs give the same
+bytes. Each trial has its manifest, cut down to the files that are in the archive.
 """
 
+import dataclasses
 import gzip
 import io
 import lzma
@@ -11,19 +14,26 @@ import re
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from typing import BinaryIO, NamedTuple
 
-from bench.atomic_write import json_text
-from bench.damaged_files import SEAL, checksum_of, read_sealed
+from bench import stored_plans, trial_manifest
+from bench.atomic_write import json_text, replacing
+from bench.damaged_files import SEAL, checksum_of
 from bench.errors import BadInput
-from reports.load.plans import plan_files, read_plans, without_runs
+from bench.run.disk_full import is_disk_full
+from bench.trial_dir import is_sound
+from reports.load.plans import plan_files, read_plans
 
-COMPRESSIONS = {".tar.xz": lzma, ".tar.gz": gzip}
-FILES = r"results\.json|failure\.json|saliency-[0-9a-f]{16}\.safetensors"  # of a trial, that reports read
-MEMBER = re.compile(rf"plans/[A-Za-z0-9][A-Za-z0-9._-]*\.json|trials/[0-9a-f]{{16}}/(?:{FILES})")
+RESULTS = r"recipe\.json|results\.json|failure\.json|saliency-[0-9a-f]{16}\.safetensors"  # of a trial
+WEIGHTS = r"weights[A-Za-z0-9_@.+-]*\.safetensors"
+TRAINING = rf"progress\.jsonl|{WEIGHTS}"  # of a trial, in an archive with weights
+TRIAL = rf"trials/[0-9a-f]{{16}}/(?:manifest\.json|{RESULTS}|{TRAINING})"
+MEMBER = re.compile(rf"plans/[A-Za-z0-9][A-Za-z0-9._-]*\.json|{TRIAL}")
 MAX_FILE, MAX_TOTAL, MAX_MEMBERS = 64 << 20, 512 << 20, 100_000  # bytes of a file and of all, number of files
+MAX_WEIGHTS, MAX_ALL_WEIGHTS = 2 << 30, 64 << 30  # bytes of a file of weights and of all, beside MAX_TOTAL
 BLOCK = 1 << 20
 BROKEN = (
     tarfile.TarError,
@@ -35,71 +45,153 @@ BROKEN = (
 )  # raised while a damaged file is read
 
 
-def compression(path: Path):
-    """The module that compresses the file, by its name. Raises BadInput."""
-    for suffix, module in COMPRESSIONS.items():
-        if path.name.endswith(suffix):
-            return module
-    raise BadInput(f"{path}: the name of an archive ends in {' or '.join(COMPRESSIONS)}")
+class Compression(NamedTuple):
+    """How a file is opened for writing and for reading uncompressed bytes."""
 
-
-def pack(runs: Path, scales: Collection[str], path: Path, chosen: Sequence[str] = ()) -> Path:
-    """Write the plans of these scales, and the results of every network in them, to an archive. Raises BadInput.
-
-    chosen: see plans.read_plans.
-    """
-    module = compression(path)
-    names = sorted(members(runs, scales, chosen))
-    tar = io.BytesIO()
-    with tarfile.open(fileobj=tar, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for name in names:
-            if not MEMBER.fullmatch(name):
-                raise BadInput(f"{runs / name}: an archive cannot hold a file of this name")
-            content = content_of(runs / name)
-            entry = tarfile.TarInfo(name)  # no owner, no time
-            entry.size = len(content)
-            archive.addfile(entry, io.BytesIO(content))
-    data = tar.getvalue()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(lzma.compress(data, preset=9) if module is lzma else gzip.compress(data, 9, mtime=0))
-    return path
-
-
-def content_of(path: Path) -> bytes:
-    """Content of a file for the archive: a plan's command without --runs, which is a path on one machine."""
-    content = path.read_bytes()
-    plan = read_sealed(path) if path.parent.name == "plans" else None
-    if not plan or without_runs(plan["command"]) == plan["command"]:
-        return content
-    plan["command"] = without_runs(plan["command"])
-    return json_text(plan | {SEAL: checksum_of(plan)}).encode()
-
-
-def members(runs: Path, scales: Collection[str], chosen: Sequence[str] = ()) -> set[str]:
-    """Paths in `runs` of the plans of these scales and of the files that reports read of their networks."""
-    keys, names = set(), set()
-    for file in plan_files(runs, chosen):
-        for plan in read_plans(runs, [file.name])[0]:
-            if plan["scale"] in scales:
-                names.add(f"plans/{file.name}")
-                keys |= {trial["key"] for panel in plan["panels"] for trial in panel["trials"]}
-    files = (file for key in keys for file in (runs / "trials" / key).glob("*") if re.fullmatch(FILES, file.name))
-    return names | {file.relative_to(runs).as_posix() for file in files}
+    write: Callable[[Path], AbstractContextManager[BinaryIO]]
+    read: Callable[[Path], AbstractContextManager[BinaryIO]]
 
 
 @contextmanager
-def unpacked(path: Path) -> Iterator[Path]:
-    """The archive as a runs directory, as long as the context lasts. Raises BadInput for any other file in it."""
-    with tempfile.TemporaryDirectory(prefix="oat-bench-") as folder:
-        runs = Path(folder)
+def write_gzip(path: Path) -> Iterator[BinaryIO]:
+    with open(path, "wb") as file, gzip.GzipFile("", "wb", 9, file, mtime=0) as stream:
+        yield stream
+
+
+def write_xz(path: Path) -> AbstractContextManager[BinaryIO]:
+    return lzma.open(path, "wb", preset=9)
+
+
+def write_zstd(path: Path) -> AbstractContextManager[BinaryIO]:
+    import pyarrow  # slow to import
+
+    return pyarrow.CompressedOutputStream(str(path), "zstd")
+
+
+def read_zstd(path: Path) -> AbstractContextManager[BinaryIO]:
+    import pyarrow
+
+    return pyarrow.CompressedInputStream(str(path), "zstd")
+
+
+COMPRESSIONS = {
+    ".tar.xz": Compression(write_xz, lzma.open),
+    ".tar.gz": Compression(write_gzip, gzip.open),
+    ".tar.zst": Compression(write_zstd, read_zstd),
+}
+
+
+def compression(path: Path) -> Compression:
+    """How the file is compressed, by its name. Raises BadInput."""
+    for suffix, pair in COMPRESSIONS.items():
+        if path.name.endswith(suffix):
+            return pair
+    raise BadInput(f"{path}: the name of an archive ends in {' or '.join(COMPRESSIONS)}")
+
+
+def pack(
+    runs: Path,
+    scales: Collection[str],
+    path: Path,
+    chosen: Sequence[str] = (),
+    figures: Collection[str] = (),
+    weights: bool = False,
+) -> Path:
+    """Write the plans of these scales, and the results of every network in them, to an archive. Raises BadInput.
+
+    chosen: see plans.read_plans. figures: of the plans, the panels of these figures alone; empty: all. weights: of
+    each network too.
+    """
+    return write(path, members(runs, scales, chosen, figures, weights))
+
+
+def write(path: Path, contents: dict[str, bytes | Path]) -> Path:
+    """Write an archive. contents: of `members`. Raises BadInput for a name that no archive can hold."""
+    compressed = compression(path).write
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        replacing(path) as temporary,
+        compressed(temporary) as stream,
+        tarfile.open(fileobj=stream, mode="w|", format=tarfile.USTAR_FORMAT) as archive,
+    ):
+        for name, content in sorted(contents.items()):
+            if not MEMBER.fullmatch(name):
+                raise BadInput(f"an archive cannot hold a file of the name {name}")
+            entry = tarfile.TarInfo(name)  # no owner, no time
+            entry.size = len(content) if isinstance(content, bytes) else content.stat().st_size
+            with io.BytesIO(content) if isinstance(content, bytes) else open(content, "rb") as file:
+                archive.addfile(entry, file)
+    return path
+
+
+def members(
+    runs: Path,
+    scales: Collection[str],
+    chosen: Sequence[str] = (),
+    figures: Collection[str] = (),
+    weights: bool = False,
+) -> dict[str, bytes | Path]:
+    """Name in the archive → content, or the file that has it. Arguments as of `pack`."""
+    plans = select_plans(runs, scales, chosen, figures)
+    contents: dict[str, bytes | Path] = {
+        f"plans/{name}": json_text(plan | {SEAL: checksum_of(plan)}).encode() for name, plan in plans.items()
+    }
+    for key in {trial["key"] for plan in plans.values() for panel in plan["panels"] for trial in panel["trials"]}:
+        contents |= trial_members(runs / "trials" / key, weights)
+    return contents
+
+
+def select_plans(
+    runs: Path, scales: Collection[str], chosen: Sequence[str], figures: Collection[str]
+) -> dict[str, dict]:
+    """File name → plan, without other panels than those of the figures; arguments as of `pack`."""
+    plans = {}
+    for file in plan_files(runs, chosen):
+        for plan in read_plans(runs, [file.name])[0]:
+            panels = [panel for panel in plan["panels"] if not figures or {*panel["figures"]} & {*figures}]
+            if plan["scale"] in scales and panels:
+                whole = len(panels) == len(plan["panels"])
+                plan |= {"panels": panels}
+                plans[file.name if whole else stored_plans.file_name(plan)] = plan
+    return plans
+
+
+def trial_members(directory: Path, weights: bool) -> dict[str, bytes | Path]:
+    """As `members`, of a trial; none where nothing is measured, trained or failed yet. Damaged weights are left out."""
+    pattern = re.compile(f"{RESULTS}|{TRAINING}" if weights else RESULTS)
+    files = {file.name: file for file in directory.glob("*") if pattern.fullmatch(file.name) and file.is_file()}
+    files = {name: file for name, file in files.items() if not re.fullmatch(WEIGHTS, name) or is_sound(directory, name)}
+    if not files.keys() - {"recipe.json", "progress.jsonl"}:
+        return {}
+    contents: dict[str, bytes | Path] = {f"trials/{directory.name}/{name}": file for name, file in files.items()}
+    manifest = trial_manifest.usable(directory)
+    if manifest and manifest.is_of_other_weights():
+        contents.pop(f"trials/{directory.name}/results.json", None)
+    if manifest:
+        listed = {name: sums for name, sums in manifest.files.items() if name in files}
+        text = trial_manifest.manifest_text(dataclasses.replace(manifest, files=listed))
+        contents[f"trials/{directory.name}/{trial_manifest.NAME}"] = text.encode()
+    return contents
+
+
+@contextmanager
+def unpacked(path: Path, weights: bool = False, folder: Path | None = None) -> Iterator[Path]:
+    """The archive as a runs directory, as long as the context lasts. Raises BadInput for any other file in it.
+
+    weights: of the networks too, where the archive has them. folder: the directory is made in this one.
+    """
+    with tempfile.TemporaryDirectory(prefix="oat-bench-", dir=folder) as temporary:
+        runs = Path(temporary)
         try:
-            with compression(path).open(path) as stream:
-                unpack(Limited(stream), runs)
+            with compression(path).read(path) as stream:
+                unpack(Limited(stream), runs, weights)
         except Refused as error:
             raise BadInput(f"{path}: {error}") from None
         except FileNotFoundError:
             raise BadInput(f"{path}: no such file") from None
         except BROKEN as error:
+            if is_disk_full(error):
+                raise
             text = " ".join(str(error).split()) or type(error).__name__
             raise BadInput(f"{path}: not a readable archive of results ({text[:200]})") from None
         yield runs
@@ -117,10 +209,10 @@ class Refused(Exception):
 
 
 class Limited:
-    """A stream that refuses to give more than MAX_TOTAL bytes, whatever the headers in it say."""
+    """A stream that refuses to give more than MAX_TOTAL bytes and the weights, whatever the headers in it say."""
 
     def __init__(self, stream):
-        self.stream, self.left = stream, MAX_TOTAL
+        self.stream, self.left, self.weights_left = stream, MAX_TOTAL, MAX_ALL_WEIGHTS
 
     def read(self, size: int) -> bytes:
         content = self.stream.read(size)
@@ -129,14 +221,26 @@ class Limited:
             raise Refused(f"more than {MAX_TOTAL >> 20} MiB: refused")
         return content
 
+    def allow(self, weights: int) -> None:
+        """Give that many bytes of weights beside MAX_TOTAL."""
+        self.weights_left -= weights
+        if self.weights_left < 0:
+            raise Refused(f"more than {MAX_ALL_WEIGHTS >> 30} GiB of weights: refused")
+        self.left += weights
 
-def unpack(stream: Limited, runs: Path) -> None:
-    """Write the plans and results in a tar stream to a directory. Raises Refused before any other file is written."""
+
+def unpack(stream: Limited, runs: Path, weights: bool = False) -> None:
+    """Write the plans and results in a tar stream to a directory, and the weights if asked for. Raises Refused before
+    any other file is written."""
     seen: set[str] = set()
     with tarfile.open(fileobj=stream, mode="r|") as archive:
         for entry in archive:
             check(entry, seen)
             seen.add(entry.name)
+            if is_weights(entry.name):
+                stream.allow(entry.size)
+                if not weights:
+                    continue
             target = runs / entry.name
             target.parent.mkdir(parents=True, exist_ok=True)
             content = archive.extractfile(entry)
@@ -156,7 +260,12 @@ def check(entry: tarfile.TarInfo, seen: set[str]) -> None:
         raise Refused(f"{name} is neither a plan nor a result: refused")
     if entry.name in seen:
         raise Refused(f"{name} is in it twice: refused")
-    if entry.size > MAX_FILE:
-        raise Refused(f"{name} has more than {MAX_FILE >> 20} MiB: refused")
+    most = MAX_WEIGHTS if is_weights(entry.name) else MAX_FILE
+    if entry.size > most:
+        raise Refused(f"{name} has more than {most >> 20} MiB: refused")
     if len(seen) >= MAX_MEMBERS:
         raise Refused(f"more than {MAX_MEMBERS:,} files: refused")
+
+
+def is_weights(name: str) -> bool:
+    return bool(re.fullmatch(WEIGHTS, name.rpartition("/")[2]))

@@ -11,7 +11,8 @@ from reports.load import formatting
 from reports.load.plans import current_panels
 from reports.load.trials import read_trial, select_learning_rates
 
-POINT_COLUMNS = ["label", "method", "dataset", "scale", "seed", "lam", "width", "attack", "epsilon", "n"]
+PANEL_COLUMNS = ["dataset", "arch", "scale", "experiment", "variant"]  # of every measured row, and of the CSV files
+POINT_COLUMNS = ["label", "method", *PANEL_COLUMNS, "seed", "lam", "width", "attack", "epsilon", "n"]
 POINT_COLUMNS += ["clean_correct", "robust_correct", "clean_hits", "robust_hits", "sa", "ra", "key", "lr", "package"]
 UNMEASURED = (
     "not measured yet for this figure"  # note of a finished network without the figure's attack, width or probe
@@ -25,7 +26,7 @@ class Panel:
     trials: a row per planned network: key, name, label, method, lam, seed, lr, recipe, status, note, drawn, …
     points: a row per drawn network (the winner of its learning-rate grid) and measured λ, columns POINT_COLUMNS.
     probes: for a figure of another probe than accuracy, a dict per measured row (bench.measures.result_schema) with the
-    network's label, method, seed, key, lr, dataset, scale, net_lam (its own λ, or NaN), and folder.
+    network's label, method, seed, key, lr, PANEL_COLUMNS, net_lam (its own λ, or NaN), and folder.
     own: whether the images are the user's. pool: images are averaged over pool × pool pixels.
     relatives: points of other panels with the same data, networks and budget, by title, from which a panel of one seed
     learns how much trainings vary.
@@ -123,6 +124,8 @@ def load_panel(runs: Path, planned: dict, scale: str, keep: dict[str, list]) -> 
     """
     keep = {"probe": ["accuracy"]} | keep
     trials, rows = [], []
+    place = {name: planned[name] for name in ("dataset", "arch", "experiment")}
+    place |= {"scale": scale, "variant": formatting.overrides(planned["overrides"])}
     for trial in {(trial["key"], trial["label"]): trial for trial in planned["trials"]}.values():
         facts, measured = read_trial(runs, trial)
         matching = [row for row in measured if all(row.get(column) in values for column, values in keep.items())]
@@ -130,7 +133,7 @@ def load_panel(runs: Path, planned: dict, scale: str, keep: dict[str, list]) -> 
             facts |= {"status": "missing", "note": UNMEASURED}
         trials.append(facts)
         shared = {name: trial[name] for name in ("label", "method", "seed", "key", "lr")}
-        rows += [shared | {"dataset": planned["dataset"], "scale": scale} | row for row in matching]
+        rows += [shared | place | row for row in matching]
     frame = pd.DataFrame(trials).astype({"lam": float, "lr": float, "seed": int})
     for column in ("heldout", "train_seconds", "measure_seconds", "macs_forward", "macs_training"):
         frame[column] = pd.to_numeric(frame[column]) if column in frame else float("nan")
@@ -179,5 +182,7 @@ def merge(panels: list[Panel]) -> list[Panel]:
     merged = []
     for group in alike.values():
         names = sorted({name for panel in group for name in panel.stands_for}, key=lambda name: (place(name), name))
-        merged.append(replace(group[0], stands_for=tuple(names)))
+        experiments = {"experiment": " ".join(dict.fromkeys(panel.experiment for panel in group))}
+        points, probes = group[0].points.assign(**experiments), [row | experiments for row in group[0].probes]
+        merged.append(replace(group[0], stands_for=tuple(names), points=points, probes=probes))
     return sorted(merged, key=lambda panel: place(panel.stands_for[0]))

@@ -1,5 +1,6 @@
 """Arrange the figures of a page: the first one, figures of the same drawing joined, what they share once."""
 
+import csv
 import re
 from collections.abc import Collection
 from pathlib import Path
@@ -49,9 +50,17 @@ def joined(figures: list[dict], out: Path) -> list[list[dict]]:
     groups: dict[object, list[dict]] = {}
     for figure in figures:
         points = out / f"{figure['figure']}.csv"
-        content = points.read_bytes() if points.is_file() else figure["figure"]
+        content = drawn_points(points) if points.is_file() else figure["figure"]
         groups.setdefault((FIGURES[figure["figure"]].draw, content), []).append(figure)
     return list(groups.values())
+
+
+def drawn_points(path: Path) -> tuple:
+    """The rows of a figure's CSV without the experiment, which differs between figures of the same networks."""
+    with open(path, newline="", encoding="utf-8") as file:
+        names, *rows = [*csv.reader(file)] or [[]]
+    kept = [place for place, name in enumerate(names) if name != "experiment"]
+    return tuple(tuple(row[place] for place in kept) for row in (names, *rows))
 
 
 def section(group: list[dict], claims: Collection[dict]) -> dict:

@@ -5,7 +5,7 @@ import pandas as pd
 from bench.human_units import format_duration
 from reports.load.panels import Panel, View
 from reports.plots import style
-from reports.plots.forward_cost import si_prefix
+from reports.plots.forward_cost import NAMED_AXES, si_prefix
 from reports.statistics.adjustment_cost import switch_times, trainings
 from reports.statistics.curves import method_order
 
@@ -14,7 +14,7 @@ HEADINGS = {"macs": "training, MACs", "seconds": "training, seconds", "milliseco
 
 def draw(view: View):
     """Draw a row of three axes per data set, a bar per method."""
-    figure, axes = style.subplots(len(HEADINGS), len(view.panels), height=1.5 * len(view.panels))
+    figure, axes = style.subplots(len(HEADINGS), len(view.panels), height=1.5 * len(view.panels), least=NAMED_AXES)
     for row, panel in zip(axes, view.panels, strict=True):
         draw_panel(row, panel)
     return figure
@@ -22,7 +22,7 @@ def draw(view: View):
 
 def draw_panel(axes, panel: Panel) -> None:
     table, times = trainings(panel), switch_times(panel)
-    style.title(axes[1], panel.title, panel.subtitle)
+    style.title(style.middle(axes), panel.title, panel.subtitle)
     if not len(table):
         for ax in axes:
             style.empty(ax)
@@ -38,7 +38,8 @@ def draw_panel(axes, panel: Panel) -> None:
         ax.set_ylim(len(labels) - 0.4, -0.6)
         ax.set_yticks(range(len(labels)), [""] * len(labels))
         ax.grid(axis="y", visible=False)
-    axes[0].set_yticks(range(len(labels)), labels)
+    for ax in filter(style.is_left, axes):
+        ax.set_yticks(range(len(labels)), labels)
     style.note(axes[2], panel.missing_text, xy=(1, 1.02), ha="right")
 
 
@@ -49,7 +50,7 @@ def draw_stacks(ax, table: pd.DataFrame, quantity: str, labels: list[str], divis
         left = segments.cumsum() - segments
         ax.barh(y, segments, left=left, height=0.55, color=style.method(label, labels)["color"], ec="white", lw=0.6)
         total = format_duration(segments.sum()) if quantity == "seconds" else f"{segments.sum():,.0f}"
-        ax.annotate(total, (segments.sum(), y), (3, 0), textcoords="offset points", va="center", fontsize=style.SMALL)
+        ax.annotate(total, (segments.sum(), y), (3, 0), textcoords="offset points", va="center", fontsize=style.small())
     ax.set_xlim(0, 1.3 * max(table[table.label == label].groupby("lam", dropna=False)[quantity].mean().sum() / divisor
                              for label in labels))  # fmt: skip
 
@@ -65,6 +66,6 @@ def draw_times(ax, times: pd.DataFrame, labels: list[str]) -> None:
         if pd.notna(switch):
             ax.barh(y, max(switch, 0), left=batch, height=0.55, color=color, alpha=0.4)
             ends.append(batch + max(switch, 0))
-            where = {"textcoords": "offset points", "va": "center", "fontsize": style.SMALL}
+            where = {"textcoords": "offset points", "va": "center", "fontsize": style.small()}
             ax.annotate(f"switch {switch:+.2f} ms", (ends[-1], y), (3, 0), **where)
     ax.set_xlim(0, 1.85 * max(ends) or 1)  # room for the label

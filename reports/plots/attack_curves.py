@@ -39,9 +39,11 @@ def draw(rows: list[list[Facet]]):
         for ax in axes_row[len(methods) :]:
             ax.set_axis_off()
         if len(pd.concat([facet.panel.points for facet in row])):
-            axes_row[0].set_ylim(limits(row))
+            for ax in axes_row:
+                ax.set_ylim(limits(row))
         style.note(axes_row[0], row[0].note, xy=(0.03, 0.93))  # a rising curve leaves room there
-        axes_row[0].set_ylabel("RA (%)")
+        for ax in filter(style.is_left, axes_row):
+            ax.set_ylabel("RA (%)")
     style.legend(figure, axes.flat)
     return figure
 

@@ -22,9 +22,10 @@ STAR = "λ not met in training"
 def draw(rows: list[list[Facet]], view: View, off_range: tuple[str, ...] = ()):
     """Draw SA above RA in each column of facets, in as many pairs of rows as there are rows of facets.
 
-    A single column is drawn side by side. off_range: methods that do not set the limits of the axes (Fig. 9).
+    A single column is drawn side by side, and so are those that the figure is too narrow
+    for. off_range: methods that do not set the limits of the axes (Fig. 9).
     """
-    if len(rows[0]) == 1:
+    if len(rows[0]) == 1 or style.side_by_side(len(rows[0])) < len(rows[0]):
         return draw_side_by_side(rows, view, off_range)
     rows, subtitle = share_subtitle(rows)
     figure, axes = style.subplots(columns=len(rows[0]), rows=2 * len(rows))
@@ -47,7 +48,8 @@ def draw_side_by_side(rows: list[list[Facet]], view: View, off_range: tuple[str,
     figure, axes = style.subplots(columns=2, rows=len(facets), height=2.3 * len(facets))
     figure.get_layout_engine().set(wspace=0.04)
     for pair, facet in zip(axes, facets, strict=True):
-        style.title(pair[0], facet.heading, facet.below, "left", style.room(figure, 1))
+        narrow = figure.get_figwidth() < style.TEXT_WIDTH  # so that the subtitle has SA's axes alone
+        style.title(pair[0], facet.heading, facet.below, "left", style.room(figure, 2 if narrow else 1))
         draw_pair(pair, facet, [facet], view, off_range)
         for ax, text in zip(pair, AXIS_LABELS.values(), strict=True):
             ax.set(xlabel=xlabel(facet), ylabel=text)
@@ -193,7 +195,7 @@ def mark_off_range(ax, facet: Facet, metric: str, label: str, position: dict[flo
         ax.plot(far.lam.map(position), [edge] * len(far), marker=arrow, **shape)
         ax.text(
             *(0.5, y, f"{label}: {value_range(far[metric])} %"),
-            **{"transform": ax.transAxes, "color": color, "fontsize": style.SMALL, "ha": "center", "va": va},
+            **{"transform": ax.transAxes, "color": color, "fontsize": style.small(), "ha": "center", "va": va},
             bbox={"fc": "white", "ec": "none", "alpha": 0.8, "pad": 0.5},
             zorder=7,
         )

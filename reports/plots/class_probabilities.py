@@ -52,7 +52,7 @@ def draw(dial: Dial) -> Figure:
     panels[0].set_ylabel("probability of a class")
     panels[1].tick_params(labelleft=False)
     figure.suptitle(dial.title, fontsize=7.5)
-    figure.supxlabel(explanation(dial), fontsize=style.SMALL, color="#444444")
+    figure.supxlabel(explanation(dial), fontsize=style.small(), color="#444444")
     return figure
 
 
@@ -68,7 +68,7 @@ def show(ax, picture: np.ndarray, name: str) -> None:
     ax.imshow(picture[0] if len(picture) == 1 else picture.transpose(1, 2, 0), cmap="gray", vmin=0, vmax=1)
     ax.set(xticks=[], yticks=[])
     ax.grid(False)
-    ax.set_title(name, fontsize=style.SMALL, pad=2)
+    ax.set_title(name, fontsize=style.small(), pad=2)
 
 
 def draw_panel(ax, dial: Dial, values: np.ndarray) -> None:
@@ -83,7 +83,9 @@ def draw_panel(ax, dial: Dial, values: np.ndarray) -> None:
             ax.plot(dial.lambdas[:1], values[:1, k], marker="o", ms=3.2, **look)
     heights = spread(np.array([values[-1, k] for k in colors]), GAP * top)
     for (k, color), height in zip(colors.items(), heights, strict=True):
-        ax.annotate(f"class {k}", (1.03, height), color=color, fontsize=style.SMALL, va="center", annotation_clip=False)
+        ax.annotate(
+            f"class {k}", (1.03, height), color=color, fontsize=style.small(), va="center", annotation_clip=False
+        )
     for lam in dial.trained:
         ax.plot([lam, lam], [-0.05 * top, -0.02 * top], color="#444444", lw=0.8, clip_on=False)
     ax.set(xlim=(0, 1), ylim=(-0.05 * top, top), xticks=(0, 0.2, 0.4, 0.6, 0.8, 1), xlabel="λ")

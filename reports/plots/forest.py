@@ -26,9 +26,11 @@ def draw(facets: list[Facet]):
         columns=2,
         rows=len(facets),
         height=0.36 * sum(counts) + 0.75 * len(facets) + 0.35,
+        least=0.1,  # SA and RA share their rows
         sharey="row",
         height_ratios=[count + 1 for count in counts],
     )
+    style.set_text_width(figure)
     for pair, facet, table in zip(axes, facets, tables, strict=True):
         style.title(pair[0], facet.heading, facet.below, "left", room=60)
         style.note(pair[1], facet.note, xy=(1, 1.01), ha="right")
@@ -76,7 +78,7 @@ def draw_axes(ax, table: pd.DataFrame) -> None:
 def draw_mark(ax, mark, y: float) -> None:
     """Draw a difference with its interval: filled if the interval excludes 0, with a star if also after Holm."""
     if pd.isna(mark.difference):
-        ax.text(0, y, " not finished ", fontsize=style.SMALL, color="#666666", style="italic", va="center")
+        ax.text(0, y, " not finished ", fontsize=style.small(), color="#666666", style="italic", va="center")
         return
     look = MARKS[mark.place]
     face = look["color"] if mark.p < 0.05 else "white"

@@ -7,12 +7,13 @@ from reports.load.panels import Panel, View
 from reports.plots import style
 from reports.statistics.forward_cost import PAPER_MACS, costs, is_papers_setting
 
+NAMED_AXES = 1.8  # inches, where the names of methods stand beside each set of axes
 AXIS_LABELS = {"macs": "MACs per image", "parameters": "parameters", "milliseconds": "ms per batch"}
 
 
 def draw(view: View):
     lines = [max(len(costs(panel)), 3) for panel in view.panels]
-    figure, axes = style.subplots(len(AXIS_LABELS), len(view.panels), height=0.75 + 0.19 * sum(lines))
+    figure, axes = style.subplots(len(AXIS_LABELS), len(view.panels), height=0.75 + 0.19 * sum(lines), least=NAMED_AXES)
     for row, panel in zip(axes, view.panels, strict=True):
         draw_panel(row, panel, view.scale)
     return figure
@@ -20,7 +21,7 @@ def draw(view: View):
 
 def draw_panel(axes, panel: Panel, scale: str) -> None:
     table = costs(panel)
-    style.title(axes[1], panel.title, panel.subtitle)
+    style.title(style.middle(axes), panel.title, panel.subtitle)
     if not len(table):
         for ax in axes:
             style.empty(ax)
@@ -49,7 +50,9 @@ def draw_panel(axes, panel: Panel, scale: str) -> None:
         ax.grid(axis="y", visible=False)
     several = table.groupby("label").width.transform("size") > 1
     names = zip(table.label, table.width, several, strict=True)
-    axes[0].set_yticks(ys, [f"{label}, {width:g}×" if more else label for label, width, more in names])
+    texts = [f"{label}, {width:g}×" if more else label for label, width, more in names]
+    for ax in filter(style.is_left, axes):
+        ax.set_yticks(ys, texts)
     style.note(axes[2], panel.missing_text, xy=(1, 1.02), ha="right")
 
 
@@ -66,7 +69,7 @@ def write_overheads(ax, table: pd.DataFrame, name: str, divisor: float, ys) -> N
     """Write the overhead beside the line of each method with a baseline."""
     for y, end, row in zip(ys, line_ends(table, name), table.to_dict("records"), strict=True):
         if np.isfinite(row[f"{name}_over"]):
-            where = {"textcoords": "offset points", "va": "center_baseline", "fontsize": style.SMALL}
+            where = {"textcoords": "offset points", "va": "center_baseline", "fontsize": style.small()}
             ax.annotate(overhead_text(row[f"{name}_over"]), (end / divisor, y), (5, 0), **where)
 
 

@@ -11,7 +11,7 @@ FAILS = "#F4A582"
 
 def draw(view: View):
     figure, axes = style.subplots(1, len(view.panels), height=0.75 + 1.75 * len(view.panels))
-    figure.set_figwidth(style.TEXT_WIDTH)
+    style.set_text_width(figure)
     for (ax,), panel in zip(axes, view.panels, strict=True):
         draw_panel(ax, panel)
     return figure
@@ -31,10 +31,10 @@ def draw_panel(ax, panel: Panel) -> None:
             write_cell(ax, x, y, [sign for sign in named if sign.row["label"] == label])
         limits = [100 * sign.limit / sign.n for sign in named]
         limit = f"{min(limits):.0f} %" if limits else "–"
-        ax.text(len(labels), y, limit, ha="center", va="center_baseline", fontsize=style.SMALL, color="#444444")
-    ax.set_yticks(range(len(SIGNS)), [f"{name}: {MEANING[name]}" for name in SIGNS], fontsize=style.SMALL)
+        ax.text(len(labels), y, limit, ha="center", va="center_baseline", fontsize=style.small(), color="#444444")
+    ax.set_yticks(range(len(SIGNS)), [f"{name}: {MEANING[name]}" for name in SIGNS], fontsize=style.small())
     for x, heading in enumerate([*labels, "fails from"]):
-        ax.text(x, -1, heading.replace(" (", "\n("), ha="center", va="center", fontsize=style.SMALL)
+        ax.text(x, -1, heading.replace(" (", "\n("), ha="center", va="center", fontsize=style.small())
     ax.set(xlim=(-0.5, len(labels) + 0.5), ylim=(len(SIGNS) - 0.5, -1.5), xticks=[])
     ax.tick_params(length=0)
     ax.grid(visible=False)
@@ -47,7 +47,7 @@ def draw_panel(ax, panel: Panel) -> None:
 def write_cell(ax, x: float, y: float, method_signs: list) -> None:
     """Write the largest share of a sign over a method's networks and λ, and how many networks fail it."""
     if not method_signs:
-        ax.text(x, y, "–", ha="center", va="center_baseline", fontsize=style.SMALL)
+        ax.text(x, y, "–", ha="center", va="center_baseline", fontsize=style.small())
         return
     largest = max(100 * sign.count / sign.n for sign in method_signs)
     failed = len({sign.row["key"] for sign in method_signs if sign.fails})
@@ -55,4 +55,6 @@ def write_cell(ax, x: float, y: float, method_signs: list) -> None:
         ax.add_patch(Rectangle((x - 0.46, y - 0.4), 0.92, 0.8, facecolor=FAILS, edgecolor="none"))
     text = f"{largest:.1f} %" if largest else "0"
     text += f", {failed} fail" if failed else ""
-    ax.text(x, y, text, ha="center", va="center_baseline", fontsize=style.SMALL, weight="bold" if failed else "normal")
+    ax.text(
+        x, y, text, ha="center", va="center_baseline", fontsize=style.small(), weight="bold" if failed else "normal"
+    )

@@ -19,7 +19,7 @@ PIXELS = 96  # least side of a drawn image: PDF and SVG viewers blur few pixels
 def draw(view: View):
     stacks = [(panel, *saliency_alignment.drawn_maps(panel)) for panel in view.panels]
     heights = [height(panel, maps) for panel, _, maps in stacks]
-    figure = Figure(figsize=(style.TEXT_WIDTH, sum(heights)))
+    figure = Figure(figsize=(style.figure_width(style.TEXT_WIDTH), sum(heights)))
     FigureCanvasAgg(figure)
     bottom = sum(heights)
     for (panel, _, maps), panel_height in zip(stacks, heights, strict=True):
@@ -37,7 +37,7 @@ def blocks(panel: Panel) -> dict[str, list[float]]:
 def image_side(maps: dict) -> float:
     """Side of an image in inches. maps: (method, λ) → maps."""
     columns = len(next(iter(maps.values()))["images"]) if maps else 10
-    return min(IMAGE_SIDE, (style.TEXT_WIDTH - LEFT - RIGHT) / columns)
+    return min(IMAGE_SIDE, (style.figure_width(style.TEXT_WIDTH) - LEFT - RIGHT) / columns)
 
 
 def height(panel: Panel, maps: dict) -> float:
@@ -76,7 +76,7 @@ def draw_images(ax, panel: Panel, maps: dict, columns: int, side: float) -> None
     if maps:
         for x, image in enumerate(next(iter(maps.values()))["images"]):
             show(ax, picture(image), x, y)
-    ax.text(-0.15, y + 0.5, "image", ha="right", va="center", fontsize=style.SMALL)
+    ax.text(-0.15, y + 0.5, "image", ha="right", va="center", fontsize=style.small())
     y += 1
     for label, lambdas in blocks(panel).items():
         y += gap
@@ -85,8 +85,8 @@ def draw_images(ax, panel: Panel, maps: dict, columns: int, side: float) -> None
         ax.text(-0.58 / side, y + len(lambdas) / 2, label, **side_text)
         for lam in lambdas:
             row, arrays = table.loc[(label, lam)], maps.get((label, lam))
-            ax.text(-0.15, y + 0.5, f"λ = {lam:g}", ha="right", va="center", fontsize=style.SMALL)
-            score = {"ha": "left", "va": "center", "fontsize": style.SMALL, "color": color}
+            ax.text(-0.15, y + 0.5, f"λ = {lam:g}", ha="right", va="center", fontsize=style.small())
+            score = {"ha": "left", "va": "center", "fontsize": style.small(), "color": color}
             ax.text(columns + 0.2, y + 0.5, alignment_text(row), **score)
             if arrays:
                 for x, gradient in enumerate(arrays["map"]):
@@ -94,7 +94,7 @@ def draw_images(ax, panel: Panel, maps: dict, columns: int, side: float) -> None
             else:
                 mark_missing(ax, columns, y, "no map of this seed" if row.seeds else "missing")
             y += 1
-    ax.text(columns + 0.2, 1 + gap / 2, "alignment", ha="left", va="center", fontsize=style.SMALL, style="italic")
+    ax.text(columns + 0.2, 1 + gap / 2, "alignment", ha="left", va="center", fontsize=style.small(), style="italic")
     ax.set(xlim=(0, columns), ylim=(y, 0), xticks=[], yticks=[])
     ax.set_frame_on(False)
 
@@ -129,7 +129,7 @@ def mark_missing(ax, columns: int, y: float, text: str) -> None:
     look = {"facecolor": "#f2f2f2", "edgecolor": "#bbbbbb", "hatch": "////", "lw": 0.5}
     ax.add_patch(Rectangle((0.03, y + 0.1), columns - 0.06, 0.8, **look))
     box = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
-    ax.text(columns / 2, y + 0.5, text, ha="center", va="center", fontsize=style.SMALL, style="italic", bbox=box)
+    ax.text(columns / 2, y + 0.5, text, ha="center", va="center", fontsize=style.small(), style="italic", bbox=box)
 
 
 def alignment_text(row) -> str:

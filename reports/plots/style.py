@@ -2,16 +2,20 @@
 
 import itertools
 import textwrap
+from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 
 import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patheffects import Normal, Stroke
 
+from reports.plots.look import PAPER, Look
+
 TEXT_WIDTH = 5.5  # inches, a NeurIPS page; figures are drawn at printed size
 SINGLE_WIDTH = 4.2  # inches, a figure with one column
-SMALL = 5.8  # points, for λ labels, subtitles, notes
+LEAST_AXES = 1.3  # inches, where axes stand side by side
 
 FRONTIER = {"color": "#000000", "marker": "s", "zorder": 3}
 NORMAL = {"color": "#0072B2", "marker": "^", "zorder": 4}
@@ -80,10 +84,12 @@ RC = {
     "lines.markersize": 3.6,
     "savefig.dpi": 300,
     "figure.dpi": 100,
-    "pdf.fonttype": 42,
-    "svg.fonttype": "path",
-    "svg.hashsalt": "oat-bench",  # makes element names in an SVG reproducible
 }
+SMALL_PART = 5.8 / RC["font.size"]  # of font.size: the size of λ labels, subtitles and notes
+SIZES = [name for name in RC if name.endswith("size") and name.split(".")[0] in ("axes", "xtick", "ytick", "legend")]
+# whatever a style file says: fonts are embedded (TrueType in a PDF, outlines in an SVG), names are no TeX
+EMBEDDED = {"pdf.fonttype": 42, "ps.fonttype": 42, "pdf.use14corefonts": False, "svg.fonttype": "path"}
+EMBEDDED |= {"svg.hashsalt": "oat-bench", "text.usetex": False}  # the salt makes names in an SVG reproducible
 METADATA = {
     "svg": {"Date": None, "Creator": None},
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
@@ -91,13 +97,32 @@ METADATA = {
 }
 
 
+LOOK: ContextVar[Look] = ContextVar("look", default=PAPER)  # of the figure that is being drawn
+
+
 @contextmanager
-def paper():
+def paper(look: Look = PAPER) -> Iterator[None]:
     """Context for drawing and saving, independent of the user's matplotlibrc."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        matplotlib.rcParams.update(RC)
-        yield
+        larger = look.rc.get("font.size", RC["font.size"]) / RC["font.size"]
+        matplotlib.rcParams.update(RC | {name: larger * RC[name] for name in SIZES} | look.rc | EMBEDDED)
+        token = LOOK.set(look)
+        try:
+            yield
+        finally:
+            LOOK.reset(token)
+
+
+def small() -> float:
+    """Size of λ labels, subtitles and notes, in points."""
+    return SMALL_PART * matplotlib.rcParams["font.size"]
+
+
+def figure_width(own: float) -> float:
+    """Width of a figure in inches. own: as it is drawn for a paper."""
+    look = LOOK.get()
+    return look.width or own * look.narrower
 
 
 def method(label: str, labels=()) -> dict:
@@ -116,29 +141,64 @@ def method(label: str, labels=()) -> dict:
     return looks.get(label, OTHERS[0])
 
 
-def subplots(columns: int, rows: int = 1, height: float | None = None, **kwargs):
-    """Create a figure at printed size, a text width for two or three columns. Returns it and axes (rows, columns)."""
-    width = TEXT_WIDTH * max(columns / 3, 1) if columns > 1 else SINGLE_WIDTH
-    tallest = {1: 3.1, 2: 2.4}.get(columns, 2.15)
-    figure = Figure(figsize=(width, height or tallest * (1 if rows == 1 else 0.7 * rows)), layout="constrained")
+def own_width(columns: int) -> float:
+    """Width in inches of a figure of a paper: a text width for two or three columns."""
+    return TEXT_WIDTH * max(columns / 3, 1) if columns > 1 else SINGLE_WIDTH
+
+
+def side_by_side(columns: int, least: float = LEAST_AXES) -> int:
+    """How many axes stand beside each other, of so many: all in a paper. least: their width in a narrower figure."""
+    width, own = figure_width(own_width(columns)), own_width(columns)
+    return columns if width >= own else min(columns, max(int(width / least), 1))
+
+
+def subplots(columns: int, rows: int = 1, height: float | None = None, least: float = LEAST_AXES, **kwargs):
+    """Create a figure at printed size. Returns it and axes (rows, columns).
+
+    Where a row of axes, each `least` inches wide, is wider than the figure, it is broken into lines. height: of the
+    figure without such a break.
+    """
+    width, across = figure_width(own_width(columns)), side_by_side(columns, least)
+    lines, tallest = -(-columns // across), {1: 3.1, 2: 2.4}.get(columns, 2.15)
+    wider = min(max(width / across / (own_width(columns) / columns), 0.8), 1.3)
+    height = lines * (height or tallest * wider * (1 if rows == 1 else 0.7 * rows))
+    figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03)
-    return figure, figure.subplots(rows, columns, squeeze=False, **kwargs)
+    cells = figure.subplots(lines * rows, across, squeeze=False, **kwargs).reshape(rows, lines * across)
+    for ax in cells[:, columns:].flat:
+        ax.remove()
+    return figure, cells[:, :columns]
+
+
+def set_text_width(figure) -> None:
+    """Make a table as wide as a page's text, or wider if that is asked for: its own text needs the room."""
+    figure.set_figwidth(max(figure_width(TEXT_WIDTH), TEXT_WIDTH))
+
+
+def middle(axes):
+    """The axes of a row that its title stands above: the second, or the first where they stand below each other."""
+    return axes[0] if is_left(axes[1]) else axes[1]
+
+
+def is_left(ax) -> bool:
+    """Whether axes have none to the left, so that they need labels of y."""
+    return ax.get_subplotspec().is_first_col()
 
 
 def title(ax, heading: str, below: str = "", align: str = "center", room: int = 40) -> None:
     """Write a heading over axes, and `below` in smaller lines beneath it, of `room` characters each."""
     parts = [below] if len(below) <= room else below.split("; ")
     lines = [line for part in parts for line in textwrap.wrap(part, room, break_on_hyphens=False)]
-    ax.set_title(heading, pad=3 + (SMALL + 2.5) * bool(lines) + (SMALL + 1.2) * max(len(lines) - 1, 0), loc=align)
+    ax.set_title(heading, pad=3 + (small() + 2.5) * bool(lines) + (small() + 1.2) * max(len(lines) - 1, 0), loc=align)
     if lines:
         where = {"left": 0.0, "center": 0.5}[align]
-        text = {"ha": align, "fontsize": SMALL, "linespacing": 1.05}
+        text = {"ha": align, "fontsize": small(), "linespacing": 1.05}
         ax.annotate("\n".join(lines), (where, 1), (0, 3), "axes fraction", textcoords="offset points", **text)
 
 
 def room(figure, columns: int) -> int:
-    return int(0.93 * figure.get_figwidth() / columns * 72 / (0.55 * SMALL))
+    return int(0.93 * figure.get_figwidth() / columns * 72 / (0.55 * small()))
 
 
 def legend(figure, axes, names: dict = LEGEND, last: str = "", above: str = "") -> None:
@@ -152,10 +212,11 @@ def legend(figure, axes, names: dict = LEGEND, last: str = "", above: str = "") 
     if not handles:
         return
     texts = [names.get(label, label) for label in handles]
+    above = "\n".join(textwrap.wrap(above, room(figure, 1), break_on_hyphens=False))
     inches = sum(0.36 + 0.047 * len(text) for text in texts)
     lines = -(-inches // figure.get_figwidth())
     where = {"loc": "outside upper center", "ncols": -(-len(texts) // int(lines)), "columnspacing": 1.2}
-    where |= {"title": above, "title_fontsize": SMALL} if above else {}
+    where |= {"title": above, "title_fontsize": small()} if above else {}
     figure.legend(list(handles.values()), texts, **where, handlelength=1.8)
 
 
@@ -163,17 +224,17 @@ def note(ax, text: str, xy=(0.03, 0.03), ha: str = "left") -> None:
     """Write a remark at the foot of a panel; a falling curve leaves room at the lower left."""
     if text:
         grey = {"style": "italic", "color": "#444444"}
-        ax.annotate(text, xy, xycoords="axes fraction", fontsize=SMALL, ha=ha, va="bottom", **grey)
+        ax.annotate(text, xy, xycoords="axes fraction", fontsize=small(), ha=ha, va="bottom", **grey)
 
 
 def tag(ax, xy, text: str, color: str) -> None:
     """Write a λ beside its point, with a thin white edge so that a bar beneath does not strike it through."""
     halo = [Stroke(linewidth=1.3, foreground="white"), Normal()]
-    ax.text(*xy, text, color=color, fontsize=SMALL, ha="center", va="center_baseline", zorder=6, path_effects=halo)
+    ax.text(*xy, text, color=color, fontsize=small(), ha="center", va="center_baseline", zorder=6, path_effects=halo)
 
 
 def empty(ax, text: str = "no network has finished") -> None:
-    ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", fontsize=SMALL)
+    ax.text(0.5, 0.5, text, transform=ax.transAxes, ha="center", va="center", fontsize=small())
     ax.set(xticks=[], yticks=[])
 
 

@@ -18,7 +18,8 @@ def draw(rows: list[list[Facet]], view: View):
     for axes_row, row in zip(axes, rows, strict=True):
         for ax, facet in zip(axes_row, row, strict=True):
             draw_facet(ax, facet, row, view, style.room(figure, len(row)))
-        axes_row[0].set_ylabel("RA (%)")
+        for ax in filter(style.is_left, axes_row):
+            ax.set_ylabel("RA (%)")
     for ax in axes[-1]:
         ax.set_xlabel("SA (%)")
     style.legend(figure, axes.flat, above=subtitle)
@@ -44,7 +45,7 @@ def draw_facet(ax, facet: Facet, row: list[Facet], view: View, room: int) -> Non
         return style.empty(ax, empty_text(facet.panel))
     xlim, ylim = limits(alike(facet, row), view)
     ax.set(xlim=xlim, ylim=ylim)
-    if row[0] is not facet and row[0] in alike(facet, row):
+    if not style.is_left(ax) and row[0] in alike(facet, row):
         ax.tick_params(labelleft=False)
     paper_numbers.draw_tradeoff(ax, paper_numbers.numbers_for(facet, view))
 
@@ -119,7 +120,7 @@ def write_lambdas(ax, table, methods, crosses: list[dict]) -> None:
     labels.sort(key=lambda label: label[0])
     between, anchors, texts, colors = zip(*labels, strict=True)
     markers += [ax.transData.transform((cross["sa"], cross["ra"]))[None] for cross in crosses]
-    sizes = np.array([(0.62 * len(text), 0.78) for text in texts]) * style.SMALL * point
+    sizes = np.array([(0.62 * len(text), 0.78) for text in texts]) * style.small() * point
     bounds = np.array(ax.get_window_extent().extents)
     obstacles = np.vstack([label_placement.along(line, step=1.5 * point) for line in lines])
     reach, far = 4.3 * point, [not other for other in between]

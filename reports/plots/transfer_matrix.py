@@ -16,7 +16,7 @@ GAP = 0.35  # between the matrix and these columns, in squares
 def draw(view: View):
     panels = by_attack(view.panels)
     columns = max(len(methods(panel)) or 1 for panel, _ in panels)
-    figure, axes = style.subplots(columns, len(panels), height=2.9 * len(panels))
+    figure, axes = style.subplots(columns, len(panels), height=2.9 * len(panels), least=2.4)
     for row, (panel, subtitle) in zip(axes, panels, strict=True):
         labels = methods(panel)
         for ax in row[max(len(labels), 1) :]:
@@ -48,7 +48,7 @@ def draw_matrix(ax, grid: list[float], parts: dict[str, np.ndarray], span: tuple
             shade = (value - low) / (high - low)
             ax.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, facecolor=inks(shade), edgecolor="white", lw=0.6))
             ink = "black" if shade > 0.55 else "white"
-            ax.text(x, y, f"{value:.1f}", ha="center", va="center_baseline", fontsize=style.SMALL, color=ink)
+            ax.text(x, y, f"{value:.1f}", ha="center", va="center_baseline", fontsize=style.small(), color=ink)
     for j in range(count):
         ax.add_patch(Rectangle((j - 0.5, j - 0.5), 1, 1, fill=False, edgecolor="#D55E00", lw=1.4, zorder=5))
     ax.set(xlim=(-0.6, columns[-1][0] + 0.6), ylim=(count - 0.4, -0.6), ylabel="asked at λ")

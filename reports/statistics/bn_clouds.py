@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 
-from reports.load.panels import Panel
+from reports.load.panels import PANEL_COLUMNS, Panel
 from reports.statistics import cloud_distances
 
 BN_EPSILON = 1e-5  # added by BN to the variance
@@ -21,7 +21,7 @@ def networks(panel: Panel) -> pd.DataFrame:
     """A row per measured PGD-AT network, by seed and λ: label, seed, lam, layer, mean and var (C,), key, …"""
     rows = [row for row in panel.probes if row["method"] == "pgd_at" and not math.isnan(row["lam"])]
     arrays = [row | {name: np.array(row[name]) for name in ("mean", "var")} for row in rows]
-    table = pd.DataFrame(arrays, columns=["label", "seed", "lam", "layer", "mean", "var", "key", "dataset", "scale"])
+    table = pd.DataFrame(arrays, columns=["label", "seed", "lam", "layer", "mean", "var", "key", *PANEL_COLUMNS])
     return table.drop_duplicates(["seed", "lam"]).sort_values(["seed", "lam"], ignore_index=True)
 
 

@@ -5,12 +5,12 @@ import pandas as pd
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from reports.load.panels import Panel
+from reports.load.panels import PANEL_COLUMNS, Panel
 from reports.statistics import intervals
 
 FRONTIER = "PGD-AT"
 DAMAGED = (SafetensorError, OSError, KeyError, ValueError)  # raised by a missing or damaged file
-COLUMNS = ["label", "method", "dataset", "scale", "seed", "lam", "width", "n", "alignment", "alignment_sd", "file"]
+COLUMNS = ["label", "method", *PANEL_COLUMNS, "seed", "lam", "width", "n", "alignment", "alignment_sd", "file"]
 COLUMNS += ["key", "net_lam", "folder"]
 
 

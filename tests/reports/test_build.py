@@ -99,7 +99,7 @@ def test_files_and_page(gappy):
 def test_csv_holds_every_point_of_the_winners(gappy):
     runs, trials, _ = gappy
     table = pd.read_csv(runs / "report" / "fig4.csv")
-    header = "method,dataset,scale,seed,lambda,width,attack,sa,ra,n,key"
+    header = "method,dataset,arch,scale,experiment,variant,seed,lambda,width,attack,epsilon,sa,ra,n,key"
     assert ",".join(table.columns) == header
     won = {trial["key"] for trial in trials[2:] if trial["lr"] == 0.05}
     assert set(table.key) == won
@@ -184,7 +184,7 @@ def test_a_report_is_of_chosen_plans(tmp_path, svg_only):
 def test_empty_csv_still_has_its_header(tmp_path, svg_only):
     synthetic.write_plan(tmp_path, [synthetic.panel(synthetic.networks(seeds=(0,)))])
     build(["fig4"], tmp_path, tmp_path / "out", formats=("png",))
-    assert (tmp_path / "out" / "fig4.csv").read_text().startswith("method,dataset,scale,seed,lambda")
+    assert (tmp_path / "out" / "fig4.csv").read_text().startswith("method,dataset,arch,scale,experiment,")
 
 
 def test_a_log_is_not_linked_from_a_page_elsewhere(tmp_path, svg_only):

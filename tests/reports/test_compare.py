@@ -67,7 +67,8 @@ def test_a_run_against_itself_changes_no_verdict(runs, tmp_path):
 def test_options_of_one_run_are_refused(runs):
     done = bench("report", "--compare", runs[0], runs[0], "--tex")
     assert (
-        done.returncode == 2 and "--compare takes none of --archive, --from, --scale, --plan and --tex" in done.stderr
+        done.returncode == 2
+        and "--compare takes none of --archive, --from, --scale, --plan, --tex and --crate" in done.stderr
     )
 
 

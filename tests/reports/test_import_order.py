@@ -12,6 +12,7 @@ ORDER = [
     "claims",
     "page",
     "build.py",
+    "export.py",
     "compare.py",
     "answers.py",
 ]  # lowest first

@@ -24,6 +24,7 @@ def runs(tmp_path, monkeypatch):
     write_tensors(finished, "checkpoint/state.safetensors", finished.name)  # a kill came before it was deleted
     (finished / "progress.12.tmp").write_text("half")
     (training / "results.json.damaged-2").write_text("damaged" * 1000)
+    (runs / "oat-bench-1a2b" / "plans").mkdir(parents=True)  # of an import that was killed
     (runs / "mlflow.db").touch()
     (runs / "ray-logs").mkdir()
     (runs / "ray-logs" / "raylet.out").write_text("log")

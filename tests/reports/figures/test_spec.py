@@ -8,7 +8,11 @@ from bench.measures import result_schema
 from bench.spec import registry
 from reports import figures
 from reports.figures import FIGURES
+from reports.figures.spec import points_csv
+from reports.load.panels import load_view
+from reports.load.plans import read_plans
 from tests.command import ROOT
+from tests.reports import synthetic
 
 FOLDER = ROOT / "reports" / "figures"
 
@@ -38,3 +42,15 @@ def test_a_plugin_adds_a_probe(monkeypatch):
     monkeypatch.setitem(registry.PROBES, "mine", probe)
     entry = {"measurement": {"probe": "mine", "seed": 1}, "rows": [{"n": 2}]}
     assert result_schema.parse(entry) == [{"probe": "mine", "n": 3}]
+
+
+def test_rows_of_two_protocols_and_of_two_data_sets_are_told_apart(tmp_path):
+    plain, changed = synthetic.networks(seeds=(0,)), synthetic.networks(seeds=(0,), lrs=(0.05,))
+    panels = [synthetic.panel(plain, stands_for=name) for name in ("svhn", "stl10")]
+    synthetic.write_plan(tmp_path, [*panels, synthetic.panel(changed, overrides={"protocol": "authors-code"})])
+    synthetic.finish(tmp_path, plain + changed)
+    table = points_csv(load_view(read_plans(tmp_path)[0], tmp_path, "fig4", "laptop", FIGURES["fig4"].keep))
+    rows = table.groupby(["variant", "experiment"]).key.agg(set).to_dict()
+    keys = {name: {trial["key"] for trial in trials} for name, trials in (("plain", plain), ("changed", changed))}
+    assert rows == {("", "svhn stl10"): keys["plain"], ("protocol=authors-code", "svhn"): keys["changed"]}
+    assert set(table.epsilon) == {0.3} and set(table.arch) == {"wrn-10-1"}

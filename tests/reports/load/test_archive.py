@@ -110,7 +110,8 @@ HOSTILE = {
     "device": (NAME, b"", {"type": tarfile.CHRTYPE}),
     "fifo": (NAME, b"", {"type": tarfile.FIFOTYPE}),
     "folder": ("trials/0123456789abcdef", b"", {"type": tarfile.DIRTYPE}),
-    "weights": ("trials/0123456789abcdef/weights.safetensors", b"x", {}),
+    "checkpoint": ("trials/0123456789abcdef/checkpoint/state.safetensors", b"x", {}),
+    "log": ("trials/0123456789abcdef/train.log", b"x", {}),
     "twice": ("plans/a.json", b"{}", {}),
     "control characters": ("plans/\x1b[31m.json", b"x", {}),
     "newline": ("plans/a.json\n", b"x", {}),
@@ -138,6 +139,17 @@ def test_too_much_is_refused(tmp_path, monkeypatch, limit, value):
         pass
 
 
+def test_weights_have_a_limit_of_their_own(tmp_path, monkeypatch):
+    name = NAME.replace("results.json", "weights.safetensors")
+    file = written(tmp_path / "a.tar.gz", (name, b"0" * 200_000, {}))
+    monkeypatch.setattr(archive, "MAX_TOTAL", 50_000)
+    with archive.unpacked(file, weights=True) as runs:
+        assert (runs / name).stat().st_size == 200_000
+    monkeypatch.setattr(archive, "MAX_ALL_WEIGHTS", 100_000)
+    with pytest.raises(BadInput, match=r"more than .* of weights: refused"), archive.unpacked(file):
+        pass
+
+
 def test_a_header_that_promises_more_than_there_may_be_is_refused(tmp_path, monkeypatch):
     """The size of an extended header is read before its entry is known."""
     entry = tarfile.TarInfo("././@LongLink")
@@ -158,14 +170,17 @@ def test_damaged_files_are_one_line(tmp_path, world):
         "flipped": whole[:90] + b"\xff" + whole[91:],
     }
     for name, content in contents.items():
-        file = tmp_path / f"{name}.tar.xz"
+        file = tmp_path / f"{name}.tar.{'zst' if name == 'text' else 'xz'}"
         file.write_bytes(content)
         with pytest.raises(BadInput) as error, archive.unpacked(file):
             pass
         assert str(error.value).startswith(f"{file}: ") and "\n" not in str(error.value)
     with pytest.raises(BadInput, match="no such file"), archive.unpacked(tmp_path / "gone.tar.gz"):
         pass
-    with pytest.raises(BadInput, match=r"ends in \.tar\.xz or \.tar\.gz"), archive.unpacked(tmp_path / "a.zip"):
+    with (
+        pytest.raises(BadInput, match=r"ends in \.tar\.xz or \.tar\.gz or \.tar\.zst"),
+        archive.unpacked(tmp_path / "a.zip"),
+    ):
         pass
 
 

@@ -43,7 +43,7 @@ def test_figure_4_stands_first_if_it_was_asked_for(drawn, first):
 def test_figures_of_the_same_picture_are_one_section(tmp_path):
     names = ["fig4", "fig8", "fig10", "fig11", "fig12"]
     for name in names:
-        (tmp_path / f"{name}.csv").write_text("maps of stl10" if name == "fig12" else "the same points")
+        (tmp_path / f"{name}.csv").write_text(f"experiment,key\nof_{name},{'other' if name == 'fig12' else 'same'}\n")
     groups = page_content.joined([figure(name) for name in names], tmp_path)
     assert [[part["figure"] for part in group] for group in groups] == [
         ["fig4"],

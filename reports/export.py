@@ -1,0 +1,48 @@
+"""`python -m bench export`: plans and results of figures, or of all plans, as one archive for other people."""
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from bench.human_units import format_bytes
+from reports.build import ReportError, check_known, choose_scale, remedy
+from reports.load import archive
+from reports.load.plans import read_plans
+
+
+def export(
+    figures: list[str] | None,
+    runs: Path,
+    out: Path,
+    scale: str | None = None,
+    chosen_plans: Sequence[str] = (),
+    weights: bool = False,
+) -> str:
+    """Write the archive, and return a line on what is in it. Raises ReportError, BadInput.
+
+    figures None: all panels of all plans. scale None: of each figure, that of the newest plan that mentions it; without
+    figures, all. chosen_plans: how the names of the plans begin; empty: all. weights: of the networks too.
+    """
+    archive.compression(out)  # a wrong name is refused before anything is read
+    plans, _ = read_plans(runs, chosen_plans)
+    if not plans:
+        raise ReportError(f"no plan under {runs / 'plans'}: {remedy(figures[0] if figures else 'fig4')}")
+    if figures:
+        scales = {choose_scale(plans, check_known(name), scale) for name in figures}
+    else:
+        scales = {plan["scale"] for plan in plans if scale in (None, plan["scale"])}
+        if not scales:
+            raise ReportError(f"no plan at scale {scale}; there are {', '.join(sorted({p['scale'] for p in plans}))}")
+    contents = archive.members(runs, scales, chosen_plans, figures or (), weights)
+    archive.write(out, contents)
+    return f"{out}: {contents_text(contents)}, {format_bytes(out.stat().st_size)}"
+
+
+def contents_text(names: Collection[str]) -> str:
+    """How many plans, trials with results, and weights are in an archive. names: of its files."""
+    counts = {
+        "plan": sum(name.startswith("plans/") for name in names),
+        "network": sum(name.endswith("/results.json") for name in names),
+        "set of weights": sum(name.endswith("/weights.safetensors") for name in names),
+    }
+    plural = {"plan": "plans", "network": "networks", "set of weights": "sets of weights"}
+    return ", ".join(f"{count} {kind if count == 1 else plural[kind]}" for kind, count in counts.items())
