@@ -17,7 +17,7 @@ from bench.speed.gpu_check import (
     step_times,
     suite_with_a_kill,
 )
-from bench.speed.gpu_check.parts import PARTS, Request
+from bench.speed.gpu_check.parts import PARTS, Request, workloads
 from bench.speed.step_process import StepFailed
 from bench.speed.workloads import WORKLOADS
 from tests.command import ROOT
@@ -215,3 +215,14 @@ def test_a_suite_whose_time_is_over_is_ended(stand_in):
 def test_the_suite_needs_its_packages(monkeypatch):
     monkeypatch.setattr(suite_with_a_kill.importlib.util, "find_spec", lambda name: None if name == "ray" else name)
     assert list(suite_with_a_kill.run_suite(Request("cpu", 60))) == [{"skipped": "ray not installed (make setup)"}]
+
+
+def test_the_networks_of_a_device():
+    assert [(w.name, w.batch) for w in workloads(Request("cpu", 60))] == [
+        ("digits", 4),
+        ("wrn-10-1", 4),
+        ("wrn-10-2", 4),
+    ]
+    on_a_gpu = [("wrn-10-2", 128), ("wrn-16-8", 128), ("resnet34", 128)]
+    assert [(w.name, w.batch) for w in workloads(Request("cuda", 60))] == on_a_gpu
+    assert [(w.name, w.batch) for w in workloads(Request("cuda", 60, ("digits",), 8))] == [("digits", 8)]
