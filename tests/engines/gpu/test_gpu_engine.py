@@ -11,7 +11,7 @@ from bench.engines.gpu.condition import SpreadCondition, TrainingCondition
 from bench.engines.gpu.engine import GpuEngine
 from bench.models import dual_bn
 from bench.spec.protocol_ledger import Protocol
-from tests.engines.conformance import network
+from tests.engines.references import network
 from tests.recipes import images
 from tests.recipes import oat as oat_recipe
 from tests.recipes import pgd_at as pgd_at_recipe
