@@ -17,9 +17,16 @@ LONGEST = (
     "test_cluster",
     "test_end_to_end",
     "test_kill",
-    "test_extending",
-    "test_cli",
+    "test_conformance",
+    "test_pretend_device",
+    "test_archive",
     "test_mlflow_server",
+    "test_extending",
+    "test_simulation",
+    "test_judge",
+    "test_browser",
+    "test_build",
+    "test_checkout_comparison",
     "test_benchmark_command",
 )
 
