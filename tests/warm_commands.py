@@ -107,7 +107,8 @@ def main() -> None:
     gc.freeze()
     gc.enable()
     serve(listener)
-    os.unlink(sys.argv[1])
+    for path in (sys.argv[1], f"{sys.argv[1]}.lock"):
+        os.unlink(path)
 
 
 if __name__ == "__main__":
