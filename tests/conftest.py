@@ -1,3 +1,4 @@
+import functools
 import gc
 import os
 import sys
@@ -6,24 +7,10 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # pytest-xdist has a worker per core; read when torch is imported
 
 # isort: split
-import hypothesis
-import pytest
-import torch
+import pytest  # and nothing slow: pytest-xdist's main process, which waits for its workers, imports this file too
 from filelock import FileLock
 
-from bench.engines.cpu.engine import CpuEngine, why_unavailable
-from bench.engines.eager import EagerEngine
-from bench.engines.gpu.engine import GpuEngine
-from bench.models import resnet
 from tests.command import FINISHED, JUPYTER_IN_C, SMALL, bench
-
-# A busy machine is no fault of a test: examples have no deadline, and may be made slowly.
-hypothesis.settings.register_profile(
-    "shared-machine",
-    deadline=None,
-    suppress_health_check=[hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.function_scoped_fixture],
-)
-hypothesis.settings.load_profile("shared-machine")
 
 # Each worker of pytest-xdist takes a whole file, in this order (--no-loadscope-reorder): the longest first, so that
 # none is left for one worker at the end.
@@ -31,15 +18,38 @@ LONGEST = (
     "test_cluster",
     "test_end_to_end",
     "test_kill",
-    "test_extending",
-    "test_cli",
+    "test_conformance",
+    "test_pretend_device",
+    "test_archive",
     "test_mlflow_server",
+    "test_extending",
+    "test_simulation",
+    "test_judge",
+    "test_browser",
+    "test_build",
+    "test_checkout_comparison",
     "test_benchmark_command",
 )
 
 
+@functools.cache
+def be_patient_with_examples() -> None:
+    """A busy machine is no fault of a test: Hypothesis's examples have no deadline, and may be made slowly."""
+    import hypothesis
+
+    slow = [hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.function_scoped_fixture]
+    hypothesis.settings.register_profile("shared-machine", deadline=None, suppress_health_check=slow)
+    hypothesis.settings.load_profile("shared-machine")
+
+
+def pytest_collectstart():
+    gc.disable()  # until all tests are collected: imported modules are no garbage
+    be_patient_with_examples()
+
+
 def pytest_collection_finish():
     gc.freeze()  # imported modules and collected tests are never garbage
+    gc.enable()
 
 
 def pytest_sessionfinish():
@@ -53,6 +63,12 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture(params=["eager", "cpu", "gpu"])
 def make_engine(request):
     """The class of each engine that runs on a CPU: network → engine."""
+    import torch
+
+    from bench.engines.cpu.engine import CpuEngine, why_unavailable
+    from bench.engines.eager import EagerEngine
+    from bench.engines.gpu.engine import GpuEngine
+
     if request.param != "cpu":
         return {"eager": EagerEngine, "gpu": GpuEngine}[request.param]
     if reason := why_unavailable(torch.device("cpu")):
@@ -63,6 +79,8 @@ def make_engine(request):
 @pytest.fixture
 def short_resnet(monkeypatch) -> None:
     """Three blocks in place of ResNet-34's sixteen, of each kind: with and without a shortcut's convolution."""
+    from bench.models import resnet
+
     monkeypatch.setattr(resnet, "STAGES", ((64, 2, 1), (128, 1, 2)))
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 
 from bench.run import ray_cleanup
-from tests.command import ROOT, environment, start
+from tests.command import ROOT, environment
 
 # Loaded by every Python process of a node with HIDDEN: that folder is not there, as on a disk that is not shared.
 BLIND = """
@@ -24,12 +24,15 @@ def hide(event, arguments):
 if "HIDDEN" in os.environ:
     sys.addaudithook(hide)
 """
-# `ray start` without the helpers of a head that tests do not need: dashboard and server of ray://.
+# `ray start` without the helpers that tests do not need: a head's dashboard and server of ray://, and the web server of
+# a node's agent.
 RAY = """
 import sys
+from ray._private import utils
 from ray._private.node import Node
 from ray.scripts.scripts import main
 Node.start_api_server = Node.start_ray_client_server = lambda self, **_: None
+utils.get_dashboard_dependency_error = lambda: ImportError("dashboard not wanted")
 sys.argv[0] = "ray"
 main()
 """
@@ -98,5 +101,7 @@ class LocalCluster:
                 process.kill()
 
     def bench(self, verb: str, *arguments: object) -> subprocess.Popen:
-        """Start `python -m bench VERB … --address …`."""
-        return start(verb, *arguments, "--address", self.address, **self.token)
+        """Start `python -m bench VERB … --address …`. A new Python: Ray reads RAY_AUTH_MODE when it is imported."""
+        command = [sys.executable, "-m", "bench", verb, *map(str, arguments), "--address", self.address]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+        return subprocess.Popen(command, cwd=ROOT, env=environment() | self.token, **pipes)

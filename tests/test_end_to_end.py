@@ -129,21 +129,3 @@ def visible_tags(run) -> dict[str, str]:
     """The tags that hold no id of a run, no time, and no command."""
     own = ("key", "label", "method", "seed", "figure", "suite", "bench.curve", "bench.measurements")
     return {name: run.data.tags.get(name) for name in (*own, "mlflow.runColor")}
-
-
-def test_a_failed_network_is_reported_and_the_others_finish(tmp_path):
-    """A learning rate that makes the loss NaN, beside one that trains."""
-    suite = tmp_path / "two.yaml"
-    suite.write_text(
-        "suite: two\nabout: one of two networks cannot be trained\nexperiments:\n  pair:\n    figures: [fig4]\n"
-        "    dataset: cifar10\n    networks:\n      - {method: pgd_at, lam: 0, lr: [0.1, 1.0e+30]}\n"
-        "    measure: [{attack: pgd7}]\n"
-    )
-    done = bench("run", suite, *SMALL, "--runs", tmp_path / "runs")
-    assert done.returncode == 1
-    assert "1 networks trained or measured, 0 cached, 1 failed" in done.stderr
-    (line,) = [line for line in done.stderr.splitlines() if line.startswith("failed: ")]
-    assert "the loss became" in line and "lr 1e+30" in line and "log: " in line and "Traceback" not in done.stderr
-    _, by_name = mlflow_runs(tmp_path / "runs")
-    assert {run.info.status for name, run in by_name.items() if "1e+30" in name} == {"FAILED"}
-    assert {run.info.status for name, run in by_name.items() if "1e+30" not in name} == {"FINISHED"}

@@ -1,39 +1,89 @@
-"""A server that runs `python -m bench …` in forks of one process, which has imported all libraries once.
+"""A server that runs `python -m bench …` in forks of one process, which has imported all libraries once:
+`python -m tests.warm_commands SOCKET`.
 
 A command still is a process of its own, with its own output, exit code and signals, and starts in milliseconds
-instead of seconds. `warm_bench` in tests/command.py is the client.
+instead of seconds. tests/warm_client.py is the client.
 """
 
+import contextlib
+import gc
+import importlib
 import json
 import os
+import selectors
+import socket
 import sys
+import tempfile
 import traceback
 
+BEFORE = dict(os.environ)
 
-def serve() -> None:
-    """Answer each line of stdin, {"arguments", "env", "stdout", "stderr"}, by a line of stdout, the exit code."""
-    answers = os.fdopen(os.dup(1), "w")
-    null = os.open(os.devnull, os.O_RDWR)
-    os.dup2(null, 1)
-    for line in sys.stdin:
-        request = json.loads(line)
-        child = os.fork()
-        if not child:
-            os._exit(run(request))
-        status = os.waitpid(child, 0)[1]
-        answers.write(f"{os.waitstatus_to_exitcode(status)}\n")
-        answers.flush()
+
+class Client:
+    """A connection. Each line from it, {"arguments", "env", "output", "errors"}, is answered by the line "PID", and the
+    end of each command by the line "PID CODE". Where `errors` is empty, they go to the output."""
+
+    def __init__(self, connection: socket.socket):
+        self.connection, self.lines = connection, connection.makefile(encoding="utf-8")
+
+    def next_line(self) -> str:
+        """The line that has come; empty where the connection has ended."""
+        try:
+            return self.lines.readline()
+        except ConnectionError:
+            return ""
+
+    def answer(self, *numbers: int) -> None:
+        with contextlib.suppress(OSError):  # it has ended before its command
+            self.connection.sendall(" ".join(map(str, numbers)).encode() + b"\n")
+
+
+def serve(listener: socket.socket) -> None:
+    """Serve until the last client has gone."""
+    selector, clients = selectors.DefaultSelector(), 0
+    selector.register(listener, selectors.EVENT_READ)
+    while True:
+        for key, _ in selector.select():
+            if key.fileobj is listener:
+                client = Client(listener.accept()[0])
+                selector.register(client.connection, selectors.EVENT_READ, client)
+                clients += 1
+            elif isinstance(key.data, Client):
+                if line := key.data.next_line():
+                    pid = os.fork()
+                    if not pid:
+                        os._exit(run(json.loads(line)))
+                    selector.register(os.pidfd_open(pid), selectors.EVENT_READ, (pid, key.data))
+                    key.data.answer(pid)
+                else:
+                    selector.unregister(key.data.connection)
+                    clients -= 1
+                    if not clients:
+                        return
+            else:
+                pid, client = key.data
+                code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+                selector.unregister(key.fileobj)
+                os.close(key.fileobj)
+                client.answer(pid, code)
+
+
+def open_to_write(path: str) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
 
 
 def run(request: dict) -> int:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    for number, name in ((1, "stdout"), (2, "stderr")):
-        os.dup2(os.open(request[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), number)
+    os.dup2(open_to_write(request["output"]), 1)
+    os.dup2(open_to_write(request["errors"]) if request["errors"] else 1, 2)
+    sys.stdout, sys.stderr = os.fdopen(1, "w", encoding="utf-8"), os.fdopen(2, "w", 1, encoding="utf-8")
+    set_on_import = {name: value for name, value in os.environ.items() if BEFORE.get(name) != value}
     os.environ.clear()
-    os.environ.update(request["env"])
+    os.environ.update(set_on_import | request["env"])
+    tempfile.tempdir = None  # of the request's environment
     sys.argv = ["bench", *request["arguments"]]
     try:
-        main()
+        importlib.import_module("bench.cli").main()
         return 0
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else int(bool(ended.code))
@@ -45,14 +95,21 @@ def run(request: dict) -> int:
         sys.stderr.flush()
 
 
-if __name__ == "__main__":
-    # what the verbs import
-    import bench.run.ingest_command
-    import bench.run.plan_command
-    import bench.run.predict_command
-    import bench.run.show_command
-    import bench.run.status_command  # noqa: F401
-    import reports.build  # noqa: F401
-    from bench.cli import main
+def main() -> None:
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(sys.argv[1])
+    listener.listen()
+    gc.disable()  # imported modules are no garbage
+    for verb in ("ingest_command", "plan_command", "predict_command", "preflight", "ray_scheduler", "ray_session"):
+        importlib.import_module(f"bench.run.{verb}")
+    for module in ("bench.run.show_command", "bench.run.trial_command", "bench.cli", "reports.build"):
+        importlib.import_module(module)
+    gc.freeze()
+    gc.enable()
+    serve(listener)
+    for path in (sys.argv[1], f"{sys.argv[1]}.lock"):
+        os.unlink(path)
 
-    serve()
+
+if __name__ == "__main__":
+    main()

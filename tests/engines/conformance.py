@@ -8,7 +8,6 @@ that they catch engines with one error.
 
 import copy
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -18,85 +17,54 @@ from bench.attacks.pgd import cross_entropy, take_steps
 from bench.engines import Engine
 from bench.engines.conditioned_model import ConditionedModel
 from bench.engines.eager import EagerEngine
-from bench.models import resnet
 from bench.models.network import ConditionalNetwork
 from bench.spec.recipe import Recipe
+from tests.engines.references import (
+    EVAL_LAM,
+    TRAINING_LAM,
+    Pass,
+    eval_pass,
+    exact_eval_pass,
+    exact_training_pass,
+    exact_two_training_passes,
+    network,
+    network_key,
+    once,
+    reference,
+    training_pass,
+    two_training_passes,
+)
 from tests.engines.rounding import Kinks, assert_close, distance, kink_margin, tolerance
-from tests.recipes import images, lively
+from tests.recipes import images
 
 Make = Callable[[ConditionalNetwork], Engine]
 
-EVAL_LAM = torch.tensor([0.3, 0.0, 1.0, 0.0, 0.15])  # one of them untrained
-TRAINING_LAM = torch.tensor([0.0, 0.0, 0.1, 0.3])
-BATCHES = 40  # drawn at most, until the reference meets no kink
-NETWORKS: dict[tuple, ConditionalNetwork] = {}
-
-
-@dataclass(frozen=True)
-class Pass:
-    """The arguments of a pass, besides images and labels."""
-
-    lam: Tensor
-    width: float = 1.0
-    branch: str | None = None
-    precision: str = "fp32"
-
-    def model(self, engine: Engine, training: bool) -> ConditionedModel:
-        lam = self.lam.to(engine.net.head.weight.dtype)
-        cond = engine.condition(lam, width=self.width, branch=self.branch, training=training)
-        return ConditionedModel(engine, cond, self.precision)
-
-
-def network(recipe: Recipe, channels: int = 1) -> ConditionalNetwork:
-    """A copy of the recipe's network, no part of which is at a neutral value."""
-    key = recipe.canonical(), channels, resnet.STAGES
-    if key not in NETWORKS:
-        NETWORKS[key] = lively(recipe, channels)
-    return copy.deepcopy(NETWORKS[key])
-
-
-def reference(net: ConditionalNetwork) -> EagerEngine:
-    """The plain network in fp64, as the parameters are now."""
-    exact = copy.deepcopy(net).double()
-    exact.zero_grad()
-    return EagerEngine(exact)
-
-
 # --- eval mode
-
-
-def eval_pass(engine: Engine, x: Tensor, y: Tensor, arguments: Pass) -> tuple[Tensor, Tensor]:
-    """Logits, and the gradient of the cross-entropy to the images."""
-    engine.net.eval()
-    x = x.clone().requires_grad_()
-    logits = arguments.model(engine, training=False)(x)
-    (grad,) = torch.autograd.grad(F.cross_entropy(logits.to(x.dtype), y, reduction="sum"), x)
-    return logits.detach(), grad
 
 
 def check_eval(make: Make, recipe: Recipe, arguments: Pass = Pass(EVAL_LAM), shape=(1, 8, 8)) -> None:
     """Logits and the gradient to the images. Parameters get no gradient, and buffers stay."""
     net, (x, y) = network(recipe, shape[0]), images(5, shape)
     buffers = [buffer.clone() for buffer in net.buffers()]
-    compare_eval(make(net), x, y, arguments)
+    compare_eval(make(net), x, y, arguments, (*network_key(recipe, shape[0]), shape))
     assert all(map(torch.equal, buffers, net.buffers())), "a pass in eval mode changed a buffer"
     assert all(parameter.grad is None for parameter in net.parameters()), "a parameter got a gradient in eval mode"
 
 
-def compare_eval(engine: Engine, x: Tensor, y: Tensor, arguments: Pass = Pass(EVAL_LAM)) -> None:
-    """The engine's pass against the plain network with the parameters of now."""
+def compare_eval(
+    engine: Engine, x: Tensor, y: Tensor, arguments: Pass = Pass(EVAL_LAM), key: tuple | None = None
+) -> None:
+    """The engine's pass against the plain network with the parameters of now. key: of these, x and y; see `once`."""
     bound = tolerance(engine.net, x)
+    exact = once(exact_eval_pass, engine.net, x, y, arguments, key=key and (*key, *arguments.key()))
+    exact_logits, exact_grad, kinks, eager = exact
     logits, grad = eval_pass(engine, x, y, arguments)
-    in_fp64 = Pass(arguments.lam, arguments.width, arguments.branch)
-    with Kinks() as kinks:
-        exact_logits, exact_grad = eval_pass(reference(engine.net), x.double(), y, in_fp64)
     if arguments.precision == "fp32":
         assert_close("logits", logits, exact_logits, bound, by_image=True)
         clear = kinks.clear_images(len(x), kink_margin(engine.net, x))
         assert 4 * clear.sum() >= len(x), "most images lie at a kink of ReLU: choose other ones"
         assert_close("gradient to x", grad[clear], exact_grad[clear], bound, by_image=True)
     else:
-        eager = eval_pass(EagerEngine(copy.deepcopy(engine.net)), x, y, arguments)
         assert_as_close("logits", logits, eager[0], exact_logits, bound)
         assert_as_close("gradient to x", grad, eager[1], exact_grad, bound)
 
@@ -110,54 +78,38 @@ def assert_as_close(name: str, actual: Tensor, eager: Tensor, exact: Tensor, bou
 # --- training mode
 
 
-def training_pass(engine: Engine, x: Tensor, y: Tensor, arguments: Pass) -> Tensor:
-    """Logits. The gradients of the cross-entropy are added to those of the parameters, and of x if it takes one."""
-    engine.net.train()
-    logits = arguments.model(engine, training=True)(x)
-    F.cross_entropy(logits.to(x.dtype), y, reduction="sum").backward()
-    return logits.detach()
-
-
 def check_training(
     make: Make, recipe: Recipe, arguments: Pass = Pass(TRAINING_LAM), shape=(1, 8, 8), gradient_to_x: bool = False
 ) -> None:
     """Logits, gradients of all parameters (and of the images), running statistics and num_batches_tracked."""
     net = network(recipe, shape[0])
-    compare_training(make(net), arguments, shape, gradient_to_x)
+    compare_training(make(net), arguments, shape, gradient_to_x, network_key(recipe, shape[0]))
 
 
 def compare_training(
-    engine: Engine, arguments: Pass = Pass(TRAINING_LAM), shape=(1, 8, 8), gradient_to_x: bool = False
+    engine: Engine,
+    arguments: Pass = Pass(TRAINING_LAM),
+    shape=(1, 8, 8),
+    gradient_to_x: bool = False,
+    key: tuple | None = None,
 ) -> None:
-    """The engine's pass, from cleared gradients, against the plain network with the parameters of now."""
-    in_fp64, exact = Pass(arguments.lam, arguments.width), reference(engine.net)
-    before = {name: buffer.clone() for name, buffer in exact.net.named_buffers()}
-    for seed in range(BATCHES):
-        x, y = images(len(arguments.lam), shape, seed)
-        exact_x = x.double().requires_grad_(gradient_to_x)
-        with Kinks() as kinks:
-            exact_logits = training_pass(exact, exact_x, y, in_fp64)
-        if arguments.precision != "fp32" or kinks.distance() > kink_margin(engine.net, x):
-            break
-        exact.net.zero_grad()
-        exact.net.load_state_dict(before, strict=False)
-    else:
-        raise AssertionError("no batch is clear of ReLU's kink")
-    eager = EagerEngine(copy.deepcopy(engine.net))
+    """The engine's pass, from cleared gradients, against the plain network with the parameters of now. key: of these,
+    see `once`."""
+    key = key and (*key, *arguments.key(), shape, gradient_to_x)
+    exact = once(exact_training_pass, engine.net, arguments, shape, gradient_to_x, key=key)
+    x, y, exact_x, exact_logits, exact_net, eager_net, eager_logits = exact
     engine.net.zero_grad()
-    x.requires_grad_(gradient_to_x)
+    x = x.clone().requires_grad_(gradient_to_x)
     logits, bound = training_pass(engine, x, y, arguments), tolerance(engine.net, x)
     if arguments.precision == "fp32":
         assert_close("logits", logits, exact_logits, bound)
         if gradient_to_x:
             assert_close("gradient to x", x.grad, exact_x.grad, bound)
-        compare_networks(engine.net, exact.net, bound)
+        compare_networks(engine.net, exact_net, bound)
     else:
-        eager.net.zero_grad()
-        eager_logits = training_pass(eager, x, y, arguments)
         assert_as_close("logits", logits, eager_logits, exact_logits, bound)
         for name, values in (("gradients", gradients_of), ("statistics", statistics_of)):
-            assert_as_close(name, *(values(made.net) for made in (engine, eager, exact)), bound)
+            assert_as_close(name, *map(values, (engine.net, eager_net, exact_net)), bound)
         assert all(p.grad is None or p.grad.dtype == torch.float32 for p in engine.net.parameters())
 
 
@@ -201,11 +153,11 @@ def check_no_grad_training(make: Make, recipe: Recipe) -> None:
 
 def check_batch_sizes(make: Make, recipe: Recipe) -> None:
     """One engine for batches that grow and shrink, in both modes."""
-    engine = make(network(recipe))
+    engine, key = make(network(recipe)), network_key(recipe)
     lam = torch.linspace(0, 1, 7)[torch.arange(17) % 7].sort().values
-    for n in (3, 17, 2, 9, 16):
-        compare_eval(engine, *images(n), Pass(lam[-n:].flip(0)))
-    for n in (4, 2, 6, 4):
+    for n in (3, 17, 2, 16):
+        compare_eval(engine, *images(n), Pass(lam[-n:].flip(0)), key)
+    for n in (4, 2, 6):
         compare_training(engine, Pass(lam[:n]))
         compare_eval(engine, *images(n), Pass(lam[:n]))
     assert engine.logits(images(5)[0][:0], engine.condition(EVAL_LAM[:1], training=False)).shape == (0, 10)
@@ -213,8 +165,7 @@ def check_batch_sizes(make: Make, recipe: Recipe) -> None:
 
 def check_two_eval_passes(make: Make, recipe: Recipe) -> None:
     """Two graphs of eval mode live at once, at two λ, and their backward passes come in any order, and twice."""
-    engine = make(network(recipe).eval())
-    exact, lams = reference(engine.net), (EVAL_LAM, EVAL_LAM.flip(0))
+    engine, lams = make(network(recipe).eval()), (EVAL_LAM, EVAL_LAM.flip(0))
     x, y = images(10)
     batches = [(x[:5], y[:5]), (x[5:], y[5:])]
     leaves = [part.clone().requires_grad_() for part, _ in batches]
@@ -222,9 +173,8 @@ def check_two_eval_passes(make: Make, recipe: Recipe) -> None:
     losses = [F.cross_entropy(*pair, reduction="sum") for pair in zip(logits, [y for _, y in batches], strict=True)]
     for i in (0, 1, 0):
         (grad,) = torch.autograd.grad(losses[i], leaves[i], retain_graph=True)
-        part, labels = batches[i]
-        with Kinks() as kinks:
-            exact_logits, exact_grad = eval_pass(exact, part.double(), labels, Pass(lams[i]))
+        (part, labels), key = batches[i], (*network_key(recipe), "two passes", i)
+        exact_logits, exact_grad, kinks, _ = once(exact_eval_pass, engine.net, part, labels, Pass(lams[i]), key=key)
         clear, bound = kinks.clear_images(5, kink_margin(engine.net, part)), tolerance(engine.net, part)
         assert clear.sum() >= 3
         assert_close("logits", logits[i].detach(), exact_logits, bound, by_image=True)
@@ -233,22 +183,10 @@ def check_two_eval_passes(make: Make, recipe: Recipe) -> None:
 
 def check_two_training_passes(make: Make, recipe: Recipe, order: tuple[int, int]) -> None:
     """Two graphs of training mode live at once, as with the loss of TRADES."""
-
-    def run(engine: Engine, x: Tensor, y: Tensor) -> None:
-        parts, lam = (slice(0, 4), slice(2, 4)), TRAINING_LAM.to(x.dtype)
-        losses = [F.cross_entropy(engine.logits(x[part], engine.condition(lam[part])), y[part]) for part in parts]
-        for i in order:
-            losses[i].backward()
-
-    for seed in range(BATCHES):
-        net, (x, y) = network(recipe).train(), images(4, seed=seed)
-        engine, exact = make(net), reference(net)
-        with Kinks() as kinks:
-            run(exact, x.double(), y)
-        if kinks.distance() > kink_margin(net, x):
-            run(engine, x, y)
-            return compare_networks(net, exact.net, tolerance(net, x))
-    raise AssertionError("no batch is clear of ReLU's kink")
+    net, key = network(recipe).train(), (*network_key(recipe), order)
+    x, y, exact_net = once(exact_two_training_passes, net, order, key=key)
+    two_training_passes(make(net), x, y, order)
+    compare_networks(net, exact_net, tolerance(net, x))
 
 
 def check_conditions(make: Make, recipe: Recipe) -> None:

@@ -4,7 +4,6 @@ Results equal those on the CPU bit for bit with the same engine, and those of th
 """
 
 import dataclasses
-import itertools
 
 import pytest
 import torch
@@ -29,15 +28,17 @@ from tests.engines.pretend_device import DEVICE, WrongDevice, computing
 from tests.recipes import digits, images, lively, oat, pgd_at
 
 CPU = torch.device("cpu")
-QUICK = {"epochs": 1, "batch": 16, "train_images": 40, "heldout": 8, "attack_steps": 2, "lambdas": (0.0, 0.2)}
+QUICK = {"epochs": 1, "batch": 16, "train_images": 24, "heldout": 8, "attack_steps": 2, "lambdas": (0.0, 0.2)}
 DROPOUT = {"fp32": 0.3, "bf16": 0.0}  # in bf16 torch's dropout on a CPU rounds otherwise than on other devices
+OAT, TRADES = {"method": "oat", "beta": None}, {"method": "oat_trades", "beta": 6.0}
+# Each pair of a method, a norm and a precision.
+PAIRS = [(OAT, "normal", "fp32"), (OAT, "dual", "bf16"), (OAT, "dual-affine", "fp32")]
+PAIRS += [(TRADES, "normal", "bf16"), (TRADES, "dual", "fp32"), (TRADES, "dual-affine", "bf16")]
 TRAININGS = {
-    f"{method}-{norm}-{precision}": oat(
-        norm, method=method, precision=precision, beta=beta, dropout=DROPOUT[precision], **QUICK
+    f"{method['method']}-{norm}-{precision}": oat(
+        norm, precision=precision, dropout=DROPOUT[precision], **method, **QUICK
     )
-    for (method, beta), norm, precision in itertools.product(
-        (("oat", None), ("oat_trades", 6.0)), ("normal", "dual", "dual-affine"), ("fp32", "bf16")
-    )
+    for method, norm, precision in PAIRS
 }
 TRAININGS |= {
     f"pgd-at-{precision}": pgd_at(precision=precision, dropout=0.0, **QUICK | {"lambdas": ()})

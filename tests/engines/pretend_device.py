@@ -192,9 +192,9 @@ def leaves_device(name: str, args: tuple, target: torch.device | None) -> bool:
 
 def place() -> str:
     """The innermost line of bench/ on the stack."""
-    for frame in reversed(traceback.extract_stack()):
-        if "/bench/" in frame.filename:
-            return f"bench/{frame.filename.rpartition('/bench/')[2]}:{frame.lineno}"
+    for frame, line in traceback.walk_stack(None):
+        if "/bench/" in frame.f_code.co_filename:
+            return f"bench/{frame.f_code.co_filename.rpartition('/bench/')[2]}:{line}"
     return "a line outside of bench/"
 
 

@@ -10,7 +10,8 @@ from bench.spec.recipe import Recipe
 from bench.spec.registry import METHODS, resolve
 from bench.training import lambda_sampling
 from bench.training.objectives import Batch
-from tests.engines.conformance import BATCHES, EVAL_LAM, Make, compare_networks, network, reference
+from tests.engines.conformance import Make, compare_networks
+from tests.engines.references import BATCHES, EVAL_LAM, network, reference
 from tests.engines.replay_against_fp64 import replay
 from tests.engines.rounding import assert_close, tolerance
 from tests.recipes import images

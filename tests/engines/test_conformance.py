@@ -18,7 +18,8 @@ from bench.spec.protocol_ledger import NOISE_ROWS, Protocol
 from bench.spec.recipe import Recipe
 from bench.training.loop import sgd
 from tests.engines import conformance, steps
-from tests.engines.conformance import EVAL_LAM, TRAINING_LAM, Make, Pass
+from tests.engines.conformance import Make
+from tests.engines.references import EVAL_LAM, TRAINING_LAM, Pass
 from tests.recipes import oat as oat_recipe
 from tests.recipes import pgd_at as pgd_at_recipe
 
@@ -33,23 +34,27 @@ WITHOUT_FILM = {"dual-without-film": oat("dual-without-film", lambdas=(0.0, 1.0)
 SLIM = {"dual": oat(widths=WIDTHS), "authors": oat(widths=WIDTHS, protocol=Protocol(film="authors"))}
 SLIM["dual-affine"] = oat("dual-affine", widths=WIDTHS)
 ENCODINGS = {name: oat(encoding=name) for name in ("none", "onehot", "dct-16", "ro-16")}
-OTHER_ROWS = {"lam_sampling", "selection"}  # what a batch and a checkpoint are made of, before and after the network
+# Rows of the ledger: of f(x, λ) itself, of the attack and the loss of a training step, and of what a batch and a
+# checkpoint are made of, before and after the network.
+NETWORK_ROWS = {"film", "film_init", "unseen", "encoding_seed", "dct"}
+STEP_ROWS = {"step_rule", "clean_branch", "attack_bn", "attack_lam0"}
+OTHER_ROWS = {"lam_sampling", "selection"}
 OTHER_ROWS |= NOISE_ROWS  # of FLOAT's evaluation
 BATCHES_OF_LAM = {"zeros": TRAINING_LAM * 0, "no zeros": TRAINING_LAM.clamp(min=0.1), "one": torch.full((4,), 0.2)}
 
 
-def ledger_rows() -> dict[str, Recipe]:
-    """A recipe for every value of every row of Protocol that is not the default."""
+def ledger_rows(names: set[str]) -> dict[str, Recipe]:
+    """A recipe for every value of these rows of Protocol that is not the default."""
     recipes = {}
-    for name, field in Protocol.model_fields.items():
+    for name in sorted(names):
+        field = Protocol.model_fields[name]
         values = typing.get_args(field.annotation) or (1,)
-        for value in set(values) - {field.default} if name not in OTHER_ROWS else ():
+        for value in sorted(set(values) - {field.default}):
             fields = {"encoding": "dct-16"} if name == "dct" else {}
             recipes[f"{name}={value}"] = oat(protocol=Protocol(**{name: value}), **fields)
     return recipes
 
 
-ROWS = ledger_rows()
 METHODS = {"oat": oat(), "pgd_at": pgd_at(), "pgd_at-0": pgd_at(0.0), "pgd_at-1": pgd_at(1.0)}
 METHODS |= {"oat_trades": oat(method="oat_trades", beta=6.0), "oat-normal": oat("normal")}
 METHODS |= {"oat-slim": oat(widths=WIDTHS), "oat-dual-affine": oat("dual-affine")}
@@ -77,7 +82,10 @@ def cases(table: dict) -> pytest.MarkDecorator:
 # --- norms, encodings, widths, ledger rows
 
 
-@cases(NORMS | WITHOUT_FILM | {f"encoding={name}": recipe for name, recipe in ENCODINGS.items()} | ROWS)
+BY_ENCODING = {f"encoding={name}": recipe for name, recipe in ENCODINGS.items()}
+
+
+@cases(NORMS | WITHOUT_FILM | BY_ENCODING | ledger_rows(NETWORK_ROWS))
 def test_network(make, recipe):
     conformance.check_eval(make, recipe)
     conformance.check_training(make, recipe)
@@ -149,7 +157,7 @@ def test_branch(make, recipe, branch):
 # --- methods and attacks
 
 
-@cases(METHODS | ROWS)
+@cases(METHODS | ledger_rows(STEP_ROWS))
 def test_training_step(make, recipe):
     steps.check_training_step(make, recipe)
 
@@ -157,6 +165,7 @@ def test_training_step(make, recipe):
 def test_registry_is_covered():
     assert {recipe.method for recipe in METHODS.values()} == set(registry.METHODS)
     assert {recipe.norm for recipe in (NORMS | WITHOUT_FILM).values()} == set(registry.NORMS)
+    assert set(Protocol.model_fields) == NETWORK_ROWS | STEP_ROWS | OTHER_ROWS
 
 
 @pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)

@@ -14,7 +14,7 @@ from bench.engines.eager import EagerEngine
 from bench.spec.protocol_ledger import Protocol
 from bench.training.loop import sgd
 from tests.engines import conformance, steps
-from tests.engines.conformance import EVAL_LAM, TRAINING_LAM, Pass
+from tests.engines.references import EVAL_LAM, TRAINING_LAM, Pass
 from tests.engines.rounding import tolerance
 from tests.recipes import oat as oat_recipe
 

@@ -59,8 +59,8 @@ def gappy(tmp_path_factory):
 
 
 @pytest.fixture
-def svg_only(monkeypatch):
-    """Draw one format only, for tests of other things."""
+def svg_only(monkeypatch, no_claims):
+    """Draw one format only and judge nothing, for tests of other things."""
     monkeypatch.setattr("reports.figures.figure_files.FORMATS", ("svg",))
 
 
@@ -136,14 +136,14 @@ def test_a_page_outside_the_runs_directory_links_no_directory(tmp_path, svg_only
     assert not [link for link in page.links if "trials" in link] and "python -m bench show KEY" in page.text
 
 
-def test_same_input_same_bytes(tmp_path):
+def test_same_input_same_bytes(tmp_path, no_claims):
     synthetic.laptop(tmp_path, seeds=(0,))
     first, second = (build(["fig4", "fig8"], tmp_path, tmp_path / name) for name in ("a", "b"))
     for path, other in zip(first, second, strict=True):
         assert path.read_bytes() == other.read_bytes(), path.name
 
 
-def test_page_keeps_figures_built_earlier(tmp_path):
+def test_page_keeps_figures_built_earlier(tmp_path, no_claims):
     synthetic.laptop(tmp_path, seeds=(0,))
     build(["fig8"], tmp_path, tmp_path / "out", formats=("png",))
     build(["fig4"], tmp_path, tmp_path / "out", formats=("png",))
@@ -209,7 +209,7 @@ def test_errors_are_one_line_with_a_remedy(tmp_path, svg_only):
     with pytest.raises(ReportError, match="there are laptop"):
         build(None, tmp_path, tmp_path / "out", "paper")
     assert not (tmp_path / "out").exists()
-    assert {path.stem for path in build(None, tmp_path, tmp_path / "out")} == {"fig4", "claims", "index", "README"}
+    assert {path.stem for path in build(None, tmp_path, tmp_path / "out")} == {"fig4", "index", "README"}
 
 
 def test_the_markdown_page_says_what_the_csv_says(gappy):

@@ -19,7 +19,7 @@ from tests.command import TINY, bench, start, wait_for
 from tests.local_cluster import LocalCluster
 from tests.slurm_stand_in import submit
 
-EPOCHS = 16  # enough for all kills
+EPOCHS = 12  # enough for all kills
 SUITE = """
 suite: probes
 about: every probe, on two networks of which one is the other's surrogate
@@ -34,7 +34,7 @@ experiments:
       - {attack: pgd7, lambdas: [0, 1]}
       - {attack: fgsm, lambdas: [1], few_images: true}
       - {probe: saliency, lambdas: [0, 1], images: [0, 1]}
-      - {probe: masking, lambdas: S1}
+      - {probe: masking, lambdas: [1]}
       - {probe: bn_statistics}
       - {probe: cost}
       - {probe: switching}
@@ -56,24 +56,35 @@ def suite(tmp_path_factory) -> tuple:
 
 
 @pytest.fixture(scope="module")
-def cluster():
+def head():
+    """A cluster of one node, which says that it has a GPU."""
     with LocalCluster(**ENGINE) as cluster:
-        assert cluster.start_node(2, "--num-gpus", 1).wait(60) == 0  # the GPU is not there
-        assert cluster.start_node(3, blind=True).wait(60) == 0
+        assert cluster.start_node(2, "--num-gpus", 1).wait(60) == 0
         yield cluster
 
 
-def test_nodes_on_which_trials_would_fail_are_refused_before_training(cluster, suite):
-    commands = {
-        "Ray offers GPUs, but torch": cluster.bench("plan", *suite, "--runs", cluster.folder / "gpus"),
-        "127.0.0.3): does not see the files that the command writes to": cluster.bench(
-            "run", *suite, "--runs", cluster.folder / "hidden", "--gpus-per-trial", 0
-        ),
-    }
-    for reason, process in commands.items():
-        text = process.communicate(timeout=120)[0]
-        assert process.returncode == 2 and reason in text.splitlines()[-1] and "Traceback" not in text, text
-    assert not list(cluster.folder.glob("*/trials")) and not list(cluster.folder.glob("*/plans"))
+def assert_refused(reason: str, process, folder: Path) -> None:
+    """The command ends before anything is trained."""
+    text = process.communicate(timeout=120)[0]
+    assert process.returncode == 2 and reason in text.splitlines()[-1] and "Traceback" not in text, text
+    assert not list(folder.glob("*/trials")) and not list(folder.glob("*/plans"))
+
+
+def test_a_node_whose_gpus_torch_cannot_use_is_refused(head, suite):
+    assert_refused("Ray offers GPUs, but torch", head.bench("plan", *suite, "--runs", head.folder / "a"), head.folder)
+
+
+@pytest.fixture(scope="module")
+def cluster(head):
+    """The cluster with a second node, which does not see the folder `hidden`."""
+    assert head.start_node(3, blind=True).wait(60) == 0
+    return head
+
+
+def test_a_node_that_does_not_see_the_runs_directory_is_refused(cluster, suite):
+    command = cluster.bench("run", *suite, "--runs", cluster.folder / "hidden", "--gpus-per-trial", 0)
+    reason = "127.0.0.3): does not see the files that the command writes to"
+    assert_refused(reason, command, cluster.folder)
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -52,16 +53,29 @@ def no_training(monkeypatch):
     monkeypatch.setattr(trial_module, "train", train)
 
 
-def test_a_finished_trial_s_directory(tmp_path):
-    trial = accuracy_trial(oat(**QUICK))
-    rows = run_to_end(trial, tmp_path)
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory) -> tuple[Trial, Path, list[dict]]:
+    """(trial, its directory, its rows) of a finished trial."""
+    trial, directory = accuracy_trial(oat(**QUICK)), tmp_path_factory.mktemp("whole")
+    return trial, directory, run_to_end(trial, directory)
+
+
+@pytest.fixture
+def finished(whole, tmp_path):
+    """A finished trial, in tmp_path."""
+    shutil.copytree(whole[1], tmp_path, dirs_exist_ok=True)
+    return whole[0]
+
+
+def test_a_finished_trial_s_directory(whole):
+    trial, directory, rows = whole
     assert [row.get("epoch") for row in rows] == [1, 2, None, None]
     assert [row["lam"] for row in rows[2:]] == [0.0, 1.0]
-    names = {path.name for path in tmp_path.iterdir()}
+    names = {path.name for path in directory.iterdir()}
     assert names == {"recipe.json", "progress.jsonl", "weights.safetensors", "results.json", "manifest.json", "lock"}
-    assert Recipe.model_validate_json((tmp_path / "recipe.json").read_text()) == trial.recipe
-    assert read_progress(tmp_path) == rows[:2]
-    results = read_results(tmp_path)
+    assert Recipe.model_validate_json((directory / "recipe.json").read_text()) == trial.recipe
+    assert read_progress(directory) == rows[:2]
+    results = read_results(directory)
     assert results["key"] == trial.key and results["provenance"]["git_commit"] == "abc"
     precisions = {"training_precision": "fp32", "evaluation_precision": "fp32"}
     assert precisions.items() <= results["provenance"].items()
@@ -73,24 +87,14 @@ def test_a_finished_trial_s_directory(tmp_path):
     assert all(correct_bits.decode(row["robust_hits"], 30).sum() == row["robust_correct"] for row in stored_rows)
     best = max((row for row in rows[:2] if "score" in row), key=lambda row: row["score"])
     assert results["heldout"] == {"score": best["score"], "epoch": best["epoch"]}
-    assert not is_unfinished(trial, tmp_path)
+    assert not is_unfinished(trial, directory)
 
 
-def test_a_finished_trial_reads_yields_and_writes_nothing(tmp_path, monkeypatch):
-    trial = accuracy_trial(oat(**QUICK))
-    run_to_end(trial, tmp_path)
+def test_a_finished_trial_reads_yields_and_writes_nothing(finished, tmp_path, monkeypatch):
     monkeypatch.setattr(trial_module, "load", None)
     before = (tmp_path / "results.json").read_bytes(), (tmp_path / "weights.safetensors").stat().st_mtime_ns
-    assert run_to_end(trial, tmp_path) == []
+    assert run_to_end(finished, tmp_path) == []
     assert before == ((tmp_path / "results.json").read_bytes(), (tmp_path / "weights.safetensors").stat().st_mtime_ns)
-
-
-@pytest.fixture
-def finished(tmp_path):
-    """A finished trial, in tmp_path."""
-    trial = accuracy_trial(oat(**QUICK))
-    run_to_end(trial, tmp_path)
-    return trial
 
 
 def test_a_measurement_added_later_trains_nothing(finished, tmp_path, no_training):
@@ -343,25 +347,31 @@ def test_results_of_other_weights_are_measured_again(finished, tmp_path):
     assert [row["clean_hits"] for row in measured["rows"]] == [row["clean_hits"] for row in expected["rows"]]
 
 
+@pytest.fixture(scope="module")
+def stopped(whole, tmp_path_factory) -> Path:
+    """The directory of the trial, stopped after its first epoch."""
+    directory = tmp_path_factory.mktemp("stopped")
+    rows = run_trial(whole[0], directory, directory, CPU, {"git_commit": "abc"})
+    next(rows)
+    rows.close()
+    return directory
+
+
 @pytest.mark.parametrize("damage", ["flip", "cut", "empty", "other network"])
-def test_a_damaged_checkpoint_is_set_aside_and_training_starts_anew(tmp_path, damage):
-    trial = accuracy_trial(oat(**QUICK))
-    whole = tmp_path / "whole"
-    expected = [row.get("loss") for row in run_to_end(trial, whole)]
-    stopped = run_trial(trial, tmp_path / "a", tmp_path, CPU, {"git_commit": "abc"})
-    next(stopped)
-    stopped.close()
-    path = tmp_path / "a" / "checkpoint" / "state.safetensors"
+def test_a_damaged_checkpoint_is_set_aside_and_training_starts_anew(whole, stopped, tmp_path, damage):
+    trial, directory, expected = whole
+    shutil.copytree(stopped, tmp_path, dirs_exist_ok=True)
+    path, weights = tmp_path / "checkpoint" / "state.safetensors", (directory / "weights.safetensors").read_bytes()
     if damage == "flip":
         flip_last_bit(path)
     elif damage == "other network":
-        path.write_bytes((whole / "weights.safetensors").read_bytes())
+        path.write_bytes(weights)
     else:
         path.write_bytes(path.read_bytes()[: 5000 * (damage == "cut")])
-    set_aside, *rows = run_to_end(trial, tmp_path / "a")
+    set_aside, *rows = run_to_end(trial, tmp_path)
     assert "state.safetensors is damaged" in set_aside["set_aside"]
-    assert [row.get("loss") for row in rows] == expected
-    assert (tmp_path / "a" / "weights.safetensors").read_bytes() == (whole / "weights.safetensors").read_bytes()
+    assert [row.get("loss") for row in rows] == [row.get("loss") for row in expected]
+    assert (tmp_path / "weights.safetensors").read_bytes() == weights
 
 
 @pytest.mark.parametrize("damage", ["flip", "not finite", "other shape"])

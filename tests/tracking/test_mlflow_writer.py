@@ -1,6 +1,7 @@
 """MLflow's index of trials' directories, on a real store; the directories are written by the tests."""
 
 import datetime
+import functools
 import json
 import shutil
 import sqlite3
@@ -295,9 +296,10 @@ def forget_open_store(runs) -> None:
     utils._tracking_store_registry._get_store_with_resolved_uri.cache_clear()
 
 
-def test_a_locked_store_is_not_set_aside(runs):
+def test_a_locked_store_is_not_set_aside(runs, monkeypatch):
     writer(runs).index_trial(RECIPE, TAGS)
     forget_open_store(runs)
+    monkeypatch.setattr(sqlite3, "connect", functools.partial(sqlite3.connect, timeout=0.1))  # not 5 s
     with sqlite3.connect(runs / "mlflow.db", isolation_level=None) as other:
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(ConnectionError, match="locked"):

@@ -1,5 +1,6 @@
 """claims.yaml has every claim of the paper with its numbers, and a mistake in it is an error with its line."""
 
+import functools
 import re
 from pathlib import Path
 
@@ -57,9 +58,13 @@ def test_every_check_has_a_suite_that_measures_it():
 
 
 def experiments_of(figure: str, dataset: str) -> list[dict]:
+    return [e for e in all_experiments() if figure in e["figures"] and e["dataset"] == dataset]
+
+
+@functools.cache
+def all_experiments() -> list[dict]:
     suites = [yaml.safe_load(path.read_text("utf-8")) for path in claim_entries.SUITES.rglob("*.yaml")]
-    experiments = [experiment for suite in suites for experiment in suite.get("experiments", {}).values()]
-    return [e for e in experiments if figure in e["figures"] and e["dataset"] == dataset]
+    return [experiment for suite in suites for experiment in suite.get("experiments", {}).values()]
 
 
 GOOD = """\

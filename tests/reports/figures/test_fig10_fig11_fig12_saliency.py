@@ -173,7 +173,7 @@ def test_summary_says_whether_alignment_rises(tmp_path):
     assert FIG10.summary(view(tmp_path))[0]["rows"][0]["rises with λ"] == "no"
 
 
-def test_files_of_figures_10_to_12(tmp_path):
+def test_files_of_figures_10_to_12(tmp_path, no_claims):
     trials = synthetic_probes.saliency(tmp_path, seeds=(0,), figure="fig12")
     first, second = (build(["fig12"], tmp_path, tmp_path / name) for name in ("a", "b"))
     assert all(path.read_bytes() == other.read_bytes() for path, other in zip(first, second, strict=True))

@@ -97,7 +97,7 @@ def test_every_method_knows_its_baseline():
     assert {label: forward_cost.baseline(label) for label in labels} == labels
 
 
-def test_files(tmp_path):
+def test_files(tmp_path, no_claims):
     synthetic_probes.cost(tmp_path)
     first, second = (build(["cost"], tmp_path, tmp_path / name) for name in ("a", "b"))
     assert all(path.read_bytes() == other.read_bytes() for path, other in zip(first, second, strict=True))

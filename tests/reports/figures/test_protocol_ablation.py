@@ -158,7 +158,7 @@ def test_another_step_where_ra_is_measured_is_named(tmp_path):
     assert sentence in PROTOCOL.caption(view(tmp_path, "protocol"))
 
 
-def test_csv_holds_every_difference_and_what_it_comes_from(tmp_path, monkeypatch):
+def test_csv_holds_every_difference_and_what_it_comes_from(tmp_path, monkeypatch, no_claims):
     monkeypatch.setattr("reports.figures.figure_files.FORMATS", ("svg",))
     world.protocol(tmp_path)
     build(["protocol"], tmp_path, tmp_path / "out")

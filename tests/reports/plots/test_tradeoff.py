@@ -33,7 +33,7 @@ def test_fig6_has_a_column_per_width_and_leaves_normal_bn_out(tmp_path):
     assert rows[1][GAP].startswith("+") and len(FIG6.curves(loaded_view)) == 3
 
 
-def test_fig6_csv_holds_what_is_drawn(tmp_path, monkeypatch):
+def test_fig6_csv_holds_what_is_drawn(tmp_path, monkeypatch, no_claims):
     monkeypatch.setattr("reports.figures.figure_files.FORMATS", ("svg",))
     world.slimming(tmp_path, seeds=(0,))
     build(["fig6", "fig9"], tmp_path, tmp_path / "out")
