@@ -11,7 +11,7 @@ from reports.figures.figure_files import write_figure
 from reports.load import archive
 from reports.load.panels import load_view
 from reports.load.plans import plans_of, read_plans
-from reports.page import html
+from reports.page import report_pages
 from reports.plots.look import PAPER, Look
 
 
@@ -56,10 +56,10 @@ def build(
         unreadable = view.trials[view.trials.status == "unreadable"]
         damages |= dict.fromkeys(f"{t.key} {t.name}: {t.note}" for t in unreadable.itertuples(index=False))
         written += write_figure(FIGURES[name], view, out, formats, look)
-    damages |= dict.fromkeys(html.unreadable_pages(out))
+    damages |= dict.fromkeys(report_pages.unreadable_pages(out))
     for text in damages:
         warn(text)
-    written += [*judge.write(plans, runs, out, scales), *html.write_pages(out, scales)]
+    written += [*judge.write(plans, runs, out, scales), *report_pages.write_pages(out, scales)]
     return written + ([archive.pack(runs, set(scales.values()), archive_file, chosen_plans)] if archive_file else [])
 
 

@@ -16,7 +16,7 @@ from reports.load import formatting
 from reports.load.archive import opened
 from reports.load.panels import Panel, View, load_view
 from reports.load.plans import plans_of, read_plans
-from reports.page.html import environment
+from reports.page.report_pages import environment
 from reports.plots.look import PAPER, Look
 from reports.plots.style import SIDES
 from reports.statistics import differences

@@ -13,7 +13,7 @@ from typing import Literal
 import pydantic
 
 from reports.claims.predicate_arguments import Arguments, Lambda, Lambdas, Metric, PerMetric
-from reports.claims.verdict_rule import Condition
+from reports.claims.verdict_rule import ClaimCondition
 from reports.load.panels import Panel
 from reports.statistics.contrasts import (
     Accuracy,
@@ -32,7 +32,7 @@ NO_LIMIT = float("inf")
 
 @dataclass(frozen=True)
 class ContrastCondition:
-    """A condition on a contrast; fields as of verdict_rule.Condition."""
+    """A condition on a contrast; fields as of verdict_rule.ClaimCondition."""
 
     text: str
     contrast: Contrast
@@ -44,13 +44,13 @@ class ContrastCondition:
     decides: bool = True
 
 
-def measure(panel: Panel, asked: Iterable[ContrastCondition]) -> list[Condition]:
+def measure(panel: Panel, asked: Iterable[ContrastCondition]) -> list[ClaimCondition]:
     """Estimate the contrasts on a panel. Raises MissingNetworks with everything that any of them lacks."""
     asked, counts = list(asked), counts_of(panel.points)
     require(counts, (accuracy for condition in asked for accuracy in condition.contrast))
     pool = pool_of_points(panel.points, panel.relatives)
     return [
-        Condition(
+        ClaimCondition(
             c.text,
             estimate_contrast(counts, c.contrast, pool),
             c.low,
@@ -78,7 +78,7 @@ class Values(Arguments):
     within: PerMetric
 
 
-def values(panel: Panel, args: Values) -> list[Condition]:
+def values(panel: Panel, args: Values) -> list[ClaimCondition]:
     """SA and RA at single λ equal the stated values, within a tolerance."""
     tolerance = dict(args.within.items())
     asked = [
@@ -104,7 +104,7 @@ class Range(Arguments):
     high: float = 100.0
 
 
-def within_range(panel: Panel, args: Range) -> list[Condition]:
+def within_range(panel: Panel, args: Range) -> list[ClaimCondition]:
     """SA or RA stays between two numbers at every λ."""
     asked = [
         ContrastCondition(
@@ -120,7 +120,7 @@ def within_range(panel: Panel, args: Range) -> list[Condition]:
     return within_percent(measure(panel, asked))
 
 
-def within_percent(conditions: list[Condition]) -> list[Condition]:
+def within_percent(conditions: list[ClaimCondition]) -> list[ClaimCondition]:
     return [replace(condition, estimate=clipped(condition.estimate, 0.0, 100.0)) for condition in conditions]
 
 
@@ -133,7 +133,7 @@ class Monotone(Arguments):
     slack: float = pydantic.Field(ge=0, lt=1, description="the largest reversal, as a part of the whole change")
 
 
-def monotone(panel: Panel, args: Monotone) -> list[Condition]:
+def monotone(panel: Panel, args: Monotone) -> list[ClaimCondition]:
     """SA or RA rises (falls) with λ by at least `least`, with reversals of at most a part of the whole change.
 
     All pairs of λ are asked, not only neighbours, so that a slow reversal over several λ counts. Half of the error goes
@@ -185,7 +185,7 @@ class Difference(Arguments):
         return self
 
 
-def compared(panel: Panel, args: Difference) -> list[Condition]:
+def compared(panel: Panel, args: Difference) -> list[ClaimCondition]:
     """A method's SA or RA minus another's at the same λ lies within a tolerance of a number, or is at least a number.
 
     The mean over λ decides. Supplementary: every single λ with `each`, every single label with `together`.
@@ -227,7 +227,7 @@ class Exceeds(Arguments):
     least: float
 
 
-def exceeds(panel: Panel, args: Exceeds) -> list[Condition]:
+def exceeds(panel: Panel, args: Exceeds) -> list[ClaimCondition]:
     """One method's SA or RA at its λ exceeds another's at another λ by at least `least`."""
     higher, lower = Accuracy(args.label, args.metric, args.lam), Accuracy(args.of, args.metric, args.of_lam)
     text = " − ".join(f"{accuracy_text(end.metric, end.lam)} of {end.label}" for end in (higher, lower))
@@ -242,7 +242,7 @@ class FarBelow(Arguments):
     least: float = pydantic.Field(gt=0, description="percentage points of (SA + RA)/2, in the mean over λ")
 
 
-def far_below(panel: Panel, args: FarBelow) -> list[Condition]:
+def far_below(panel: Panel, args: FarBelow) -> list[ClaimCondition]:
     """At every width, a method lies far below each of the others in (SA + RA)/2, in the mean over λ.
 
     The suite selects its checkpoints by the same score. Neither metric decides alone, and no SA in common is needed.
@@ -264,7 +264,7 @@ class Flat(Arguments):
     part: float = pydantic.Field(gt=0, lt=1, description="of the other method's change over the same λ")
 
 
-def flat(panel: Panel, args: Flat) -> list[Condition]:
+def flat(panel: Panel, args: Flat) -> list[ClaimCondition]:
     """A method's SA or RA hardly moves with λ: between any two λ by at most a part of another method's whole change.
 
     Half of the error goes to the whole change, half to all pairs and signs together. For each two λ and each sign,

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pydantic
 
 from reports.claims.predicate_arguments import Arguments, Lambdas
-from reports.claims.verdict_rule import Condition
+from reports.claims.verdict_rule import ClaimCondition
 from reports.load.panels import Panel
 from reports.statistics import estimates
 from reports.statistics.adjustment_cost import switch_times, training_ratio
@@ -21,7 +21,7 @@ class TrainingCost(Arguments):
     at_most: float = pydantic.Field(gt=0, description="of one training over those of all λ together")
 
 
-def training_cost(panel: Panel, args: TrainingCost) -> list[Condition]:
+def training_cost(panel: Panel, args: TrainingCost) -> list[ClaimCondition]:
     """One training costs at most a part of a training per λ, in counted multiply–accumulates and in measured seconds.
 
     Neither is about the choice of seeds: the interval spans the seeds' ratios.
@@ -31,7 +31,7 @@ def training_cost(panel: Panel, args: TrainingCost) -> list[Condition]:
         ratio = training_ratio(panel, args.label, args.of, args.lambdas, quantity)
         estimate = replace(estimates.exact(ratio.by_seed), keys=ratio.keys)
         text = f"training of {args.label} over {len(args.lambdas)} of {args.of}, {text}"
-        conditions.append(Condition(text, estimate, high=args.at_most, unit="×", leads=True))
+        conditions.append(ClaimCondition(text, estimate, high=args.at_most, unit="×", leads=True))
     return conditions
 
 
@@ -40,7 +40,7 @@ class SwitchingCost(Arguments):
     at_most: float = pydantic.Field(gt=0, description="of a switch over the forward pass of a batch")
 
 
-def switching_cost(panel: Panel, args: SwitchingCost) -> list[Condition]:
+def switching_cost(panel: Panel, args: SwitchingCost) -> list[ClaimCondition]:
     """Setting another λ takes at most a part of the time that a batch takes. The interval spans the networks."""
     table = switch_times(panel)
     table = table[(table.label == args.label) & table.switch.notna()]
@@ -49,7 +49,7 @@ def switching_cost(panel: Panel, args: SwitchingCost) -> list[Condition]:
     estimate = estimates.exact(list(table.switch / table.milliseconds))
     text = f"a switch of λ of {args.label} over a batch of {formatted(table.batch)} images, measured"
     keys = frozenset(table.key)
-    return [Condition(text, replace(estimate, keys=keys), high=args.at_most, unit="×", leads=True)]
+    return [ClaimCondition(text, replace(estimate, keys=keys), high=args.at_most, unit="×", leads=True)]
 
 
 def formatted(batches) -> str:

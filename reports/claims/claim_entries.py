@@ -13,7 +13,7 @@ from reports.claims.verdict_rule import (
     NOT_REPRODUCED,
     NOT_RUN,
     REPRODUCED,
-    Condition,
+    ClaimCondition,
     all_hold,
     select_shown,
 )
@@ -128,7 +128,7 @@ def keys(answers: list) -> set[str]:
 # ---- numbers
 
 
-def condition_line(condition: Condition) -> dict:
+def condition_line(condition: ClaimCondition) -> dict:
     """{"what", "value", "asked"} of a condition, as text, and "interval", the same as numbers; None without a value."""
     if condition.estimate is None:
         return {"what": condition.text, "asked": "", "value": f"cannot be told: {condition.reason}", "interval": None}
@@ -143,12 +143,12 @@ def condition_line(condition: Condition) -> dict:
     return {"what": condition.text, "asked": region_text(condition), "value": value, "interval": interval}
 
 
-def number_text(value: float, condition: Condition) -> str:
+def number_text(value: float, condition: ClaimCondition) -> str:
     text = f"{value:+.2f}" if condition.unit in SIGNED else f"{value:.2f}"
     return text.replace("-", "−") if float(text) else text.lstrip("+-")
 
 
-def region_text(condition: Condition) -> str:
+def region_text(condition: ClaimCondition) -> str:
     low, high = condition.low, condition.high
     low_text, high_text = (f"{bound:g}".replace("-", "−") for bound in (low, high))
     unbounded = [low == -float("inf"), high == float("inf")]

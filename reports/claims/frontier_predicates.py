@@ -6,7 +6,7 @@ import numpy as np
 import pydantic
 
 from reports.claims.predicate_arguments import Arguments, Lambdas, PerMetric
-from reports.claims.verdict_rule import Condition
+from reports.claims.verdict_rule import ClaimCondition
 from reports.load import formatting
 from reports.load.panels import Panel
 from reports.statistics.contrasts import Accuracy, counts_of
@@ -53,7 +53,7 @@ def read_pair(panel: Panel, args: Curves) -> Pair:
     return pair_of(counts_of(panel.points), *sides, pool_of_points(panel.points, panel.relatives))
 
 
-def epsilon(panel: Panel, args: Epsilon) -> list[Condition]:
+def epsilon(panel: Panel, args: Epsilon) -> list[ClaimCondition]:
     """A curve is close to or above the frontier: raised by ε, it is as good in SA and RA as each of its networks.
 
     Each network of the frontier is a condition, because the largest of noisy ε would be biased. The ε-indicator (the
@@ -74,17 +74,17 @@ def epsilon(panel: Panel, args: Epsilon) -> list[Condition]:
         (f"hypervolume beyond that of {args.frontier}{attack}, hundredths of the square", hypervolume_beyond),
     ]
     supplementary = [
-        Condition(text, estimate_distance(pair, distance), unit="", leads=True, decides=False)
+        ClaimCondition(text, estimate_distance(pair, distance), unit="", leads=True, decides=False)
         for text, distance in shown
     ]
     return supplementary + [
-        Condition(f"ε of {args.label} to match {args.frontier} λ={lam:g}{attack}",
+        ClaimCondition(f"ε of {args.label} to match {args.frontier} λ={lam:g}{attack}",
                   estimate_distance(pair, partial(of_network, place=place)), high=args.tolerance, unit="")
         for place, lam in enumerate(args.lambdas)
     ]  # fmt: skip
 
 
-def above(panel: Panel, args: Above) -> list[Condition]:
+def above(panel: Panel, args: Above) -> list[ClaimCondition]:
     """The curve's points at these λ lie above the frontier: RA minus the frontier's at the same SA.
 
     The frontier is linear between two of its networks. A point with a higher or lower SA than all of them is not
@@ -96,5 +96,5 @@ def above(panel: Panel, args: Above) -> list[Condition]:
         estimate = estimate_distance(pair, lambda curve, frontier, place=place: height_above(curve[place], frontier))
         reason = "" if estimate else f"its SA may be beyond what {args.frontier} covers"
         text = f"{args.label} − {args.frontier}, RA(λ={lam:g}) at the same SA"
-        conditions.append(Condition(text, estimate, low=args.least, leads=True, reason=reason))
+        conditions.append(ClaimCondition(text, estimate, low=args.least, leads=True, reason=reason))
     return conditions

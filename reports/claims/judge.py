@@ -15,7 +15,7 @@ from reports.claims import claim_entries, schema
 from reports.claims.related_panels import has_two_seeds, with_relatives
 from reports.claims.schema import Check, Claim
 from reports.claims.seeds_to_settle import Settled, seeds_to_settle
-from reports.claims.verdict_rule import NOT_JUDGED, NOT_RUN, Condition, check_verdict, verdicts
+from reports.claims.verdict_rule import NOT_JUDGED, NOT_RUN, ClaimCondition, check_verdict, verdicts
 from reports.figures import FIGURES
 from reports.load.panels import Panel, View, load_view
 from reports.statistics.contrasts import MissingNetworks
@@ -41,7 +41,7 @@ class Answer:
     panel: Panel | None
     judged: bool
     missing: str = ""
-    conditions: list[Condition] = field(default_factory=list)
+    conditions: list[ClaimCondition] = field(default_factory=list)
     verdicts: list[str] = field(default_factory=list)
     settled: Settled | None = None
 

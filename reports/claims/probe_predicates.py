@@ -11,7 +11,7 @@ import numpy as np
 import pydantic
 
 from reports.claims.predicate_arguments import Arguments, Lambdas
-from reports.claims.verdict_rule import Condition
+from reports.claims.verdict_rule import ClaimCondition
 from reports.load.panels import Panel
 from reports.statistics import cloud_distances, estimates, saliency_alignment, training_variance
 from reports.statistics.contrasts import MissingNetworks, common_seeds
@@ -47,7 +47,7 @@ class Clouds(Arguments):
     largest: float = pydantic.Field(gt=0, description="distance between two clouds that still overlap, in their sd")
 
 
-def apart(panel: Panel, args: Clouds) -> list[Condition]:
+def apart(panel: Panel, args: Clouds) -> list[ClaimCondition]:
     """The first λ's cloud stands apart and the others overlap.
 
     Energy distances between the clouds of channels (mean, variance), each axis in units of its standard deviation
@@ -71,11 +71,11 @@ def apart(panel: Panel, args: Clouds) -> list[Condition]:
 
     first, second = lambdas[:2]
     return [
-        Condition(f"distance of λ = {first:g} from the others over theirs from each other",
+        ClaimCondition(f"distance of λ = {first:g} from the others over theirs from each other",
                   estimate("ratio"), low=args.apart, unit="×", leads=True),
-        Condition(f"distance between λ = {first:g} and {second:g} over the largest between two others",
+        ClaimCondition(f"distance between λ = {first:g} and {second:g} over the largest between two others",
                   estimate("step_ratio"), low=1.0, unit="×", leads=True),
-        Condition("largest distance between two others",
+        ClaimCondition("largest distance between two others",
                   estimate("largest"), high=args.largest, unit="sd", leads=True),
     ]  # fmt: skip
 
@@ -103,14 +103,14 @@ class Rises(Arguments):
     slack: float = pydantic.Field(gt=0, le=1, description="of a larger λ over a smaller one, at least")
 
 
-def alignment_rises(panel: Panel, args: Rises) -> list[Condition]:
+def alignment_rises(panel: Panel, args: Rises) -> list[ClaimCondition]:
     """Gradients align better with the image as λ grows: at the last λ than at the first, and at no λ much less than at
     a smaller one. Asked of ratios, because alignment has the unit of the image."""
     lambdas = sorted(args.lambdas)
     pairs = list(itertools.combinations(lambdas, 2))
     asked = [(lambdas[0], lambdas[-1], args.least, 1.0)] + [(*pair, args.slack, 1 / len(pairs)) for pair in pairs]
     return [
-        Condition(f"{args.label}, alignment(λ={upper:g}) over alignment(λ={lower:g})",
+        ClaimCondition(f"{args.label}, alignment(λ={upper:g}) over alignment(λ={lower:g})",
                   alignment_ratio(panel, (args.label, upper), (args.label, lower)),
                   low=least, unit="×", weight=weight, leads=i == 0)
         for i, (lower, upper, least, weight) in enumerate(asked)
@@ -124,14 +124,14 @@ class NoWorse(Arguments):
     least: float = pydantic.Field(gt=0, description="of one over the other")
 
 
-def alignment_no_worse(panel: Panel, args: NoWorse) -> list[Condition]:
+def alignment_no_worse(panel: Panel, args: NoWorse) -> list[ClaimCondition]:
     """One method aligns at least nearly as well as another, in the geometric mean over λ; every λ is supplementary."""
     share = 1 / len(args.lambdas)
     mean = {(args.label, lam): share for lam in args.lambdas} | {(args.of, lam): -share for lam in args.lambdas}
     text, asked = f"{args.label} over {args.of}, alignment", {"low": args.least, "unit": "×"}
     return [
-        Condition(f"{text}, mean over λ", alignment_contrast(panel, mean), leads=True, **asked),
-        *(Condition(f"{text}(λ={lam:g})", alignment_ratio(panel, (args.label, lam), (args.of, lam)),
+        ClaimCondition(f"{text}, mean over λ", alignment_contrast(panel, mean), leads=True, **asked),
+        *(ClaimCondition(f"{text}(λ={lam:g})", alignment_ratio(panel, (args.label, lam), (args.of, lam)),
                     decides=False, **asked) for lam in args.lambdas),
     ]  # fmt: skip
 
@@ -197,7 +197,7 @@ class ForwardCost(Arguments):
     overhead: float = pydantic.Field(gt=0, description="of the one over the other, percent, at most")
 
 
-def forward_cost(panel: Panel, args: ForwardCost) -> list[Condition]:
+def forward_cost(panel: Panel, args: ForwardCost) -> list[ClaimCondition]:
     """Counted multiply–accumulates of a forward pass of one image at full width; parameters are shown beside them."""
     by_label: dict[str, list[dict]] = defaultdict(list)
     for row in panel.probes:
@@ -217,11 +217,11 @@ def forward_cost(panel: Panel, args: ForwardCost) -> list[Condition]:
         return replace(estimates.exact([100 * (larger.value / base.value - 1)]), keys=larger.keys | base.keys)
 
     conditions = [
-        Condition(f"{label}, 10⁹ multiply–accumulates", count(label, "macs", 1e9), macs - args.within,
+        ClaimCondition(f"{label}, 10⁹ multiply–accumulates", count(label, "macs", 1e9), macs - args.within,
                   macs + args.within, unit="", leads=True)
         for label, macs in ((args.of, args.of_macs), (args.label, args.macs))
     ]  # fmt: skip
     text = f"{args.label} over {args.of}, multiply–accumulates more"
-    conditions.append(Condition(text, overhead("macs"), high=args.overhead, unit="%", leads=True))
-    shown = Condition("parameters more, not in the paper", overhead("parameters"), unit="%", leads=True)
+    conditions.append(ClaimCondition(text, overhead("macs"), high=args.overhead, unit="%", leads=True))
+    shown = ClaimCondition("parameters more, not in the paper", overhead("parameters"), unit="%", leads=True)
     return [*conditions, shown]

@@ -17,11 +17,11 @@ from reports.claims import (
     tradeoff_predicates,
 )
 from reports.claims.predicate_arguments import Arguments
-from reports.claims.verdict_rule import Condition
+from reports.claims.verdict_rule import ClaimCondition
 from reports.load import formatting
 from reports.load.panels import Panel
 
-Predicate = Callable[[Panel, Any], list[Condition]]
+Predicate = Callable[[Panel, Any], list[ClaimCondition]]
 
 # Name in claims.yaml → model of its arguments, predicate, and probe whose rows it judges.
 PREDICATES: dict[str, tuple[type[Arguments], Predicate, str]] = {
@@ -89,7 +89,7 @@ class Check:
     args: Arguments
     decides: bool = True
 
-    def conditions(self, panel: Panel) -> list[Condition]:
+    def conditions(self, panel: Panel) -> list[ClaimCondition]:
         """Conditions on a panel. Raises MissingNetworks."""
         return PREDICATES[self.predicate][1](panel, self.args)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtr
 
-from reports.claims.verdict_rule import INCONCLUSIVE, ONE_SEED, Condition, refuting_confidence
+from reports.claims.verdict_rule import INCONCLUSIVE, ONE_SEED, ClaimCondition, refuting_confidence
 from reports.load.panels import Panel
 from reports.statistics.intervals import CONFIDENCE
 
@@ -28,7 +28,7 @@ class Settled:
     more: int = 0
 
 
-def seeds_to_settle(conditions: Sequence[Condition], verdict: str, share: float = 1.0) -> Settled | None:
+def seeds_to_settle(conditions: Sequence[ClaimCondition], verdict: str, share: float = 1.0) -> Settled | None:
     """Seeds that would decide a check. None for a check that is decided. share: of the claim's error."""
     if verdict not in (INCONCLUSIVE, ONE_SEED):
         return None
@@ -46,7 +46,7 @@ def seeds_to_settle(conditions: Sequence[Condition], verdict: str, share: float 
     return Settled(None, f"more than {MOST_SEEDS} seeds would be needed: a number is too near the edge of its region")
 
 
-def power(asked: Sequence[Condition], shares: Sequence[float], seeds: int) -> float:
+def power(asked: Sequence[ClaimCondition], shares: Sequence[float], seeds: int) -> float:
     """Chance of a verdict with this many seeds, if the measured numbers are true."""
     outside = [c.estimate.value < c.low or c.estimate.value > c.high for c in asked]
     if any(outside):
@@ -55,7 +55,7 @@ def power(asked: Sequence[Condition], shares: Sequence[float], seeds: int) -> fl
     return max(0.0, 1 - sum(1 - chance_inside(condition, seeds) for condition in asked))
 
 
-def standardised(condition: Condition, confidence: float, seeds: int) -> tuple[float, float, float]:
+def standardised(condition: ClaimCondition, confidence: float, seeds: int) -> tuple[float, float, float]:
     """Low and high edge of the region from the number, and the interval's half-width, in standard errors."""
     estimate, spread = condition.estimate, condition.estimate.spread
     edges = np.array([condition.low, condition.high, estimate.value], float)
@@ -65,12 +65,12 @@ def standardised(condition: Condition, confidence: float, seeds: int) -> tuple[f
     return *((edges[:2] - edges[2]) / error), spread.half_width(seeds, confidence) / error
 
 
-def chance_inside(condition: Condition, seeds: int) -> float:
+def chance_inside(condition: ClaimCondition, seeds: int) -> float:
     low, high, half = standardised(condition, CONFIDENCE, seeds)
     return max(0.0, float(ndtr(high - half) - ndtr(low + half)))
 
 
-def chance_outside(condition: Condition, confidence: float, seeds: int) -> float:
+def chance_outside(condition: ClaimCondition, confidence: float, seeds: int) -> float:
     low, high, half = standardised(condition, confidence, seeds)
     return float(ndtr(low - half) + ndtr(-high - half))
 

@@ -5,7 +5,7 @@ import pydantic
 from reports.claims.accuracy_predicates import ContrastCondition, measure
 from reports.claims.frontier_predicates import Curves, read_pair
 from reports.claims.predicate_arguments import Arguments, Lambdas, Metric
-from reports.claims.verdict_rule import Condition
+from reports.claims.verdict_rule import ClaimCondition
 from reports.load.panels import Panel
 from reports.statistics.contrasts import add, mean_difference, mean_over_lambdas
 from reports.statistics.frontier_distance import trade_off_beyond
@@ -16,7 +16,7 @@ class LargerHypervolume(Curves):
     least: float = pydantic.Field(0.0, description="% of the box of SA and RA that the two curves span")
 
 
-def larger_hypervolume(panel: Panel, args: LargerHypervolume) -> list[Condition]:
+def larger_hypervolume(panel: Panel, args: LargerHypervolume) -> list[ClaimCondition]:
     """A method's trade-off dominates a larger area than another's (`frontier`): more pairs (SA, RA) are met by some λ.
 
     Counted in the box that the two curves span (`trade_off_beyond`), also where they share no SA.
@@ -25,7 +25,7 @@ def larger_hypervolume(panel: Panel, args: LargerHypervolume) -> list[Condition]
     few = too_few_images(pair)
     estimate = None if few else estimate_distance(pair, trade_off_beyond)
     text = f"{args.label} − {args.frontier}, share of the box that the two span (hypervolume)"
-    return [Condition(text, estimate, low=args.least, leads=True, reason=few)]
+    return [ClaimCondition(text, estimate, low=args.least, leads=True, reason=few)]
 
 
 class BetterScore(Arguments):
@@ -36,7 +36,7 @@ class BetterScore(Arguments):
     least: float = pydantic.Field(ge=0, description="percentage points of (SA + RA)/2, in the mean over λ")
 
 
-def better_score(panel: Panel, args: BetterScore) -> list[Condition]:
+def better_score(panel: Panel, args: BetterScore) -> list[ClaimCondition]:
     """A method's (SA + RA)/2 is above another's at the same λ, in the mean over λ: the score that selects epochs."""
     metrics = [mean_difference(args.label, args.of, metric, args.lambdas, width=args.width) for metric in ("sa", "ra")]
     contrast = {accuracy: coefficient / 2 for accuracy, coefficient in add(*metrics).items()}
@@ -60,7 +60,7 @@ class Kept(Arguments):
         return self
 
 
-def kept(panel: Panel, args: Kept) -> list[Condition]:
+def kept(panel: Panel, args: Kept) -> list[ClaimCondition]:
     """At a smaller width, the mean over λ of SA or RA is at least, or at most, a part of that at a larger width.
 
     Asked as a difference, small − part · large, which is linear in the accuracies. Both means are shown.

@@ -29,7 +29,7 @@ VERDICTS = (REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE, ONE_SEED, NOT_RUN, NOT_JUD
 
 
 @dataclass(frozen=True)
-class Condition:
+class ClaimCondition:
     """`low` ≤ estimate ≤ `high` is asked.
 
     text: names the estimate. estimate None: it has no value, for `reason`. weight: relative share of the check's error.
@@ -53,7 +53,7 @@ class Condition:
         return math.isinf(self.low) and math.isinf(self.high)
 
 
-def verdict(condition: Condition, share: float = 1.0) -> str:
+def verdict(condition: ClaimCondition, share: float = 1.0) -> str:
     """Verdict on one condition that has this share of its claim's error."""
     if condition.estimate is None:
         return INCONCLUSIVE
@@ -68,13 +68,13 @@ def verdict(condition: Condition, share: float = 1.0) -> str:
     return NOT_REPRODUCED if low > condition.high or high < condition.low else INCONCLUSIVE
 
 
-def refuting_confidence(condition: Condition, share: float) -> float:
+def refuting_confidence(condition: ClaimCondition, share: float) -> float:
     """Confidence of the interval that refutes; a region with one side can be missed on that side only."""
     sides = 1 if math.isinf(condition.low) or math.isinf(condition.high) else 2
     return max(CONFIDENCE, 1 - (1 - CONFIDENCE) * share * 2 / sides)
 
 
-def verdicts(conditions: Sequence[Condition], share: float = 1.0) -> list[str]:
+def verdicts(conditions: Sequence[ClaimCondition], share: float = 1.0) -> list[str]:
     """Verdict on each condition of a check that has this share of its claim's error.
 
     Supplementary conditions share an error of their own in the same way.
@@ -83,7 +83,7 @@ def verdicts(conditions: Sequence[Condition], share: float = 1.0) -> list[str]:
     return [verdict(condition, share * condition.weight / total[condition.decides]) for condition in conditions]
 
 
-def check_verdict(conditions: Sequence[Condition], verdicts: Sequence[str]) -> str:
+def check_verdict(conditions: Sequence[ClaimCondition], verdicts: Sequence[str]) -> str:
     """Verdict of a check: do all conditions hold that decide?"""
     return all_hold([verdict for condition, verdict in zip(conditions, verdicts, strict=True) if condition.decides])
 
@@ -102,7 +102,7 @@ def all_hold(verdicts: Sequence[str]) -> str:
     )
 
 
-def select_shown(conditions: Sequence[Condition], verdicts: Sequence[str]) -> tuple[list[Condition], int]:
+def select_shown(conditions: Sequence[ClaimCondition], verdicts: Sequence[str]) -> tuple[list[ClaimCondition], int]:
     """Conditions to show, and the number of others.
 
     Leading conditions, unless they are many, and the other that decides most clearly: if all hold, the one nearest to
@@ -119,7 +119,7 @@ def select_shown(conditions: Sequence[Condition], verdicts: Sequence[str]) -> tu
     return shown, len(conditions) - len(shown)
 
 
-def margin(condition: Condition) -> float:
+def margin(condition: ClaimCondition) -> float:
     """Distance of the interval's end from the edge of the region, in half-widths; negative if it reaches outside."""
     if condition.estimate is None:
         return -math.inf

@@ -20,8 +20,8 @@ from reports.figures import FIGURES
 from reports.figures.figure_files import FORMATS
 from reports.load import formatting
 from reports.load.provenance import commit_text
-from reports.page.html import read_claims, undamaged_page
 from reports.page.page_content import arrange
+from reports.page.report_pages import read_claims, undamaged_page
 
 PAPER = {"@id": "https://arxiv.org/abs/2010.11828", "@type": "ScholarlyArticle"}
 PAPER |= {"name": "Once-for-All Adversarial Training (Wang et al., NeurIPS 2020)"}

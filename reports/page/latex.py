@@ -9,7 +9,7 @@ from pathlib import Path
 
 from reports.claims.deciding_number import deciding_number
 from reports.figures import FIGURES
-from reports.page.html import read_claims, undamaged_page
+from reports.page.report_pages import read_claims, undamaged_page
 
 HEAD = r"""% Written by `python -m bench report --tex`; do not edit. \oat{NAME} is the number or table of that name.
 \newcommand{\oat}[1]{\ifcsname oat:#1\endcsname\csname oat:#1\endcsname\else\errmessage{no number is called #1}\fi}

@@ -11,11 +11,11 @@ from bench.engines.cpu.bn_film_folding import Folding
 from bench.engines.cpu.c_structs import stored
 from bench.engines.cpu.compiled_library import vectors, why_missing
 from bench.engines.cpu.encoded_condition import EncodedCondition
+from bench.engines.cpu.fused_pgd import take_steps
 from bench.engines.cpu.inference_plan import InferenceLogits, InferencePlan
 from bench.engines.cpu.lowering import Unsupported, lower
 from bench.engines.cpu.packed_weights import PackedWeights
 from bench.engines.cpu.parameter_pointers import ParameterPointers
-from bench.engines.cpu.pgd import take_steps
 from bench.engines.cpu.training_plan import TrainingLogits, TrainingPlan
 from bench.models.dual_bn import Condition
 from bench.models.network import ConditionalNetwork, clean_branch, distinct, leading_zeros

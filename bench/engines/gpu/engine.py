@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 from bench.engines.eager import EagerEngine
-from bench.engines.gpu.condition import SpreadCondition, TrainingCondition
 from bench.engines.gpu.norm_layers import NormLayers, combined, supported
+from bench.engines.gpu.spread_condition import SpreadCondition, TrainingCondition
 from bench.models.dual_bn import Condition
 from bench.models.network import clean_branch, distinct, leading_zeros
 

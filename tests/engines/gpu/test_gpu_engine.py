@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 
 from bench.engines.eager import EagerEngine
-from bench.engines.gpu.condition import SpreadCondition, TrainingCondition
 from bench.engines.gpu.engine import GpuEngine
+from bench.engines.gpu.spread_condition import SpreadCondition, TrainingCondition
 from bench.models import dual_bn
 from bench.spec.protocol_ledger import Protocol
 from tests.engines.references import network

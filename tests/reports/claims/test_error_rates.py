@@ -5,7 +5,7 @@ import pytest
 from scipy.special import ndtri
 
 from reports.claims import frontier_predicates, schema
-from reports.claims.verdict_rule import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED, Condition, all_hold, verdicts
+from reports.claims.verdict_rule import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED, ClaimCondition, all_hold, verdicts
 from reports.statistics import estimates, frontier_distance, frontier_estimates, intervals
 from reports.statistics.frontier_estimates import Pair
 from tests.simulation.simulated_runs import World, panels
@@ -104,7 +104,7 @@ def rate(wanted: str, true: float, low: float, high: float, conditions: int = 1,
     rng = np.random.default_rng(0)
     answers = []
     for values in rng.normal(true, 1.0, (TRIES // conditions, conditions, seeds)):
-        asked = [Condition("", estimates.over_seeds(sample), low, high) for sample in values]
+        asked = [ClaimCondition("", estimates.over_seeds(sample), low, high) for sample in values]
         answers.append(all_hold(verdicts(asked)))
     return answers.count(wanted) / len(answers)
 
@@ -120,7 +120,7 @@ def test_false_reproduced_of_many_conditions_is_no_likelier():
     rng, means = np.random.default_rng(0), np.array([0, 40, 40, 40, 40, 40])
     answers = []
     for values in rng.normal(means[:, None], 1, (1000, 6, 3)):
-        asked = [Condition("", estimates.over_seeds(sample), low=0.0) for sample in values]
+        asked = [ClaimCondition("", estimates.over_seeds(sample), low=0.0) for sample in values]
         answers.append(all_hold(verdicts(asked)))
     assert answers.count(REPRODUCED) / len(answers) == pytest.approx(0.025, abs=0.015)
 

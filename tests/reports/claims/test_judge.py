@@ -11,7 +11,7 @@ from bench.damaged_files import read_sealed, write_sealed
 from reports.claims import judge
 from reports.claims.verdict_rule import INCONCLUSIVE, NOT_JUDGED, NOT_REPRODUCED, NOT_RUN, ONE_SEED, REPRODUCED
 from reports.load.plans import read_plans
-from reports.page import html
+from reports.page import report_pages
 from tests.reports import claims_world, synthetic
 from tests.reports.test_build import Page
 
@@ -38,7 +38,7 @@ def world(tmp_path_factory):
 @pytest.fixture(scope="module")
 def page(world):
     runs, _ = world
-    html.write_pages(runs / "report")
+    report_pages.write_pages(runs / "report")
     return runs / "report"
 
 
@@ -171,7 +171,7 @@ def test_an_inconclusive_check_says_what_would_settle_it(tmp_path):
     assert texts and any(re.match(r"\d+ seeds would decide with 80 % power: \d+ more, about", text) for text in texts)
     seeds = table[table.check.isin(open_checks)].seeds_to_settle
     assert (seeds.dropna() > 2).all() and not table[table.check_verdict == REPRODUCED].seeds_to_settle.notna().any()
-    html.write_pages(tmp_path / "out")
+    report_pages.write_pages(tmp_path / "out")
     assert "what would settle it" in (tmp_path / "out" / "README.md").read_text("utf-8")
 
 

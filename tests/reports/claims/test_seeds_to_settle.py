@@ -9,7 +9,7 @@ from reports.claims.verdict_rule import (
     NOT_REPRODUCED,
     ONE_SEED,
     REPRODUCED,
-    Condition,
+    ClaimCondition,
     check_verdict,
     verdicts,
 )
@@ -17,10 +17,10 @@ from reports.statistics import estimates
 from tests.reports.claims_world import panel
 
 
-def measured(mean: float, sd: float = 1.0, seeds: int = 3, **region) -> Condition:
-    """Condition on a number whose seeds have exactly this mean and standard deviation."""
+def measured(mean: float, sd: float = 1.0, seeds: int = 3, **region) -> ClaimCondition:
+    """A condition on a number whose seeds have exactly this mean and standard deviation."""
     values = np.linspace(-1, 1, seeds)
-    return Condition("", estimates.over_seeds(mean + sd * values / values.std(ddof=1)), **region)
+    return ClaimCondition("", estimates.over_seeds(mean + sd * values / values.std(ddof=1)), **region)
 
 
 def decided(conditions, seeds: int, wanted: str, runs: int = 1500) -> float:
@@ -28,7 +28,7 @@ def decided(conditions, seeds: int, wanted: str, runs: int = 1500) -> float:
     rng, answers = np.random.default_rng(0), []
     for _ in range(runs):
         simulated = [
-            Condition(
+            ClaimCondition(
                 "", estimates.over_seeds(rng.normal(c.estimate.value, c.estimate.spread.sd, seeds)), c.low, c.high
             )
             for c in conditions
@@ -62,9 +62,9 @@ def test_a_decided_check_needs_no_more():
 def test_what_cannot_be_told_says_why():
     on_the_edge = seeds_to_settle.seeds_to_settle([measured(0.01, low=0.0)], INCONCLUSIVE)
     assert on_the_edge.seeds is None and "too near the edge" in on_the_edge.reason
-    single_seed = Condition("", estimates.of_accuracy(60, 100), low=50)
+    single_seed = ClaimCondition("", estimates.of_accuracy(60, 100), low=50)
     assert "second seed" in seeds_to_settle.seeds_to_settle([single_seed], ONE_SEED).reason
-    none = Condition("", None, low=50, reason="no SA in common")
+    none = ClaimCondition("", None, low=50, reason="no SA in common")
     assert "no value" in seeds_to_settle.seeds_to_settle([none], INCONCLUSIVE).reason
 
 

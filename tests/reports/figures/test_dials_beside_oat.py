@@ -14,7 +14,7 @@ from reports.figures import FIGURES
 from reports.figures.dials_beside_oat import DIALS
 from reports.load.panels import load_view
 from reports.load.plans import read_plans
-from reports.page import html
+from reports.page import report_pages
 from reports.statistics.curves import curves
 from tests.reports import claims_world
 
@@ -66,7 +66,7 @@ def test_its_claims_are_judged_beside_the_papers(finished):
     assert [id for id, claim in own.items() if claim["verdict"] == REPRODUCED] == [101, 102, 104]
     assert own[103]["verdict"] == INCONCLUSIVE  # dual BN without FiLM is as good as OAT here
     assert len(own[101]["parts"][0]["checks"]) == 3
-    html.write_pages(runs)
+    report_pages.write_pages(runs)
     for name in ("index.html", "README.md"):
         text = (runs / name).read_text("utf-8")
         assert "Not in the paper: claims of this suite" in text and "OAT lies beyond interpolated weights" in text

@@ -12,7 +12,7 @@ from reports.figures.gradient_masking import MASKING, MASKING_WIDTHS
 from reports.figures.transfer_and_joint_attack import JOINT, TRANSFER
 from reports.load.panels import load_view
 from reports.load.plans import read_plans
-from reports.page import html
+from reports.page import report_pages
 from reports.statistics.gradient_masking import LEVEL, SIGNS, Sign, failed_signs, signs, verdict_note
 from reports.statistics.transfer_matrix import sign_test
 from tests.reports.claims_world import suites
@@ -132,7 +132,7 @@ def test_a_verdict_counts_its_networks_with_masked_gradients(runs, tmp_path):
     caption = MASKING.caption(view(runs, "masking"))
     for path, text in saved.items():
         path.write_text(text)
-    html.write_pages(tmp_path)
+    report_pages.write_pages(tmp_path)
     after = {claim["id"]: claim for claim in json.loads((tmp_path / "claims.json").read_text())["claims"]}
     assert len(keys) == 2 and after[1]["but"] == "but 2 networks show signs of masked gradients"
     assert {i: claim["verdict"] for i, claim in after.items()} == {i: claim["verdict"] for i, claim in before.items()}

@@ -7,7 +7,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from reports.page.escaping import code_line, code_span, markdown_text, table_text
-from reports.page.html import write_pages
+from reports.page.report_pages import write_pages
 
 HOSTILE = '<script>alert(1)</script> & <img src=x onerror=alert(2)> `a` ``b`` | c\n<iframe src="x"></iframe>'
 

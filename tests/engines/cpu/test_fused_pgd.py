@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from bench.attacks.pgd import cross_entropy, fgsm, pgd
 from bench.engines.conditioned_model import ConditionedModel
 from bench.engines.cpu.engine import CpuEngine
-from bench.engines.cpu.pgd import take_steps
+from bench.engines.cpu.fused_pgd import take_steps
 from bench.engines.eager import EagerEngine
 from tests.engines.cpu.exact import needs_kernels
 from tests.recipes import images, lively, oat, pgd_at
