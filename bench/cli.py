@@ -223,7 +223,7 @@ def report(
     from reports.figures.figure_files import parse_formats
     from reports.load.archive import compression, unpacked
     from reports.page.latex import write_latex
-    from reports.plots.look import parse_look
+    from reports.plots.style_options import parse_look
 
     options, look = (scale, parse_formats(formats), archive), parse_look(style, width)
     if archive:

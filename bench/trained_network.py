@@ -18,7 +18,7 @@ from bench.errors import BadInput
 from bench.find_trial import find_trial
 from bench.measures.accuracy import to_input
 from bench.models import build
-from bench.training import selection
+from bench.training import checkpoint_selection
 from bench.trial_dir import load_recipe
 from bench.trial_manifest import tensors, verified_bytes
 
@@ -41,9 +41,9 @@ class TrainedNetwork:
             if recipe is None or weights is None:
                 raise BadInput(f"{directory}: holds no trained network yet")
             values = tensors(weights)
-            shape = selection.about(directory).get("shape") or (first_layer(values).shape[1], None, None)
+            shape = checkpoint_selection.about(directory).get("shape") or (first_layer(values).shape[1], None, None)
             net = build(recipe, shape[0], values["head.weight"].shape[0])
-            selection.load(net, directory)
+            checkpoint_selection.load(net, directory)
         except (Damaged, ValueError, KeyError) as error:
             raise BadInput(f"{directory}: {str(error).splitlines()[0]}") from None
         use_ieee_fp32()

@@ -12,7 +12,7 @@ from reports.load import archive
 from reports.load.panels import load_view
 from reports.load.plans import plans_of, read_plans
 from reports.page import report_pages
-from reports.plots.look import PAPER, Look
+from reports.plots.style_options import PAPER, Look
 
 
 class ReportError(Exception):

@@ -17,8 +17,8 @@ from reports.load.archive import opened
 from reports.load.panels import Panel, View, load_view
 from reports.load.plans import plans_of, read_plans
 from reports.page.report_pages import environment
-from reports.plots.look import PAPER, Look
 from reports.plots.style import SIDES
+from reports.plots.style_options import PAPER, Look
 from reports.statistics import differences
 from reports.statistics.contrasts import METRICS
 from reports.statistics.variance_pool import pool_of_points

@@ -8,7 +8,7 @@ from bench import trial_manifest
 from bench.models import build
 from bench.models.network import ConditionalNetwork
 from bench.spec.recipe import Recipe
-from bench.training import selection
+from bench.training import checkpoint_selection
 from bench.training.checkpoint import State, snapshot
 
 SHAPE = (1, 8, 8)
@@ -19,7 +19,13 @@ def write_network(recipe: Recipe, directory: Path, net: ConditionalNetwork | Non
     net = net or untrained(recipe)
     trial_manifest.write_json(directory, "recipe.json", recipe.model_dump(mode="json"), recipe.key)
     best = {"score": 0.5, "epoch": 1}
-    selection.write(State(1, {selection.ONE: best}, {selection.ONE: snapshot(net)}), net, recipe, directory, SHAPE)
+    checkpoint_selection.write(
+        State(1, {checkpoint_selection.ONE: best}, {checkpoint_selection.ONE: snapshot(net)}),
+        net,
+        recipe,
+        directory,
+        SHAPE,
+    )
     return net.eval()
 
 

@@ -12,7 +12,7 @@ from bench.engines import Engine
 from bench.engines.conditioned_model import model_at
 from bench.errors import NotFinite
 from bench.measures import correct_bits
-from bench.measures.float_evaluation import attacked_and_tested
+from bench.measures.float_method_evaluation import attacked_and_tested
 from bench.spec.measurement import Measurement
 
 Result = TypeVar("Result")

@@ -13,7 +13,7 @@ import torch
 from bench.data import Dataset, Images
 from bench.engines import Engine
 from bench.measures.accuracy import accuracy_row, by_batch, correct
-from bench.measures.other_network import other_engine
+from bench.measures.second_network import other_engine
 from bench.measures.transfer import robust_at
 from bench.spec.measurement import Measurement
 from bench.spec.registry import BLENDS, resolve

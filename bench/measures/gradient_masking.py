@@ -19,7 +19,7 @@ from bench.data import Images
 from bench.engines import Engine
 from bench.engines.conditioned_model import ConditionedModel, model_at
 from bench.measures.accuracy import BATCH, by_batch, correct
-from bench.measures.other_network import other_engine
+from bench.measures.second_network import other_engine
 from bench.spec.costs import MASKING_QUERIES as QUERIES
 from bench.spec.costs import MASKING_RESTART_STEPS as RESTART_STEPS
 from bench.spec.costs import MASKING_RESTARTS as RESTARTS

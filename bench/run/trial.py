@@ -33,7 +33,7 @@ from bench.spec.measurement import Measurement
 from bench.spec.recipe import Recipe
 from bench.spec.registry import ATTACKS, PROBES, resolve
 from bench.spec.trial import Trial
-from bench.training import checkpoint, selection
+from bench.training import checkpoint, checkpoint_selection
 from bench.training.loop import TrainingFailed, train
 from bench.trial_dir import load_recipe, read_progress, read_results, undamaged, write_failure
 
@@ -154,7 +154,7 @@ def results_before_measuring(recipe: Recipe, data: Dataset, directory: Path, mac
     """results.json as it stands, with the facts of the trained network brought up to date."""
     results, epochs = read_results(directory, recipe.key), read_progress(directory, recipe.key)
     results |= {"key": recipe.key, "recipe": recipe.model_dump(mode="json")}
-    results["heldout"] = selection.selected(directory) or results.get("heldout")
+    results["heldout"] = checkpoint_selection.selected(directory) or results.get("heldout")
     seconds = results.setdefault("seconds", {"train": 0.0, "measure": 0.0})
     if epochs:
         seconds["train"] = round(sum(row["seconds"] for row in epochs), 3)
@@ -183,7 +183,7 @@ def measurement_rows(
 ) -> Iterator[dict]:
     """Take one measurement, row by row, on the network's selected weights. data: as blends take it."""
     if measurement.blend:
-        selection.load(engine.net, directory)
+        checkpoint_selection.load(engine.net, directory)
         for row in blended_accuracy(engine, data, test_images, measurement, directory):
             yield row | ATTACKS[measurement.attack].credit()
     elif measurement.probe == "accuracy":
@@ -191,7 +191,7 @@ def measurement_rows(
             row = accuracy_of_selected_weights(engine, engine.net.recipe, directory, test_images, measurement, lam)
             yield row | ATTACKS[measurement.attack].credit()
     else:
-        selection.load(engine.net, directory)
+        checkpoint_selection.load(engine.net, directory)
         yield from resolve(PROBES[measurement.probe])(engine, test_images, measurement, directory)
 
 
@@ -200,8 +200,8 @@ def accuracy_of_selected_weights(
 ) -> dict:
     """One row of `accuracy`. SA and RA come from different weights where ledger row 5 is `each`."""
     rows = {}
-    for tag in {selection.nearest_tag(metric, lam, recipe, measurement.width) for metric in ("SA", "RA")}:
-        selection.load(engine.net, directory, tag)
+    for tag in {checkpoint_selection.nearest_tag(metric, lam, recipe, measurement.width) for metric in ("SA", "RA")}:
+        checkpoint_selection.load(engine.net, directory, tag)
         rows[tag] = accuracy(engine, test_images, measurement, lam, examples=examples)
-    sa, ra = (rows[selection.nearest_tag(metric, lam, recipe, measurement.width)] for metric in ("SA", "RA"))
+    sa, ra = (rows[checkpoint_selection.nearest_tag(metric, lam, recipe, measurement.width)] for metric in ("SA", "RA"))
     return sa | {name: ra[name] for name in ("robust_correct", "robust_hits")}

@@ -156,7 +156,7 @@ class Backbone:
 
 @dataclass(frozen=True)
 class Figure:
-    """Figure that a plugin adds to the report. `target`: () → FigureSpec (reports/figures/spec.py)."""
+    """Figure that a plugin adds to the report. `target`: () → FigureSpec (reports/figures/figure_spec.py)."""
 
     kind: ClassVar[str] = "figure"
     name: str
@@ -238,9 +238,9 @@ for _entry in (
         about="OAT with the loss of MMA training in place of the adversarial cross-entropy",
     ),
     Method(
-        *("float", "bench.training.weight_noise:float_at", "bench.spec.costs:training_image_of_float"),
+        *("float", "bench.training.float_weight_noise:float_at", "bench.spec.costs:training_image_of_float"),
         about="FLOAT: λ scales noise on the weights, in place of FiLM",
-        network="bench.training.weight_noise:weight_noise",
+        network="bench.training.float_weight_noise:weight_noise",
     ),
     Method(
         *("oat_sol", "bench.training.objectives:oat"),

@@ -18,7 +18,7 @@ from bench.models.network import ConditionalNetwork
 from bench.spec.measurement import Measurement
 from bench.spec.recipe import Recipe
 from bench.spec.registry import ATTACKS, METHODS, resolve
-from bench.training import checkpoint, lambda_sampling, schedule, selection
+from bench.training import checkpoint, checkpoint_selection, lambda_sampling, schedule
 from bench.training.checkpoint import snapshot
 from bench.training.objectives import Batch
 from bench.training.slimmable_loss import over_widths
@@ -48,7 +48,7 @@ def train(recipe: Recipe, data: Dataset, directory: Path, device: torch.device) 
     if lacks(device, recipe.precision):
         raise TrainingFailed("a CPU has no TF32: --set precision=fp32, or train on a GPU")
     if recipe.start and not state.epoch:
-        selection.load(net, directory.parent / recipe.start.key, owner=recipe.start.key)
+        checkpoint_selection.load(net, directory.parent / recipe.start.key, owner=recipe.start.key)
     average = averaged(net, recipe.ema, state) if recipe.ema else None
     shown = engine_for(average.module.eval(), device) if average else engine  # of the network that is selected
     data = data.to(device)
@@ -58,12 +58,14 @@ def train(recipe: Recipe, data: Dataset, directory: Path, device: torch.device) 
             row = {"epoch": epoch + 1, "epochs": recipe.epochs}
             row |= train_epoch(engine, optimiser, recipe, data, epoch, average)
             if recipe.is_candidate(epoch):
-                row |= selection.consider(state, shown.net, recipe, heldout_rows(shown, recipe, data), epoch + 1)
+                row |= checkpoint_selection.consider(
+                    state, shown.net, recipe, heldout_rows(shown, recipe, data), epoch + 1
+                )
         row["seconds"] = round(time.perf_counter() - started, 3)
         state.epoch, state.average = epoch + 1, snapshot(average) if average else {}
         checkpoint.save(directory, recipe.key, net, optimiser, state, row)
         yield row
-    selection.write(state, net, recipe, directory, tuple(data.train.images.shape[1:]))
+    checkpoint_selection.write(state, net, recipe, directory, tuple(data.train.images.shape[1:]))
 
 
 def lacks(device: torch.device, precision: str) -> bool:

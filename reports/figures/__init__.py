@@ -7,7 +7,7 @@ import importlib
 import pkgutil
 
 from bench.spec import registry
-from reports.figures.spec import FigureSpec
+from reports.figures.figure_spec import FigureSpec
 
 
 def find_figures() -> dict[str, FigureSpec]:

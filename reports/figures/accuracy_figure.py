@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pandas as pd
 
-from reports.figures.spec import FigureSpec, points_csv
+from reports.figures.figure_spec import FigureSpec, points_csv
 from reports.load.panels import View
 from reports.plots import by_lambda, dial, facets, tradeoff
 from reports.plots.facets import Facet

@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from reports.figures.spec import FigureSpec
+from reports.figures.figure_spec import FigureSpec
 from reports.load import formatting
 from reports.load.panels import PANEL_COLUMNS, Panel, View
 from reports.plots import captions, saliency_maps

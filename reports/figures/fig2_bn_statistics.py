@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 
-from reports.figures.spec import FigureSpec
+from reports.figures.figure_spec import FigureSpec
 from reports.load import formatting
 from reports.load.panels import PANEL_COLUMNS, View
 from reports.plots import bn_clouds, captions

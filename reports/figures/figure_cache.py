@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bench.damaged_files import Damaged, read_sealed
 from reports.load.panels import View
-from reports.plots.look import PAPER, Look
+from reports.plots.style_options import PAPER, Look
 
 SOURCES = Path(__file__).parents[1]
 

@@ -6,11 +6,11 @@ from pathlib import Path
 from bench.damaged_files import set_aside, write_sealed
 from bench.errors import BadInput, unknown
 from reports.figures import figure_cache
-from reports.figures.spec import FigureSpec
+from reports.figures.figure_spec import FigureSpec
 from reports.load import provenance
 from reports.load.panels import View
 from reports.plots import style
-from reports.plots.look import PAPER, Look
+from reports.plots.style_options import PAPER, Look
 
 FORMATS = ("png", "svg", "pdf")
 

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from reports.figures.spec import FigureSpec
+from reports.figures.figure_spec import FigureSpec
 from reports.load import formatting
 from reports.load.panels import PANEL_COLUMNS, Panel, View
 from reports.plots import captions, forward_cost

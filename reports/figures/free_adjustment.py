@@ -3,7 +3,7 @@
 import pandas as pd
 
 from bench.human_units import format_duration
-from reports.figures.spec import FigureSpec
+from reports.figures.figure_spec import FigureSpec
 from reports.load import formatting
 from reports.load.panels import PANEL_COLUMNS, Panel, View
 from reports.plots import adjustment_cost, captions

@@ -6,7 +6,7 @@ from functools import partial
 import pandas as pd
 
 from reports.figures.fig6_widths import WIDTHS
-from reports.figures.spec import FigureSpec
+from reports.figures.figure_spec import FigureSpec
 from reports.load import formatting
 from reports.load.panels import PANEL_COLUMNS, View
 from reports.plots import captions, masking_signs

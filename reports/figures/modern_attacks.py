@@ -7,7 +7,7 @@ from dataclasses import replace
 import pandas as pd
 
 from reports.figures.fig6_widths import WIDTHS
-from reports.figures.spec import CSV_COLUMNS, FigureSpec, csv_of
+from reports.figures.figure_spec import CSV_COLUMNS, FigureSpec, csv_of
 from reports.load import best_known, formatting
 from reports.load.panels import View
 from reports.plots import attack_curves, captions, facets

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from reports.figures.accuracy_figure import PGD7
-from reports.figures.spec import FigureSpec
+from reports.figures.figure_spec import FigureSpec
 from reports.load import formatting
 from reports.load.panels import PANEL_COLUMNS, Panel, View
 from reports.plots import captions, facets, forest

@@ -59,7 +59,7 @@ def write_gzip(path: Path) -> Iterator[BinaryIO]:
 
 
 def write_xz(path: Path) -> AbstractContextManager[BinaryIO]:
-    return lzma.open(path, "wb", preset=9)
+    return lzma.LZMAFile(path, "wb", preset=9)
 
 
 def write_zstd(path: Path) -> AbstractContextManager[BinaryIO]:

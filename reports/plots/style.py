@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patheffects import Normal, Stroke
 
-from reports.plots.look import PAPER, Look
+from reports.plots.style_options import PAPER, Look
 
 TEXT_WIDTH = 5.5  # inches, a NeurIPS page; figures are drawn at printed size
 SINGLE_WIDTH = 4.2  # inches, a figure with one column

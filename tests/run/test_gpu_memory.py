@@ -33,7 +33,7 @@ def test_a_message_of_another_kind_is_one_line_too(message):
 
 @pytest.mark.parametrize("place", ["train", "accuracy"])
 def test_a_trial_fails_once_with_that_line(place, tmp_path, monkeypatch):
-    def out_of_memory(*_):
+    def out_of_memory(*_, **__):
         raise torch.OutOfMemoryError(MESSAGE)
 
     trial = accuracy_trial(oat(epochs=1, attack_steps=1, lambdas=(0.0, 1.0)))

@@ -24,7 +24,7 @@ from bench.spec.measurement import Measurement
 from bench.spec.protocol_ledger import Protocol
 from bench.spec.recipe import Recipe
 from bench.spec.trial import Trial
-from bench.training import selection
+from bench.training import checkpoint_selection
 from bench.trial_dir import load_failure, read_failure, read_progress, read_results, write_failure
 from tests.recipes import oat, pgd_at
 
@@ -214,9 +214,9 @@ def test_absent_data_is_a_failure(tmp_path):
 def test_sa_and_ra_come_from_their_own_weights(tmp_path, monkeypatch):
     counts = {"SA@1": (20, 1, "c1", "r1"), "RA@1": (10, 9, "c2", "r2")}
     loaded = []
-    monkeypatch.setattr(selection, "load", lambda net, directory, tag: loaded.append(tag))
+    monkeypatch.setattr(checkpoint_selection, "load", lambda net, directory, tag: loaded.append(tag))
     fields = ("clean_correct", "robust_correct", "clean_hits", "robust_hits")
-    monkeypatch.setattr(trial_module, "accuracy", lambda *_: dict(zip(fields, counts[loaded[-1]], strict=True)))
+    monkeypatch.setattr(trial_module, "accuracy", lambda *_, **__: dict(zip(fields, counts[loaded[-1]], strict=True)))
     recipe = oat(protocol=Protocol(selection="each"))
     engine, measurement = SimpleNamespace(net=None), Measurement(probe="cost")
     row = trial_module.accuracy_of_selected_weights(engine, recipe, tmp_path, None, measurement, 0.9)
@@ -227,11 +227,11 @@ def test_a_network_trained_in_bf16_is_reported_in_fp32(tmp_path, monkeypatch):
     types = set()
     accuracy = trial_module.accuracy
 
-    def recording_accuracy(engine, *rest):
+    def recording_accuracy(engine, *rest, **options):
         hook = engine.net.head.register_forward_hook(lambda layer, inputs, output: types.add(output.dtype))
-        accuracy(EagerEngine(engine.net), *rest)  # eager, so that the hook is called
+        accuracy(EagerEngine(engine.net), *rest, **options)  # eager, so that the hook is called
         hook.remove()
-        row = accuracy(engine, *rest)
+        row = accuracy(engine, *rest, **options)
         types.update(plan.dtype for plan in getattr(engine, "plans", ()))
         return row
 
@@ -252,10 +252,10 @@ def test_each_metric_is_measured_on_its_own_weights(tmp_path):
     x, y = data.test.images[:30].float() / 255, data.test.labels[:30]
     for row in rows:
         cond = torch.full((30,), row["lam"])
-        selection.load(net, tmp_path, f"SA@{row['lam']:g}")
+        checkpoint_selection.load(net, tmp_path, f"SA@{row['lam']:g}")
         with torch.no_grad():
             assert row["clean_correct"] == int((net(x, cond).argmax(1) == y).sum())
-        selection.load(net, tmp_path, f"RA@{row['lam']:g}")
+        checkpoint_selection.load(net, tmp_path, f"RA@{row['lam']:g}")
         adv = pgd(lambda z, cond=cond: net(z, cond), x, y, 0.1, 0.025, 7, torch.Generator().manual_seed(0))
         with torch.no_grad():
             assert row["robust_correct"] == int((net(adv, cond).argmax(1) == y).sum())
@@ -264,7 +264,7 @@ def test_each_metric_is_measured_on_its_own_weights(tmp_path):
 def test_results_are_of_the_first_test_images_under_the_selected_weights(finished, tmp_path):
     recipe = finished.recipe
     net = trial_module.build(recipe, 1, 10)
-    selection.load(net, tmp_path)
+    checkpoint_selection.load(net, tmp_path)
     data = trial_module.load("digits", root=tmp_path, heldout=recipe.heldout)
     for row in read_results(tmp_path)["measurements"][finished.measurements[0].key]["rows"]:
         with torch.no_grad():
@@ -391,20 +391,22 @@ def test_damaged_weights_of_an_earlier_version_are_noticed_when_they_are_loaded(
 
 def test_outputs_that_are_not_finite_are_a_failure_and_no_counts(finished, tmp_path, monkeypatch):
     """argmax takes NaN for the largest: such a network would be right on every image of class 0."""
-    monkeypatch.setattr(trial_module.selection, "load", lambda net, *_: net.eval().head.bias.data.fill_(torch.nan))
+    monkeypatch.setattr(
+        trial_module.checkpoint_selection, "load", lambda net, *_: net.eval().head.bias.data.fill_(torch.nan)
+    )
     rows = run_to_end(accuracy_trial(finished.recipe, 0.2), tmp_path)
     assert "not finite for 30 of 30 images" in rows[-1]["failed"] and len(rows) == 1
     assert len(read_results(tmp_path)["measurements"]) == 1
 
 
 def test_weights_that_are_not_finite_are_not_written(tmp_path, monkeypatch):
-    real = trial_module.selection.consider
+    real = trial_module.checkpoint_selection.consider
 
     def poison(state, net, *rest):
         net.head.weight.data[0, 0] = torch.inf
         return real(state, net, *rest)
 
-    monkeypatch.setattr("bench.training.loop.selection.consider", poison)
+    monkeypatch.setattr("bench.training.loop.checkpoint_selection.consider", poison)
     rows = run_to_end(accuracy_trial(oat(**QUICK)), tmp_path)
     assert "head.weight" in rows[-1]["failed"] and "not finite" in rows[-1]["failed"]
     (checkpoint,) = tmp_path.rglob("*.safetensors")  # of the first epoch, whose weights no candidate has

@@ -9,7 +9,7 @@ from bench.run.trial import run_trial
 from bench.run.trial_command import parts_of
 from bench.spec.measurement import Measurement
 from bench.spec.trial import Trial
-from bench.training import selection
+from bench.training import checkpoint_selection
 from bench.trial_dir import read_failure
 from tests.random_network import write_network
 from tests.recipes import pgd_at
@@ -34,7 +34,7 @@ def test_it_starts_from_the_other_network_and_waits_for_it(tmp_path):
     assert [row["lr"] for row in rows[:2]] == pytest.approx([1e-9, 5e-10])
     assert [row["lam"] for row in rows[2:]] == [0.0, 1.0]
     trained = build(tuned, 1, 10)
-    selection.load(trained, folder)
+    checkpoint_selection.load(trained, folder)
     for name, value in start.named_parameters():
         assert torch.allclose(trained.get_parameter(name), value, atol=1e-6), name
 

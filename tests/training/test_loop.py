@@ -7,10 +7,10 @@ from safetensors.torch import load_file
 from bench import trial_manifest
 from bench.models import build
 from bench.spec.protocol_ledger import Protocol
-from bench.training import loop, selection
+from bench.training import checkpoint_selection, loop
 from bench.training.checkpoint import State
+from bench.training.checkpoint_selection import nearest_tag
 from bench.training.loop import TrainingFailed, train
-from bench.training.selection import nearest_tag
 from tests.recipes import digits, oat, pgd_at
 
 CPU = torch.device("cpu")
@@ -162,14 +162,14 @@ def scripted(kind: str, tmp_path):
             {"lam": lam, "width": 1.0, "n": 100, "clean_correct": sa, "robust_correct": ra}
             for lam, (sa, ra) in zip((0.0, 1.0), counts, strict=True)
         ]
-        selection.consider(state, net, recipe, rows, epoch)
-    selection.write(state, net, recipe, tmp_path, (1, 8, 8))
+        checkpoint_selection.consider(state, net, recipe, rows, epoch)
+    checkpoint_selection.write(state, net, recipe, tmp_path, (1, 8, 8))
     return {path.name: int(load_file(path)["weight"]) for path in tmp_path.glob("*.safetensors")}
 
 
 def test_one_network_is_the_best_mean_over_lambda(tmp_path):
     assert scripted("one", tmp_path) == {"weights.safetensors": 2}
-    assert selection.selected(tmp_path) == {"score": pytest.approx((60 + 9 + 50 + 30) / 400), "epoch": 2}
+    assert checkpoint_selection.selected(tmp_path) == {"score": pytest.approx((60 + 9 + 50 + 30) / 400), "epoch": 2}
 
 
 def test_each_lambda_and_metric_may_have_its_own_epoch(tmp_path):
@@ -184,7 +184,7 @@ def test_each_lambda_and_metric_may_have_its_own_epoch(tmp_path):
 
 def test_last_is_the_last(tmp_path):
     assert scripted("last", tmp_path) == {"weights.safetensors": 4}
-    assert selection.selected(tmp_path)["epoch"] == 4
+    assert checkpoint_selection.selected(tmp_path)["epoch"] == 4
 
 
 def test_the_one_network_is_written_after_all_others(tmp_path, monkeypatch):

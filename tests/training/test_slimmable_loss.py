@@ -11,7 +11,7 @@ from bench.models import build
 from bench.spec.lambda_sets import S1
 from bench.spec.protocol_ledger import Protocol
 from bench.spec.registry import METHODS, resolve
-from bench.training import loop, objectives, selection
+from bench.training import checkpoint_selection, loop, objectives
 from bench.training.checkpoint import State
 from bench.training.objectives import Batch
 from tests.recipes import digits, images, lively, oat, pgd_at
@@ -133,7 +133,7 @@ def test_the_held_out_score_is_the_mean_over_lambdas_and_widths(monkeypatch):
     monkeypatch.setattr(loop, "accuracy", accuracy)
     rows = loop.heldout_rows(None, recipe, digits(recipe))
     assert calls == [(width, lam, "bf16") for width in WIDTHS for lam in (0.0, 1.0)]
-    means = selection.consider(State(), torch.nn.Linear(1, 1), recipe, rows, 1)
+    means = checkpoint_selection.consider(State(), torch.nn.Linear(1, 1), recipe, rows, 1)
     sa, ra = (1 + 2 + 3 + 4 + 5 + 6) / 6 / 40, 2 * (1 + 2 + 3 + 4 + 5 + 6) / 6 / 40
     assert means == pytest.approx({"heldout_sa": sa, "heldout_ra": ra, "score": (sa + ra) / 2})
 
@@ -146,11 +146,11 @@ def test_under_each_every_width_has_its_own_weights():
         for width in (0.5, 1.0)
         for lam in (0.0, 1.0)
     ]
-    selection.consider(state, torch.nn.Linear(1, 1), recipe, rows, 1)
+    checkpoint_selection.consider(state, torch.nn.Linear(1, 1), recipe, rows, 1)
     wide = {f"{metric}@{lam}" for metric in ("SA", "RA") for lam in (0, 1)}
     assert state.best.keys() == {"one"} | wide | {f"{tag}w0.5" for tag in wide}
-    assert selection.nearest_tag("SA", 0.9, recipe, 0.5) == "SA@1w0.5"
-    assert selection.nearest_tag("RA", 0.2, recipe, 1.0) == "RA@0"
+    assert checkpoint_selection.nearest_tag("SA", 0.9, recipe, 0.5) == "SA@1w0.5"
+    assert checkpoint_selection.nearest_tag("RA", 0.2, recipe, 1.0) == "RA@0"
 
 
 def test_every_parameter_is_trained_and_so_is_every_bn(make_engine):

@@ -8,7 +8,7 @@ from bench.measures import result_schema
 from bench.spec import registry
 from reports import figures
 from reports.figures import FIGURES
-from reports.figures.spec import points_csv
+from reports.figures.figure_spec import points_csv
 from reports.load.panels import load_view
 from reports.load.plans import read_plans
 from tests.command import ROOT

@@ -6,7 +6,7 @@ import torch
 from bench.data import Images
 from bench.engines import engine_for
 from bench.engines.conditioned_model import model_at
-from bench.measures import float_evaluation
+from bench.measures import float_method_evaluation
 from bench.measures.accuracy import accuracy
 from bench.models import build
 from bench.models.torch_export import AtWidth
@@ -15,7 +15,7 @@ from bench.spec.lambda_sets import S1
 from bench.spec.measurement import Measurement
 from bench.spec.protocol_ledger import Protocol
 from bench.spec.registry import METHODS, resolve
-from bench.training import weight_noise
+from bench.training import float_weight_noise
 from bench.training.objectives import Batch
 from tests.measures.test_accuracy import PART, labels_of
 from tests.recipes import images, lively, oat
@@ -29,8 +29,8 @@ def float_recipe(**rows):
     return oat("dual", **fields, protocol=Protocol(**rows))
 
 
-def convs_of(net) -> list[weight_noise.NoisyConv2d]:
-    return [module for module in net.modules() if isinstance(module, weight_noise.NoisyConv2d)]
+def convs_of(net) -> list[float_weight_noise.NoisyConv2d]:
+    return [module for module in net.modules() if isinstance(module, float_weight_noise.NoisyConv2d)]
 
 
 def network(recipe=None):
@@ -51,7 +51,7 @@ def with_noise(net, lam: float, noise: dict):
     values = {name: value for name, value in values.items() if name in plain.state_dict() and "code" not in name}
     values.pop("lambdas")
     for name, conv in net.named_modules():
-        if isinstance(conv, weight_noise.NoisyConv2d):
+        if isinstance(conv, float_weight_noise.NoisyConv2d):
             weight = conv.weight.detach()
             deviation = ((weight - weight.mean()).square().sum() / (weight.numel() - 1)).sqrt()
             values[f"{name}.weight"] = conv.weight + lam * conv.alpha * deviation * noise[conv]
@@ -103,7 +103,7 @@ def test_a_step_is_half_clean_images_and_half_adversarial_ones_under_fresh_noise
             queries.extend(model(x) for _ in range(2))
         return ADV.double()[2:]
 
-    monkeypatch.setattr(weight_noise, "pgd", craft)
+    monkeypatch.setattr(float_weight_noise, "pgd", craft)
     batch = Batch(X.double(), Y, LAM.double(), 2, rng)
     loss = backward(resolve(METHODS["float"])(engine, net.recipe, batch))
 
@@ -126,7 +126,7 @@ def test_a_step_is_half_clean_images_and_half_adversarial_ones_under_fresh_noise
 
 
 def test_batches_of_one_kind(monkeypatch):
-    monkeypatch.setattr(weight_noise, "pgd", lambda model, x, *_: x)
+    monkeypatch.setattr(float_weight_noise, "pgd", lambda model, x, *_: x)
     for zeros in (0, 6):
         net = network()
         batch = Batch(X.double(), Y, torch.full((6,), float(zeros == 0)).double(), zeros, torch.Generator())
@@ -154,7 +154,7 @@ def test_rows_26_and_27_choose_the_networks_of_ra(monkeypatch):
         part = Images(PART.images, labels_of(net, 0.2))
         rows[name] = {lam: accuracy(engine, part, measurement, lam) for lam in (0.0, 0.2, 1.0)}
         model = model_at(engine, 0.0, torch.device("cpu"))
-        attacked, tested = float_evaluation.attacked_and_tested(model, 0.0, torch.device("cpu"))
+        attacked, tested = float_method_evaluation.attacked_and_tested(model, 0.0, torch.device("cpu"))
         x = images(4)[0]
         with torch.no_grad():
             seen, answer = attacked(x), tested(x)

@@ -12,7 +12,7 @@ from reports.figures.figure_files import draw
 from reports.load.panels import load_view
 from reports.load.plans import read_plans
 from reports.plots import style
-from reports.plots.look import parse_look
+from reports.plots.style_options import parse_look
 from tests.reports import synthetic
 
 
