@@ -65,7 +65,7 @@ def time_here(
         if not huge:
             attack()  # warm-up
         attacks, started = 0, time.perf_counter()
-        while time.perf_counter() - started < MIN_SECONDS:
+        while not attacks or time.perf_counter() - started < MIN_SECONDS:
             attack()
             attacks += 1
     torch.set_num_threads(threads)
