@@ -8,8 +8,9 @@ import pytest
 
 from tests.command import ROOT, environment
 
-WAIT = "import sys, time, bench.cli as c\nc.app.command('wait')(lambda: print('ready', flush=True) or time.sleep(60))\n"
-WAIT += "sys.argv[1:] = ['wait']\nc.main()"
+# Short sleeps: a signal between Python's look for signals and the system call of one long sleep would not end it.
+WAIT = "import sys, time, bench.cli as c\ndef wait():\n    print('ready', flush=True)\n"
+WAIT += "    while True: time.sleep(0.05)\nc.app.command('wait')(wait)\nsys.argv[1:] = ['wait']\nc.main()"
 
 
 @pytest.mark.parametrize("name,code", [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])

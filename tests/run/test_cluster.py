@@ -5,6 +5,7 @@ The nodes are processes on 127.0.0.2 and up, SLURM is a stand-in. Both ways end 
 
 import contextlib
 import json
+import re
 import shutil
 import signal
 import sqlite3
@@ -134,7 +135,9 @@ def array(suite, cluster, disturbed, tmp_path_factory) -> SimpleNamespace:
         shutil.copy(disturbed.runs / name, runs)
     planning = cluster.bench("plan", *suite, "--runs", runs, "--trials", jobs, "--gpus-per-trial", 0)
     planned = planning.communicate(timeout=60)[0]
-    assert "left on the cluster's 2 nodes with 2 at a time" in planned and "wrote 2 trial files" in planned, planned
+    # Ray may take seconds to notice that the killed node is dead
+    assert re.search(r"left on the cluster's ([23]) nodes with \1 at a time", planned), planned
+    assert "wrote 2 trial files" in planned
     keys = (jobs / KEYS).read_text().split()
     ended = interrupted(jobs / f"{keys[1]}.json")
     submitted = submit(folder, **ENGINE)
