@@ -85,18 +85,20 @@ def networks(figures: list[dict]) -> Iterator[tuple[dict, list[dict]]]:
 def add_network(crate: ROCrate, files: dict[str, Entity], runs: Path, network: dict, figures: list[dict]) -> Entity:
     """How a network was made, as far as results.json says."""
     results = read_results(runs / "trials" / network["key"], network["key"])
-    made, recipe = results.get("provenance", {}), results.get("recipe", {})
-    machine = [str(made[name]) for name in ("device", "host_cpu") if made.get(name)]
-    software = [f"{title} {made[name]}" for name, title in (("torch", "torch"), ("python", "Python")) if made.get(name)]
+    facts, recipe = results.get("provenance", {}), results.get("recipe", {})
+    machine = [str(facts[name]) for name in ("device", "host_cpu") if facts.get(name)]
+    software = [
+        f"{title} {facts[name]}" for name, title in (("torch", "torch"), ("python", "Python")) if facts.get(name)
+    ]
     commands = list(dict.fromkeys(command for figure in figures for command in figure["commands"]))
     action = {"@id": f"#network-{network['key']}", "@type": "CreateAction", "identifier": network["key"]}
     action |= {"name": f"Training and measurement of {network['name']}"}
     action |= {"description": "; ".join([*machine, *software, *commands])}
     action |= {"result": [reference(files[name]) for f in figures if (name := f"{f['figure']}.csv") in files]}
-    times = {"startTime": made.get("started"), "endTime": made.get("finished")}
+    times = {"startTime": facts.get("started"), "endTime": facts.get("finished")}
     action |= {name: str(time) for name, time in times.items() if time}
-    if made.get("git_commit"):
-        commit = commit_text({"commit": str(made["git_commit"]), "dirty": made.get("git_dirty")})
+    if facts.get("git_commit"):
+        commit = commit_text({"commit": str(facts["git_commit"]), "dirty": facts.get("git_dirty")})
         identifier = f"#commit-{commit.replace(' (dirty)', '-dirty')}"
         suite = {"@id": identifier, "@type": "SoftwareApplication", "name": "oat-bench", "version": commit}
         action["instrument"] = once(crate, suite | {"softwareVersion": bench.__version__})

@@ -64,10 +64,10 @@ def test_its_attack_is_at_least_as_strong_as_the_attack_on_either_part(mixture):
     """The adversarial images of each part, tried on the mixture, fool no image that is counted as robust."""
     name, rows = mixture
     ends = [engine_for(net, "cpu") for net in (G, H)]
-    made = resolve(BLENDS[name])(ends, DATA, Measurement(lambdas=ALPHAS, **ATTACK))
+    blend = resolve(BLENDS[name])(ends, DATA, Measurement(lambdas=ALPHAS, **ATTACK))
     adversarial = [crafted_on(net) for net in (G, H)]
     for row in rows[1:-1]:
-        model = made.at(row["lam"])[0]
+        model = blend.at(row["lam"])[0]
         withstood = [int((model(adv).argmax(1) == IMAGES.labels).sum()) for adv in adversarial]
         assert row["robust_to"][-2:] == withstood
         assert row["robust_correct"] <= min(row["robust_to"]) and row["clean_correct"] > row["robust_correct"]
@@ -130,9 +130,9 @@ def test_its_transform_is_the_best_of_the_grid():
 
 def test_its_surrogate_has_the_gradient_through_g_that_the_mixture_lacks():
     ends = [engine_for(net, "cpu") for net in (G, H)]
-    made = mixednuts.mixednuts(ends, DATA, Measurement(lambdas=(0.7,), **ATTACK))
+    blend = mixednuts.mixednuts(ends, DATA, Measurement(lambdas=(0.7,), **ATTACK))
     accurate, robust = (torch.randn(4, 10, generator=torch.Generator().manual_seed(i)).requires_grad_() for i in (0, 1))
-    for combine, has_gradient in ((made.combine, False), (made.surrogates[0], True)):
+    for combine, has_gradient in ((blend.combine, False), (blend.surrogates[0], True)):
         outputs = combine(accurate, robust, 0.7)
         through_g, through_h = torch.autograd.grad(outputs[:, 0].sum(), [accurate, robust], allow_unused=True)
         assert (through_g is not None and bool(through_g.abs().sum() > 0)) == has_gradient
