@@ -212,17 +212,28 @@ def case_verdicts(case: Case, seeds: int, n: int, runs: int, rng: np.random.Gene
 
 
 SIZES = ((1, 1000), (2, 1000), (3, 1000), (5, 1000), (10, 1000))  # seeds, test images
+LIMIT = 0.05
+AGAIN = 1500  # new runs for a share above LIMIT: a Monte Carlo error of 0.6 %
 
 
 def table(runs: int, seed: int = 0) -> list[dict]:
-    """A row per case: predicate, edge, and per size the shares of `reproduced` and `not reproduced`, and the runs."""
+    """A row per case: predicate, edge, and per size the shares of `reproduced` and `not reproduced`, and the runs.
+
+    Of a hundred shares of few runs some are above LIMIT by chance: these are estimated anew, from other runs alone.
+    """
     rows = []
     for place, case in enumerate(cases()):
         row = {"predicate": case.predicate, "edge": case.edge}
         for seeds, n in SIZES:
             some = min(runs, 3) if seeds == 1 else runs  # of one seed, no verdict but on exact counts
-            answers = case_verdicts(case, seeds, n, some, np.random.default_rng([seed, place, seeds]))
-            rates = [answers.count(verdict) / len(answers) for verdict in (REPRODUCED, NOT_REPRODUCED)]
-            row[seeds, n] = (*rates, len(answers))
+            row[seeds, n] = shares(case, seeds, n, some, [seed, place, seeds])
+            if max(row[seeds, n][:2]) > LIMIT and 1 < row[seeds, n][2] < AGAIN:
+                row[seeds, n] = shares(case, seeds, n, AGAIN, [seed, place, seeds, AGAIN])
         rows.append(row)
     return rows
+
+
+def shares(case: Case, seeds: int, n: int, runs: int, stream: list[int]) -> tuple[float, float, int]:
+    answers = case_verdicts(case, seeds, n, runs, np.random.default_rng(stream))
+    reproduced, refuted = (answers.count(verdict) / len(answers) for verdict in (REPRODUCED, NOT_REPRODUCED))
+    return reproduced, refuted, len(answers)
