@@ -1,7 +1,7 @@
-"""The command line: the verbs of a run's life here, the others in bench/cli_data.py, cli_files.py, …"""
+"""The command line: the verbs that run experiments here, the others in bench/cli_results.py, cli_models.py, …"""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -9,19 +9,16 @@ import typer
 from rich.console import Console
 
 import bench
-from bench import ROOT, cli_data, cli_files, cli_models, cli_sharing
+from bench import ROOT, cli_data, cli_files, cli_models, cli_results, cli_sharing
 from bench.cli_options import (
     Address,
     CpusPerTrial,
     Data,
     DatasetOption,
-    Figures,
     GpusPerTrial,
     ImageColumn,
-    Key,
     LabelColumn,
     Only,
-    Plans,
     Plugins,
     Runs,
     Scale,
@@ -30,7 +27,6 @@ from bench.cli_options import (
     Suites,
 )
 from bench.command_line import PLAIN, console, run_command, run_process
-from bench.errors import BadInput
 from bench.interruption import Interrupted
 from bench.process_setup import collect_garbage_rarely, command_line
 from bench.spec.plugins import load_plugins
@@ -163,102 +159,6 @@ def status(
     print_status(runs.resolve(), Console(**PLAIN), as_json)
 
 
-@app.command(epilog="Example: python -m bench show a632 --runs runs")
-def show(
-    key: Key,
-    runs: Runs = Path("runs"),
-) -> None:
-    """Print how one network, a point of a figure, was made: recipe, commit, hardware, time, selection, counts."""
-    from bench.run.show_command import print_trial
-
-    print_trial(key, runs.resolve(), Console(**PLAIN))
-
-
-@app.command(epilog="Example: python -m bench report fig4 --out docs/results")
-def report(
-    figures: Figures = [],
-    runs: Runs = Path("runs"),
-    out: Annotated[
-        Path | None, typer.Option(help="The folder to write to. (default: report/ in the runs directory)")
-    ] = None,
-    scale: Annotated[str | None, typer.Option(help="Draw the runs of this scale. (default: the newest plan's)")] = None,
-    formats: Annotated[str, typer.Option(help="Formats of the images, e.g. png.")] = "png,svg,pdf",
-    archive: Annotated[
-        Path | None,
-        typer.Option(
-            help="Also write plans and results, without weights, to this .tar.xz, .tar.gz or .tar.zst.",
-            show_default=False,
-        ),
-    ] = None,
-    source: Annotated[
-        Path | None, typer.Option("--from", help="Draw from an archive instead of --runs.", show_default=False)
-    ] = None,
-    two_runs: Annotated[
-        tuple[Path, Path] | None,
-        typer.Option(
-            "--compare",
-            metavar="A B",
-            help="Compare two runs directories or archives: curves, differences, changed verdicts.",
-            show_default=False,
-        ),
-    ] = None,
-    plans: Plans = [],
-    style: Annotated[str, typer.Option(help="paper, slides, or a style file of matplotlib.")] = "paper",
-    width: Annotated[
-        float | None,
-        typer.Option(min=2, max=40, help="Width of the images in inches, e.g. 3.25. (default: 4.2, or 5.5 if wide)"),
-    ] = None,
-    tex: Annotated[bool, typer.Option("--tex", help="Also write numbers.tex: LaTeX macros and tables.")] = False,
-    crate: Annotated[
-        bool,
-        typer.Option("--crate", help="Also write ro-crate-metadata.json: files, verdicts and provenance as JSON-LD."),
-    ] = False,
-    plugin: Plugins = [],
-) -> None:
-    """Draw figures from finished trials, as images and CSV, with an index.html. Missing networks are marked."""
-    collect_garbage_rarely()
-    load_plugins(plugin)
-    from reports.build import ReportError, build
-    from reports.compare import compare
-    from reports.figures.figure_files import parse_formats
-    from reports.load.archive import compression, unpacked
-    from reports.page.latex import write_latex
-    from reports.plots.style_options import parse_look
-
-    options, look = (scale, parse_formats(formats), archive), parse_look(style, width)
-    if archive:
-        compression(archive)  # a wrong name is refused before figures are drawn
-    if two_runs and (archive or source or scale or tex or plans or crate):
-        raise BadInput("--compare takes none of --archive, --from, --scale, --plan, --tex and --crate")
-    try:
-        with unpacked(source) if source else nullcontext(runs.resolve()) as folder:
-            warn = lambda text: console.print(text, markup=False, style="yellow", soft_wrap=True)  # noqa: E731
-            if two_runs:
-                written = compare(*two_runs, out or runs / "report", figures or None, look)
-            else:
-                written = build(figures or None, folder, out or runs / "report", *options, warn, plans, look)
-                written += [write_latex(out or runs / "report")] if tex else []
-                if crate:
-                    from reports.page.crate import write_crate  # slow to import
-
-                    written.append(write_crate(out or runs / "report", folder, archive))
-    except ReportError as error:
-        raise BadInput(str(error)) from None
-    for path in written:
-        typer.echo(path)
-
-
-@app.command(epilog="Example: python -m bench ui --port 5000")
-def ui(
-    runs: Runs = Path("runs"),
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 5000,
-) -> None:
-    """Serve MLflow's pages for the runs directory, on this machine only."""
-    from bench.tracking.mlflow_server import serve
-
-    raise typer.Exit(serve(runs.resolve(), port, console))
-
-
 @app.command(epilog="Example: python -m bench trial jobs/306d1f0c2a9b7e54.json --cpus-per-trial 4")
 def trial(
     file: Annotated[
@@ -348,7 +248,7 @@ def assemble() -> None:
     """Add the verbs of the other files, and give each its panel of `--help`."""
     app.info.cls = InPanels
     commands = [*app.registered_commands]
-    for group in (cli_files.app, cli_models.app, cli_sharing.app):
+    for group in (cli_results.app, cli_files.app, cli_models.app, cli_sharing.app):
         app.add_typer(group)
         commands += group.registered_commands
     app.add_typer(cli_data.app, name="data", rich_help_panel="Files")

@@ -1,4 +1,4 @@
-"""The verbs `list`, `open` and `clean`."""
+"""The verbs `list` and `clean`."""
 
 import sys
 from pathlib import Path
@@ -32,20 +32,6 @@ def list_entries(
     from bench.run.list_command import print_list
 
     print_list(kind, data, Console(**PLAIN))
-
-
-@app.command("open", epilog="Example: python -m bench open --runs runs")
-def open_report(
-    runs: Runs = Path("runs"),
-    out: Annotated[
-        Path | None, typer.Option(help="The folder of the report. (default: report/ in the runs directory)")
-    ] = None,
-    browser: Annotated[bool, typer.Option(help="Start a browser where there is a display.")] = True,
-) -> None:
-    """Open the report in a browser, and print its path."""
-    from bench.run import open_command
-
-    typer.echo(open_command.open_report(runs.resolve(), out, browser))
 
 
 @app.command(epilog="Example: python -m bench clean checkpoints ray-logs --yes")

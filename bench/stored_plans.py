@@ -15,6 +15,7 @@ TEXTS = {
 }
 IDENTITY = ("experiment", "dataset", "data_hash", "overrides")  # of a panel
 KEY = re.compile(r"[0-9A-Za-z_-]+")  # it becomes a folder's name
+FIGURE = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]*")  # files are named after it
 MALFORMED = (ValueError, KeyError, TypeError, AttributeError, OverflowError)
 
 
@@ -58,7 +59,7 @@ def check(plan: dict) -> None:
     for panel in plan["panels"]:
         require_texts("panel", panel)
         require(isinstance(panel["stands_for"], str), "stands_for")
-        require(all(isinstance(figure, str) for figure in as_list(panel["figures"])), "figures")
+        require(all(FIGURE.fullmatch(figure) for figure in as_list(panel["figures"])), "figures")
         panel["overrides"].items()
         for trial in as_list(panel["trials"]):
             require_texts("trial", trial)

@@ -105,10 +105,13 @@ def file_checksum(path: Path) -> str:
 
 
 def verified_bytes(directory: Path, name: str, key: str | None = None) -> bytes | None:
-    """The content of a file whose checksum is in the manifest, or None where there is none. Raises Damaged.
+    """The content of a file whose checksum is in the manifest, or None where there is none. Raises Damaged, also for a
+    name that leads out of the directory.
 
     In a directory without a manifest, any content. A file that is replaced while it is read is read again.
     """
+    if not FILE_NAME.fullmatch(name):
+        raise Damaged(directory / name, "no file of a trial has this name")
     manifest = usable(directory, key)
     while True:
         content = read_file(directory / name)
@@ -177,6 +180,8 @@ def tensors(content: bytes) -> "dict[str, torch.Tensor]":
         return load(content)
     except SafetensorError as error:
         raise ValueError(str(error)) from None
+    except KeyError as error:
+        raise ValueError(f"torch has no tensors of type {error.args[0]}") from None
 
 
 def tensors_metadata(content: bytes) -> dict[str, str]:

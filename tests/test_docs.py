@@ -91,8 +91,8 @@ def test_modules_exist(page):
 def test_make_targets_exist(page):
     targets = {target for line in code(page) for target in re.findall(r"(?:^|\s)make ([a-z][\w-]*)", line)}
     targets = {target.replace("figN", "fig4") for target in targets}
-    made = subprocess.run(["make", "-n", "help", *targets], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert made.returncode == 0, made.stderr
+    done = subprocess.run(["make", "-n", "help", *targets], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def commands() -> dict[str, set[str]]:

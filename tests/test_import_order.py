@@ -28,11 +28,11 @@ ORDER = (  # lowest first; a file imports from its own place and from those befo
         "speed",
     ),
     *("command_line.py", "completion.py", "cli_options.py", "cli_data.py", "cli_files.py", "cli_models.py"),
-    *("cli_sharing.py", "cli.py"),
+    *("cli_results.py", "cli_sharing.py", "cli.py"),
     "__main__.py",
 )
 FACADE = "__init__.py", "trained_network.py"  # bench.load
-CLI = {"cli.py", "cli_options.py", "cli_data.py", "cli_files.py", "cli_models.py", "cli_sharing.py"}
+CLI = {"cli.py", *(f"cli_{name}.py" for name in ("options", "data", "files", "models", "results", "sharing"))}
 ONLY_IMPORTED_BY = {"ray": {"run"}, "mlflow": {"tracking"}, "typer": CLI}
 FILES = sorted(BENCH.rglob("*.py"))
 

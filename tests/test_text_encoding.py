@@ -52,5 +52,5 @@ def test_the_check_finds_each_kind(source, lines):
 
 
 def test_every_text_file_has_an_encoding():
-    found = {str(path.relative_to(ROOT)): calls_without_encoding(path.read_text("utf-8")) for path in FILES}
-    assert len(FILES) > 150 and {name: lines for name, lines in found.items() if lines} == {}
+    lines_of = {str(path.relative_to(ROOT)): calls_without_encoding(path.read_text("utf-8")) for path in FILES}
+    assert len(FILES) > 150 and {name: lines for name, lines in lines_of.items() if lines} == {}

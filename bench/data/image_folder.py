@@ -25,30 +25,30 @@ def find(root: Folder) -> LocalFiles | None:
     splits = {split: root.folder(*names) for split, names in SPLITS.items()}
     if splits["train"] is None:
         return _find_without_splits(root)
-    found, reasons = {"train": _list_classes(splits["train"])}, {}
-    if not found["train"]:
+    classes_of, reasons = {"train": _list_classes(splits["train"])}, {}
+    if not classes_of["train"]:
         raise DataError(f"{splits['train'].path} has no folder with images in it: it needs a folder for each class")
     for split in ("test", "validation"):
         folder = splits[split]
         if folder is None:
             continue
-        if "test" in found:
+        if "test" in classes_of:
             reasons[folder.path] = "of another split, as held-out images are some of the training images"
-        elif _is_unlabelled(folder, found["train"]):
+        elif _is_unlabelled(folder, classes_of["train"]):
             reasons[folder.path] = "of a split without classes"
         else:
-            found["test"] = _list_classes(folder)
-    if not found.get("test"):
+            classes_of["test"] = _list_classes(folder)
+    if not classes_of.get("test"):
         where = "train/<class>/ and in test/<class>/ or val/<class>/"
         raise DataError(f"{root.path} needs images in {where}, as .png or .jpg: add them")
     for folder in root.folders:
         if folder not in splits.values():
             reasons[folder.path] = "beside the splits"
-    untrained = sorted(set(found["test"]) - set(found["train"]))
+    untrained = sorted(set(classes_of["test"]) - set(classes_of["train"]))
     if untrained:
         folder = splits["train"].path
         raise DataError(f"{folder} has no class {untrained[0]}, which has test images only: add training images")
-    return _local_files(found, reasons)
+    return _local_files(classes_of, reasons)
 
 
 def _find_without_splits(root: Folder) -> LocalFiles | None:
@@ -60,12 +60,14 @@ def _find_without_splits(root: Folder) -> LocalFiles | None:
     return _local_files({"all": _list_classes(root)}, {})
 
 
-def _local_files(found: dict[str, dict[str, list[Path]]], reasons: dict[Path, str]) -> LocalFiles:
-    names = sorted({name for classes in found.values() for name in classes})
-    files = {split: [file for name in sorted(classes) for file in classes[name]] for split, classes in found.items()}
+def _local_files(classes_of: dict[str, dict[str, list[Path]]], reasons: dict[Path, str]) -> LocalFiles:
+    names = sorted({name for classes in classes_of.values() for name in classes})
+    files = {
+        split: [file for name in sorted(classes) for file in classes[name]] for split, classes in classes_of.items()
+    }
     labels = {
         split: np.repeat(np.arange(len(names)), [len(classes.get(name, ())) for name in names])
-        for split, classes in found.items()
+        for split, classes in classes_of.items()
     }
     return LocalFiles(files, labels, tuple(names), reasons)
 

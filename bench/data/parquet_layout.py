@@ -85,5 +85,5 @@ def _check_complete(shards: list[Path]) -> None:
     expected = int(parts[0][0]["total"] or (max(counts) + 1 if named_only else 0))
     missing = sorted(set(range(min(expected, len(shards) + 1))) - set(counts))
     if missing or (expected and max(counts) >= expected):
-        what = f"shard {missing[0]} of {expected}" if missing else f"shards up to {expected - 1} only"
-        raise DataError(f"{shards[0].parent} lacks {what}, beside {shards[0].name}: download all files of the split")
+        lacking = f"shard {missing[0]} of {expected}" if missing else f"shards up to {expected - 1} only"
+        raise DataError(f"{shards[0].parent} lacks {lacking}, beside {shards[0].name}: download all files of the split")

@@ -1,7 +1,7 @@
 """The precision of the network's arithmetic. Images, perturbations, losses and reported evaluations are fp32."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 import torch
 
@@ -25,16 +25,21 @@ def use_ieee_fp32() -> None:
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
 
 
-@contextmanager
-def tf32_convolutions(allowed: bool) -> Iterator[None]:
+def tf32_convolutions(allowed: bool) -> AbstractContextManager:
     """Let CUDA's convolutions compute in TF32 within, where `allowed`. Matrix products, those of FiLM and of the
     classifier, stay IEEE fp32: these take hardly any time."""
-    before = torch.backends.cudnn.allow_tf32
-    torch.backends.cudnn.allow_tf32 = before or allowed
+    return cudnn_flag("allow_tf32", allowed)
+
+
+@contextmanager
+def cudnn_flag(name: str, on: bool = True) -> Iterator[None]:
+    """Set a flag of torch.backends.cudnn within, where `on`."""
+    before = getattr(torch.backends.cudnn, name)
+    setattr(torch.backends.cudnn, name, before or on)
     try:
         yield
     finally:
-        torch.backends.cudnn.allow_tf32 = before
+        setattr(torch.backends.cudnn, name, before)
 
 
 def best_precision(cuda: bool) -> str:

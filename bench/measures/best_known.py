@@ -31,10 +31,11 @@ class BestKnown:
 
 
 def attacks_by_point(results: dict) -> dict[Point, list[dict]]:
-    """The rows of results.json that say which images withstood an attack, by (λ, width, ε)."""
+    """The rows of results.json that say which images withstood an attack on the network, by (λ, width, ε). A blend is
+    another model, and its α no λ."""
     points: dict[Point, list[dict]] = {}
     for entry in results.get("measurements", {}).values():
-        if entry["measurement"]["probe"] in ("accuracy", "transfer"):
+        if entry["measurement"]["probe"] in ("accuracy", "transfer") and not entry["measurement"].get("blend"):
             for row in result_schema.parse(entry):
                 if row["probe"] == "transfer":
                     row["attack"] += ACROSS

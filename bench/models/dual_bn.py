@@ -47,6 +47,10 @@ class Condition:
             pair = self._spread_affine[index] = tuple(self.spread(value, x) for value in self.affine[index])
         return pair
 
+    def affine_of(self, index: int) -> tuple[Tensor, Tensor]:
+        """Eval mode: (R or 1, C) scale and shift of norm layer `index`."""
+        return self.affine[index]
+
     def batch_norm_and_film(self, norm: "ConditionalNorm", x: Tensor) -> Tensor:
         """Training mode: (dual) BN by batch statistics, then FiLM, of a norm layer. The Condition of an engine may
         compute the same in another way."""

@@ -27,6 +27,7 @@ from bench.spec.measurement import Measurement
 from bench.spec.recipe_fields import fraction
 from bench.trained_network import TrainedNetwork, load_network
 
+OTHER_NUMBERS = "images are neither uint8 nor floats in [0,1]"
 TOLERANCE = 1e-6  # of ε: x ± ε and a difference of the two are rounded to fp32
 
 
@@ -49,7 +50,8 @@ def attack_from_file(key: str, given: GivenAttack, runs: Path) -> Iterator[str]:
     Raises BadInput for a file, λ, width, ε or data that do not fit the network.
     """
     network = load_network(key, runs)
-    recipe, lambdas, epsilon = network.recipe, given.lambdas or network.lambdas, epsilon_of(given, network)
+    recipe, epsilon = network.recipe, epsilon_of(given, network)
+    lambdas = tuple(dict.fromkeys(given.lambdas)) or network.lambdas
     content = read_examples(given.file)
     try:
         network.require_width(given.width)
@@ -152,15 +154,15 @@ def checked_examples(content: bytes, test: Images, data_hash: str, epsilon: floa
     if images.shape[1:] != shape or not 0 < len(images) <= len(test.images):
         expected = f"(N, {', '.join(map(str, shape))}) with N from 1 to {len(test.images)}"
         raise ValueError(f"images of shape {tuple(images.shape)}: {expected} is expected")
-    if images.dtype == torch.uint8:
-        images = to_input(images)
-    elif not images.is_floating_point() or not ((images >= 0) & (images <= 1)).all():
-        raise ValueError("images are neither uint8 nor floats in [0,1]")
-    x, images = to_input(test.images[: len(images)]), images.float()
-    distance = (images - x).abs().flatten(1).amax(1)
+    if images.dtype != torch.uint8 and not images.is_floating_point():
+        raise ValueError(OTHER_NUMBERS)
+    x, adv = (to_input(t) if t.dtype == torch.uint8 else t.float() for t in (test.images[: len(images)], images))
+    if not ((adv >= 0) & (adv <= 1)).all():  # of fp32: torch does not compare fp8
+        raise ValueError(OTHER_NUMBERS)
+    distance = (adv - x).abs().flatten(1).amax(1)
     far = (distance > epsilon + TOLERANCE).nonzero()[:, 0]
     if len(far):
         farthest = int(distance.argmax())
         where = f"the farthest is image {farthest}, by {distance[farthest]:.4g}"
         raise ValueError(f"{len(far)} of {len(images)} images are farther than ε = {epsilon:.6g} from theirs; {where}")
-    return images.clamp((x - epsilon).clamp_(min=0), (x + epsilon).clamp_(max=1))  # rounding may leave the ball
+    return adv.clamp((x - epsilon).clamp_(min=0), (x + epsilon).clamp_(max=1))  # rounding may leave the ball

@@ -1,9 +1,9 @@
 """Estimate what trials cost: image passes counted from the recipes × the measured time of one pass.
 
 A pass is a forward or a backward of one image through the network. Its time is measured once per architecture, width,
-image shape, batch size and precision, on one trial's share of the machine (half the width does not take half the time);
-its multiply–accumulates are counted once per network and width. Both are stored in `runs/machine.json`, so that later
-plans need not import torch.
+image shape, batch size and precision, and for each method with networks of its own, such as FLOAT, on one trial's share
+of the machine (half the width does not take half the time); its multiply–accumulates are counted once per network and
+width. Both are stored in `runs/machine.json`, so that later plans need not import torch.
 """
 
 import contextlib
@@ -21,11 +21,12 @@ from bench.spec.architectures import layers_only
 from bench.spec.costs import probe_passes, training_passes
 from bench.spec.measurement import Measurement
 from bench.spec.recipe import Recipe
+from bench.spec.registry import Method, lookup
 from bench.spec.trial import Trial
 from bench.trial_dir import is_number, read_progress
 
 STEP_OVERHEAD = 1.3  # BN, FiLM, weight gradients, updates: measured on a CPU, 1.2 for ResNet-34 to 1.5 for digits
-TIMING_VERSION = 5  # increase when a change of the code makes passes faster or slower: stored timings are then ignored
+TIMING_VERSION = 6  # increase when a change of the code makes passes faster or slower: stored timings are then ignored
 # Memory of a trial's process: torch and Ray, and per image of a batch the activations that a training step keeps.
 WORKER_BYTES, GPU_WORKER_BYTES = 600 * 2**20, 3 * 2**30
 MACS_PER_ACTIVATION = 800  # of ResNet-34 1,200, of WRN-16-8 1,300, of WRN-10-1 150
@@ -108,6 +109,7 @@ class CostEstimator:
 
         key = f"{self.workers.hardware_name()} · pace {TIMING_VERSION} · {recipe.arch} · {shape_text(info)}"
         key += f" · batch {recipe.batch} · {precision} · width {width:g}"
+        key += f" · {recipe.method}" if lookup(Method, recipe.method).network else ""
         return self.look_up(key, measure)
 
     def forward_macs(self, recipe: Recipe, info: DatasetInfo, width: float) -> int:

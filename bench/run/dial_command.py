@@ -30,8 +30,8 @@ def draw_dial(key: str, image: Path, out: Path, label: int | None, width: float,
         raise BadInput(f"--out {out}: {unknown('format', out.suffix[1:], FORMATS)}")
     network = load_network(key, runs)
     if network.recipe.lam is not None:
-        one = f"was trained for λ={network.recipe.lam:g} alone"
-        raise BadInput(f"{network.recipe.name}: {one}, so it has no dial: take a network of OAT")
+        training = f"was trained for λ={network.recipe.lam:g} alone"
+        raise BadInput(f"{network.recipe.name}: {training}, so it has no dial: take a network of OAT")
     if label is not None and label >= network.classes:
         raise BadInput(f"--label {label}: this network has {network.classes} classes, from 0 on")
     try:

@@ -10,9 +10,9 @@ from bench.human_units import format_duration
 from bench.run.cost_estimate import CostEstimator, load_timings, wall_seconds
 from bench.run.missing_work import has_sound_weights, missing_measurements, networks_needed
 from bench.run.request import Request
-from bench.run.short_names import short_names
 from bench.spec.expand import Plan, merge
 from bench.spec.measurement import Measurement
+from bench.spec.short_names import short_names
 from bench.spec.trial import Trial
 from bench.trial_dir import damaged_files
 
@@ -89,7 +89,7 @@ class ExecutionPlan:
 
     @cached_property
     def short_names(self) -> tuple[dict[str, str], str]:
-        """The networks' names in lists, by key, and what all of them share: see run/short_names.py."""
+        """The networks' names in lists, by key, and what all of them share: see spec/short_names.py."""
         recipes = {trial.key: trial.recipe for trial in self.trials}
         return short_names([{"key": key, "name": r.name, "recipe": r.model_dump()} for key, r in recipes.items()])
 

@@ -40,7 +40,7 @@ def find_plan(name: str, runs: Path) -> Path:
     """The only file in plans/ that begins so, or has exactly this name. Raises BadInput."""
     files = sorted((runs / "plans").glob("*.json"))
     matches = [file for file in files if name in (file.stem, file.name)]
-    matches = matches or [file for file in files if file.name.startswith(name)]
+    matches = matches or [file for file in files if name and file.name.startswith(name)]
     if len(matches) == 1:
         return matches[0]
     names = ", ".join(file.stem for file in matches or files)

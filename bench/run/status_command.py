@@ -13,7 +13,7 @@ from bench.run.damage_lines import print_damages
 from bench.run.missing_work import has_weights
 from bench.run.next_command import next_command
 from bench.run.seed_groups import KEY_DIGITS, by_seed, keys_of, name_of, seeds_of
-from bench.run.short_names import short_names
+from bench.spec.short_names import short_names
 from bench.stored_plans import read_plans
 from bench.trial_dir import damaged_files, read_failure, read_progress, read_results
 

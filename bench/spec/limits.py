@@ -35,8 +35,8 @@ def at_most(limit: int, reason: str) -> AfterValidator:
     def check(value: Any) -> Any:
         size = len(value) if isinstance(value, list | tuple) else value
         if size > limit:
-            what = f"{size:,} values are" if isinstance(value, list | tuple) else f"{str(value)[:20]} is"
-            raise ValueError(f"{what} more than {limit:,}: {reason}")
+            excess = f"{size:,} values are" if isinstance(value, list | tuple) else f"{str(value)[:20]} is"
+            raise ValueError(f"{excess} more than {limit:,}: {reason}")
         return value
 
     return AfterValidator(check)

@@ -124,13 +124,13 @@ def commit(root: Path) -> str:
 
 def cells(row: dict) -> list[str]:
     """A row of the table, as HEAD names its columns."""
-    this, other = (1000 * statistics.median(row["seconds"][name]) for name in ("this", "other"))
+    this_time, other_time = (1000 * statistics.median(row["seconds"][name]) for name in ("this", "other"))
     time, memory = row["time_ratio"], row["memory_ratio"]
     ratio_range = f"**{time['median']:.3f}** ({time['low']:.3f}–{time['high']:.3f})"
     mebibytes = [f"{row['peak_bytes'][name] / 2**20:,.1f}" for name in ("this", "other")]
     return [
         *(row["network"], str(row["images"]), row["task"], row["precision"]),
-        *(f"{this:,.1f}", f"{other:,.1f}", ratio_range, verdict(**time, limit=TIME_LIMIT)),
+        *(f"{this_time:,.1f}", f"{other_time:,.1f}", ratio_range, verdict(**time, limit=TIME_LIMIT)),
         *(*mebibytes, f"{memory:.3f}", "ok" if memory <= MEMORY_LIMIT else "OVER"),
     ]
 

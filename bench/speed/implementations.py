@@ -15,8 +15,7 @@ from torch import Tensor
 from bench.data import Dataset, Images
 from bench.engines import Engine, engine_class
 from bench.engines.eager import EagerEngine
-from bench.engines.gpu.autotune import cudnn_benchmark
-from bench.engines.precision import tf32_convolutions
+from bench.engines.precision import cudnn_flag, tf32_convolutions
 from bench.models import build
 from bench.models.lambda_encoding import codebook
 from bench.speed import authors_checkout, authors_steps
@@ -46,7 +45,7 @@ def in_benchmark_mode(step: Step) -> Step:
     """The step in cuDNN's benchmark mode, which has no effect on a CPU."""
 
     def step_in_benchmark_mode() -> object:
-        with cudnn_benchmark():
+        with cudnn_flag("benchmark"):
             return step()
 
     return step_in_benchmark_mode

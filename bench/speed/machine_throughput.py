@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from bench.engines.gpu.autotune import cudnn_benchmark
+from bench.engines.precision import cudnn_flag
 from bench.speed.flop_counts import Conv, convolutions
 from bench.speed.interleaved_timing import seconds_per_run
 from bench.speed.workloads import Workload
@@ -76,7 +76,7 @@ def seconds_in_format(conv: Conv, batch: int, dtype: torch.dtype, device: torch.
     return [fastest(forward), fastest(backward(True, False)), fastest(backward(False, True))]
 
 
-@cudnn_benchmark()
+@cudnn_flag("benchmark")
 @torch.no_grad()
 def fastest(call: Callable) -> float:
     """Seconds per call in the fastest of LEAST_TIMINGS timings, which together take about LEAST_SECONDS or one call

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from statistics import fmean
 
 from bench.spec.recipe import Recipe
+from bench.spec.short_names import SEPARATOR, differing_fields, shared_parts
 
 VARY_WITHIN_A_CURVE = ("seed", "lam")
 COLOURS = {"PGD-AT": "#000000", "OAT (normal BN)": "#0072B2", "OAT (dual BN)": "#d55e00"}  # as in the figures
@@ -32,13 +33,15 @@ def curve_name(name: str, seed: int, lam: float | None) -> str:
 
 
 def distinct_names(curves: Mapping[str, tuple[str, Mapping[str, str]]]) -> dict[str, str]:
-    """{curve: name}. Curves of one name get the fields in which they differ. curves: {curve: (name, its fields)}."""
-    names = {}
+    """{curve: name} without the parts that all names share, of which the experiment's name has most. Curves of one name
+    get the fields in which they differ. curves: {curve: (name, its fields)}."""
+    shared, names = shared_parts([name.split(SEPARATOR) for name, _ in curves.values()]), {}
     for curve, (name, fields) in curves.items():
+        method, *about = name.split(SEPARATOR)
+        kept = [part for part in about if part not in shared]
         others = [other for its_name, other in curves.values() if its_name == name]
-        compared = sorted(set(fields) - set(VARY_WITHIN_A_CURVE) - {"data_hash"})
-        differing = [field for field in compared if len({other.get(field) for other in others}) > 1]
-        names[curve] = " · ".join([name, *(f"{field} {fields[field]}" for field in differing)])
+        differences = differing_fields(dict(sorted(fields.items())), others, (*VARY_WITHIN_A_CURVE, "data_hash"))
+        names[curve] = SEPARATOR.join([method, *kept, *differences])
     return names
 
 

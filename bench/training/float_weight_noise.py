@@ -2,7 +2,7 @@
 
 Each convolution computes with W + λ·α·η: η ~ N(0, σ²) with σ the standard deviation of W, and α learned, one per layer.
 BN is dual (Sec. 3.2); there is no FiLM. Half of a training batch has λ=0, clean images and no noise, and half has λ=1,
-adversarial images and noise; the λ between are for test time alone.
+adversarial images and noise (exactly so with `lam_sampling: fixed-zeros`); the λ between are for test time alone.
 
 In training the noise is drawn for every forward pass, of the attack too, as in the authors' code. A deployed network
 has one draw, stored with its weights, so that f(x, λ) is a function (ledger row 25). docs/successors.md compares this

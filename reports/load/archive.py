@@ -42,6 +42,7 @@ BROKEN = (
     EOFError,
     OSError,
     ValueError,
+    RecursionError,  # of tarfile: many extended headers one after another
 )  # raised while a damaged file is read
 
 
@@ -118,8 +119,9 @@ def write(path: Path, contents: dict[str, bytes | Path]) -> Path:
             if not MEMBER.fullmatch(name):
                 raise BadInput(f"an archive cannot hold a file of the name {name}")
             entry = tarfile.TarInfo(name)  # no owner, no time
-            entry.size = len(content) if isinstance(content, bytes) else content.stat().st_size
             with io.BytesIO(content) if isinstance(content, bytes) else open(content, "rb") as file:
+                entry.size = file.seek(0, io.SEEK_END)  # of the open file, which a run may replace
+                file.seek(0)
                 archive.addfile(entry, file)
     return path
 

@@ -36,7 +36,7 @@ RATINGS = {REPRODUCED: 1, INCONCLUSIVE: 0, NOT_REPRODUCED: -1}  # other verdicts
 def write_crate(out: Path, runs: Path, archive: Path | None = None) -> Path:
     """Describe a report's folder. runs: that it was drawn from. archive: of its results, listed if it is in the folder.
 
-    The same files give the same bytes.
+    The same files give the same bytes where a network is finished, whose date the crate has; otherwise it has today's.
     """
     figures = [page for page in (undamaged_page(out / f"{name}.json") for name in FIGURES) if page]
     claims = read_claims(out)
@@ -102,9 +102,9 @@ def add_network(crate: ROCrate, files: dict[str, Entity], runs: Path, network: d
         identifier = f"#commit-{commit.replace(' (dirty)', '-dirty')}"
         suite = {"@id": identifier, "@type": "SoftwareApplication", "name": "oat-bench", "version": commit}
         action["instrument"] = once(crate, suite | {"softwareVersion": bench.__version__})
-    if recipe.get("data_hash"):
-        data = {"@id": f"#data-{recipe['data_hash'][:12]}", "@type": "Dataset", "identifier": recipe["data_hash"]}
-        action["object"] = once(crate, data | {"name": formatting.dataset(recipe["dataset"])})
+    if data_hash := str(recipe.get("data_hash") or ""):  # of results from elsewhere, any value
+        data = {"@id": f"#data-{data_hash[:12]}", "@type": "Dataset", "identifier": data_hash}
+        action["object"] = once(crate, data | {"name": formatting.dataset(str(recipe.get("dataset")))})
     return crate.add_jsonld(action)
 
 

@@ -58,7 +58,10 @@ def draw(dial: Dial) -> Figure:
 
 def explanation(dial: Dial) -> str:
     """What the lines, dots and ticks are."""
-    lines = f"Black: class {dial.label}, from which the attack leads away. Grey: the other classes."
+    coloured = len(class_colors(dial))
+    lines = f"Black: class {dial.label}, from which the attack leads away."
+    lines += f" Coloured: other classes that reach {LIKELY:g}." * (coloured > 1)
+    lines += " Grey: all others." * (coloured < dial.clean.shape[1])
     dots = "Dots: λ = 0, which has a BN branch of its own. " if dial.jump else ""
     return f"{lines}\n{dots}Ticks above the axis: λ of training."
 

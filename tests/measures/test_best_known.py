@@ -52,6 +52,7 @@ def test_rows_are_grouped_by_lambda_width_and_epsilon():
         ({"probe": "transfer", "epsilon": 0.1}, [{k: v for k, v in (row("pgd20", clean, [0, 1]) | transfer).items()
                                                   if not k.endswith("hits")}]),
         ({"probe": "unknown"}, [{}]),
+        ({"probe": "accuracy", "epsilon": 0.1, "blend": "bn"}, [row("fgsm", clean, [0, 0])]),  # at α = 0.3
     ]  # fmt: skip
     results = {"measurements": {str(i): {"measurement": m, "rows": rows} for i, (m, rows) in enumerate(entries)}}
     points = attacks_by_point(results)

@@ -9,8 +9,10 @@ import torch.nn.functional as F
 
 from bench.attacks.pgd import pgd
 from bench.data import Dataset, Images
-from bench.engines import engine_for
+from bench.engines import engine_class, engine_for
 from bench.engines.conditioned_model import model_at
+from bench.engines.eager import EagerEngine
+from bench.engines.gpu.engine import GpuEngine
 from bench.measures.accuracy import accuracy, to_input
 from bench.measures.blended_accuracy import blended_accuracy
 from bench.measures.blends import bn_interpolation, mixednuts, output_mixing, weight_interpolation
@@ -164,6 +166,19 @@ def test_interpolated_weights_are_the_lines_between_and_bn_is_estimated_anew(tmp
     rows = measured("weights", tmp_path, net=tuned, other=start)
     assert rows[0] == alone(start, 0.0, 0.0) and rows[-1] == alone(tuned, 1.0, 1.0)
     assert not any("robust_to" in row for row in rows)
+
+
+@torch.no_grad()
+def test_bn_is_interpolated_by_every_engine():
+    """Whose Conditions hold BN in forms of their own."""
+    net, x = lively(oat("dual-without-film", lambdas=(0.0, 1.0), encoding="none")).eval(), to_input(PIXELS)
+    measurement = Measurement(blend="bn", lambdas=ALPHAS, **ATTACK)
+    for alpha in ALPHAS:
+        eager, *others = (
+            bn_interpolation.bn([engine(net)], DATA, measurement).at(alpha)[0](x)
+            for engine in (EagerEngine, GpuEngine, engine_class("cpu"))
+        )
+        assert all(torch.allclose(outputs, eager, atol=1e-4) for outputs in others)
 
 
 def test_interpolated_bn_mixes_the_outputs_of_both_branches(tmp_path):

@@ -1,5 +1,6 @@
 """`attack-from`: adversarial examples from elsewhere against the network itself, and files that do not fit."""
 
+import json
 import re
 
 import pytest
@@ -55,8 +56,8 @@ def right(images: torch.Tensor, lam: float) -> torch.Tensor:
 
 def test_the_examples_are_a_further_attack_and_lower_the_best_known_ra(attack_from, tmp_path):
     x = first_test_images(RECIPE, N)[0]
-    code, out, err = attack_from(x, "--lam", "0.3", "--lam", "1", "--name", "nothing")
-    assert code == 0, err
+    code, out, err = attack_from(x, "--lam", "0.3", "--lam", "1", "--lam", "0.3", "--name", "nothing")
+    assert code == 0 and len(out.splitlines()) == 2, err
     clean, robust = right(x, 0.3), right(x, 0.3) & right(EXAMPLES, 0.3)
     assert f"λ = 0.3: RA {100 * clean.sum() / N:.2f} % of {N} images under from-nothing." in out
     assert "no other attack was made" in out and "λ = 1:" in out and 0 < robust.sum() < clean.sum()
@@ -97,6 +98,8 @@ CASES = {
     "another order": (EXAMPLES.flip(0), {}, "farther than"),
     "outside": (EXAMPLES - 0.01, {}, r"neither uint8 nor floats in \[0,1\]"),
     "NaN": (torch.full_like(EXAMPLES, torch.nan), {}, r"neither uint8 nor floats in \[0,1\]"),
+    "fp8": (EXAMPLES.to(torch.float8_e4m3fn), {}, "farther than"),
+    "complex": (EXAMPLES.to(torch.complex64), {}, r"neither uint8 nor floats in \[0,1\]"),
     "integers": (EXAMPLES.long(), {}, r"neither uint8 nor floats in \[0,1\]"),
     "other shape": (EXAMPLES[:, :, 1:], {}, r"images of shape \(60, 1, 7, 8\): \(N, 1, 8, 8\) with N from 1 to \d+"),
     "too many": (torch.zeros(2000, 1, 8, 8), {}, "with N from 1 to"),
@@ -128,8 +131,15 @@ def test_an_option_that_does_not_fit_is_one_line(options, message, attack_from):
     assert code == 2 and len(err.strip().splitlines()) == 1 and re.search(message, err)
 
 
+def of_unknown_type(name: str = "F8_E8M0") -> bytes:
+    """A safetensors file with a tensor of a type that the package's torch part lacks."""
+    header = json.dumps({"images": {"dtype": name, "shape": [1], "data_offsets": [0, 1]}}).encode()
+    return len(header).to_bytes(8, "little") + header + b"\0"
+
+
 def test_a_file_that_is_no_safetensors_file_is_one_line(attack_from, tmp_path, capsys):
-    for content, message in ((b"no tensors", "no whole safetensors file"), (None, "no such file")):
+    broken = ((content, "no whole safetensors file") for content in (b"no tensors", of_unknown_type()))
+    for content, message in (*broken, (None, "no such file")):
         file = tmp_path / "adv.safetensors"
         file.write_bytes(content) if content else file.unlink()
         code = cli.run_command_line(["attack-from", RECIPE.key[:8], str(file), "--runs", str(tmp_path)])

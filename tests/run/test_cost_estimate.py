@@ -158,6 +158,15 @@ def test_an_architecture_is_timed_once_and_the_timing_stored(timed, tmp_path):
     assert timed_archs == ["wrn-10-1"] * 2
 
 
+def test_a_method_with_networks_of_its_own_is_timed_by_itself(timed):
+    """FLOAT's convolutions add noise, so that the CPU kernels do not compute them."""
+    estimator, timed_archs = timed
+    float_recipe = oat(method="float", lambdas=(0.0, 1.0), encoding="none")
+    for recipe in (oat(), float_recipe, float_recipe.model_copy(update={"seed": 1}), oat(seed=1)):
+        cost_of(estimator, trial_of(recipe))
+    assert timed_archs == ["wrn-10-1"] * 2
+
+
 def test_a_timing_is_a_plausible_number(monkeypatch):
     monkeypatch.setattr(image_pass_timing, "MIN_SECONDS", 0.01)
     threads, conditions = torch.get_num_threads(), []

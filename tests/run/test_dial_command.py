@@ -1,5 +1,7 @@
 """`dial`: the probabilities are the network's, and the picture shows them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,7 @@ from bench.engines.eager import EagerEngine
 from bench.errors import BadInput
 from bench.run.dial_command import dial_of, draw_dial
 from bench.run.predict_command import read_image
-from reports.plots.class_probabilities import class_colors, draw, spread
+from reports.plots.class_probabilities import class_colors, draw, explanation, spread
 from tests.random_network import write_network
 from tests.recipes import lively, oat, pgd_at
 
@@ -68,6 +70,15 @@ def test_the_picture_has_a_line_per_class_and_dots_at_0_for_a_branch_of_its_own(
         assert sorted(dots) == sorted(values[0, k] for k in class_colors(dial))
         texts = {text.get_text() for text in ax.texts}
         assert texts >= {f"class {k}" for k in class_colors(dial)}
+
+
+def test_the_caption_names_the_colours_that_are_drawn(dial):
+    two_likely = np.full((len(dial.lambdas), 3), (0.48, 0.48, 0.04))
+    for clean, kinds in ((two_likely, ("Black", "Coloured", "Grey")), (two_likely[:, :2], ("Black", "Coloured"))):
+        drawn = replace(dial, clean=clean, attacked=clean, label=0)
+        colours = {line.get_color() for ax in draw(drawn).axes for line in ax.lines if len(line.get_ydata()) > 2}
+        words = [word for word in ("Black", "Coloured", "Grey") if f"{word}: " in explanation(drawn)]
+        assert words == list(kinds) and len(colours) == len(kinds)
 
 
 def test_labels_move_apart_and_keep_their_order():

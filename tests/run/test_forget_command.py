@@ -5,6 +5,8 @@ import io
 import pytest
 from rich.console import Console
 
+from bench import stored_plans
+from bench.damaged_files import write_sealed
 from bench.errors import BadInput
 from bench.run.forget_command import forget
 from tests.finished_runs import write_runs
@@ -31,12 +33,28 @@ def test_a_plan_goes_and_its_networks_stay(tmp_path, monkeypatch):
     assert len(list((runs / "trials").iterdir())) == 2
 
 
+@pytest.mark.parametrize("figure", ["../../kept", "/kept", ".", "", 3])
+def test_a_plan_whose_figures_lead_out_of_the_folder_deletes_nothing(tmp_path, monkeypatch, figure):
+    """As one that `import` took from an archive may."""
+    runs = write_runs(tmp_path, monkeypatch)
+    (path,) = runs.glob("plans/second-*.json")
+    plan = stored_plans.read_plan(path)
+    write_sealed(path, plan | {"panels": [plan["panels"][0] | {"figures": [figure]}]})
+    (runs / "report").mkdir()
+    (tmp_path / "kept.csv").write_text("of something else")
+    printed("second", runs)
+    assert (tmp_path / "kept.csv").exists() and not path.exists()
+
+
 NAMES = r"first-smoke-\w+, second-smoke-\w+"
 
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("third", f"no plan in .* begins so: there are {NAMES}"), ("", f"{NAMES} begin so: give more of the name")],
+    [
+        ("third", f"no plan in .* begins so: there are {NAMES}"),
+        ("", f"no plan in .* begins so: there are {NAMES}"),  # of a shell's unset variable
+    ],
 )
 def test_a_name_of_no_plan_or_of_several_is_one_line(tmp_path, monkeypatch, name, message):
     runs = write_runs(tmp_path, monkeypatch)

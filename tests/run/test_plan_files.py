@@ -29,8 +29,8 @@ def test_the_source_is_the_suite_file_that_the_command_names(tmp_path):
 def test_a_panel_says_whether_the_images_are_the_users(tmp_path):
     write_folder(tmp_path / "pets", {"cat": random_images(10), "dog": random_images(10, seed=1)})
     sources = {"svhn": str(tmp_path / "pets"), "cifar10": "digits"}
-    made = plan(ROOT / "suites" / "frontiers.yaml", "laptop", Options(datasets=sources, seeds=1, root=tmp_path))
-    write_plan(made, tmp_path, "the command")
+    frontiers = plan(ROOT / "suites" / "frontiers.yaml", "laptop", Options(datasets=sources, seeds=1, root=tmp_path))
+    write_plan(frontiers, tmp_path, "the command")
     (stored,) = read_plans(tmp_path)
     owns = {panel["dataset"]: panel["own"] for panel in stored["panels"]}
     assert owns == {"pets": True, "digits": False, "fashion-mnist-8k": False}

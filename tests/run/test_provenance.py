@@ -42,16 +42,16 @@ def test_a_hook_of_another_checkout_does_not_matter(checkout, tmp_path, monkeypa
 def test_a_checkout_that_git_does_not_trust_is_named_with_the_remedy(checkout, monkeypatch):
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")  # git's own switch for its tests
     monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
-    found, reason = provenance.read_git(checkout[0])
-    assert found == {"commit": "unknown", "dirty": True} and "\n" not in reason
+    state, reason = provenance.read_git(checkout[0])
+    assert state == {"commit": "unknown", "dirty": True} and "\n" not in reason
     assert f"git config --global --add safe.directory '{checkout[0]}'" in reason
 
 
 def test_a_folder_within_another_checkout_has_not_its_commit(checkout):
     inner = checkout[0] / "unpacked"
     inner.mkdir()
-    found, reason = provenance.read_git(inner)
-    assert found["commit"] == "unknown" and f"lies in that of {checkout[0]}" in reason
+    state, reason = provenance.read_git(inner)
+    assert state["commit"] == "unknown" and f"lies in that of {checkout[0]}" in reason
 
 
 def test_without_checkout_or_git(tmp_path, monkeypatch):

@@ -145,6 +145,17 @@ def test_readers_return_or_raise_damaged_whatever_a_file_holds(directory, conten
         path.unlink()
 
 
+@pytest.mark.parametrize(
+    "name", ["../{key}/recipe.json", "/recipe.json", "a/../recipe.json", "", "checkpoint/../recipe.json"]
+)
+def test_no_name_in_a_file_leads_out_of_the_directory(tmp_path, name):
+    """Not even to read what is there: results.json of an archive names files."""
+    directory = tmp_path / "trials" / TRIAL.key
+    write_finished(directory, TRIAL)
+    with pytest.raises(Damaged, match="no file of a trial has this name"):
+        trial_manifest.verified_bytes(directory, name.format(key=TRIAL.key), TRIAL.key)
+
+
 @settings(max_examples=40)
 @given(value=st.dictionaries(st.text(max_size=5), JSON, max_size=4).filter(lambda v: "sha256" not in v), data=st.data())
 def test_no_changed_field_of_a_sealed_file_is_believed(directory, value, data):

@@ -113,9 +113,9 @@ def test_networks_and_measurements_of_earlier_versions_keep_their_keys():
 
 def test_a_mixture_costs_two_networks_and_its_attacks():
     measurement = Measurement(epsilon=0.1, step=0.1, lambdas=S1)
-    one = accuracy(measurement, pgd_at(0.0), 10)
+    alone = accuracy(measurement, pgd_at(0.0), 10)
     mixed = accuracy(measurement.model_copy(update={"blend": "mixednuts"}), pgd_at(0.0), 10)
-    assert one == 2 * 7 + 2 and mixed == pytest.approx(2 * 2.1 * one)
+    assert alone == 2 * 7 + 2 and mixed == pytest.approx(2 * 2.1 * alone)
 
 
 def test_the_ends_are_trained_first(tmp_path, monkeypatch):

@@ -109,7 +109,7 @@ def test_any_changed_field_of_a_measurement_changes_its_key():
     other |= {"few_images": True, "surrogate": "c6400964dfe984c3", "blend": "logits"}
     assert other.keys() == Measurement.model_fields.keys()
     measurements = [Measurement(**base), *(Measurement(**(base | {name: value})) for name, value in other.items())]
-    assert len({what.key for what in measurements}) == len(other) + 1
+    assert len({measurement.key for measurement in measurements}) == len(other) + 1
 
 
 def test_defaults_do_not_enter_the_key():
@@ -195,10 +195,10 @@ def test_a_lambda_set_is_built_from_left_to_right(first, more):
 
 
 @given(NAME, NAME)
-def test_a_union_has_no_order_and_a_difference_takes_away_what_it_added(one, two):
-    assert lambda_set(f"{one}+{two}") == lambda_set(f"{two}+{one}")
-    assert not set(lambda_set(f"{one}+{two}-{two}")) & set(NAMES[two])
-    assert lambda_set(f"{one}-{one}") == ()
+def test_a_union_has_no_order_and_a_difference_takes_away_what_it_added(first, second):
+    assert lambda_set(f"{first}+{second}") == lambda_set(f"{second}+{first}")
+    assert not set(lambda_set(f"{first}+{second}-{second}")) & set(NAMES[second])
+    assert lambda_set(f"{first}-{first}") == ()
 
 
 @given(st.text(alphabet="S1234+- sx", max_size=8))

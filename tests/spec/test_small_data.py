@@ -85,10 +85,11 @@ def pets(tmp_path_factory) -> str:
 def test_an_own_folder_fits_every_suite_at_every_scale_without_further_options(scale, pets, tmp_path):
     sources = dict.fromkeys(("svhn", "cifar10", "stl10"), pets)
     for path in SUITES:
-        made = plan(path, scale, Options(datasets=sources, seeds=1, root=tmp_path))
-        assert {(t.recipe.dataset, t.recipe.batch, t.recipe.pool) for t in made.trials} == {("pets", 16, 1)}
-        assert {t.recipe.heldout for t in made.trials} <= {4, 8}  # 1/10 of the 40 where the scale says nothing, or 1/5
-        assert all(any("16 images in a batch instead" in note for note in panel.notes) for panel in made.panels)
+        suite_plan = plan(path, scale, Options(datasets=sources, seeds=1, root=tmp_path))
+        assert {(t.recipe.dataset, t.recipe.batch, t.recipe.pool) for t in suite_plan.trials} == {("pets", 16, 1)}
+        heldout = {t.recipe.heldout for t in suite_plan.trials}
+        assert heldout <= {4, 8}  # 1/10 of the 40 where the scale says nothing, or 1/5
+        assert all(any("16 images in a batch instead" in note for note in panel.notes) for panel in suite_plan.panels)
 
 
 @pytest.fixture(scope="module")

@@ -127,8 +127,8 @@ def test_an_absent_file_and_a_folder(tmp_path):
 
 
 def test_a_place_without_a_line_takes_its_parent_s(document):
-    found = document(GOOD)
-    assert complaint(found.fail, ("items", 1, "c", 0), "is odd") == "suite.yaml:5: is odd"
+    parsed = document(GOOD)
+    assert complaint(parsed.fail, ("items", 1, "c", 0), "is odd") == "suite.yaml:5: is odd"
 
 
 texts = st.text(st.characters(exclude_categories=("Cc", "Cs")), max_size=8)  # control characters are refused

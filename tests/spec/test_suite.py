@@ -39,8 +39,8 @@ def test_the_paper_is_24_networks_times_three_learning_rates(paper):
 
 
 def test_the_paper_s_architecture_and_epochs_per_data_set(paper):
-    found = {(t.recipe.dataset, t.recipe.arch, t.recipe.epochs) for t in paper.trials}
-    assert found == {("svhn", "wrn-16-8", 80), ("cifar10", "resnet34", 200), ("stl10", "wrn-40-2", 200)}
+    combinations = {(t.recipe.dataset, t.recipe.arch, t.recipe.epochs) for t in paper.trials}
+    assert combinations == {("svhn", "wrn-16-8", 80), ("cifar10", "resnet34", 200), ("stl10", "wrn-40-2", 200)}
 
 
 def test_the_paper_s_training(paper):
@@ -54,16 +54,16 @@ def test_the_paper_s_training(paper):
 
 
 def test_the_ledger_s_augmentation_and_held_out_images(paper):
-    found = {(t.recipe.dataset, t.recipe.augment, t.recipe.heldout) for t in paper.trials}
-    assert found == {("svhn", "none", 5000), ("cifar10", "crop-flip", 5000), ("stl10", "crop-flip", 500)}
+    combinations = {(t.recipe.dataset, t.recipe.augment, t.recipe.heldout) for t in paper.trials}
+    assert combinations == {("svhn", "none", 5000), ("cifar10", "crop-flip", 5000), ("stl10", "crop-flip", 500)}
 
 
 def test_everything_is_measured_under_pgd7_with_the_paper_s_step(paper):
     for trial in paper.trials:
-        (what,) = (what for what in trial.measurements if what.probe == "accuracy")
-        assert (what.attack, what.test_images) == ("pgd7", None)
-        assert (what.epsilon, what.step) == (pytest.approx(8 / 255), pytest.approx(2 / 255))
-        assert what.lambdas == (S1 if trial.recipe.method == "oat" else (trial.recipe.lam,))
+        (measurement,) = (measurement for measurement in trial.measurements if measurement.probe == "accuracy")
+        assert (measurement.attack, measurement.test_images) == ("pgd7", None)
+        assert (measurement.epsilon, measurement.step) == (pytest.approx(8 / 255), pytest.approx(2 / 255))
+        assert measurement.lambdas == (S1 if trial.recipe.method == "oat" else (trial.recipe.lam,))
 
 
 def test_each_panel_draws_figures_4_and_8(paper):
@@ -73,11 +73,11 @@ def test_each_panel_draws_figures_4_and_8(paper):
 
 
 def test_the_smoke_scale_s_three_panels_share_24_trials():
-    found = smoke()
-    assert [len(panel.trials) for panel in found.panels] == [24] * 3
-    assert len(found.trials) == 24 == len({trial.key for trial in found.trials})
-    assert Counter(t.recipe.seed for t in found.trials) == {0: 8, 1: 8, 2: 8}
-    assert {t.source for t in found.trials} == {"digits"} and {t.recipe.arch for t in found.trials} == {"wrn-10-1"}
+    frontiers = smoke()
+    assert [len(panel.trials) for panel in frontiers.panels] == [24] * 3
+    assert len(frontiers.trials) == 24 == len({trial.key for trial in frontiers.trials})
+    assert Counter(t.recipe.seed for t in frontiers.trials) == {0: 8, 1: 8, 2: 8}
+    assert {(t.source, t.recipe.arch) for t in frontiers.trials} == {("digits", "wrn-10-1")}
 
 
 SEEDS = {"smoke": 3, "laptop": 3, "workstation": 3, "workstation-fashion": 3, "short": 3, "paper": 5}
@@ -112,34 +112,34 @@ def test_more_seeds_keep_the_keys_of_the_first():
 
 
 def test_another_source_is_other_data_under_the_same_panel():
-    found = plan(FRONTIERS, "workstation", Options(only=("cifar10",), datasets={"cifar10": "digits"}))
-    assert found.panels[0].stands_for == "cifar10" and found.panels[0].info.name == "digits"
-    assert {(t.source, t.recipe.dataset) for t in found.trials} == {("digits", "digits")}
+    frontiers = plan(FRONTIERS, "workstation", Options(only=("cifar10",), datasets={"cifar10": "digits"}))
+    assert frontiers.panels[0].stands_for == "cifar10" and frontiers.panels[0].info.name == "digits"
+    assert {(t.source, t.recipe.dataset) for t in frontiers.trials} == {("digits", "digits")}
 
 
 def test_a_setting_reaches_every_network():
-    found = smoke("epochs=3", "epsilon=8/255", "lr=[0.1, 0.2]")
-    assert {t.recipe.epochs for t in found.trials} == {3}
-    assert {t.measurements[0].epsilon for t in found.trials} == {8 / 255}
-    assert Counter(t.recipe.lr for t in found.trials) == {0.1: 24, 0.2: 24}
-    assert found.panels[0].overrides == {"epochs": "3", "epsilon": "8/255", "lr": "[0.1, 0.2]"}
+    frontiers = smoke("epochs=3", "epsilon=8/255", "lr=[0.1, 0.2]")
+    assert {t.recipe.epochs for t in frontiers.trials} == {3}
+    assert {t.measurements[0].epsilon for t in frontiers.trials} == {8 / 255}
+    assert Counter(t.recipe.lr for t in frontiers.trials) == {0.1: 24, 0.2: 24}
+    assert frontiers.panels[0].overrides == {"epochs": "3", "epsilon": "8/255", "lr": "[0.1, 0.2]"}
 
 
 def test_auto_precision_is_the_machine_s():
-    found = smoke("precision=auto", precision=lambda: "bf16")
-    assert {t.recipe.precision for t in found.trials} == {"bf16"}
+    frontiers = smoke("precision=auto", precision=lambda: "bf16")
+    assert {t.recipe.precision for t in frontiers.trials} == {"bf16"}
     assert {t.recipe.precision for t in smoke(precision=lambda: "bf16").trials} == {"fp32"}  # smoke asks for fp32
 
 
 def test_the_authors_protocol_trains_pgd_at_with_256_images():
-    found = plan(FRONTIERS, "paper", Options(seeds=1, settings=("protocol=authors-code",)))
-    batches = Counter((t.recipe.method, t.recipe.batch) for t in found.trials)
+    frontiers = plan(FRONTIERS, "paper", Options(seeds=1, settings=("protocol=authors-code",)))
+    batches = Counter((t.recipe.method, t.recipe.batch) for t in frontiers.trials)
     assert batches == {("pgd_at", 256): 54, ("oat", 128): 18}
-    assert {t.recipe.protocol for t in found.trials if t.recipe.method == "oat"} == {PROTOCOLS["authors-code"]}
-    assert {t.recipe.protocol for t in found.trials if t.recipe.method == "pgd_at"} == {
+    assert {t.recipe.protocol for t in frontiers.trials if t.recipe.method == "oat"} == {PROTOCOLS["authors-code"]}
+    assert {t.recipe.protocol for t in frontiers.trials if t.recipe.method == "pgd_at"} == {
         Protocol(step_rule="authors", selection="each")  # the other rows say nothing of a plain network
     }
-    assert {t.measurements[0].step for t in found.trials} == {10 / 255 / 7}
+    assert {t.measurements[0].step for t in frontiers.trials} == {10 / 255 / 7}
 
 
 def test_a_batch_that_was_asked_for_stays():
@@ -148,11 +148,11 @@ def test_a_batch_that_was_asked_for_stays():
 
 
 def test_the_authors_protocol_but_for_one_row():
-    found = {t.recipe for t in smoke("protocol=authors-code", "film=paper").trials}
-    assert {r.protocol for r in found if r.method == "oat"} == {
+    recipes = {t.recipe for t in smoke("protocol=authors-code", "film=paper").trials}
+    assert {r.protocol for r in recipes if r.method == "oat"} == {
         PROTOCOLS["authors-code"].model_copy(update={"film": "paper"})
     }
-    assert {r.batch for r in found if r.method == "pgd_at"} == {256}
+    assert {r.batch for r in recipes if r.method == "pgd_at"} == {256}
 
 
 ROWS = {
@@ -188,10 +188,10 @@ def test_each_row_of_the_ledger_is_set_by_its_own_name():
 
 def test_pgd7_measures_with_the_step_of_seven_steps():
     """Whatever the steps in training."""
-    found = smoke("attack_steps=10", "step_rule=authors")
+    frontiers = smoke("attack_steps=10", "step_rule=authors")
     (measured,), (trained,) = (
-        {t.measurements[0].step for t in found.trials},
-        {t.recipe.attack_step() for t in found.trials},
+        {t.measurements[0].step for t in frontiers.trials},
+        {t.recipe.attack_step() for t in frontiers.trials},
     )
     assert (measured, trained) == pytest.approx(((0.3 + 4 / 255) / 7, (0.3 + 4 / 255) / 10))
 
@@ -238,10 +238,10 @@ def written(tmp_path, monkeypatch):
 def test_a_network_of_two_experiments_is_one_with_both_measurements(written):
     trials = {trial.recipe.method + str(trial.recipe.lam): trial for trial in written().trials}
     assert trials.keys() == {"oatNone", "pgd_at0.0", "pgd_at0.5"}
-    grids = [what.lambdas for what in trials["oatNone"].measurements]
+    grids = [measurement.lambdas for measurement in trials["oatNone"].measurements]
     assert grids == [S1, (0.15, 0.25)]
-    assert {what.lambdas for what in trials["pgd_at0.5"].measurements} == {(0.5,)}
-    assert len({what.key for what in trials["pgd_at0.5"].measurements}) == 1
+    assert {measurement.lambdas for measurement in trials["pgd_at0.5"].measurements} == {(0.5,)}
+    assert len({measurement.key for measurement in trials["pgd_at0.5"].measurements}) == 1
 
 
 # --- bad input
@@ -429,8 +429,8 @@ def test_no_suite_whatever_raises_anything_else(text, written):
 
 def keys(**options) -> dict[str, set[str]]:
     """The keys of each method's networks on cifar10 at smoke scale."""
-    made = plan(FRONTIERS, "smoke", Options(only=("cifar10",), **options))
-    return {method: {t.key for t in made.trials if t.recipe.method == method} for method in ("pgd_at", "oat")}
+    frontiers = plan(FRONTIERS, "smoke", Options(only=("cifar10",), **options))
+    return {method: {t.key for t in frontiers.trials if t.recipe.method == method} for method in ("pgd_at", "oat")}
 
 
 @pytest.mark.parametrize("setting", ["film=authors", "film_init=zero", "encoding=ro-16", "lam_sampling=fixed-zeros"])

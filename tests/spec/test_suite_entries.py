@@ -65,26 +65,26 @@ def asked(panel, number=0) -> list:
 
 def test_each_width_is_a_measurement(written):
     panel = written(measure=PGD7 + ", widths: [1, 0.5]")
-    assert [what.width for what in asked(panel)] == [1.0, 0.5]
-    assert {what.lambdas for what in asked(panel)} == {S1}
-    assert {what.lambdas for what in asked(panel, 1)} == {(0.4,)}  # PGD-AT at its own λ only
+    assert [measurement.width for measurement in asked(panel)] == [1.0, 0.5]
+    assert {measurement.lambdas for measurement in asked(panel)} == {S1}
+    assert {measurement.lambdas for measurement in asked(panel, 1)} == {(0.4,)}  # PGD-AT at its own λ only
 
 
 def test_without_widths_the_whole_network_is_measured(written):
-    assert [what.width for what in asked(written())] == [1.0]
+    assert [measurement.width for measurement in asked(written())] == [1.0]
 
 
 def test_an_attack_may_be_changed(written):
     measure = "attack: pgd7, lambdas: S1, steps: 50, restarts: 10, start: image, targeted: true, epsilon: 8/255"
-    (what,) = asked(written(measure=measure))
-    assert (what.steps, what.restarts, what.start, what.targeted) == (50, 10, "image", True)
-    assert what.epsilon == pytest.approx(8 / 255) and what.step == pytest.approx(2 / 255)
-    assert what.attack_label == "pgd7-50steps-image-r10-targeted"
+    (measurement,) = asked(written(measure=measure))
+    assert (measurement.steps, measurement.restarts, measurement.start, measurement.targeted) == (50, 10, "image", True)
+    assert measurement.epsilon == pytest.approx(8 / 255) and measurement.step == pytest.approx(2 / 255)
+    assert measurement.attack_label == "pgd7-50steps-image-r10-targeted"
 
 
 def test_few_images_are_the_scale_s_and_have_a_key_of_their_own(written):
     few = [asked(written(measure=f"{PGD7}, few_images: {which}"))[0] for which in ("true", "false")]
-    assert [(what.test_images, what.few_images) for what in few] == [(64, True), (None, False)]
+    assert [(measurement.test_images, measurement.few_images) for measurement in few] == [(64, True), (None, False)]
     assert few[1].key == asked(written())[0].key  # what was measured before stays so
     scale = SMOKE.replace("few_images: 64", "").replace("few_lambdas:", "#")
     assert asked(written(measure=f"{PGD7}, few_images: true", scale=scale))[0].key == few[1].key
@@ -93,8 +93,8 @@ def test_few_images_are_the_scale_s_and_have_a_key_of_their_own(written):
 def test_few_lambdas_narrow_what_asks_for_few_images_and_leave_out_networks_of_another(written):
     measure = f"{PGD7}, few_images: true"
     panel = written(measure=measure)  # the smoke's: 0, 0.3, 1; the other network is PGD-AT of 0.4
-    assert [[what.lambdas for what in trial.measurements] for trial in panel.trials] == [[(0.0, 0.3, 1.0)]]
-    assert [what.lambdas for what in asked(written(measure=PGD7))] == [S1]
+    assert [[m.lambdas for m in trial.measurements] for trial in panel.trials] == [[(0.0, 0.3, 1.0)]]
+    assert [measurement.lambdas for measurement in asked(written(measure=PGD7))] == [S1]
     other = SMOKE.replace("few_lambdas: [0, 0.3, 1]", "few_lambdas: [0.4]")
     assert [asked(written(measure=measure, scale=other), i)[0].lambdas for i in (0, 1)] == [(0.4,), (0.4,)]
     with pytest.raises(BadInput, match=r"^scale.yaml:\d+: few_lambdas: \[0.5\] has no λ that one measures"):
@@ -112,20 +112,21 @@ def test_an_attack_whose_package_is_absent_is_said_where_it_is_asked_for(written
 
 def test_the_authors_step_is_of_the_steps_that_are_made(written):
     for steps, measure in ((7, PGD7), (20, "attack: pgd20"), (50, "steps: 50"), (10, "attack: mifgsm")):
-        (what,) = asked(written(OATS, measure, "step_rule=authors", "attack_steps=3"))
-        assert what.step == pytest.approx((0.3 + 4 / 255) / steps)
+        (measurement,) = asked(written(OATS, measure, "step_rule=authors", "attack_steps=3"))
+        assert measurement.step == pytest.approx((0.3 + 4 / 255) / steps)
 
 
 @pytest.mark.parametrize("probe", ["bn_statistics", "cost"])
 def test_a_probe_that_attacks_nothing_has_one_key_whatever_the_attack(probe, written):
     panels = [written(measure=f"probe: {probe}{more}") for more in ("", ", attack: pgd20", ", lambdas: S2")]
-    assert len({what.key for panel in panels for number in (0, 1) for what in asked(panel, number)}) == 1
+    assert len({measurement.key for panel in panels for number in (0, 1) for measurement in asked(panel, number)}) == 1
 
 
 def test_saliency_has_its_lambdas_and_images(written):
     panel = written(measure="probe: saliency, lambdas: S3, images: [5, 3], widths: [0.5]")
-    (what,) = asked(panel)
-    assert (what.probe, what.lambdas, what.images, what.width) == ("saliency", S3, (5, 3), 0.5)
+    (measurement,) = asked(panel)
+    assert (measurement.probe, measurement.lambdas) == ("saliency", S3)
+    assert (measurement.images, measurement.width) == ((5, 3), 0.5)
     assert asked(panel, 1)[0].lambdas == (0.4,)
 
 
@@ -259,7 +260,7 @@ VALUES += ["S1+S9", "+10%", "+-1%", "+999999%", "saliency", "cost", "fgsm", "ima
 )
 def test_no_entry_whatever_raises_anything_else(network, measure, written):
     fields = {"method": "oat", "lambdas": "S1", "encoding": "ro-16", "widths": "[0.5, 1]"} | dict(network)
-    texts = (", ".join(f"{name}: {value}" for name, value in one.items()) for one in (fields, dict(measure)))
+    texts = (", ".join(f"{name}: {value}" for name, value in entry.items()) for entry in (fields, dict(measure)))
     try:
         written(*texts)
     except BadInput as error:
@@ -274,18 +275,18 @@ def test_examples_are_borrowed_from_the_pgd_at_network_that_is_trained_alike(wri
     own, lent = asked(panel)
     assert own.surrogate is None and lent == own.model_copy(update={"surrogate": panel.trials[1].key})
     assert (own.lambdas, own.epsilon, own.step, own.test_images) == ((0.0, 1.0), 0.3, 0.075, 100)
-    assert [what.surrogate for what in asked(panel, 1)] == [None]  # the lender itself waits for none
+    assert [measurement.surrogate for measurement in asked(panel, 1)] == [None]  # the lender itself waits for none
     narrowed = written(measure="probe: masking, lambdas: S1")  # by the smoke's few_lambdas, but for PGD-AT's own
     assert [asked(narrowed, i)[0].lambdas for i in (0, 1)] == [(0.0, 0.3, 1.0), (0.4,)]
     other = OATS.replace("[0.5, 1]", "[0.25, 1]")
-    assert [what.surrogate for what in asked(written(other, "probe: masking, lambdas: [0, 1]"))] == [None]
+    assert [measurement.surrogate for measurement in asked(written(other, "probe: masking, lambdas: [0, 1]"))] == [None]
 
 
 def test_a_lender_has_the_largest_lambda_and_is_run_first(tmp_path):
     request = Request((ROOT / "suites" / "masking.yaml",), "smoke", ("svhn",), (), 2, (), tmp_path, tmp_path, 1, None)
     plan = ExecutionPlan.of(request)
     for trial in plan.trials:
-        lent = {what.surrogate for what in trial.measurements} - {None}
+        lent = {measurement.surrogate for measurement in trial.measurements} - {None}
         lenders = {t.key for t in plan.trials if t.recipe.lam == 1 and t.recipe.seed == trial.recipe.seed}
         assert lent == (set() if trial.key in lenders else lenders)
     assert [trial.recipe.lam for trial in plan.remaining].index(1.0) == 0 and plan.remaining[1].recipe.lam == 1

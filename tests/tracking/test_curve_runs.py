@@ -43,7 +43,8 @@ def curve(runs, name: str, metric: str) -> list[tuple[int, float]]:
     return sorted((point.step, point.value) for point in history)
 
 
-FRONTIER, OAT = "pgd-at · digits · wrn-10-1 · lr 0.1", "oat-dual ro-16 · digits · wrn-10-1 · lr 0.1"
+FRONTIER, OAT = "pgd-at", "oat-dual ro-16"  # beside each other, without what both share
+FRONTIER_ALONE = "pgd-at · digits · wrn-10-1 · lr 0.1"
 
 
 def test_seeds_are_nested_under_the_mean_curve_and_the_frontier_is_joined(gallery):
@@ -99,11 +100,11 @@ def test_a_further_seed_changes_the_mean(gallery):
 def test_networks_are_nested_while_they_train(runs):
     writer(runs).open_run(RECIPE, TAGS)
     named = by_name(runs)
-    assert named[RECIPE.name].data.tags["mlflow.parentRunId"] == named[FRONTIER].info.run_id
+    assert named[RECIPE.name].data.tags["mlflow.parentRunId"] == named[FRONTIER_ALONE].info.run_id
     writer(runs).index_trial(RECIPE, TAGS)
     writer(runs).complete([])
-    assert by_name(runs)[FRONTIER].info.run_id == named[FRONTIER].info.run_id  # filled, not made again
-    assert curve(runs, FRONTIER, "SA") == [(400, 90)]
+    assert by_name(runs)[FRONTIER_ALONE].info.run_id == named[FRONTIER_ALONE].info.run_id  # filled, not made again
+    assert curve(runs, FRONTIER_ALONE, "SA") == [(400, 90)]
 
 
 def test_a_curve_s_run_that_a_kill_left_half_written_is_made_anew(runs, monkeypatch):
@@ -113,19 +114,19 @@ def test_a_curve_s_run_that_a_kill_left_half_written_is_made_anew(runs, monkeypa
     with monkeypatch.context() as killed, pytest.raises(KeyboardInterrupt):
         killed.setattr(curve_runs, "set_tags", Mock(side_effect=KeyboardInterrupt))  # after the metrics
         writer(runs).complete([])
-    half_written = by_name(runs)[FRONTIER]
+    half_written = by_name(runs)[FRONTIER_ALONE]
     assert half_written.data.metrics and "figure" not in half_written.data.tags
     writer(runs).complete([])
     named = by_name(runs)
-    assert set(named) == {FRONTIER, RECIPE.name} and named[FRONTIER].data.tags["figure"] == "fig4"
-    assert named[RECIPE.name].data.tags["mlflow.parentRunId"] == named[FRONTIER].info.run_id
+    assert set(named) == {FRONTIER_ALONE, RECIPE.name} and named[FRONTIER_ALONE].data.tags["figure"] == "fig4"
+    assert named[RECIPE.name].data.tags["mlflow.parentRunId"] == named[FRONTIER_ALONE].info.run_id
 
 
 def test_a_curve_leaves_no_run_behind_when_its_networks_move_to_a_suite_s_experiment(runs):
     for tags in (UNPLANNED, TAGS):
         writer(runs).index_trial(RECIPE, tags)
         writer(runs).complete([])
-    assert {run.info.run_name for run in all_runs(runs)} == {FRONTIER, RECIPE.name} and len(all_runs(runs)) == 2
+    assert {run.info.run_name for run in all_runs(runs)} == {FRONTIER_ALONE, RECIPE.name} and len(all_runs(runs)) == 2
 
 
 def draw(report, content: bytes, scale: str = "smoke") -> None:

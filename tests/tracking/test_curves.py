@@ -24,6 +24,16 @@ def test_curves_of_one_name_are_told_apart_by_what_differs():
     assert names == {"a": "oat · epochs 2", "b": "oat · epochs 4", "c": "pgd-at"}
 
 
+def test_a_curve_s_name_lacks_what_all_curves_of_the_experiment_share():
+    curves = {
+        "a": ("oat · digits · lr 0.1", {}),
+        "b": ("pgd-at · digits · lr 0.1", {}),
+        "c": ("oat · digits · lr 1", {}),
+    }
+    assert distinct_names(curves) == {"a": "oat · lr 0.1", "b": "pgd-at · lr 0.1", "c": "oat · lr 1"}
+    assert distinct_names({"a": curves["a"]}) == {"a": "oat · digits · lr 0.1"}
+
+
 def test_variants_have_colours_of_their_own_and_the_plain_method_has_the_figures():
     label = "OAT (dual BN)"
     curves = {"variant": ("oat-dual dct-16 · lr 0.1", label), "plain": ("oat-dual · lr 0.1", label)}

@@ -1,11 +1,9 @@
 """cuDNN's benchmark mode: at the first convolution of each shape cuDNN times its algorithms, and keeps the fastest."""
 
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
-
-import torch
+from contextlib import AbstractContextManager
 
 from bench.engines.gpu.engine import GpuEngine
+from bench.engines.precision import cudnn_flag
 from bench.spec.recipe import Recipe
 
 
@@ -19,18 +17,7 @@ class AutotunedGpuEngine(GpuEngine):
     name = "gpu-autotune"
 
     def training_memory(self) -> AbstractContextManager:
-        return cudnn_benchmark(constant_shapes(self.net.recipe))
-
-
-@contextmanager
-def cudnn_benchmark(on: bool = True) -> Iterator[None]:
-    """Use benchmark mode within, where `on`."""
-    before = torch.backends.cudnn.benchmark
-    torch.backends.cudnn.benchmark = before or on
-    try:
-        yield
-    finally:
-        torch.backends.cudnn.benchmark = before
+        return cudnn_flag("benchmark", constant_shapes(self.net.recipe))
 
 
 def constant_shapes(recipe: Recipe) -> bool:

@@ -24,6 +24,9 @@ class SpreadCondition(Condition):
             self.by_dtype[dtype] = list(zip(*parts, strict=True))
         return self.by_dtype[dtype][index]
 
+    def affine_of(self, index: int) -> tuple[Tensor, Tensor]:
+        return self.of_layer(index, self.scale.dtype)
+
     def spread_affine(self, index: int, x: Tensor) -> tuple[Tensor, Tensor]:
         scale, shift = self.of_layer(index, x.dtype)
         return images(scale), images(shift)

@@ -22,11 +22,11 @@ class BnInterpolation:
     parts = ()  # one network at every α
 
     def __init__(self, engine: Engine, clean: Condition, adversarial: Condition):
-        self.engine, self.clean, self.adversarial = engine, clean, adversarial
+        self.engine, self.norms, self.clean, self.adversarial = engine, engine.net.norms, clean, adversarial
 
     def at(self, alpha: float) -> tuple[ConditionedModel]:
         """The network at α. Both BNs see one input, so that their mixture is the BN with mixed scale and shift."""
-        pairs = zip(self.clean.affine, self.adversarial.affine, strict=True)
+        pairs = [(self.clean.affine_of(norm.index), self.adversarial.affine_of(norm.index)) for norm in self.norms]
         affine = [
             tuple(torch.lerp(from_c, from_a, alpha) for from_c, from_a in zip(clean, adversarial, strict=True))
             for clean, adversarial in pairs

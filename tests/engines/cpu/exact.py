@@ -13,16 +13,16 @@ HALF = 2.0**-8  # a rounding to bf16 is off by at most so much of a number
 needs_kernels = pytest.mark.skipif(library(torch.float32) is None, reason="the kernels are off, or cannot be had here")
 
 
-def off(found: Tensor, exact: Tensor) -> float:
-    """How far `found` is off, as a share of the norm of what it should be."""
-    assert found.shape == exact.shape
-    return ((found.double() - exact.double()).norm() / exact.double().norm().clamp(min=1e-30)).item()
+def off(computed: Tensor, exact: Tensor) -> float:
+    """How far `computed` is off, as a share of the norm of what it should be."""
+    assert computed.shape == exact.shape
+    return ((computed.double() - exact.double()).norm() / exact.double().norm().clamp(min=1e-30)).item()
 
 
-def rounded(found: Tensor, exact: Tensor) -> bool:
-    """Whether `found` is `exact`, each number rounded to bf16 once, after fp32 arithmetic."""
+def rounded(computed: Tensor, exact: Tensor) -> bool:
+    """Whether `computed` is `exact`, each number rounded to bf16 once, after fp32 arithmetic."""
     exact = exact.double()
-    return bool(((found.double() - exact).abs() <= 1.02 * HALF * exact.abs() + 1e-5 * exact.abs().max()).all())
+    return bool(((computed.double() - exact).abs() <= 1.02 * HALF * exact.abs() + 1e-5 * exact.abs().max()).all())
 
 
 ENGINES: dict[ConditionalNetwork, CpuEngine] = {}

@@ -35,12 +35,12 @@ def layer(dual: bool) -> ConditionalNorm:
 
 def given(rows: int, plus: bool, seed: int = 0) -> dict[str, torch.Tensor]:
     rng = torch.Generator().manual_seed(seed)
-    found = {"x": torch.randn(N, CHANNELS, *SIZE, generator=rng) * 2 + 1}
+    tensors = {"x": torch.randn(N, CHANNELS, *SIZE, generator=rng) * 2 + 1}
     if plus:
-        found["plus"] = torch.randn(N, CHANNELS, *SIZE, generator=rng)
+        tensors["plus"] = torch.randn(N, CHANNELS, *SIZE, generator=rng)
     if rows:
-        found |= {name: torch.randn(rows, CHANNELS, generator=rng) for name in ("gamma", "beta")}
-    return found
+        tensors |= {name: torch.randn(rows, CHANNELS, generator=rng) for name in ("gamma", "beta")}
+    return tensors
 
 
 def ours(norm, tensors, zeros, row, relu):
@@ -137,8 +137,8 @@ def test_a_large_mean_does_not_ruin_the_variance():
     norm = layer(False)
     before = norm.bn_a.running_var.clone()
     y = ours(norm, {"x": x}, 0, None, False)
-    found = (norm.bn_a.running_var - 0.9 * before) / 0.1
-    torch.testing.assert_close(found.double(), x.double().var((0, 2, 3)), rtol=0.01, atol=0)  # 1e-6 of a sum with 1
+    variance = (norm.bn_a.running_var - 0.9 * before) / 0.1
+    torch.testing.assert_close(variance.double(), x.double().var((0, 2, 3)), rtol=0.01, atol=0)  # 1e-6 of a sum with 1
     exact = formulas(layer(False).double(), {"x": x.double()}, 0, None, False)
     usual = nn.functional.batch_norm(x, None, None, norm.bn_a.weight, norm.bn_a.bias, True)
     assert off(y.detach(), exact.detach()) <= 3 * off(usual.detach(), exact.detach()) + 1e-6

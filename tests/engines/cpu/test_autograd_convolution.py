@@ -42,7 +42,7 @@ LARGE = [  # more tiles, or pixels, than go to the weights at a time; more chann
 ]
 
 
-def made(n, size, inputs, outputs, kernel, stride, spare):
+def inputs_of(n, size, inputs, outputs, kernel, stride, spare):
     """Images, a weight and how much of it is used, and a gradient to the output."""
     rng = torch.Generator().manual_seed(hash((n, *size, inputs, outputs, kernel, stride)) % 2**31)
     x = torch.randn(n, inputs, *size, generator=rng).contiguous(memory_format=torch.channels_last)
@@ -70,13 +70,13 @@ def torchs(x, weight, part, grad, stride, dtype=torch.float64):
 def check(shape):
     """Winograd's transforms cost a few roundings more than a sum, which shows where that has few terms, or terms that
     cancel: an error of a few roundings of the sum of the terms' absolute values is allowed."""
-    x, weight, part, grad = made(**shape)
-    found, exact, usual = (f(x, weight, part, grad, shape["stride"]) for f in (ours, torchs, fp32))
+    x, weight, part, grad = inputs_of(**shape)
+    computed, exact, usual = (f(x, weight, part, grad, shape["stride"]) for f in (ours, torchs, fp32))
     sums = torchs(x.detach().abs(), weight.detach().abs(), part, grad.abs(), shape["stride"])
-    for name, one, right, other, total in zip(NAMES, found, exact, usual, sums, strict=True):
-        assert one.isfinite().all(), name
-        cancelled = 8 * 2**-24 * float(total.norm() / right.norm().clamp(min=1e-30))
-        assert off(one, right) <= max(3e-6, 5 * off(other, right) + 1e-6, cancelled), name
+    for name, result, exact_result, fp32_result, total in zip(NAMES, computed, exact, usual, sums, strict=True):
+        assert result.isfinite().all(), name
+        cancelled = 8 * 2**-24 * float(total.norm() / exact_result.norm().clamp(min=1e-30))
+        assert off(result, exact_result) <= max(3e-6, 5 * off(fp32_result, exact_result) + 1e-6, cancelled), name
 
 
 def fp32(*given):
@@ -99,7 +99,7 @@ def test_so_are_those_of_many_images_and_channels(shape):
 @given(SHAPES)
 def test_in_bf16_each_number_is_rounded_once(shape):
     """Weights stay in fp32, and so does the gradient to them."""
-    x, weight, part, grad = made(**shape)
+    x, weight, part, grad = inputs_of(**shape)
     with torch.no_grad():
         x.copy_(x.bfloat16())
     grad = grad.bfloat16()
@@ -127,10 +127,10 @@ def test_a_convolution_with_odd_channels_is_torch_s():
 def same_as_torch_s(conv: SlimConv2d, x, packed: PackedWeights) -> bool:
     """Forward and backward to the image, which pack the weight each in its own way."""
     x = x.requires_grad_()
-    found = layerwise.convolve(conv, x, 1.0, packed)
+    computed = layerwise.convolve(conv, x, 1.0, packed)
     exact = F.conv2d(x, conv.weight, None, conv.stride, conv.padding)
-    back = [torch.autograd.grad(y.square().sum(), x)[0] for y in (found, exact)]
-    return torch.allclose(found, exact, atol=1e-4) and torch.allclose(*back, rtol=1e-3, atol=1e-2)
+    back = [torch.autograd.grad(y.square().sum(), x)[0] for y in (computed, exact)]
+    return torch.allclose(computed, exact, atol=1e-4) and torch.allclose(*back, rtol=1e-3, atol=1e-2)
 
 
 CONVS = {"tiles": (16, 3, 1), "strided": (16, 3, 2), "image": (3, 3, 1), "pointwise": (16, 1, 2)}
@@ -187,7 +187,7 @@ def test_the_kernels_threads_are_torch_s(threads):
 
 @pytest.mark.parametrize("shape", [*LARGE, LARGE[3] | {"n": 1}, LARGE[2] | {"n": 1, "size": (5, 3)}])
 def test_results_do_not_depend_on_the_number_of_threads(shape, threads):
-    given = made(**shape)
+    given = inputs_of(**shape)
     threads(1)
     alone = ours(*given, shape["stride"])
     for n in (2, 3):

@@ -25,18 +25,18 @@ def mlps(inputs: int) -> list[MLP]:
 
 
 def torchs(code, weights, leaky):
-    found = [F.linear(F.leaky_relu(F.linear(code, a, b)), c, d) for a, b, c, d in weights]
-    return [F.leaky_relu(y) for y in found] if leaky else found
+    outputs = [F.linear(F.leaky_relu(F.linear(code, a, b)), c, d) for a, b, c, d in weights]
+    return [F.leaky_relu(y) for y in outputs] if leaky else outputs
 
 
-def run(how, made, code, width, leaky, dtype=torch.float32):
+def run(how, networks, code, width, leaky, dtype=torch.float32):
     """Outputs, and the gradients to all parameters, whole."""
-    for parameter in (p for mlp in made for p in mlp.parameters()):
+    for parameter in (p for mlp in networks for p in mlp.parameters()):
         parameter.data, parameter.grad = parameter.data.to(dtype), None
-    outputs = how(code.to(dtype), [mlp_weights(mlp, width) for mlp in made], leaky)
+    outputs = how(code.to(dtype), [mlp_weights(mlp, width) for mlp in networks], leaky)
     rng = torch.Generator().manual_seed(4)
     torch.autograd.backward(outputs, [torch.randn(y.shape, generator=rng).to(dtype) for y in outputs])
-    return [y.detach() for y in outputs], [p.grad for mlp in made for p in mlp.parameters()]
+    return [y.detach() for y in outputs], [p.grad for mlp in networks for p in mlp.parameters()]
 
 
 @pytest.mark.parametrize("leaky", [False, True])
@@ -47,43 +47,45 @@ def test_outputs_and_gradients_are_torch_s(rows, code, width, leaky):
     """A narrower one's weights are slices, whose rows lie further apart than they are long."""
     torch.manual_seed(0)
     codes = CODES[code](rows)
-    made = mlps(codes.shape[1])
-    found, exact = run(perceptrons, made, codes, width, leaky), run(torchs, made, codes, width, leaky, torch.float64)
-    for kind, kind_ in zip(found, exact, strict=True):
-        assert len(kind) == len(kind_)
-        for one, right in zip(kind, kind_, strict=True):
-            assert (one - right).norm() < 2e-6 * right.norm().clamp(min=rows**0.5)  # many rows may cancel out
+    networks = mlps(codes.shape[1])
+    computed = run(perceptrons, networks, codes, width, leaky)
+    exact = run(torchs, networks, codes, width, leaky, torch.float64)
+    for tensors, exact_tensors in zip(computed, exact, strict=True):
+        assert len(tensors) == len(exact_tensors)
+        for tensor, exact_tensor in zip(tensors, exact_tensors, strict=True):
+            scale = exact_tensor.norm().clamp(min=rows**0.5)  # many rows may cancel out
+            assert (tensor - exact_tensor).norm() < 2e-6 * scale
 
 
 @pytest.mark.parametrize("rows", [1, 300])
 def test_results_do_not_depend_on_the_number_of_threads(rows):
     """Of 300 rows there is work for two."""
     torch.manual_seed(0)
-    made, code, before, found = mlps(128), torch.randn(rows, 128), torch.get_num_threads(), []
+    networks, code, before, results = mlps(128), torch.randn(rows, 128), torch.get_num_threads(), []
     try:
         for n in (1, 2):
             torch.set_num_threads(n)
-            outputs, gradients = run(perceptrons, made, code, 1.0, False)
-            found.append(outputs + gradients)
+            outputs, gradients = run(perceptrons, networks, code, 1.0, False)
+            results.append(outputs + gradients)
     finally:
         torch.set_num_threads(before)
-    assert all(torch.equal(*pair) for pair in zip(*found, strict=True))
+    assert all(torch.equal(*pair) for pair in zip(*results, strict=True))
 
 
 def test_what_is_not_used_has_gradient_0():
     torch.manual_seed(0)
-    made = mlps(6)
-    outputs = perceptrons(torch.eye(6), [mlp_weights(mlp, 1.0) for mlp in made], False)
+    networks = mlps(6)
+    outputs = perceptrons(torch.eye(6), [mlp_weights(mlp, 1.0) for mlp in networks], False)
     outputs[1].sum().backward()
-    for i, mlp in enumerate(made):
+    for i, mlp in enumerate(networks):
         assert all(bool(p.grad.any()) == (i == 1) and p.grad.isfinite().all() for p in mlp.parameters())
 
 
 def test_gradients_are_refused_once_a_weight_has_changed():
-    made = mlps(6)
-    outputs = perceptrons(torch.eye(6), [mlp_weights(mlp, 1.0) for mlp in made], False)
+    networks = mlps(6)
+    outputs = perceptrons(torch.eye(6), [mlp_weights(mlp, 1.0) for mlp in networks], False)
     with torch.no_grad():
-        made[2][0].weight.mul_(2)
+        networks[2][0].weight.mul_(2)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         outputs[0].sum().backward()
 
@@ -100,11 +102,12 @@ def test_each_layer_gets_its_own_gamma_and_beta(kind, width):
     torch.manual_seed(0)
     layers = [FiLM(7, 16, kind), FiLM(7, 20, kind), FiLM(7, 33, kind)]
     code = torch.randn(5, 7)
-    found = film_outputs(layers, code, width)
+    computed = film_outputs(layers, code, width)
     exact = [film.double()(code.double(), width) for film in layers]
-    for pair, right in zip(found, exact, strict=True):
-        for one, other in zip(pair, right, strict=True):
-            assert one.shape[1] in (int(16 * width), int(20 * width), int(33 * width)) and off(one, other) < 1e-6
+    for gamma_beta, exact_gamma_beta in zip(computed, exact, strict=True):
+        for tensor, exact_tensor in zip(gamma_beta, exact_gamma_beta, strict=True):
+            assert tensor.shape[1] in (int(16 * width), int(20 * width), int(33 * width))
+            assert off(tensor, exact_tensor) < 1e-6
 
 
 @torch.no_grad()

@@ -26,13 +26,13 @@ RECIPES = {
 
 
 def assert_exact(net, lam=LAM, **how):
-    found = engine_of(net).condition(lam, training=False, **how)
+    cond = engine_of(net).condition(lam, training=False, **how)
     assert engine_of(net).folding
-    right = copy.deepcopy(net).double().condition(lam.double(), training=False, **how)
-    assert (found.rows is None) == (right.rows is None)
-    for pair, exact in zip(found.affine, right.affine, strict=True):
-        for one, other in zip(pair, exact, strict=True):
-            assert one.is_contiguous() and off(one, other) < 1e-6
+    exact_cond = copy.deepcopy(net).double().condition(lam.double(), training=False, **how)
+    assert (cond.rows is None) == (exact_cond.rows is None)
+    for pair, exact_pair in zip(cond.affine, exact_cond.affine, strict=True):
+        for tensor, exact_tensor in zip(pair, exact_pair, strict=True):
+            assert tensor.is_contiguous() and off(tensor, exact_tensor) < 1e-6
 
 
 @pytest.mark.parametrize("kind", RECIPES)
@@ -91,9 +91,9 @@ def test_autocast_changes_nothing():
     with torch.autocast("cpu", torch.bfloat16):
         under = engine_of(net).condition(LAM, training=False).affine
         torchs = net.condition(LAM, training=False).affine
-    for one, other, third in zip(plain, under, torchs, strict=True):
-        assert torch.equal(one[0], other[0]) and torch.equal(one[1], other[1])
-        torch.testing.assert_close(third, other, rtol=1e-5, atol=1e-5)
+    for plain_pair, autocast_pair, torchs_pair in zip(plain, under, torchs, strict=True):
+        assert torch.equal(plain_pair[0], autocast_pair[0]) and torch.equal(plain_pair[1], autocast_pair[1])
+        torch.testing.assert_close(torchs_pair, autocast_pair, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["paper", "authors"])

@@ -39,8 +39,8 @@ def test_without_a_compiler_torch_does_the_work(tmp_path, capsys):
     exec(SMALL, {})
     words, others = without.stdout.split(), capsys.readouterr().out.split()
     assert words[0] == "eager" and words[2] == "False"
-    found, expected = ([float(word) for word in line[-10:]] for line in (words, others))
-    assert found == pytest.approx(expected, rel=1e-4, abs=1e-5)
+    computed, expected = ([float(word) for word in line[-10:]] for line in (words, others))
+    assert computed == pytest.approx(expected, rel=1e-4, abs=1e-5)
 
 
 @pytest.fixture

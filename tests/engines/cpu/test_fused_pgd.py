@@ -19,7 +19,7 @@ LAM = torch.tensor([0.3, 0.0, 1.0, 0.0, 0.1])
 EPSILON, STEP = 0.1, 0.03
 
 
-def made(arch: str = "wrn-10-1", recipe=oat, lam=LAM, precision: str = "fp32") -> ConditionedModel:
+def build_model(arch: str = "wrn-10-1", recipe=oat, lam=LAM, precision: str = "fp32") -> ConditionedModel:
     engine = CpuEngine(lively(recipe(arch=arch), SHAPES[arch][0]).eval())
     return ConditionedModel(engine, engine.condition(lam), precision)
 
@@ -35,7 +35,7 @@ def exact_gradient(given: ConditionedModel, x, y, lam) -> torch.Tensor:
 @pytest.mark.parametrize("arch", SHAPES)
 def test_each_step_follows_the_network_s_gradient(arch, recipe, lam):
     """Where the gradient in fp64 is more than roundings, x moves by the step along its sign, and no further than ε."""
-    given, (x, y) = made(arch, recipe, lam), images(5, SHAPES[arch])
+    given, (x, y) = build_model(arch, recipe, lam), images(5, SHAPES[arch])
     low, high, now = (x - EPSILON).clamp(min=0), (x + EPSILON).clamp(max=1), x
     for _ in range(5):
         grad = exact_gradient(given, now, y, lam)
@@ -52,7 +52,7 @@ def test_each_step_follows_the_network_s_gradient(arch, recipe, lam):
 @pytest.mark.parametrize("attack", [pgd, fgsm])
 @pytest.mark.parametrize("arch", SHAPES)
 def test_it_is_the_attack_that_autograd_makes(arch, attack, precision):
-    given, (x, y) = made(arch, precision=precision), images(5, SHAPES[arch])
+    given, (x, y) = build_model(arch, precision=precision), images(5, SHAPES[arch])
 
     def run(logits):
         return attack(logits, x, y, EPSILON, STEP, 4, torch.Generator().manual_seed(0), "uniform")
@@ -66,27 +66,27 @@ def test_it_is_the_attack_that_autograd_makes(arch, attack, precision):
 @needs_kernels
 @pytest.mark.parametrize("n", [1, 7, 64])
 def test_the_ball_is_never_left_and_x_stays(n):
-    given, (x, y) = made(lam=LAM[:1]), images(n)
+    given, (x, y) = build_model(lam=LAM[:1]), images(n)
     before, low, high = x.clone(), (x - EPSILON).clamp(min=0), (x + EPSILON).clamp(max=1)
-    found = given.pgd(x, low, high, y, 0.07, 3)
-    assert torch.equal(x, before) and bool(((low <= found) & (found <= high)).all())
+    adv = given.pgd(x, low, high, y, 0.07, 3)
+    assert torch.equal(x, before) and bool(((low <= adv) & (adv <= high)).all())
 
 
 @needs_kernels
 def test_steps_are_one_after_the_other():
-    given, (x, y) = made(), images(5)
+    given, (x, y) = build_model(), images(5)
     low, high = (x - EPSILON).clamp(min=0), (x + EPSILON).clamp(max=1)
-    one = x
+    adv = x
     for _ in range(3):
-        one = given.pgd(one, low, high, y, STEP, 1)
-    assert torch.equal(one, given.pgd(x, low, high, y, STEP, 3))
+        adv = given.pgd(adv, low, high, y, STEP, 1)
+    assert torch.equal(adv, given.pgd(x, low, high, y, STEP, 3))
     assert torch.equal(x, given.pgd(x, low, high, y, STEP, 0))
 
 
 @needs_kernels
 def test_a_graph_of_before_keeps_its_gradient():
     """The attack takes the plan's buffers; an earlier graph runs its images again."""
-    given, (x, y) = made(), images(5)
+    given, (x, y) = build_model(), images(5)
     x.requires_grad_()
     alone = torch.autograd.grad(F.cross_entropy(given(x), y), x)[0]
     loss = F.cross_entropy(given(x), y)
@@ -96,17 +96,17 @@ def test_a_graph_of_before_keeps_its_gradient():
 
 @needs_kernels
 def test_what_is_not_a_number_stays_where_it_is():
-    given, (x, y) = made(), images(5)
+    given, (x, y) = build_model(), images(5)
     x[2, 0, 3, 3] = torch.nan
-    found = given.pgd(x, x - EPSILON, x + EPSILON, y, STEP, 2)
-    assert found[2, 0, 3, 3].isnan() and torch.equal(found[2].nan_to_num(), x[2].nan_to_num())
-    assert found[[0, 1, 3, 4]].isfinite().all() and not torch.equal(found[0], x[0])
+    adv = given.pgd(x, x - EPSILON, x + EPSILON, y, STEP, 2)
+    assert adv[2, 0, 3, 3].isnan() and torch.equal(adv[2].nan_to_num(), x[2].nan_to_num())
+    assert adv[[0, 1, 3, 4]].isfinite().all() and not torch.equal(adv[0], x[0])
 
 
 @needs_kernels
 @pytest.mark.parametrize("label", [-1, 10])
 def test_a_label_of_no_class_is_refused(label):
-    given, (x, y) = made(), images(5)
+    given, (x, y) = build_model(), images(5)
     y[3] = label
     with pytest.raises(IndexError, match="none of the 10 classes"):
         given.pgd(x, x, x, y, STEP, 1)
@@ -114,20 +114,20 @@ def test_a_label_of_no_class_is_refused(label):
 
 @needs_kernels
 def test_results_do_not_depend_on_the_number_of_threads():
-    net, (x, y), before, found = made(lam=LAM[:1]), images(2048), torch.get_num_threads(), []
+    net, (x, y), before, results = build_model(lam=LAM[:1]), images(2048), torch.get_num_threads(), []
     try:
         for n in (1, 2):
             torch.set_num_threads(n)
-            found.append(net.pgd(x, x - EPSILON, x + EPSILON, y, STEP, 2))
+            results.append(net.pgd(x, x - EPSILON, x + EPSILON, y, STEP, 2))
     finally:
         torch.set_num_threads(before)
-    assert torch.equal(*found)
+    assert torch.equal(*results)
 
 
 @needs_kernels
 def test_autograd_makes_what_the_kernels_do_not():
     """Another loss; the eager engine; a network in training mode, or in fp64."""
-    given, (x, y) = made(), images(5)
+    given, (x, y) = build_model(), images(5)
     low, high, engine = x - EPSILON, x + EPSILON, given.engine
     calls = []
 
@@ -159,8 +159,8 @@ def test_hooks_see_the_passes_of_the_plain_network():
 
 @needs_kernels
 def test_images_may_lie_in_memory_in_any_order():
-    given, (x, y) = made("wrn-16-2"), images(5, SHAPES["wrn-16-2"])
+    given, (x, y) = build_model("wrn-16-2"), images(5, SHAPES["wrn-16-2"])
     last = x.contiguous(memory_format=torch.channels_last)
     plan = given.engine.inference_plan(x, given.cond)
-    found = [take_steps(plan, given.cond, one, x - EPSILON, x + EPSILON, y, STEP, 2) for one in (x, last)]
-    assert torch.equal(*found)
+    results = [take_steps(plan, given.cond, start, x - EPSILON, x + EPSILON, y, STEP, 2) for start in (x, last)]
+    assert torch.equal(*results)

@@ -48,18 +48,18 @@ def exact(net, x, y, lam=LAM, **how) -> tuple[torch.Tensor, torch.Tensor]:
     return outputs(copy.deepcopy(net).double(), x.double(), y, lam.double(), plain, **how)
 
 
-def assert_gradient(found, net, x, y, lam=LAM, right=None, **how) -> None:
+def assert_gradient(gradients, net, x, y, lam=LAM, exact_gradients=None, **how) -> None:
     """Image by image it is that of the network in fp64: where fp32 finds an activation beyond ReLU's kink,
     at an image as near as roundings are."""
-    right = exact(net, x, y, lam, **how)[1] if right is None else right
+    exact_gradients = exact(net, x, y, lam, **how)[1] if exact_gradients is None else exact_gradients
     rng = torch.Generator().manual_seed(0)
-    wrong = [i for i in range(len(x)) if off(found[i], right[i]) > 2e-5]
+    wrong = [i for i in range(len(x)) if off(gradients[i], exact_gradients[i]) > 2e-5]
     for _ in range(16):
         if not wrong:
             return
         near = x.double() + 3e-6 * torch.randn(x.shape, generator=rng)
-        right = exact(net, near, y, lam, **how)[1]
-        wrong = [i for i in wrong if off(found[i], right[i]) > 1e-4]
+        exact_gradients = exact(net, near, y, lam, **how)[1]
+        wrong = [i for i in wrong if off(gradients[i], exact_gradients[i]) > 1e-4]
     raise AssertionError(f"the gradients of images {wrong} are not the network's")
 
 
@@ -100,10 +100,10 @@ def test_images_of_any_size(kind, size):
 @pytest.mark.parametrize("arch", SHAPES)
 def test_without_it_torch_finds_the_same(arch):
     net, (x, y) = network("oat-dual", arch), images(5, SHAPES[arch])
-    found = outputs(net, x, y)
+    planned = outputs(net, x, y)
     usual = outputs(net, x, y, forward=plain)
-    torch.testing.assert_close(found[0], usual[0], atol=1e-5 * usual[0].abs().max(), rtol=1e-5)
-    for gradient in (found[1], usual[1]):  # at ReLU's kink the two may differ: each is the fp64 network's nearby
+    torch.testing.assert_close(planned[0], usual[0], atol=1e-5 * usual[0].abs().max(), rtol=1e-5)
+    for gradient in (planned[1], usual[1]):  # at ReLU's kink the two may differ: each is the fp64 network's nearby
         assert_gradient(gradient, net, x, y)
 
 
@@ -111,11 +111,11 @@ def test_in_bf16_it_is_as_close_as_torch():
     net, (x, y) = network("oat-dual", "wrn-16-2"), images(5, SHAPES["wrn-16-2"])
     right = exact(net, x, y)
     with torch.autocast("cpu", torch.bfloat16):
-        found = outputs(net, x, y)
+        planned = outputs(net, x, y)
         usual = outputs(net, x, y, forward=plain)
-    assert found[0].dtype == found[1].dtype == torch.float32
-    for one, other, truth in zip(found, usual, right, strict=True):
-        assert off(one, truth) < 1.5 * off(other, truth)
+    assert planned[0].dtype == planned[1].dtype == torch.float32
+    for tensor, usual_tensor, exact_tensor in zip(planned, usual, right, strict=True):
+        assert off(tensor, exact_tensor) < 1.5 * off(usual_tensor, exact_tensor)
 
 
 # --- what changes between passes
@@ -159,8 +159,8 @@ def test_passes_may_be_interleaved():
     given = [x[part].clone().requires_grad_() for part, _ in parts]
     conds = [engine_of(net).condition(lam) for _, lam in parts]
     losses = [
-        F.cross_entropy(call(net, one, cond), y[part], reduction="sum")
-        for one, cond, (part, _) in zip(given, conds, parts, strict=True)
+        F.cross_entropy(call(net, part_images, cond), y[part], reduction="sum")
+        for part_images, cond, (part, _) in zip(given, conds, parts, strict=True)
     ]
     for i in (0, 2, 1, 0):
         (grad,) = torch.autograd.grad(losses[i], given[i], retain_graph=True)
@@ -173,8 +173,8 @@ def test_batches_may_change_in_size():
     lam = torch.linspace(0, 1, 7)[torch.arange(40) % 7]
     whole = outputs(net, x, y, lam)
     for n in (3, 20, 5, 40, 1, 16, 17, 8):
-        for found, all_ in zip(outputs(net, x[:n], y[:n], lam[:n]), whole, strict=True):
-            torch.testing.assert_close(found, all_[:n], atol=1e-5, rtol=1e-4)
+        for part, all_ in zip(outputs(net, x[:n], y[:n], lam[:n]), whole, strict=True):
+            torch.testing.assert_close(part, all_[:n], atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize("n", [1, 8, 16, 17, 33])
@@ -220,8 +220,8 @@ def test_images_may_be_views_in_any_order_of_memory():
 def test_what_is_not_a_number_stays_so():
     net, (x, _) = network("oat-dual", "wrn-10-1"), images(5)
     x[2, 0, 3, 3] = torch.nan
-    found = call(net, x, LAM)
-    assert found[2].isnan().all() and found[[0, 1, 3, 4]].isfinite().all()
+    logits = call(net, x, LAM)
+    assert logits[2].isnan().all() and logits[[0, 1, 3, 4]].isfinite().all()
 
 
 def test_no_images_no_logits():
@@ -282,7 +282,7 @@ def test_a_copy_goes_its_own_way(how):
             parameter.mul_(1.1)
     assert_exact(other, x, y)
     assert all(torch.equal(*pair) for pair in zip(outputs(net, x, y), before, strict=True))
-    ids = [{id(plan) for plan in plans_of(one, InferencePlan)} for one in (net, other)]
+    ids = [{id(plan) for plan in plans_of(each_net, InferencePlan)} for each_net in (net, other)]
     assert ids[0] and ids[1] and not ids[0] & ids[1]
 
 
@@ -292,5 +292,5 @@ def test_a_condition_of_another_number_of_images_is_refused(training):
     net, (x, _) = network("oat-dual", "wrn-10-1", dropout=0.0).train(training), images(8)
     with pytest.raises(ValueError, match="made for 5 images is asked to serve 8"):
         call(net, x, LAM.sort().values)
-    one = torch.full((3,), 0.1)
-    torch.testing.assert_close(call(net, x, one), call(net, x, one[:1]), rtol=1e-5, atol=1e-5)
+    equal_lam = torch.full((3,), 0.1)
+    torch.testing.assert_close(call(net, x, equal_lam), call(net, x, equal_lam[:1]), rtol=1e-5, atol=1e-5)

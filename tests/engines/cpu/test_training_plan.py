@@ -57,12 +57,12 @@ def step(net, x, y, lam=LAM, width=1.0, forward=call) -> torch.Tensor:
 def distance(net, reference) -> float:
     """The largest of any parameter's gradient. Which parameters have one, and all statistics, must be the same."""
     errors = [0.0]
-    for (name, one), other in zip(net.named_parameters(), reference.parameters(), strict=True):
-        assert (one.grad is None) == (other.grad is None), name
-        if one.grad is not None:
-            errors.append(off(one.grad, other.grad))
-    for (name, one), other in zip(net.named_buffers(), reference.buffers(), strict=True):
-        torch.testing.assert_close(one.double(), other.double(), rtol=2e-5, atol=2e-5, msg=name)
+    for (name, tensor), reference_tensor in zip(net.named_parameters(), reference.parameters(), strict=True):
+        assert (tensor.grad is None) == (reference_tensor.grad is None), name
+        if tensor.grad is not None:
+            errors.append(off(tensor.grad, reference_tensor.grad))
+    for (name, tensor), reference_tensor in zip(net.named_buffers(), reference.buffers(), strict=True):
+        torch.testing.assert_close(tensor.double(), reference_tensor.double(), rtol=2e-5, atol=2e-5, msg=name)
     return max(errors)
 
 
@@ -72,9 +72,9 @@ def compare(kind: str, run: Callable, passes: int = 1) -> None:
     for seed in range(6):
         net, (x, y) = network(kind), batch(seed)
         reference = copy.deepcopy(net).double()
-        found, right = run(net, x, y), run(reference, x.double(), y)
+        loss, exact_loss = run(net, x, y), run(reference, x.double(), y)
         assert len(plans_of(net, TrainingPlan)) == passes and not plans_of(reference, TrainingPlan)
-        torch.testing.assert_close(found.double(), right, rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(loss.double(), exact_loss, rtol=1e-4, atol=1e-6)
         error = distance(net, reference)
         assert error < 0.1
         if error < 2e-5:
@@ -116,11 +116,11 @@ def test_beyond_odd_channels_no_parameter_is_read_and_no_statistic_written():
                 view = memories[-1][0][: len(vector)]
                 table[name] = torch.nn.Parameter(view) if name in bns[0]._parameters else view
     guarded.head.weight.data[:, 48:] = torch.nan
-    losses = [step(made, x, y, width=0.75) for made in (net, guarded)]
+    losses = [step(each_net, x, y, width=0.75) for each_net in (net, guarded)]
     assert len(plans_of(guarded, TrainingPlan)) == 1 and torch.equal(*losses)
     assert all(memory[n:].isnan().all() for memory, n in memories) and len(memories) == 4 * len(bns)
-    for (name, one), other in zip(net.named_parameters(), guarded.parameters(), strict=True):
-        assert one.grad is other.grad or torch.equal(one.grad, other.grad), name
+    for (name, parameter), guarded_parameter in zip(net.named_parameters(), guarded.parameters(), strict=True):
+        assert parameter.grad is guarded_parameter.grad or torch.equal(parameter.grad, guarded_parameter.grad), name
     assert all(map(torch.equal, net.buffers(), guarded.buffers()))
 
 
@@ -164,14 +164,14 @@ def test_an_image_that_asks_for_a_gradient_gets_it():
 def test_training_goes_on_for_steps_of_any_size_with_attacks_between_them():
     net, (x, y) = network("dual"), batch(3, 40)
     reference, lam = copy.deepcopy(net).double(), torch.linspace(0, 1, 40).mul(4).floor().div(4)
-    for made, kind in ((net, torch.float32), (reference, torch.float64)):
-        optimiser = torch.optim.SGD(made.parameters(), lr=0.02, momentum=0.9)
+    for each_net, dtype in ((net, torch.float32), (reference, torch.float64)):
+        optimiser = torch.optim.SGD(each_net.parameters(), lr=0.02, momentum=0.9)
         for n in (6, 40, 20, 6, 33):
             optimiser.zero_grad()
-            call(made, x[:7].to(kind), lam[:7].to(kind), training=False)
-            step(made, x[:n].to(kind), y[:n], lam[:n])
+            call(each_net, x[:7].to(dtype), lam[:7].to(dtype), training=False)
+            step(each_net, x[:n].to(dtype), y[:n], lam[:n])
             optimiser.step()
-    weights = [torch.cat([p.flatten().double() for p in one.parameters()]) for one in (net, reference)]
+    weights = [torch.cat([p.flatten().double() for p in each_net.parameters()]) for each_net in (net, reference)]
     assert off(*weights) < 1e-4  # roundings, and kinks, add up
     with torch.no_grad():
         assert off(call(net.eval(), x, lam), call(reference.eval(), x.double(), lam.double())) < 1e-3
@@ -201,9 +201,9 @@ def test_dropout_draws_as_it_does_layer_by_layer():
     """And so do its gradients: a mask is drawn again on the way back."""
     net, (x, y) = lively(oat(dropout=0.3, arch="wrn-16-2")), batch()
     other, losses = copy.deepcopy(net), []
-    for made, given in ((net, x), (other, x.clone().requires_grad_())):
+    for each_net, given in ((net, x), (other, x.clone().requires_grad_())):
         torch.manual_seed(8)
-        losses.append([step(made, given, y).item() for _ in range(2)])
+        losses.append([step(each_net, given, y).item() for _ in range(2)])
     assert losses[0] == pytest.approx(losses[1], rel=1e-5) and losses[0][0] != pytest.approx(losses[0][1], rel=1e-3)
     assert plans_of(net, TrainingPlan) and not plans_of(other, TrainingPlan)
     assert distance(net, other) < 2e-5  # both in fp32: a kink is one to both
@@ -216,23 +216,24 @@ def test_in_bf16_it_is_as_close_as_torch():
         step(net, x, y)
         step(torchs, x, y, forward=lambda net, x, lam, **how: net(x, net.condition(lam, **how)))
     step(reference, x.double(), y)
-    grads = [torch.cat([p.grad.flatten().double() for p in one.parameters()]) for one in (net, torchs, reference)]
+    nets = (net, torchs, reference)
+    grads = [torch.cat([p.grad.flatten().double() for p in each_net.parameters()]) for each_net in nets]
     assert all(p.grad.dtype == torch.float32 for p in net.parameters())
     assert off(grads[0], grads[2]) < 1.3 * off(grads[1], grads[2])
 
 
 @pytest.mark.parametrize("kind", ["dual", "resnet34"])
 def test_results_do_not_depend_on_the_number_of_threads(kind):
-    before, found, (x, y) = torch.get_num_threads(), [], batch()
+    before, gradients, (x, y) = torch.get_num_threads(), [], batch()
     try:
         for n in (1, 2):
             torch.set_num_threads(n)
             net = network(kind)
             step(net, x, y)
-            found.append([p.grad for p in net.blocks.parameters()])
+            gradients.append([p.grad for p in net.blocks.parameters()])
     finally:
         torch.set_num_threads(before)
-    assert all(torch.equal(*pair) for pair in zip(*found, strict=True))
+    assert all(torch.equal(*pair) for pair in zip(*gradients, strict=True))
 
 
 def test_it_follows_what_is_exchanged():
@@ -241,9 +242,9 @@ def test_it_follows_what_is_exchanged():
     def run(net, x, y):
         step(net, x, y)
         net.zero_grad()
-        made = copy.deepcopy(net)
-        norms, others = net.norms, made.norms
-        net.head, norms[1].film, norms[2].bn_a = made.head, others[1].film, others[2].bn_a
+        other_net = copy.deepcopy(net)
+        norms, others = net.norms, other_net.norms
+        net.head, norms[1].film, norms[2].bn_a = other_net.head, others[1].film, others[2].bn_a
         for parameter in (*net.head.parameters(), *norms[1].film.parameters(), *norms[2].bn_a.parameters()):
             parameter.data.mul_(1.1)
         return step(net, x, y)
@@ -265,20 +266,20 @@ def test_gradients_without_backward_are_the_same():
     net, (x, y) = network("dual"), batch()
     step(net, x, y)
     wanted = [net.head.weight, net.stem.weight, net.norms[1].film.gamma[0].bias]
-    found = torch.autograd.grad(F.cross_entropy(call(net, x, LAM), y), wanted)
-    assert all(torch.equal(one, parameter.grad) for one, parameter in zip(found, wanted, strict=True))
+    gradients = torch.autograd.grad(F.cross_entropy(call(net, x, LAM), y), wanted)
+    assert all(torch.equal(gradient, parameter.grad) for gradient, parameter in zip(gradients, wanted, strict=True))
 
 
 def test_widths_in_turn_keep_their_lists():
     """OATS trains all widths in each step: none may make another's lists anew."""
     net, (x, y) = network("resnet34-slim").train(), batch()
-    made = []
+    plans = []
     for _ in range(3):
         for width in (0.5, 1.0):
             step(net, x, y, width=width)
             net.zero_grad()
-        made.append(plans_of(net, TrainingPlan))
-    assert len(made[0]) == 2 and made[0] == made[1] == made[2]
+        plans.append(plans_of(net, TrainingPlan))
+    assert len(plans[0]) == 2 and plans[0] == plans[1] == plans[2]
 
 
 def test_what_the_kernels_lack_is_planned_once(monkeypatch):

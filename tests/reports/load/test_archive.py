@@ -161,6 +161,34 @@ def test_a_header_that_promises_more_than_there_may_be_is_refused(tmp_path, monk
         pass
 
 
+def test_extended_headers_without_end_are_one_line(tmp_path):
+    """Of each, Python's tarfile calls itself."""
+    entry = tarfile.TarInfo("././@LongLink")
+    entry.type, entry.size = tarfile.GNUTYPE_LONGNAME, 2
+    block = entry.tobuf(tarfile.GNU_FORMAT) + b"a".ljust(512, b"\0")
+    file = tmp_path / "deep.tar.gz"
+    file.write_bytes(gzip.compress(block * 3000))
+    with pytest.raises(BadInput, match="not a readable archive of results") as error, archive.unpacked(file):
+        pass
+    assert "\n" not in str(error.value)
+
+
+def test_a_file_that_a_run_replaces_meanwhile_is_whole(tmp_path, monkeypatch):
+    """As a trial's results.json is, by a longer one."""
+    results = tmp_path / "results.json"
+    results.write_bytes(b"short")
+
+    def replaced_and_opened(path, mode):
+        (tmp_path / "new").write_bytes(b"much longer")
+        (tmp_path / "new").replace(path)
+        return open(path, mode)
+
+    monkeypatch.setattr(archive, "open", replaced_and_opened, raising=False)
+    archive.write(tmp_path / "a.tar.xz", {"plans/a.json": b"{}", NAME: results})
+    with tarfile.open(tmp_path / "a.tar.xz") as tar:
+        assert tar.extractfile(NAME).read() == b"much longer"
+
+
 def test_damaged_files_are_one_line(tmp_path, world):
     whole = world[2].read_bytes()
     contents = {

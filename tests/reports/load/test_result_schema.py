@@ -62,7 +62,7 @@ def keep(probe):
     return {"probe": [probe]}
 
 
-def one(runs, probe, changes, lam=0.1):
+def panel_of_row(runs, probe, changes, lam=0.1):
     """Panel of a single network with one row of the probe, changed."""
     (trial,) = trials = [synthetic.planned("PGD-AT", lam, 0, "digits", "wrn-10-1")]
     synthetic_probes.write(runs, "fig2", trials, {trial["key"]: [WHOLE[probe] | changes]}, probe)
@@ -75,7 +75,7 @@ def one(runs, probe, changes, lam=0.1):
 
 @pytest.mark.parametrize("probe", WHOLE)
 def test_a_whole_row_reaches_the_figure(tmp_path, probe):
-    panel = one(tmp_path, probe, {})
+    panel = panel_of_row(tmp_path, probe, {})
     assert panel.trials.status.tolist() == ["done"]
     if probe == "accuracy":
         assert panel.points.sa.tolist() == [90] and panel.probes == []
@@ -89,7 +89,7 @@ def test_a_whole_row_reaches_the_figure(tmp_path, probe):
 
 @pytest.mark.parametrize(("probe", "changes"), IMPOSSIBLE, ids=str)
 def test_an_impossible_row_makes_the_network_unreadable(tmp_path, probe, changes):
-    panel = one(tmp_path, probe, changes)
+    panel = panel_of_row(tmp_path, probe, changes)
     assert panel.trials.status.tolist() == ["unreadable"] and "could not be read" in panel.trials.note[0]
     assert panel.probes == [] and not len(panel.points)
 
@@ -112,7 +112,7 @@ def test_rows_of_unknown_probes_are_left_out():
 
 
 def test_rows_of_another_probe_are_not_the_figures(tmp_path):
-    one(tmp_path, "cost", {})
+    panel_of_row(tmp_path, "cost", {})
     panel = load_view(read_plans(tmp_path)[0], tmp_path, "fig2", "laptop", keep("bn_statistics")).panels[0]
     assert panel.trials.status.tolist() == ["missing"] and panel.trials.note[0] == "not measured yet for this figure"
     assert panel.probes == []

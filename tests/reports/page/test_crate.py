@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 
 import pandas as pd
 import pytest
@@ -58,10 +59,10 @@ def test_every_network_has_its_provenance(folder):
     }
     assert actions.keys() == set(pd.read_csv(out / "fig4.csv").key)
     key, action = next(iter(actions.items()))
-    made = json.loads((runs / "trials" / key / "results.json").read_text())
-    assert action["endTime"] == made["provenance"]["finished"] and "AMD EPYC" in action["description"]
-    assert made["provenance"]["git_commit"].startswith(action["instrument"]["version"])
-    assert action["object"]["identifier"] == made["recipe"]["data_hash"]
+    results = json.loads((runs / "trials" / key / "results.json").read_text())
+    assert action["endTime"] == results["provenance"]["finished"] and "AMD EPYC" in action["description"]
+    assert results["provenance"]["git_commit"].startswith(action["instrument"]["version"])
+    assert action["object"]["identifier"] == results["recipe"]["data_hash"]
     assert [file.id for file in action["result"]] == ["fig4.csv"]
 
 
@@ -71,3 +72,12 @@ def test_the_same_runs_give_the_same_bytes_dated_by_the_last_network(folder):
     before = path.read_bytes()
     assert write_crate(out, runs, out / "results.tar.xz") == path and path.read_bytes() == before
     assert ROCrate(out).root_dataset["datePublished"] == "2026-11-20"
+
+
+def test_a_recipe_of_other_types_in_results_from_elsewhere_is_shown_as_it_is(folder, tmp_path):
+    runs = shutil.copytree(folder[0], tmp_path / "runs")
+    for path in runs.glob("trials/*/results.json"):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"recipe": {"data_hash": 5, "dataset": None}}))
+    write_crate(runs / "report", runs)
+    crate = ROCrate(runs / "report")
+    assert {action["object"]["identifier"] for action in crate.get_by_type("CreateAction")} == {"5"}

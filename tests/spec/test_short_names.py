@@ -1,4 +1,4 @@
-from bench.run.short_names import short_names
+from bench.spec.short_names import short_names
 
 
 def network(key: str, name: str, **recipe) -> dict:

@@ -1,6 +1,6 @@
 """Names of networks in one list: what all of them share is said once, and what tells two of one name apart is added."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 SEPARATOR = " · "
 
@@ -13,8 +13,7 @@ def short_names(networks: Sequence[dict]) -> tuple[dict[str, str], str]:
     `oat-dual continuous · epochs 12 · seed 0`.
     """
     parts = {network["key"]: network["name"].split(SEPARATOR) for network in networks}
-    first, *others = parts.values() or [[]]
-    shared = [part for part in first[1:-1] if all(part in other for other in others)] if others else []
+    shared = shared_parts([names[:-1] for names in parts.values()])
     of_name: dict[tuple, list[dict]] = {}  # recipes of each name, the seed apart
     for network in networks:
         of_name.setdefault(tuple(parts[network["key"]][:-1]), []).append(network["recipe"])
@@ -27,11 +26,16 @@ def short_names(networks: Sequence[dict]) -> tuple[dict[str, str], str]:
     return short, SEPARATOR.join(shared)
 
 
-def differing_fields(recipe: dict, recipes: Sequence[dict]) -> list[str]:
-    """`epochs 12`, `widths 0.25, 1` for each field, the seed apart, that is not the same in all recipes."""
+def shared_parts(names: Sequence[Sequence[str]]) -> list[str]:
+    """The parts, but for the first, that all names have; none of a single name. names: split at SEPARATOR."""
+    first, *others = names or [[]]
+    return [part for part in first[1:] if all(part in other for other in others)] if others else []
+
+
+def differing_fields(recipe: Mapping, recipes: Sequence[Mapping], apart: Sequence[str] = ("seed",)) -> list[str]:
+    """`epochs 12`, `widths 0.25, 1` for each field, those of `apart` left out, that is not the same in all recipes."""
     names = [name for name, value in recipe.items() if any(other.get(name) != value for other in recipes)]
-    names = [name for name in names if name != "seed"]
-    return [f"{name.replace('_', ' ')} {text_of(recipe[name])}" for name in names]
+    return [f"{name.replace('_', ' ')} {text_of(recipe[name])}" for name in names if name not in apart]
 
 
 def text_of(value: object) -> str:
