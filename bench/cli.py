@@ -163,7 +163,7 @@ def status(
     print_status(runs.resolve(), Console(**PLAIN), as_json)
 
 
-@app.command(epilog="Example: python -m bench show a632 --runs runs")
+@app.command(epilog="Example: python -m bench show 0dbc --runs runs")
 def show(
     key: Key,
     runs: Runs = Path("runs"),
