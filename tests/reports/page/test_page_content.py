@@ -91,6 +91,10 @@ def test_a_figure_without_a_question_has_its_claims_verdict():
     assert text == "Figure 2: “Claim 10” is inconclusive"
     assert result_sentence(figure("fig2"), None) == "Figure 2: Statistics of the last BN layer by λ"
     assert sentence(missing=[1, 2]) == "Figure 4: no network has finished"
+    own = [claim(101, NOT_REPRODUCED, "dials"), claim(102, INCONCLUSIVE, "dials")]
+    text = result_sentence(figure("dials"), {"claims": [claim(1, REPRODUCED)], "own_claims": own})
+    assert text == "Dials without OAT: “Claim 101” is not reproduced; 1 of 2 claims undecided"
+    assert result_sentence(figure("dials"), None) == "Dials without OAT: mixed outputs, interpolated weights and BN"
     assert sentence(claim(1, NOT_RUN), title="Figure 4. Trade-off") == "Figure 4: Trade-off"  # own images
 
 
