@@ -56,7 +56,7 @@ def test_networks_of_a_curve_are_nested_under_it(runs):
     """The frontier joins the PGD-AT networks, which have one λ each."""
     client, by_name = mlflow_runs(runs)
     parents = {run.data.tags.get("mlflow.parentRunId") for name, run in by_name.items() if name.startswith("pgd-at λ")}
-    frontier = by_name["pgd-at · digits · wrn-10-1 · lr 0.1"]
+    frontier = by_name["pgd-at"]
     assert parents == {frontier.info.run_id}
     points = {m.step: m.value for m in client.get_metric_history(frontier.info.run_id, "RA.pgd7")}
     assert sorted(points) == [0, 100, 200, 300, 400, 1000] and points[1000] == by_name[PGD_AT].data.metrics["RA.pgd7"]

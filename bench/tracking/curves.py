@@ -32,13 +32,20 @@ def curve_name(name: str, seed: int, lam: float | None) -> str:
 
 
 def distinct_names(curves: Mapping[str, tuple[str, Mapping[str, str]]]) -> dict[str, str]:
-    """{curve: name}. Curves of one name get the fields in which they differ. curves: {curve: (name, its fields)}."""
+    """{curve: name}, which begins with the method, as MLflow's lists cut long names.
+
+    Parts that all curves share are left out; curves of one name get the fields in which they differ. curves: {curve:
+    (name, its fields)}.
+    """
     names = {}
+    shared = set.intersection(*(set(name.split(" · ")[1:]) for name, _ in curves.values())) if curves else set()
     for curve, (name, fields) in curves.items():
         others = [other for its_name, other in curves.values() if its_name == name]
         compared = sorted(set(fields) - set(VARY_WITHIN_A_CURVE) - {"data_hash"})
         differing = [field for field in compared if len({other.get(field) for other in others}) > 1]
-        names[curve] = " · ".join([name, *(f"{field} {fields[field]}" for field in differing)])
+        method, *about = name.split(" · ")
+        kept = [part for part in about if part not in shared]
+        names[curve] = " · ".join([method, *(f"{field} {fields[field]}" for field in differing), *kept])
     return names
 
 
