@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent  # of the checkout
 def load(network: str | Path, runs: Path | None = None, device: str = "cpu") -> "TrainedNetwork":
     """Load a trained network, by the first digits of its key (`python -m bench status` lists them) or its directory.
 
-    `oat = bench.load("306d"); logits = oat(images, lam=0.3)`. runs: the runs directory; default: BENCH_RUNS, or `runs`.
+    `oat = bench.load("0dbc"); logits = oat(images, lam=0.3)`. runs: the runs directory; default: BENCH_RUNS, or `runs`.
     Raises BadInput (bench/errors.py) where there is no such network, or a file of it is damaged.
     """
     from bench.trained_network import load_network  # imports torch

@@ -13,7 +13,7 @@ from bench.command_line import PLAIN
 app = typer.Typer()
 
 
-@app.command(epilog="Example: python -m bench predict a632 photo.png --lam 0.3")
+@app.command(epilog="Example: python -m bench predict 0dbc photo.png --lam 0.3")
 def predict(
     key: Network,
     images: Annotated[list[Path], typer.Argument(help="Image files; all get the training images' size.")],
@@ -30,7 +30,7 @@ def predict(
     print_predictions(key, images, lam, width, as_json, runs.resolve(), Console(**PLAIN))
 
 
-@app.command(epilog="Example: python -m bench dial a632 photo.png --out dial.png")
+@app.command(epilog="Example: python -m bench dial 0dbc photo.png --out dial.png")
 def dial(
     key: Network,
     image: Annotated[Path, typer.Argument(help="An image file; it gets the training images' size.")],
@@ -47,7 +47,7 @@ def dial(
     typer.echo(draw_dial(key, image, out, label, width, runs.resolve()))
 
 
-@app.command("attack-from", epilog="Example: python -m bench attack-from a632 adversarial.safetensors --lam 0.3")
+@app.command("attack-from", epilog="Example: python -m bench attack-from 0dbc adversarial.safetensors --lam 0.3")
 def attack_from(
     key: Network,
     file: Annotated[
@@ -75,7 +75,7 @@ def attack_from(
         typer.echo(line)
 
 
-@app.command("export-model", epilog="Example: python -m bench export-model a632 --format torch-export --out a632.pt2")
+@app.command("export-model", epilog="Example: python -m bench export-model 0dbc --format torch-export --out 0dbc.pt2")
 def export_model(
     key: Network,
     format: Annotated[
@@ -94,7 +94,7 @@ def export_model(
         typer.echo(path)
 
 
-@app.command("log-models", epilog="Example: python -m bench log-models a632 --runs runs")
+@app.command("log-models", epilog="Example: python -m bench log-models 0dbc --runs runs")
 def log_models(
     keys: Annotated[
         list[str],

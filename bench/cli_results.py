@@ -104,7 +104,7 @@ def open_report(
     typer.echo(open_command.open_report(runs.resolve(), out, browser))
 
 
-@app.command(epilog="Example: python -m bench show a632 --runs runs")
+@app.command(epilog="Example: python -m bench show 0dbc --runs runs")
 def show(
     key: Key,
     runs: Runs = Path("runs"),

@@ -10,6 +10,7 @@ import pandas as pd
 
 from reports.build import ReportError, check_known, choose_scale
 from reports.claims import judge
+from reports.claims.verdict_rule import NOT_RUN
 from reports.figures import FIGURES
 from reports.figures.figure_files import draw
 from reports.load import formatting
@@ -168,7 +169,7 @@ def difference_rows(panel: Panel) -> list[dict]:
 
 
 def changed_claims(sides: list[Side], figures: list[str]) -> list[dict]:
-    """Claims that have another verdict on the second side."""
+    """Claims that were run on both sides and have another verdict on the second one."""
     verdicts = []
     for side in sides:
         with tempfile.TemporaryDirectory() as folder:
@@ -180,5 +181,5 @@ def changed_claims(sides: list[Side], figures: list[str]) -> list[dict]:
     return [
         {"id": id, "claim": claim["claim"], "before": claim["verdict"], "after": second[id]["verdict"]}
         for id, claim in first.items()
-        if id in second and claim["verdict"] != second[id]["verdict"]
+        if id in second and len({claim["verdict"], second[id]["verdict"], NOT_RUN}) == 3
     ]

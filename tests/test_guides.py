@@ -87,7 +87,7 @@ def test_a_network_is_used_as_the_guide_says(tmp_path, monkeypatch):
     net = write_network(recipe, tmp_path / "trials" / recipe.key)
     monkeypatch.setenv("BENCH_RUNS", str(tmp_path))
     space = {}
-    exec(use.replace("306d", recipe.key[:6]), space)
+    exec(use.replace("0dbc", recipe.key[:6]), space)
     assert space["probabilities"].sum(1).allclose(torch.ones(2)) and space["changed"].dtype == torch.bool
     assert not space["narrow"].allclose(space["oat"](space["images"], 0.3))
     # tests/run/test_export_command.py exports a network and checks that the program takes these two arguments

@@ -105,7 +105,7 @@ def test_the_example_of_the_readme_runs(runs, images, monkeypatch, capsys):
         r"```python\n(import bench.*?)```", (bench.ROOT / "README.md").read_text("utf-8"), re.DOTALL
     )
     monkeypatch.setenv("BENCH_RUNS", str(runs))
-    exec(example.replace("306d", recipe.key[:6]).replace("images = ...", ""), {"images": images})
+    exec(example.replace("0dbc", recipe.key[:6]).replace("images = ...", ""), {"images": images})
     assert capsys.readouterr().out == f"{recipe.lambdas} (1.0,) {SHAPE} oat\n"
 
 

@@ -30,7 +30,7 @@ def open_curve_run(writer: "MlflowWriter", experiment_id: str, recipe: Recipe, s
     """The id of the run of the recipe's curve, created if need be. start_time: of the recipe's run; None: now."""
     runs, key = writer.runs_in(experiment_id), PREFIX + curve_key(recipe)
     if key not in runs:
-        name = curve_name(recipe.name, recipe.seed, recipe.lam)
+        name = curve_name(recipe.name, recipe.seed, recipe.lam).partition(" · ")[0]  # `write_curve_runs` adds the rest
         first = min([start_time or milliseconds_now(), *(run.info.start_time for run in runs.values())])
         runs[key] = create(writer, experiment_id, key, name, recipe.method, first)
         writer.client.update_run(runs[key].info.run_id, "SCHEDULED")  # not RUNNING, which a killed command leaves

@@ -33,15 +33,18 @@ def curve_name(name: str, seed: int, lam: float | None) -> str:
 
 
 def distinct_names(curves: Mapping[str, tuple[str, Mapping[str, str]]]) -> dict[str, str]:
-    """{curve: name} without the parts that all names share, of which the experiment's name has most. Curves of one name
-    get the fields in which they differ. curves: {curve: (name, its fields)}."""
+    """{curve: name}, which begins with what tells curves apart, as MLflow's lists cut long names.
+
+    Parts that all curves share are left out; curves of one name get the fields in which they differ. curves: {curve:
+    (name, its fields)}.
+    """
     shared, names = shared_parts([name.split(SEPARATOR) for name, _ in curves.values()]), {}
     for curve, (name, fields) in curves.items():
         method, *about = name.split(SEPARATOR)
         kept = [part for part in about if part not in shared]
         others = [other for its_name, other in curves.values() if its_name == name]
         differences = differing_fields(dict(sorted(fields.items())), others, (*VARY_WITHIN_A_CURVE, "data_hash"))
-        names[curve] = SEPARATOR.join([method, *kept, *differences])
+        names[curve] = SEPARATOR.join([method, *differences, *kept])
     return names
 
 

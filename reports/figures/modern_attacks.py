@@ -62,7 +62,7 @@ def autoattack_text(view: View) -> str:
     if not (view.points.attack == "autoattack").any():
         return ""
     packages = sorted(view.points.package.dropna().unique())
-    text = f"AutoAttack (standard version) by {formatting.listing(packages)}"
+    text = "AutoAttack (standard version)" + (f" by {formatting.listing(packages)}" if packages else "")
     fab = ", with DeepFool in FAB's place (docs/attacks.md)" if any(WITHOUT_FAB in name for name in packages) else ""
     return f"{text}{fab}."
 

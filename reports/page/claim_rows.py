@@ -32,7 +32,10 @@ def claim_row(claim: dict) -> dict:
 def settle_unmeasured(claim: dict) -> str:
     if claim["verdict"] == NOT_JUDGED:
         return ", ".join(dict.fromkeys(check["where"] for check in claim["unjudged"]))
-    return "run its figures" if claim["verdict"] == NOT_RUN else ""
+    if claim["verdict"] != NOT_RUN:
+        return ""
+    data = dict.fromkeys(missing["on"] for missing in claim["missing"]) if claim["parts"] else ()  # a part was run
+    return f"run {', '.join(data)}" if data else "run its figures"
 
 
 def settle_short(text: str) -> str:

@@ -17,7 +17,8 @@ HEAD = r"""% Written by `python -m bench report --tex`; do not edit. \oat{NAME} 
 ESCAPES = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
 ESCAPES |= {character: f"\\{character}" for character in "&%$#_{}"}
 ESCAPES |= {"λ": r"$\lambda$", "ε": r"$\varepsilon$", "Δ": r"$\Delta$", "≠": r"$\neq$", "≥": r"$\geq$", "≤": r"$\leq$"}
-ESCAPES |= {"±": r"$\pm$", "−": "$-$", "–": "--", "×": r"$\times$", "²": "$^2$", "\u00a0": "~"}
+ESCAPES |= {"±": r"$\pm$", "−": "$-$", "–": "--", "×": r"$\times$", "²": "$^2$", "\u00a0": "~", "α": r"$\alpha$"}
+ESCAPES |= {character: f"${character}$" for character in "<>|"}  # others in the default encoding of fonts
 
 
 def write_latex(out: Path) -> Path:
@@ -66,7 +67,7 @@ def tabular(rows: list[dict]) -> str:
 
 def claim_lines(claims: dict | None) -> Iterator[str]:
     """Verdict of each claim, claim/N/verdict, and the number that decides it, claim/N/number."""
-    for claim in claims["claims"] if claims else ():
+    for claim in [*claims["claims"], *claims.get("own_claims", [])] if claims else ():
         yield macro(["claim", str(claim["id"]), "verdict"], escape(claim["verdict"]), claim["claim"])
         number = next((n for n in (deciding_number(part, claim["verdict"]) for part in claim["parts"]) if n), None)
         if number:

@@ -1,36 +1,39 @@
 """The page's first sentence: what a figure's networks say of the questions that the figure is asked."""
 
-from reports.claims.questions import SENTENCES, questions, together, word_of
+from reports.claims.questions import SENTENCES, WORDS, questions, together, word_of
+from reports.claims.verdict_rule import NOT_REPRODUCED, NOT_RUN, REPRODUCED
 from reports.load.formatting import counted, listing, short_title
 
 
 def result_sentence(figure: dict, claims: dict | None) -> str:
     """One sentence of result. figure: the page's first. claims: of claims.json, None if no claim was judged."""
     name, entries = short_title(figure["title"]), claims["claims"] if claims else []
-    asked = [claim for claim in entries if figure["figure"] in claim["figures"]]
+    own = claims.get("own_claims", []) if claims else []
+    asked = [claim for claim in (*entries, *own) if figure["figure"] in claim["figures"]]
     if len(figure["missing"]) == figure["planned"]:
         return f"{name}: no network has finished"
-    title = figure["title"].removeprefix(f"{name}. ")
+    title = figure["title"].removeprefix(name).lstrip(".: ") or name
     return f"{name}: {answers_text(asked, entries) or verdicts_text(asked) or title}"
 
 
 def answers_text(asked: list[dict], entries: list[dict]) -> str:
-    """Answers to README's questions about the figure, decided ones in words; empty if no question is about it."""
+    """Answers to README's questions about the figure, decided ones in words; empty if no question can be answered."""
     by_id, asked_ids = {claim["id"]: claim for claim in entries}, {claim["id"] for claim in asked}
-    sentences, undecided = [], 0
     asking = [question for question in questions() if asked_ids & set(question.claims)]
-    for question in asking:
-        word = word_of(together([by_id[id] for id in question.claims if id in by_id]))
-        if word in ("Yes", "No"):
-            sentences.append(getattr(question, SENTENCES[word]))
-        else:
-            undecided += 1
-    rest = f"{undecided} of {counted(len(asking), 'question')} undecided" if undecided else ""
+    words = [word_of(together([by_id[id] for id in question.claims if id in by_id])) for question in asking]
+    answered = [(question, word) for question, word in zip(asking, words, strict=True) if word != WORDS[NOT_RUN]]
+    sentences = [getattr(question, SENTENCES[word]) for question, word in answered if word in ("Yes", "No")]
+    undecided = len(answered) - len(sentences)
+    rest = f"{undecided} of {counted(len(answered), 'question')} undecided" if undecided else ""
     return "; ".join([*sentences, *([rest] if rest else [])])
 
 
 def verdicts_text(asked: list[dict]) -> str:
-    return "; ".join(f"“{claim['claim']}” is {claim['verdict']}" for claim in asked)
+    """Verdicts on claims, those that decide if there are any; empty if none was run."""
+    judged = [claim for claim in asked if claim["verdict"] != NOT_RUN]
+    told = [claim for claim in judged if claim["verdict"] in (REPRODUCED, NOT_REPRODUCED)] or judged
+    rest = f"{len(judged) - len(told)} of {counted(len(judged), 'claim')} undecided" if len(told) < len(judged) else ""
+    return "; ".join([*(f"“{claim['claim']}” is {claim['verdict']}" for claim in told), *([rest] if rest else [])])
 
 
 def range_sentence(figure: dict) -> str:

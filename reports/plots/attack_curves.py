@@ -30,12 +30,14 @@ def method_curve(facet: Facet, method: str) -> pd.DataFrame:
 def draw(rows: list[list[Facet]]):
     columns = max(len(planned_methods(row)) for row in rows)
     figure, axes = style.subplots(columns=columns, rows=len(rows), sharey="row")
-    for axes_row, row in zip(axes, rows, strict=True):
+    shared, belows = shared_parts([row[0].below for row in rows])
+    for axes_row, row, below in zip(axes, rows, belows, strict=True):
         methods = planned_methods(row)
         for ax, method in zip(axes_row, methods, strict=False):
-            style.title(ax, method, row[0].below, room=style.room(figure, columns))
+            style.title(ax, method, below, room=style.room(figure, columns))
             draw_axes(ax, row, method)
-            ax.set_xlabel("λ (evenly spaced)")
+            if row is rows[-1]:
+                ax.set_xlabel("λ (evenly spaced)")
         for ax in axes_row[len(methods) :]:
             ax.set_axis_off()
         if len(pd.concat([facet.panel.points for facet in row])):
@@ -44,8 +46,15 @@ def draw(rows: list[list[Facet]]):
         style.note(axes_row[0], row[0].note, xy=(0.03, 0.93))  # a rising curve leaves room there
         for ax in filter(style.is_left, axes_row):
             ax.set_ylabel("RA (%)")
-    style.legend(figure, axes.flat)
+    style.legend(figure, axes.flat, above=shared)
     return figure
+
+
+def shared_parts(subtitles: list[str]) -> tuple[str, list[str]]:
+    """What the subtitles of all rows have in common, as the data set of rows of widths, and the rest of each."""
+    parts = [subtitle.split("; ") for subtitle in subtitles]
+    shared = [part for part in parts[0] if all(part in others for others in parts)]
+    return "; ".join(shared), ["; ".join(part for part in own if part not in shared) for own in parts]
 
 
 def limits(row: list[Facet]) -> tuple[float, float]:

@@ -71,6 +71,7 @@ def show(ax, picture: np.ndarray, name: str) -> None:
     ax.imshow(picture[0] if len(picture) == 1 else picture.transpose(1, 2, 0), cmap="gray", vmin=0, vmax=1)
     ax.set(xticks=[], yticks=[])
     ax.grid(False)
+    ax.spines[:].set_visible(False)
     ax.set_title(name, fontsize=style.small(), pad=2)
 
 

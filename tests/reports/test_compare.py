@@ -7,7 +7,7 @@ import pytest
 
 from bench.errors import BadInput
 from reports.build import ReportError
-from reports.compare import compare
+from reports.compare import changed_claims, compare, read_side
 from tests.command import bench
 from tests.reports import synthetic
 from tests.reports.test_build import Page
@@ -52,6 +52,19 @@ def test_the_page_names_both_and_the_claims_that_changed(compared, runs):
     page.check_links(out)
     assert str(runs[0]) in page.text and "OAT (dual BN)" in page.text and "−8.9" in page.text.replace("-8.9", "−8.9")
     assert "claims have another verdict on B than on A" in page.text and "3. OAT (dual BN) is close to" in page.text
+
+
+def test_a_claim_that_one_side_has_not_run_has_not_changed(runs, monkeypatch):
+    pages = iter([["reproduced", "inconclusive", "not run"], ["not run", "reproduced", "not reproduced"]])
+
+    def write(plans, runs, out, drawn):
+        claims = [{"id": id, "claim": f"claim {id}", "verdict": verdict} for id, verdict in enumerate(next(pages))]
+        (out / "claims.json").write_text(json.dumps({"claims": claims}))
+        return [out / "claims.json"]
+
+    monkeypatch.setattr("reports.claims.judge.write", write)
+    (changed,) = changed_claims([read_side(runs[0], runs[0])] * 2, ["fig4"])
+    assert (changed["id"], changed["before"], changed["after"]) == (1, "inconclusive", "reproduced")
 
 
 def test_a_run_against_itself_changes_no_verdict(runs, tmp_path):

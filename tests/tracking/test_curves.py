@@ -18,10 +18,17 @@ def test_the_name_of_a_curve_is_its_networks_without_seed_and_lambda():
 
 
 def test_curves_of_one_name_are_told_apart_by_what_differs():
-    curves = {"a": ("oat", {"epochs": "2", "seed": "0", "lr": "0.1"}), "b": ("oat", {"epochs": "4", "seed": "1"})}
-    curves["c"] = ("pgd-at", {"epochs": "8"})
+    curves = {
+        "a": ("oat · wrn", {"epochs": "2", "seed": "0", "lr": "0.1"}),
+        "b": ("oat · wrn", {"epochs": "4", "seed": "1"}),
+    }
+    curves["c"] = ("pgd-at · wrn", {"epochs": "8"})
     names = distinct_names({key: (name, {"lr": "0.1"} | fields) for key, (name, fields) in curves.items()})
-    assert names == {"a": "oat · epochs 2", "b": "oat · epochs 4", "c": "pgd-at"}
+    assert names == {"a": "oat · epochs 2", "b": "oat · epochs 4", "c": "pgd-at"}  # what all share is left out
+    assert distinct_names({"a": ("oat · wrn · lr 0.1", {}), "b": ("oat · resnet · lr 0.1", {})}) == {
+        "a": "oat · wrn",
+        "b": "oat · resnet",
+    }
 
 
 def test_a_curve_s_name_lacks_what_all_curves_of_the_experiment_share():

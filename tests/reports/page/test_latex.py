@@ -42,9 +42,9 @@ def test_claims_and_tables_have_names(numbers):
     assert table.startswith(r"\begin{tabular}{lllllll}") and "$\\lambda$=0.3" in table and table.count(r"\\") == 4
 
 
-@pytest.mark.parametrize("text", ["50 % & more", "a_b #1", "{x}", "~^", "C:\\x", "λ ≥ −1 ± 2"])
+@pytest.mark.parametrize("text", ["50 % & more", "a_b #1", "{x}", "~^", "C:\\x", "λ ≥ −1 ± 2", "α"])
 def test_no_special_character_is_left(text):
-    assert not re.search(r"(?<!\\)[%&#]|[λ≥−±]", escape(text)) and escape(text).count("{") == escape(text).count("}")
+    assert not re.search(r"(?<!\\)[%&#]|[λα≥−±]", escape(text)) and escape(text).count("{") == escape(text).count("}")
 
 
 def test_a_comment_ends_with_its_line():

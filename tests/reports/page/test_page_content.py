@@ -91,6 +91,11 @@ def test_a_figure_without_a_question_has_its_claims_verdict():
     assert text == "Figure 2: “Claim 10” is inconclusive"
     assert result_sentence(figure("fig2"), None) == "Figure 2: Statistics of the last BN layer by λ"
     assert sentence(missing=[1, 2]) == "Figure 4: no network has finished"
+    own = [claim(101, NOT_REPRODUCED, "dials"), claim(102, INCONCLUSIVE, "dials")]
+    text = result_sentence(figure("dials"), {"claims": [claim(1, REPRODUCED)], "own_claims": own})
+    assert text == "Dials without OAT: “Claim 101” is not reproduced; 1 of 2 claims undecided"
+    assert result_sentence(figure("dials"), None) == "Dials without OAT: mixed outputs, interpolated weights and BN"
+    assert sentence(claim(1, NOT_RUN), title="Figure 4. Trade-off") == "Figure 4: Trade-off"  # own images
 
 
 def test_alternative_texts_have_the_ends_of_curves_or_the_first_rows():
@@ -110,6 +115,8 @@ def test_a_row_shows_the_number_that_decides():
     assert row["number"]["value"] == "4.00 [3.00, 5.00]" and row["settle"] == ""
     assert claim_rows.claim_row(claim(6, NOT_JUDGED)) == {"number": None, "picture": None, "settle": "at scale paper"}
     assert claim_rows.claim_row(claim(6, NOT_RUN))["settle"] == "run its figures"
+    partly = claim(1, NOT_RUN) | {"parts": claim(1, INCONCLUSIVE)["parts"], "missing": [{"on": "SVHN"}] * 2}
+    assert claim_rows.claim_row(partly)["settle"] == "run SVHN"
 
 
 @pytest.mark.parametrize(
