@@ -47,7 +47,11 @@ LEGEND = """How the dials are made and attacked: [dials.md](../dials.md). Hyperv
 or α reaches in both, OAT's less the dial's, with a 95 % interval ([statistics.md](../statistics.md)). More or less RA:
 the best RA of any λ, or α, that has at least this SA in percent, 0 where none has; by 95 % t intervals over seeds, each
 whole percent by itself."""
-COSTS = {"training, MACs": "training", "weights in memory, kB": "memory", "a pass of one image, MACs": "pass"}
+COSTS = {  # column of the figure's table → words
+    "training, MACs": "MACs of training",
+    "weights in memory, kB": "memory for weights",
+    "a pass of one image, MACs": "MACs of a pass",
+}
 
 
 @dataclass(frozen=True)
@@ -123,7 +127,7 @@ def answer_and_words(data: str, compared: list[Comparison], costs: dict[str, dic
     ours, theirs = costs.get(args.label), costs.get(args.frontier)
     ratios = [(name, ratio(ours[column], theirs[column])) for column, name in COSTS.items()] if ours and theirs else []
     text = formatting.listing(f"{value:.2f} times the {name}" for name, value in ratios if value)
-    return answer, told + (f" OAT costs {text} of the two networks." if text else "")
+    return answer, told + (f" OAT takes {text} of the two networks." if text else "")
 
 
 def ratio(ours: str, theirs: str) -> float | None:

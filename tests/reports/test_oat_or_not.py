@@ -75,7 +75,8 @@ def test_the_first_sentence_is_the_answer_with_its_interval(written, verdict):
     told = oat_or_not.TOLD[ANSWERS[verdict]]
     assert f"On CIFAR-10-JPEG, WRN-10-1 {told}; AutoAttack was not run." in lines[4]
     assert sum(sentence in lines[4] for sentence in oat_or_not.TOLD.values()) == 1
-    assert "OAT costs 0.50 times the training, 1.00 times the memory, and 0.75 times a pass" in lines[4]
+    costs = "0.50 times the MACs of training, 1.00 times the memory for weights, and 0.75 times the MACs of a pass"
+    assert f"OAT takes {costs} of the two networks." in lines[4]
 
 
 def test_a_row_per_dial_says_where_it_lies_and_what_it_costs(written):
