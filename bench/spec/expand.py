@@ -256,8 +256,8 @@ def measurements(
     measure: Measure, recipe: Recipe, scale: Scale, blame: Blame, blend: str | None = None
 ) -> Iterator[Measurement]:
     """Yield a measurement per width. PGD-AT is measured at its own λ only. SA and RA of a blend are measured at the λ
-    as its α; other probes measure the network itself. The scale's `few_lambdas` narrow the λ of a measurement on few
-    images and of OAT's signs of masked gradients; nothing is yielded where no λ remains."""
+    as its α; other probes measure the network itself. The scale's `few_lambdas` narrow a λ set given by name, of a
+    measurement on few images and of OAT's signs of masked gradients; nothing is yielded where no λ remains."""
     probe = PROBES[measure.probe]
     grid = lambda_set(measure.lambdas) if isinstance(measure.lambdas, str) else tuple(measure.lambdas)
     blend = blend if probe.name == "accuracy" else None
@@ -269,7 +269,7 @@ def measurements(
     elif recipe.method == "pgd_at":
         grid = (recipe.lam,)
     masking = "masking_images" in probe.takes and recipe.method != "pgd_at"
-    if scale.few_lambdas and (measure.few_images or masking):
+    if scale.few_lambdas and isinstance(measure.lambdas, str) and (measure.few_images or masking):
         grid = tuple(lam for lam in grid if lam in scale.few_lambdas)
         if not grid:
             return

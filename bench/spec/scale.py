@@ -28,7 +28,7 @@ class Scale(Strict):
         None, ge=1, description="number of test images of a measurement with `few_images: true`; None: `test_images`"
     )
     few_lambdas: list[Annotated[float, Field(ge=0, le=1)]] = Field(
-        [], description="the λ of a measurement with `few_images: true`, and of OAT's masking signs; []: all"
+        [], description="of a λ set by name, these alone where `few_images: true`, and for OAT's masking signs; []: all"
     )
     masking_images: int = Field(
         100, ge=1, le=256, description="number of test images for the signs of masked gradients; at most one batch"

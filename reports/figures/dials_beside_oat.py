@@ -1,6 +1,8 @@
-"""Figure `dials`: OAT beside other ways to move between SA and RA with few trainings, and what each costs."""
+"""Figure `dials`: OAT beside other ways to move between SA and RA with few trainings, and what each costs. Figure
+`dials-autoattack`: OAT and mixed probabilities under AutoAttack."""
 
 from dataclasses import replace
+from functools import partial
 
 import pandas as pd
 
@@ -75,6 +77,17 @@ DIALS = accuracy_figure(
 )
 
 
+DIALS_AUTOATTACK = accuracy_figure(
+    name="dials-autoattack",
+    position=4.7,
+    title="Dials without OAT under AutoAttack",
+    claim="No such comparison: the paper attacks by PGD-7, PGD-20, MI-FGSM and FGSM alone.",
+    keep={"attack": ["autoattack"], "width": [1.0]},
+    axes="tradeoff",
+    suite="extra/modern",
+)
+
+
 def caption(view: View, of_curves=DIALS.caption) -> str:
     return captions.join(
         of_curves(view),
@@ -85,3 +98,4 @@ def caption(view: View, of_curves=DIALS.caption) -> str:
 
 
 DIALS = replace(DIALS, caption=caption)
+DIALS_AUTOATTACK = replace(DIALS_AUTOATTACK, caption=partial(caption, of_curves=DIALS_AUTOATTACK.caption))

@@ -8,11 +8,17 @@ import torch
 from bench.attacks import autoattack
 from bench.attacks.attack_options import attack_of
 from bench.attacks.pgd import pgd
+from bench.data import Dataset, Images
+from bench.engines import engine_for
+from bench.engines.conditioned_model import model_at
+from bench.measures.accuracy import to_input
+from bench.measures.blended_accuracy import blended_accuracy
 from bench.spec.autoattack_package import PACKAGE, Unavailable, package
 from bench.spec.costs import attack_effort
 from bench.spec.measurement import Measurement
 from bench.spec.registry import ATTACKS
-from tests.recipes import images, lively, oat
+from tests.random_network import write_network
+from tests.recipes import images, lively, oat, pgd_at
 
 pyautoattack = pytest.importorskip(PACKAGE, reason=f"not installed: the extra `modern`, or pip install {PACKAGE}")
 NET = lively(oat()).eval()
@@ -172,6 +178,35 @@ def test_without_the_package_it_is_one_line(monkeypatch):
     monkeypatch.setattr("bench.spec.autoattack_package.package", lambda: None)
     with pytest.raises(Unavailable, match=r"^autoattack needs a package.*pip install pyautoattack`.*$"):
         attack(X, Y)
+
+
+def test_a_mixture_is_attacked_through_itself_and_by_the_images_of_its_parts(short, tmp_path):
+    """Each count is that of the package called directly, on the mixture and on both networks, tried on the mixture."""
+    g, h = lively(pgd_at(0.0, seed=5)).eval(), lively(pgd_at(1.0, seed=6)).eval()
+    write_network(h.recipe, tmp_path / h.recipe.key, h)
+    pixels = (images(12)[0] * 255).round().to(torch.uint8)
+    x, parts = to_input(pixels), [model_at(engine_for(net, "cpu"), net.recipe.lam, "cpu") for net in (g, h)]
+
+    def mixture(z):
+        accurate, robust = (part(z).softmax(1) for part in parts)
+        return (0.4 * accurate + 0.6 * robust).log()
+
+    y = guessed(mixture, x)
+    about = {"attack": "autoattack", "epsilon": 0.02, "step": 0.02, "seed": 5, "lambdas": (0.6,)}
+    measurement = Measurement(blend="probabilities", surrogate=h.recipe.key, **about)
+    tested = Images(pixels, y)
+    data = Dataset("random", 10, *[tested] * 3)
+    (row,) = blended_accuracy(engine_for(g, "cpu"), data, tested, measurement, tmp_path / "g")
+
+    seed = int(torch.randint(2**31, (1,), generator=seeded(5)))
+    survived = []
+    for source in (mixture, *parts):
+        direct = pyautoattack.AutoAttack(source, norm="Linf", eps=0.02, seed=seed, version="standard", device="cpu")
+        adv, _ = direct.run_standard_evaluation(x, y)
+        survived.append(guessed(mixture, adv.clamp(0, 1)) == y)
+    assert row["robust_to"] == [int(each.sum()) for each in survived]
+    assert row["robust_correct"] == int(torch.stack(survived).all(0).sum()) < row["clean_correct"] == 12
+    assert row["robust_correct"] > 0
 
 
 @pytest.mark.parametrize(("classes", "steps"), [(10, 2475), (3, 1500)])

@@ -15,6 +15,7 @@ ORDER = [
     "export.py",
     "compare.py",
     "answers.py",
+    "oat_or_not.py",
 ]  # lowest first
 
 

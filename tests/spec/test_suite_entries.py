@@ -95,6 +95,8 @@ def test_few_lambdas_narrow_what_asks_for_few_images_and_leave_out_networks_of_a
     panel = written(measure=measure)  # the smoke's: 0, 0.3, 1; the other network is PGD-AT of 0.4
     assert [[m.lambdas for m in trial.measurements] for trial in panel.trials] == [[(0.0, 0.3, 1.0)]]
     assert [measurement.lambdas for measurement in asked(written(measure=PGD7))] == [S1]
+    listed = written(measure="attack: pgd7, lambdas: [0, 0.9], few_images: true")  # a list stays as it is
+    assert [asked(listed, i)[0].lambdas for i in (0, 1)] == [(0.0, 0.9), (0.4,)]
     other = SMOKE.replace("few_lambdas: [0, 0.3, 1]", "few_lambdas: [0.4]")
     assert [asked(written(measure=measure, scale=other), i)[0].lambdas for i in (0, 1)] == [(0.4,), (0.4,)]
     with pytest.raises(BadInput, match=r"^scale.yaml:\d+: few_lambdas: \[0.5\] has no λ that one measures"):

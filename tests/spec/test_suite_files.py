@@ -74,7 +74,8 @@ def test_what_needs_no_training_of_its_own_has_none(paper, modern):
         for panel in suite_plan.panels:
             for figure in panel.figures:
                 keys.setdefault(figure, set()).update(trial.key for trial in panel.trials)
-    for figure in ("fig2", "fig7", "fig8", "fig10", "fig11", "fig12", "modern", "masking", "transfer", "joint"):
+    measured = ("fig2", "fig7", "fig8", "fig10", "fig11", "fig12", "modern", "masking", "transfer", "joint")
+    for figure in (*measured, "dials-autoattack"):
         assert keys[figure] <= keys["fig4"]
     assert keys["free"] <= keys["fig4"] and keys["modern-widths"] <= keys["fig6"]
     assert keys["fig6"] == keys["fig9"] and not keys["fig6"] & keys["fig4"]
@@ -110,6 +111,7 @@ def test_the_other_attacks_are_at_the_same_radius(paper, modern):
     (attacks,) = [suite_plan for suite_plan in paper if suite_plan.suite == "attacks"]
     expected = {"fig7": {"pgd20", "mifgsm", "fgsm"}, "modern": {"pgd7", "pgd50", "cw50", "autoattack"}}
     expected |= {"transfer": {"pgd7"}, "joint": {"pgd50", "autoattack"}, "modern-widths": expected["modern"]}
+    expected["dials-autoattack"] = {"autoattack"}
     expected["masking-widths"] = {"pgd7"}  # the field's default; probe `masking` has attacks of its own
     for panel in (*attacks.panels, *modern.panels):
         for trial in panel.trials:

@@ -11,7 +11,7 @@ from bench.spec.registry import BLENDS
 from reports.claims import judge, schema
 from reports.claims.verdict_rule import INCONCLUSIVE, REPRODUCED
 from reports.figures import FIGURES
-from reports.figures.dials_beside_oat import DIALS
+from reports.figures.dials_beside_oat import DIALS, DIALS_AUTOATTACK
 from reports.load.panels import load_view
 from reports.load.plans import read_plans
 from reports.page import report_pages
@@ -70,6 +70,28 @@ def test_its_claims_are_judged_beside_the_papers(finished):
     for name in ("index.html", "README.md"):
         text = (runs / name).read_text("utf-8")
         assert "Not in the paper: claims of this suite" in text and "OAT lies beyond interpolated weights" in text
+
+
+def test_under_autoattack_the_mixture_has_a_curve_and_a_claim(tmp_path):
+    planned = plan(ROOT / "suites" / "extra" / "modern.yaml", "laptop", Options(seeds=2, only=("mixed_svhn",)))
+    write_plan(planned, tmp_path, "python -m bench run suites/extra/modern.yaml --only mixed_svhn")
+    rng = claims_world.np.random.default_rng(0)
+    for trial in planned.trials:
+        claims_world.finish(
+            tmp_path, trial, trial.recipe.label if trial.recipe.norm == "dual" else "PGD-AT", 64, 0.5, rng
+        )
+    plans = read_plans(tmp_path)[0]
+    view = load_view(plans, tmp_path, "dials-autoattack", "laptop", DIALS_AUTOATTACK.keep)
+    table = curves(view.panels[0]).dropna(subset="sa")
+    for label in ("OAT (dual BN)", "mixed probabilities"):
+        assert table[table.label == label].lam.tolist() == [1.0, 0.9, 0.8, 0.7, 0.5, 0.1, 0.0]
+    assert table[table.label == "PGD-AT"].lam.tolist() == [1.0, 0.4, 0.3, 0.2, 0.1, 0.0]  # few_lambdas leave the list
+    assert "AutoAttack, ε = 0.15, 64 test images" in DIALS_AUTOATTACK.caption(view)
+    judge.write(plans, tmp_path, tmp_path, {"dials-autoattack": "laptop"})
+    (claim,) = json.loads((tmp_path / "claims.json").read_text("utf-8"))["own_claims"]
+    (line,) = claim["parts"][0]["checks"][0]["told"]
+    assert claim["id"] == 105 and line["what"].startswith("OAT (dual BN) − mixed probabilities")
+    assert line["interval"]["value"] > 0
 
 
 def test_they_are_claims_about_what_the_suite_measures():
