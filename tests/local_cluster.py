@@ -15,14 +15,21 @@ import psutil
 from bench.run import ray_cleanup
 from tests.command import ROOT, environment
 
-# Loaded by every Python process of a node with HIDDEN: that folder is not there, as on a disk that is not shared.
-BLIND = """
-import os, sys
+OTHER_CPU = "Processor of another node"
+# Loaded by every Python process of an odd node: the folder HIDDEN is not there, as on a disk that is not shared, and
+# Linux names another processor.
+ODD = f"""
+import os, pathlib, re, sys
 def hide(event, arguments):
     if event in ("open", "os.mkdir", "os.listdir") and str(arguments[0]).startswith(os.environ["HIDDEN"]):
         raise FileNotFoundError(2, "No such file or directory", str(arguments[0]))
+read_text = pathlib.Path.read_text
+def read_other(path, *arguments, **options):
+    text = read_text(path, *arguments, **options)
+    return re.sub("(model name.*: ).*", r"\\1{OTHER_CPU}", text) if str(path) == "/proc/cpuinfo" else text
 if "HIDDEN" in os.environ:
     sys.addaudithook(hide)
+    pathlib.Path.read_text = read_other
 """
 # `ray start` without the helpers that tests do not need: a head's dashboard and server of ray://, and the web server of
 # a node's agent.
@@ -42,7 +49,7 @@ NODE = {"RAY_prestart_worker_first_driver": "0", "RAY_worker_niceness": "0"}
 class LocalCluster:
     """A context that ends all nodes. Each has one CPU, and every call needs a token.
 
-    folder: a short path, for sockets, with a space in it. `folder/hidden` is not there on nodes started with `blind`.
+    folder: a short path, for sockets, with a space in it. `folder/hidden` is not there on nodes started with `odd`.
     variables: of the environment of nodes.
     """
 
@@ -51,7 +58,7 @@ class LocalCluster:
         self.token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
         self.variables = NODE | variables | self.token
         self.raylets: dict[int, psutil.Process] = {}
-        (self.folder / "sitecustomize.py").write_text(BLIND)
+        (self.folder / "sitecustomize.py").write_text(ODD)
         with socket.socket() as free:
             free.bind(("127.0.0.2", 0))
             self.address = f"127.0.0.2:{free.getsockname()[1]}"
@@ -63,7 +70,7 @@ class LocalCluster:
         ray_cleanup.clean_up(self.folder / "ray")
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def start_node(self, number: int, *options: object, blind: bool = False) -> subprocess.Popen:
+    def start_node(self, number: int, *options: object, odd: bool = False) -> subprocess.Popen:
         """Start node 127.0.0.<number>, the head if it is 2. The returned process ends when the node is up."""
         place = ("--address", self.address)
         if number == 2:
@@ -72,7 +79,7 @@ class LocalCluster:
         ray = (sys.executable, "-c", RAY, "start", "--node-ip-address", f"127.0.0.{number}", *place)
         options = ("--num-cpus", 1, "--disable-usage-stats", "--include-log-monitor", "false", *options)
         variables = environment() | self.variables
-        if blind:
+        if odd:
             variables |= {"HIDDEN": str(self.folder / "hidden"), "PYTHONPATH": f"{self.folder}{os.pathsep}{ROOT}"}
         command = list(map(str, ray + options))
         return subprocess.Popen(command, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -14,10 +14,13 @@ from torch import Tensor
 from bench.engines.eager import EagerEngine
 from bench.engines.gpu.autotune import AutotunedGpuEngine
 from bench.engines.gpu.engine import GpuEngine
+from bench.engines.gpu.graphs import GraphedGpuEngine
 from bench.errors import BadInput
 from bench.models.dual_bn import Condition
 from bench.models.network import ConditionalNetwork
 from bench.spec.engine_choice import chosen_engine
+
+OF_ANY_DEVICE = {each.name: each for each in (EagerEngine, GpuEngine, AutotunedGpuEngine, GraphedGpuEngine)}
 
 
 class Engine(Protocol):
@@ -62,16 +65,14 @@ def engine_for(net: ConditionalNetwork, device: torch.device | str) -> Engine:
 
 
 def engine_class(device: torch.device | str) -> type[Engine]:
-    """Select the engine by BENCH_ENGINE=eager, cpu, gpu, gpu-autotune or auto (default): auto is the CPU kernels on a
-    CPU where they can be compiled, else eager, and gpu on other devices. Raises BadInput where the chosen engine cannot
-    run."""
+    """Select the engine by BENCH_ENGINE=eager, cpu, gpu, gpu-autotune, gpu-graphs or auto (default): auto is the CPU
+    kernels on a CPU where they can be compiled, else eager, and gpu on other devices. Raises BadInput where the chosen
+    engine cannot run."""
     choice, device = chosen_engine(), torch.device(device)
-    if choice == "eager":
-        return EagerEngine
-    if choice == "gpu-autotune":
-        return AutotunedGpuEngine
-    if choice == "gpu" or choice == "auto" and device.type != "cpu":
+    if choice == "auto" and device.type != "cpu":
         return GpuEngine
+    if choice in OF_ANY_DEVICE:
+        return OF_ANY_DEVICE[choice]
     from bench.engines.cpu.engine import CpuEngine, why_unavailable
 
     reason = why_unavailable(device)

@@ -45,7 +45,8 @@ def joined(address: str) -> Iterator[None]:
     try:
         ray_start.join(address)
     except (ConnectionError, ValueError, RuntimeError, RayError) as error:  # also another release of Ray or Python
-        raise BadInput(f"--address {address}: {' '.join(str(error).split())}") from None
+        needs = "the command needs the nodes' releases of Ray and Python, and their RAY_AUTH_MODE and RAY_AUTH_TOKEN"
+        raise BadInput(f"--address {address}: {' '.join(str(error).split())}: {needs}") from None
     try:
         yield
     finally:

@@ -57,13 +57,15 @@ def trials_bytes(plan: ExecutionPlan, workers: ClusterWorkers) -> int:
 
 
 def table_of(workers: ClusterWorkers, answers: dict[str, dict | str], problems: dict[str, str | None]) -> Table:
-    """A row per node: its name, hardware, trials at once, torch, free GPU memory, and whether it can be used."""
+    """A row per node: its name, trials at once, hardware, torch, free memory of its GPUs (at least, of several), and
+    whether it can be used."""
     table = Table(box=None, header_style="dim", padding=(0, 2, 0, 0))
     for column in ("node", "trials at once", "hardware", "torch", "free GPU memory", ""):
-        table.add_column(column, no_wrap=column != "")
+        table.add_column(column, no_wrap=column in ("trials at once", "torch"), overflow="fold")
     for node in workers.nodes:
         answer = answers[node.id] if isinstance(answers[node.id], dict) else {}
-        free = " ".join(map(format_bytes, answer.get("free", []))) or "–"
+        free = [format_bytes(available) for available in sorted(answer.get("free", []))]
+        free = f"{len(free)} × ≥ {free[0]}" if len(free) > 1 else "".join(free) or "–"
         state = problems[node.id] or answer.get("no_compiler") or "ready"
         table.add_row(node.name, str(node.slots), workers.model(node), node.facts["torch"], free, state)
     return table

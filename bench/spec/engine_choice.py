@@ -4,7 +4,7 @@ import os
 
 from bench.errors import BadInput, unknown
 
-ENGINES = ("auto", "eager", "cpu", "gpu", "gpu-autotune")
+ENGINES = ("auto", "eager", "cpu", "gpu", "gpu-autotune", "gpu-graphs")
 
 
 def chosen_engine() -> str:

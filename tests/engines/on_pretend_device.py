@@ -46,7 +46,12 @@ TRAININGS |= {
 }
 TRAININGS["oats"] = oat(widths=(0.5, 1.0), **QUICK)
 TRAININGS["float"] = oat(method="float", **QUICK | {"lambdas": (0.0, 1.0), "encoding": "none"})
-TRAININGS["augmented"] = oat(**QUICK | {"augment": "crop-flip"})
+TRAININGS["mma"] = oat(method="oat_mma", max_margin=4.0, **QUICK)
+TRAININGS["solar"] = oat(method="oat_sol", widths=(0.5, 1.0), **QUICK)
+TRAININGS["without-film"] = oat("dual-without-film", **QUICK)
+TRAININGS["augmented-averaged"] = oat(ema=0.5, **QUICK | {"augment": "crop-flip"})
+assert {recipe.method for recipe in TRAININGS.values()} == set(registry.METHODS)
+assert {recipe.norm for recipe in TRAININGS.values()} == set(registry.NORMS)
 
 
 def trained(recipe: Recipe, directory, device: torch.device) -> tuple[list[dict], dict[str, torch.Tensor]]:

@@ -11,7 +11,9 @@ from bench.engines.cpu.engine import CpuEngine
 from bench.engines.eager import EagerEngine
 from bench.engines.gpu.autotune import AutotunedGpuEngine
 from bench.engines.gpu.engine import GpuEngine
+from bench.engines.gpu.graphs import GraphedGpuEngine
 from bench.errors import BadInput
+from bench.spec.engine_choice import ENGINES
 from tests.command import ROOT, environment
 from tests.engines.cpu.exact import needs_kernels
 
@@ -32,6 +34,7 @@ SOURCES = [path for path in (ROOT / "bench").rglob("*.py") if "engines/cpu" not 
         ({"BENCH_ENGINE": "gpu"}, "cpu", GpuEngine),
         ({"BENCH_ENGINE": "eager"}, "cuda", EagerEngine),
         ({"BENCH_ENGINE": "gpu-autotune"}, "cuda", AutotunedGpuEngine),
+        ({"BENCH_ENGINE": "gpu-graphs"}, "cuda", GraphedGpuEngine),
     ],
 )
 def test_the_environment_chooses(variables, device, engine, monkeypatch):
@@ -55,7 +58,7 @@ def test_an_unknown_engine_is_bad_input_to_the_command():
     command = [sys.executable, "-m", "bench", "data", "list"]
     variables = environment() | {"BENCH_ENGINE": "cp"}
     result = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, timeout=60)
-    line = "BENCH_ENGINE: unknown engine 'cp', did you mean 'cpu'? (allowed: auto, eager, cpu, gpu, gpu-autotune)"
+    line = f"BENCH_ENGINE: unknown engine 'cp', did you mean 'cpu'? (allowed: {', '.join(ENGINES)})"
     assert result.returncode == 2 and line in result.stdout + result.stderr
 
 

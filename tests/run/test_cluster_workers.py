@@ -85,6 +85,18 @@ def test_a_node_that_gives_no_answer_is_refused(cluster):
         cluster({"first": (4, 0, "No module named 'torch'")})
 
 
+def test_a_cluster_that_lets_nobody_in_is_bad_input_with_the_remedy(monkeypatch):
+    from bench.run import cluster_workers  # imports Ray
+
+    def refuse(address):
+        raise ConnectionError(f"Failed to connect to Ray cluster\nat {address}")
+
+    monkeypatch.setattr(cluster_workers.ray_start, "join", refuse)
+    reason = "^--address head:1: Failed to connect to Ray cluster at head:1: the command needs .* RAY_AUTH_TOKEN$"
+    with pytest.raises(BadInput, match=reason), cluster_workers.joined("head:1"):
+        pass
+
+
 def test_a_node_loads_the_plugins_before_it_times_a_pass(cluster, monkeypatch):
     from bench.run import cluster_workers, image_pass_timing  # imports Ray
 

@@ -5,4 +5,5 @@ spread_condition.py  λ of a batch → scale and shift of all norm layers, side 
 batched_film.py      FiLM of all norm layers, the MLPs of equal shape in one batched product
 masked_dual_bn.py    dual BN whose shapes do not depend on the number of λ=0 samples
 autotune.py          the Engine with cuDNN's benchmark mode
+graphs.py            the Engine with CUDA graphs of the attack
 """

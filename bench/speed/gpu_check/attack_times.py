@@ -10,7 +10,7 @@ from bench.engines.precision import tf32_convolutions
 from bench.measures.accuracy import to_input
 from bench.models import build
 from bench.speed.gpu_check.parts import Request, precisions, workloads
-from bench.speed.gpu_check.step_times import ENGINES, ROUNDS, WARM_UP
+from bench.speed.gpu_check.step_times import ENGINES, PLAIN, ROUNDS, WARM_UP
 from bench.speed.implementations import Step, in_benchmark_mode
 from bench.speed.interleaved_timing import interleave
 from bench.speed.workloads import CLASSES, Workload, random_images
@@ -25,7 +25,7 @@ def time_attacks(request: Request) -> Iterator[dict]:
     evaluation, in fp32 by the engine for GPUs."""
     device = torch.device(request.device)
     for workload in workloads(request):
-        pairs = [(engine, precision) for precision in precisions(request.device) for engine in ENGINES]
+        pairs = [(engine, precision) for precision in precisions(request.device) for engine in PLAIN]
         yield attack_row(workload, device, attacked_images(workload), "training", pairs)
         for images in EVALUATED[request.device]:
             try:

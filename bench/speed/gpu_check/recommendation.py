@@ -81,26 +81,34 @@ def precision(results: dict) -> str:
 
 
 def engine(results: dict) -> str:
-    """The engine: the default, unless the eager one or cuDNN's benchmark mode is clearly faster."""
-    gains = [gain for row in rows_of(results, "steps") if (gain := engine_gain(row["sides"].values()))]
-    if not gains:
+    """The engine: the default, unless the eager one, graphs or cuDNN's benchmark mode are clearly faster."""
+    gain = median_gain(results, "gpu", "eager")
+    if gain is None:
         return ""
-    gain = statistics.median(gains)
     if gain < 1 / LEAST_GAIN:
         return f"`BENCH_ENGINE=eager`: the default engine (gpu) is {gain:.2f} times as fast as the eager one"
     tuned = [list(row["benchmark"].values())[-1]["median"] for row in rows_of(results, "settings")]
     text = f"the default engine (gpu): {gain:.2f} times as fast as the eager one"
+    graphs = median_gain(results, "gpu-graphs", "gpu")
+    if graphs and graphs >= LEAST_GAIN:
+        return f"`BENCH_ENGINE=gpu-graphs`: {graphs:.2f} times as fast as the default engine (gpu)"
     if tuned and statistics.median(tuned) >= LEAST_GAIN:
         text = "`BENCH_ENGINE=gpu-autotune` where batches have constant shapes (PGD-AT, `protocol=authors-code`): "
         text += f"{statistics.median(tuned):.2f} times as fast as the default engine (gpu)"
     return text
 
 
-def engine_gain(sides: Iterable[dict]) -> float | None:
-    """How many times as fast as the eager engine the engine for GPUs is, in the last precision that both could run."""
+def median_gain(results: dict, engine: str, base: str) -> float | None:
+    """The median of engine_gain over the networks; None where there is none."""
+    gains = [gain for row in rows_of(results, "steps") if (gain := engine_gain(row["sides"].values(), engine, base))]
+    return statistics.median(gains) if gains else None
+
+
+def engine_gain(sides: Iterable[dict], engine: str, base: str) -> float | None:
+    """How many times as fast as the base an engine is, in the last precision that both could run."""
     seconds = {(side["engine"], side["precision"]): median(side) for side in sides}
-    both = [p for name, p in seconds if name == "gpu" and seconds["gpu", p] and seconds.get(("eager", p))]
-    return seconds["eager", both[-1]] / seconds["gpu", both[-1]] if both else None
+    both = [p for name, p in seconds if name == engine and seconds[engine, p] and seconds.get((base, p))]
+    return seconds[base, both[-1]] / seconds[engine, both[-1]] if both else None
 
 
 def processes(results: dict) -> str:

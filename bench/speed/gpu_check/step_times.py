@@ -1,5 +1,6 @@
-"""Training steps of OAT: the authors' code where it is given, the eager engine, and the engine for GPUs."""
+"""Training steps of OAT: the authors' code where it is given, the eager engine, and the engines for GPUs."""
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ import torch
 
 from bench.engines.eager import EagerEngine
 from bench.engines.gpu.engine import GpuEngine
+from bench.engines.gpu.graphs import GraphedGpuEngine, NoGraph
 from bench.engines.precision import tf32_convolutions
 from bench.speed import flop_counts
 from bench.speed.gpu_check.parts import Request, precisions, workloads
@@ -17,7 +19,8 @@ from bench.speed.step_profile import kernel_seconds, kinds_of_events, profiled_e
 from bench.speed.workloads import Workload
 
 ROUNDS, WARM_UP = 3, 2
-ENGINES = {"eager": EagerEngine, "gpu": GpuEngine}
+ENGINES = {"eager": EagerEngine, "gpu": GpuEngine, "gpu-graphs": GraphedGpuEngine}
+PLAIN = ("eager", "gpu")  # those that every device can run
 
 
 @dataclass(frozen=True)
@@ -35,10 +38,11 @@ class Side:
 
 def sides(device: str, with_authors: bool) -> list[Side]:
     """The first one is what the others are compared with. torch's default, TF32 convolutions, holds for the authors'
-    code. Kernels are timed of the authors' code and in the last precision."""
+    code. Kernels are timed of the authors' code and in the last precision, graphs in the last one on a GPU alone."""
     all_precisions = precisions(device)
     authors = [Side("authors", "tf32" if "tf32" in all_precisions else "fp32", True)] * with_authors
-    return authors + [Side(engine, p, p == all_precisions[-1]) for p in all_precisions for engine in ENGINES]
+    ours = [Side(engine, p, p == all_precisions[-1]) for p in all_precisions for engine in PLAIN]
+    return authors + ours + [Side("gpu-graphs", all_precisions[-1], True)] * (device == "cuda")
 
 
 def time_steps(request: Request) -> Iterator[dict]:
@@ -57,8 +61,8 @@ def network_row(workload: Workload, request: Request) -> dict:
         results[side.label] = {"engine": side.engine, "precision": side.precision}
         try:
             steps[side.label], results[side.label]["peak_bytes"] = first_step(side, workload, device, request.reference)
-        except torch.OutOfMemoryError:
-            results[side.label]["error"] = "out of memory"
+        except (torch.OutOfMemoryError, NoGraph) as error:
+            results[side.label]["error"] = str(error) if isinstance(error, NoGraph) else "out of memory"
             torch.cuda.empty_cache()
     seconds = interleave(steps, ROUNDS, WARM_UP) if steps else {}
     for label, timings in seconds.items():
@@ -74,13 +78,16 @@ def network_row(workload: Workload, request: Request) -> dict:
 
 
 def first_step(side: Side, workload: Workload, device: torch.device, reference: str | None) -> tuple[Step, int | None]:
-    """A side's step, run once, and the peak of the GPU's memory that it needed, weights and optimiser included."""
+    """A side's step, run once, and the peak of the GPU's memory that it needed, weights and optimiser included. Raises
+    NoGraph where graphs are this side's, and fail."""
     cuda = device.type == "cuda"
     if cuda:
         torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated() if cuda else 0
     step = build_side(side, workload, device, reference)
-    step()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", NoGraph)
+        step()
     return step, torch.cuda.max_memory_allocated() - before if cuda else None
 
 

@@ -10,6 +10,7 @@ from bench.engines.eager import EagerEngine
 from bench.engines.gpu.engine import GpuEngine
 from bench.engines.gpu.spread_condition import SpreadCondition, TrainingCondition
 from bench.models import dual_bn
+from bench.spec import registry
 from bench.spec.protocol_ledger import Protocol
 from tests.engines.references import network
 from tests.recipes import images
@@ -23,7 +24,9 @@ RECIPES = {
     for norm in ("normal", "dual", "dual-affine")
     for film in ("paper", "authors")
 }
+RECIPES["dual-without-film"] = oat("dual-without-film", widths=WIDTHS)
 RECIPES["pgd-at"] = pgd_at_recipe(dropout=0.0, widths=WIDTHS)
+assert {recipe.norm for recipe in RECIPES.values()} == set(registry.NORMS)
 LAM = torch.tensor([0.0, 0.0, 0.1, 0.3, 1.0, 0.1], dtype=torch.float64)
 BATCHES = {"mixed": LAM, "no zeros": LAM.clamp(min=0.1), "zeros": 0 * LAM}
 
@@ -88,6 +91,26 @@ def test_eval_mode_equals_the_plain_network(recipe, width, branch):
         results.append((logits.detach(), *torch.autograd.grad(F.cross_entropy(logits, y), leaf)))
     for exact, value in zip(*results, strict=True):
         assert_equal_to(value, exact)
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
+def test_each_norm_layer_equals_the_plain_one_to_1e_6_in_fp32(recipe, width, training):
+    """By itself, so that layers do not add their roundings: the output, and the gradient to the images."""
+    plain, engine = EagerEngine(network(recipe)), GpuEngine(network(recipe))
+    rng, lam = torch.Generator().manual_seed(1), LAM.float()
+    conditions = [each.condition(lam, width=width, training=training) for each in (plain, engine)]
+    for ours, exact in zip(engine.net.norms, plain.net.norms, strict=True):
+        shape = len(LAM), engine.condition(lam, width=width, training=True).layers.sizes[ours.index], 8, 8
+        x, to_y = torch.randn(2, *shape, generator=rng)
+        results = []
+        for norm, cond in zip((exact, ours), conditions, strict=True):
+            leaf = x.clone().requires_grad_()
+            y = norm(leaf, cond)
+            results.append((y.detach(), *torch.autograd.grad(y, leaf, to_y)))
+        for expected, value in zip(*results, strict=True):
+            assert (value - expected).abs().max() <= 1e-6 * expected.abs().max(), ours.index
 
 
 def test_film_is_computed_at_the_trained_lambda_alone(monkeypatch):

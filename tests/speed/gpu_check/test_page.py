@@ -5,7 +5,7 @@ import pytest
 from bench.speed.gpu_check import recommendation
 from bench.speed.gpu_check.page import page_text
 from bench.speed.gpu_check.parts import PARTS
-from tests.speed.gpu_check.results import loss_row, process_row, ratio, results_of, rows_on
+from tests.speed.gpu_check.results import loss_row, process_row, ratio, results_of, rows_on, timed
 
 
 def test_the_page_of_a_gpu():
@@ -38,6 +38,11 @@ def test_the_recommended_settings():
     ]
     rows["settings"][0]["benchmark"]["bf16"] = ratio(1.2)
     assert recommendation.engine(results_of(rows)).startswith("`BENCH_ENGINE=gpu-autotune` where batches have constant")
+    fast = timed(0.1, 0.1, 0.1, engine="gpu-graphs", precision="bf16")
+    rows["steps"][0]["sides"]["gpu-graphs engine, bf16"] = fast
+    assert recommendation.engine(results_of(rows)) == (
+        "`BENCH_ENGINE=gpu-graphs`: 2.00 times as fast as the default engine (gpu)"
+    )
     for row in rows["steps"]:
         row["sides"]["eager engine, bf16"]["seconds"] = [0.1, 0.1, 0.1]
     assert recommendation.engine(results_of(rows)).startswith("`BENCH_ENGINE=eager`: the default engine (gpu) is 0.50")

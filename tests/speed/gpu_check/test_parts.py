@@ -3,11 +3,13 @@
 import json
 import subprocess
 import sys
+import warnings
 from types import SimpleNamespace
 
 import pytest
 import torch
 
+from bench.engines.gpu.graphs import NoGraph
 from bench.errors import BadInput
 from bench.speed.gpu_check import (
     attack_times,
@@ -81,7 +83,7 @@ def test_sides_on_a_gpu(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: True)
     labels = [(side.engine, side.precision) for side in step_times.sides("cuda", with_authors=True)]
     engines = [(engine, precision) for precision in ("fp32", "tf32", "bf16") for engine in ("eager", "gpu")]
-    assert labels == [("authors", "tf32"), *engines]
+    assert labels == [("authors", "tf32"), *engines, ("gpu-graphs", "bf16")]
     assert step_times.sides("cpu", with_authors=True)[0].precision == "fp32"
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: False)  # before Ampere
     assert {side.precision for side in step_times.sides("cuda", with_authors=True)} == {"fp32"}
@@ -112,6 +114,17 @@ def test_memory_and_kernels_on_a_gpu_and_a_side_without_memory(monkeypatch):
     assert row["sides"]["gpu engine, fp32"] == {"engine": "gpu", "precision": "fp32", "error": "out of memory"}
     side = row["sides"]["eager engine, bf16"]
     assert side["peak_bytes"] == 250 and side["kernel_seconds"] == 0.5 and side["speedup"]["median"] == 1
+
+
+def test_graphs_that_fail_are_no_time(monkeypatch):
+    chosen = [step_times.Side(engine, "fp32") for engine in ("gpu", "gpu-graphs")]
+    monkeypatch.setattr(step_times, "sides", lambda *_: chosen)
+    fail = lambda: warnings.warn("no CUDA graphs: a wait", NoGraph, stacklevel=1)  # noqa: E731
+    monkeypatch.setattr(step_times, "build_side", lambda side, *_: fail if side.engine == "gpu-graphs" else list)
+    monkeypatch.setattr(step_times, "interleave", lambda steps, *_: {label: [1.0] for label in steps})
+    sides = step_times.network_row(WORKLOADS["digits"], Request("cpu", 60))["sides"]
+    assert sides["gpu-graphs engine, fp32"]["error"] == "no CUDA graphs: a wait"
+    assert sides["gpu engine, fp32"]["seconds"] == [1.0]
 
 
 def test_facts_of_a_gpu(monkeypatch, tmp_path):
