@@ -100,10 +100,10 @@ def test_a_further_seed_changes_the_mean(gallery):
 def test_networks_are_nested_while_they_train(runs):
     writer(runs).open_run(RECIPE, TAGS)
     named = by_name(runs)
-    assert named[RECIPE.name].data.tags["mlflow.parentRunId"] == named[FRONTIER_ALONE].info.run_id
+    assert named[RECIPE.name].data.tags["mlflow.parentRunId"] == named[FRONTIER].info.run_id
     writer(runs).index_trial(RECIPE, TAGS)
     writer(runs).complete([])
-    assert by_name(runs)[FRONTIER_ALONE].info.run_id == named[FRONTIER_ALONE].info.run_id  # filled, not made again
+    assert by_name(runs)[FRONTIER_ALONE].info.run_id == named[FRONTIER].info.run_id  # filled, not made again
     assert curve(runs, FRONTIER_ALONE, "SA") == [(400, 90)]
 
 
