@@ -20,6 +20,8 @@ def print_predictions(
     Raises BadInput for a network, image, λ or width that cannot be taken.
     """
     network = load_network(key, runs)
+    if lam is None and network.recipe.lam is None:
+        raise BadInput("choose --lam, λ in [0,1]: 0 for accuracy, 1 for robustness")
     try:
         pixels = np.stack([read_image(path, network) for path in images])
         probabilities = network(pixels, lam, width).softmax(1)

@@ -34,8 +34,9 @@ def settle_unmeasured(claim: dict) -> str:
         return ", ".join(dict.fromkeys(check["where"] for check in claim["unjudged"]))
     if claim["verdict"] != NOT_RUN:
         return ""
-    data = dict.fromkeys(missing["on"] for missing in claim["missing"]) if claim["parts"] else ()  # a part was run
-    return f"run {', '.join(data)}" if data else "run its figures"
+    if not claim["parts"]:
+        return "run its figures"
+    return "run " + max((missing["on"] for missing in claim["missing"]), key=len)  # the data sets of most checks
 
 
 def settle_short(text: str) -> str:

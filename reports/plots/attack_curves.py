@@ -4,7 +4,7 @@ import pandas as pd
 
 from reports.load import formatting
 from reports.plots import style
-from reports.plots.facets import Facet, all_curves, empty_text
+from reports.plots.facets import Facet, all_curves, empty_text, shared_parts
 from reports.statistics.curves import curves, method_order
 
 LOOKS = {  # attack → look, from the attack expected to find least to the strongest
@@ -48,13 +48,6 @@ def draw(rows: list[list[Facet]]):
             ax.set_ylabel("RA (%)")
     style.legend(figure, axes.flat, above=shared)
     return figure
-
-
-def shared_parts(subtitles: list[str]) -> tuple[str, list[str]]:
-    """What the subtitles of all rows have in common, as the data set of rows of widths, and the rest of each."""
-    parts = [subtitle.split("; ") for subtitle in subtitles]
-    shared = [part for part in parts[0] if all(part in others for others in parts)]
-    return "; ".join(shared), ["; ".join(part for part in own if part not in shared) for own in parts]
 
 
 def limits(row: list[Facet]) -> tuple[float, float]:

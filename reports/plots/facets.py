@@ -49,6 +49,13 @@ def share_subtitle(rows: list[list[Facet]]) -> tuple[list[list[Facet]], str]:
     return [[replace(facet, below="") for facet in rows[0]]], subtitles.pop()
 
 
+def shared_parts(subtitles: list[str]) -> tuple[str, list[str]]:
+    """What the subtitles of all rows have in common, as the data set of rows of widths, and the rest of each."""
+    parts = [subtitle.split("; ") for subtitle in subtitles]
+    shared = [part for part in parts[0] if all(part in others for others in parts)]
+    return "; ".join(shared), ["; ".join(part for part in own if part not in shared) for own in parts]
+
+
 def alike(facet: Facet, facets: list[Facet]) -> list[Facet]:
     """Facets of the same networks, at other widths or under other attacks: their axes are the same, to be compared."""
     return [other for other in facets if other.panel.trials is facet.panel.trials]

@@ -1,11 +1,14 @@
 """Draw RA at λ (rows) against examples crafted at λ′ (columns), and against an attacker's other choices beside it."""
 
+import textwrap
+
 import matplotlib
 import numpy as np
 from matplotlib.patches import Rectangle
 
 from reports.load.panels import View
 from reports.plots import style
+from reports.plots.facets import shared_parts
 from reports.statistics.transfer_matrix import by_attack, matrix, methods
 
 # columns beside the matrix
@@ -17,7 +20,9 @@ def draw(view: View):
     panels = by_attack(view.panels)
     columns = max(len(methods(panel)) or 1 for panel, _ in panels)
     figure, axes = style.subplots(columns, len(panels), height=2.9 * len(panels), least=2.4)
-    for row, (panel, subtitle) in zip(axes, panels, strict=True):
+    shared, belows = shared_parts([f"{panel.title}; {subtitle}" for panel, subtitle in panels])
+    figure.suptitle("\n".join(textwrap.wrap(shared, style.room(figure, 1))), fontsize=style.small())
+    for row, (panel, subtitle), below in zip(axes, panels, belows, strict=True):
         labels = methods(panel)
         for ax in row[max(len(labels), 1) :]:
             ax.set_axis_off()
@@ -28,8 +33,7 @@ def draw(view: View):
         matrices = [matrix(panel, label) for label in labels]
         values = np.concatenate([part.ravel() for _, parts in matrices for part in parts.values()])
         for ax, label, (grid, parts) in zip(row, labels, matrices, strict=False):
-            below = [panel.title, subtitle, panel.missing_text]
-            style.title(ax, label, "; ".join(part for part in below if part), room=48)
+            style.title(ax, label, "; ".join(part for part in (below, panel.missing_text) if part), room=48)
             draw_matrix(ax, grid, parts, (np.nanmin(values), np.nanmax(values)))
     return figure
 

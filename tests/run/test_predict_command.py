@@ -41,7 +41,7 @@ def test_an_image_of_any_size_gets_the_training_images_size(tmp_path, directory)
     [
         ("absent.png", ("--lam", 0.3), "cannot be read (No such file or directory)"),
         ("text.png", ("--lam", 0.3), "is not an image that Pillow can read"),
-        ("good.png", (), "choose lam, a number in [0,1]"),
+        ("good.png", (), "choose --lam, λ in [0,1]"),
         ("good.png", ("--lam", 2), "not a number in [0,1]"),
         ("good.png", ("--lam", 0.3, "--width", 0.5), "width 0.5: this network has 1"),
     ],
