@@ -151,17 +151,9 @@ def number_text(value: float, condition: ClaimCondition) -> str:
 def region_text(condition: ClaimCondition) -> str:
     low, high = condition.low, condition.high
     low_text, high_text = (f"{bound:g}".replace("-", "−") for bound in (low, high))
-    unbounded = [low == -float("inf"), high == float("inf")]
-    if condition.unit == "%" and low <= 0:
-        unbounded[0] = True
-    if condition.unit == "%" and high >= 100:
-        unbounded[1] = True
-    if all(unbounded):
-        return ""
-    if unbounded[1]:
-        return f"≥ {low_text}"
-    if unbounded[0]:
-        return f"≤ {high_text}"
+    least, most = (0, 100) if condition.unit == "%" else (-math.inf, math.inf)
+    if low <= least or high >= most:
+        return "" if low <= least and high >= most else f"≤ {high_text}" if low <= least else f"≥ {low_text}"
     return f"within ±{high_text}" if low == -high else f"{low_text} to {high_text}"
 
 

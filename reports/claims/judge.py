@@ -12,7 +12,6 @@ from pathlib import Path
 import pandas as pd
 
 from reports.claims import claim_entries, schema
-from reports.claims.related_panels import has_two_seeds, with_relatives
 from reports.claims.schema import Check, Claim
 from reports.claims.seeds_to_settle import Settled, seeds_to_settle
 from reports.claims.verdict_rule import NOT_JUDGED, NOT_RUN, ClaimCondition, check_verdict, verdicts
@@ -24,6 +23,8 @@ from reports.statistics.gradient_masking import failed_signs
 FILE = Path(__file__).with_name("claims.yaml")
 OWN_FILE = Path(__file__).with_name("own_claims.yaml")  # of this suite, not the paper's
 SAME_RUNS = {"fig8": "fig4"}  # figure that no check names → figure with the same networks
+
+BUDGET = ("data_hash", "pool", "arch", "epochs", "batch", "train_images", "epsilon", "schedule")  # fields of a recipe
 
 Views = Callable[[str, str], View]  # (figure, probe) → everything planned and measured for it
 
@@ -84,14 +85,14 @@ def write(plans: list[dict], runs: Path, out: Path, drawn: dict[str, str]) -> li
     def views(figure: str, probe: str) -> View:
         return load_view(plans, runs, figure, scale, {"probe": [probe]})
 
+    planned = dict.fromkeys(figure for plan in plans for panel in plan["panels"] for figure in panel["figures"])
+
     @cache
     def accuracy_panels() -> list[tuple[str, Panel]]:
-        figures = dict.fromkeys(figure for plan in plans for panel in plan["panels"] for figure in panel["figures"])
-        return [(figure, panel) for figure in figures for panel in views(figure, "accuracy").panels]
+        return [(figure, panel) for figure in planned for panel in views(figure, "accuracy").panels]
 
     masked = failed_signs(views("masking", "masking"))
-    planned = {figure for plan in plans for panel in plan["panels"] for figure in panel["figures"]}
-    own = [claim for claim in own_claims() if figures_of([claim]) & planned]
+    own = [claim for claim in own_claims() if figures_of([claim]) & planned.keys()]
     answers = [(claim, judge(claim, views, scale, accuracy_panels)) for claim in (*all_claims(), *own)]
     entries = [claim_entries.claim_entry(*pair, scale, plans, masked) for pair in answers]
     page = {"scale": scale, "claims": entries[: len(all_claims())]}
@@ -118,6 +119,28 @@ def informed(question: Answer, others: Callable[[], list[tuple[str, Panel]]]) ->
     if question.panel is None or question.check.probe != "accuracy" or has_two_seeds(question.panel.points):
         return question
     return replace(question, panel=with_relatives(question.panel, others()))
+
+
+def family(panel: Panel) -> set[tuple]:
+    """Data, network and budget of each of a panel's networks."""
+    budgets = ([recipe.get(name) for name in BUDGET] for recipe in panel.trials.recipe)
+    return {(panel.dataset, panel.arch, *map(str, budget)) for budget in budgets}
+
+
+def has_two_seeds(points: pd.DataFrame) -> bool:
+    """Whether some network of the points was trained with two seeds."""
+    return bool(len(points)) and int(points.groupby(["label", "lam"]).seed.nunique().max()) > 1
+
+
+def with_relatives(panel: Panel, others: Iterable[tuple[str, Panel]]) -> Panel:
+    """The panel with the points of those among `others`, (figure, panel), that are of its family and have two seeds."""
+    own = family(panel)
+    relatives = {
+        f"{other.title} ({figure})": other.points
+        for figure, other in others
+        if has_two_seeds(other.points) and family(other) & own and other.overrides == panel.overrides
+    }
+    return replace(panel, relatives=relatives)
 
 
 def questions_of(check: Check, views: Views, scale: str) -> list[Answer]:

@@ -1,7 +1,5 @@
 """Figure `dials`: OAT beside other ways to move between SA and RA with few trainings, and what each costs."""
 
-from dataclasses import replace
-
 import pandas as pd
 
 from bench.human_units import format_duration
@@ -9,8 +7,7 @@ from bench.spec.blends import other_end
 from bench.spec.recipe import Recipe
 from bench.spec.registry import BLENDS
 from reports.figures.accuracy_figure import PGD7, accuracy_figure
-from reports.load.panels import Panel, View
-from reports.plots import captions
+from reports.load.panels import Panel
 from reports.plots.facets import Facet
 from reports.statistics.curves import FRONTIER, method_order
 
@@ -18,8 +15,7 @@ BYTES = 4  # fp32
 
 
 def cost_table(facet: Facet) -> dict:
-    rows = cost_rows(facet.panel)
-    return {"heading": f"{facet.heading}: what each costs", "below": facet.below, "rows": rows}
+    return {"heading": f"{facet.heading}: what each costs", "below": facet.below, "rows": cost_rows(facet.panel)}
 
 
 def cost_rows(panel: Panel) -> list[dict]:
@@ -71,17 +67,8 @@ DIALS = accuracy_figure(
     keep=PGD7 | {"attack": [*PGD7["attack"], None], "probe": ["accuracy", "cost"]},  # the probe cost has no attack
     axes="tradeoff",
     compare=cost_table,
+    explanation="Of mixed and interpolated networks λ is α, the weight of the robust end, and of MixedNUTS β. Mixtures "
+    "are attacked adaptively: an image counts as robust if it withstands the attack through the mixture, through its "
+    "smooth surrogate, and the adversarial images of both networks.",
     suite="extra/dials",
 )
-
-
-def caption(view: View, of_curves=DIALS.caption) -> str:
-    return captions.join(
-        of_curves(view),
-        "Of mixed and interpolated networks λ is α, the weight of the robust end, and of MixedNUTS β. Mixtures are "
-        "attacked adaptively: an image counts as robust if it withstands the attack through the mixture, through its "
-        "smooth surrogate, and the adversarial images of both networks.",
-    )
-
-
-DIALS = replace(DIALS, caption=caption)

@@ -10,8 +10,8 @@ def result_sentence(figure: dict, claims: dict | None) -> str:
     asked = [claim for claim in entries if figure["figure"] in claim["figures"]]
     if len(figure["missing"]) == figure["planned"]:
         return f"{name}: no network has finished"
-    title = figure["title"].removeprefix(f"{name}. ")
-    return f"{name}: {answers_text(asked, entries) or verdicts_text(asked) or title}"
+    verdicts = "; ".join(f"“{claim['claim']}” is {claim['verdict']}" for claim in asked)
+    return f"{name}: {answers_text(asked, entries) or verdicts or figure['title'].removeprefix(f'{name}. ')}"
 
 
 def answers_text(asked: list[dict], entries: list[dict]) -> str:
@@ -27,10 +27,6 @@ def answers_text(asked: list[dict], entries: list[dict]) -> str:
             undecided += 1
     rest = f"{undecided} of {counted(len(asking), 'question')} undecided" if undecided else ""
     return "; ".join([*sentences, *([rest] if rest else [])])
-
-
-def verdicts_text(asked: list[dict]) -> str:
-    return "; ".join(f"“{claim['claim']}” is {claim['verdict']}" for claim in asked)
 
 
 def range_sentence(figure: dict) -> str:

@@ -123,8 +123,7 @@ def estimate_contrast(counts: Counts, contrast: Contrast, pool: "VariancePool | 
     prior = pool.prior_of(counts, contrast) if pool else None
     seeds = common_seeds(counts, contrast)
     if len(seeds) < 2:
-        chosen = one_seed_counts(counts, contrast)
-        return over_images(coefficients, chosen) if prior is None else of_one_training(coefficients, chosen, prior)
+        return of_one_seed(coefficients, one_seed_counts(counts, contrast), prior)
     by_seed = [[counts[accuracy][seed] for accuracy in contrast] for seed in seeds]
     percent = np.array([[100 * count.correct / count.n for count in row] for row in by_seed])
     steps = coefficients * [100 / count.n for count in by_seed[0]]
@@ -132,15 +131,12 @@ def estimate_contrast(counts: Counts, contrast: Contrast, pool: "VariancePool | 
     return replace(estimate, keys=frozenset(count.key for row in by_seed for count in row))
 
 
-def of_one_training(coefficients, counts: list[Count], prior: Prior) -> Estimate:
-    """Σ coefficient · accuracy of one network per count, about trainings: the variance is other networks'."""
-    value = float(coefficients @ [100 * count.correct / count.n for count in counts])
-    return replace(estimates.of_one_training(value, prior), keys=frozenset(count.key for count in counts))
-
-
-def over_images(coefficients, counts: list[Count]) -> Estimate:
-    """Σ coefficient · accuracy of one network per count, on the same test images."""
-    if len(counts) == 1:
+def of_one_seed(coefficients, counts: list[Count], prior: Prior | None) -> Estimate:
+    """Σ coefficient · accuracy of one network per count: about trainings with a prior, otherwise about test images."""
+    if prior is not None:
+        value = float(coefficients @ [100 * count.correct / count.n for count in counts])
+        estimate = estimates.of_one_training(value, prior)
+    elif len(counts) == 1:
         estimate = estimates.of_accuracy(counts[0].correct, counts[0].n, float(coefficients[0]))
     else:
         estimate = estimates.of_paired_images(coefficients, decode(counts))
@@ -164,6 +160,10 @@ def add(*contrasts: Contrast) -> Contrast:
         for accuracy, coefficient in contrast.items():
             total[accuracy] += coefficient
     return dict(total)
+
+
+def scaled(contrast: Contrast, factor: float) -> Contrast:
+    return {accuracy: factor * coefficient for accuracy, coefficient in contrast.items()}
 
 
 def mean_difference(label: str, other: str, metric: str, lambdas: Iterable[float], **where) -> Contrast:
