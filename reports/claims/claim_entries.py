@@ -40,11 +40,7 @@ def claim_entry(claim, answers: list, scale: str, plans: list[dict], masked: dic
     accuracies = [answer for answer in answers if answer.check.probe == "accuracy"]
     not_run = [answer for answer in answers if answer.verdict == NOT_RUN]
     not_judged = [answer for answer in answers if answer.verdict == NOT_JUDGED]
-    return {
-        "id": claim.id,
-        "claim": claim.claim,
-        "paper": claim.paper,
-        "source": claim.source,
+    return {name: getattr(claim, name) for name in ("id", "claim", "paper", "source")} | {
         "verdict": claim_verdict(answers),
         "but": verdict_note(len(keys(accuracies) & masked.keys())),
         "parts": parts([answer for answer in answers if answer.conditions]),

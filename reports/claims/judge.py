@@ -145,11 +145,13 @@ def with_relatives(panel: Panel, others: Iterable[tuple[str, Panel]]) -> Panel:
 
 def questions_of(check: Check, views: Views, scale: str) -> list[Answer]:
     """A check's answers without conditions: one per panel, however many data sets it stands in for, and one for all
-    data sets without a panel."""
+    data sets without a panel. A data set's own panels count, or else all that stand in for it; none with overridden
+    fields, which the paper has not."""
     panels: dict[frozenset, tuple[Panel, list[str]]] = {}
     absent = []
     for dataset, figure in check.figure.items():
-        standing_in = panels_for(views(figure, check.probe), dataset)
+        panels_of = [p for p in views(figure, check.probe).panels if dataset in p.stands_for and not p.overrides]
+        standing_in = [panel for panel in panels_of if panel.dataset == dataset] or panels_of
         absent += [] if standing_in else [dataset]
         for panel in standing_in:
             networks = frozenset(zip(panel.trials.key, panel.trials.label, strict=True))
@@ -160,12 +162,6 @@ def questions_of(check: Check, views: Views, scale: str) -> list[Answer]:
         papers_data = not check.scales or panel.dataset in datasets  # numbers hold for the paper's own pixels only
         questions.append(Answer(check, tuple(datasets), panel, at_scale and papers_data))
     return questions + ([Answer(check, tuple(absent), None, at_scale, claim_entries.UNPLANNED)] if absent else [])
-
-
-def panels_for(view: View, dataset: str) -> list[Panel]:
-    """Panels of a data set, or else all that stand in for it; none with overridden fields, which the paper has not."""
-    panels = [panel for panel in view.panels if dataset in panel.stands_for and not panel.overrides]
-    return [panel for panel in panels if panel.dataset == dataset] or panels
 
 
 def answer(question: Answer, share: float) -> Answer:

@@ -7,20 +7,15 @@ import pandas as pd
 
 from reports.figures.figure_spec import FigureSpec, csv_of, table_per_panel
 from reports.load import formatting
-from reports.load.panels import PANEL_COLUMNS, Panel, View
+from reports.load.panels import PANEL_COLUMNS, View
 from reports.plots import bn_clouds, captions
 from reports.statistics.bn_clouds import fullest_seeds, isolations, networks
 
 COLUMNS = ["method", *PANEL_COLUMNS, "seed", "lambda", "layer", "channel", "mean", "variance", "key"]
 
 
-def isolation_rows(panel: Panel) -> list[dict]:
-    """The isolation of λ=0 and of the largest λ, by both measures."""
-    return [isolation_row(name, lam, numbers) for (name, lam), numbers in isolations(panel).items()]
-
-
 def isolation_row(measure: str, lam: float, numbers: dict) -> dict:
-    """One cloud's distances as text. numbers: of cloud_distances.compare."""
+    """The isolation of a λ by one measure as text. numbers: of cloud_distances.compare."""
     return {
         "By": measure,
         "Cloud": f"λ\u00a0=\u00a0{lam:g}",
@@ -97,7 +92,7 @@ FIG2 = FigureSpec(
     keep={"probe": ["bn_statistics"], "width": [1.0]},
     draw=bn_clouds.draw,
     caption=caption,
-    summary=table_per_panel(isolation_rows),
+    summary=table_per_panel(lambda p: [isolation_row(*cloud, numbers) for cloud, numbers in isolations(p).items()]),
     csv=csv,
     suite="ablations",
 )

@@ -111,13 +111,9 @@ def best_known_points(points: pd.DataFrame, runs: Path) -> pd.DataFrame:
 def decided_text(points: pd.DataFrame) -> str:
     """Share of the fooled images that each attack decided, of best_known_points: AutoAttack 97 %, PGD-50 3 %."""
     counts = sum(map(Counter, points.decided_by), Counter())
-    shares = [f"{attack_text(attack)} {100 * count / counts.total():.0f} %" for attack, count in counts.most_common()]
+    names = {name: formatting.attack(name.removesuffix(ACROSS)) + ACROSS * name.endswith(ACROSS) for name in counts}
+    shares = [f"{names[name]} {100 * count / counts.total():.0f} %" for name, count in counts.most_common()]
     return ", ".join(shares) or "no image is fooled"
-
-
-def attack_text(attack: str) -> str:
-    """Name an attack, which may have been made over λ′."""
-    return formatting.attack(attack.removesuffix(ACROSS)) + ACROSS * attack.endswith(ACROSS)
 
 
 def ra_texts(ra: pd.Series, pgd7: pd.Series, is_pgd7: bool) -> dict[str, str]:

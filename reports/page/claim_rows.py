@@ -23,15 +23,11 @@ def claim_row(claim: dict) -> dict:
     """{"number", "picture", "settle"}: the deciding number as text and as a picture, or None; what would settle."""
     numbers = deciding_numbers(claim)
     if not numbers:
-        return {"number": None, "picture": None, "settle": settle_unmeasured(claim)}
+        where = ", ".join(dict.fromkeys(check["where"] for check in claim["unjudged"]))
+        settle = {NOT_JUDGED: where, NOT_RUN: "run its figures"}.get(claim["verdict"], "")
+        return {"number": None, "picture": None, "settle": settle}
     check, line = numbers[0][1].check, numbers[0][1].lines[-1]
     return {"number": line, "picture": picture(line.get("interval")), "settle": settle_short(check["settle"])}
-
-
-def settle_unmeasured(claim: dict) -> str:
-    if claim["verdict"] == NOT_JUDGED:
-        return ", ".join(dict.fromkeys(check["where"] for check in claim["unjudged"]))
-    return "run its figures" if claim["verdict"] == NOT_RUN else ""
 
 
 def settle_short(text: str) -> str:

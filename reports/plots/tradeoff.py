@@ -125,6 +125,8 @@ def error_bars(ax, curve: pd.DataFrame) -> list[np.ndarray]:
 def caption(facets: list[Facet], view: View, *more: str) -> str:
     """Caption generated from the drawn data. more: further sentences."""
     table = all_curves(facets)
+    finished = table.groupby(["facet", "label"]).sa.agg(["count", "size"])
+    is_bridged = finished["count"].between(1, finished["size"] - 1).any()  # drawn at some λ, missing at another
     is_cut = accuracy_limits.is_cut(facets, lambda facet, metric: limits(alike(facet, facets), view, metric))
     return captions.join(
         captions.direction(table, facets),
@@ -133,14 +135,8 @@ def caption(facets: list[Facet], view: View, *more: str) -> str:
         captions.setting(view),
         captions.intervals(table),
         captions.gaps(view, table),
-        "Dots bridge a λ without finished networks." if is_bridged(table) else "",
+        "Dots bridge a λ without finished networks." if is_bridged else "",
         captions.omitted(view),
         paper_numbers.caption(facets, view),
         *more,
     )
-
-
-def is_bridged(table: pd.DataFrame) -> bool:
-    """Whether a method is drawn at some λ and missing at another."""
-    counts = table.groupby(["facet", "label"]).sa.agg(["count", "size"])
-    return bool(((counts["count"] > 0) & (counts["count"] < counts["size"])).any())

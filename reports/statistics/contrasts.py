@@ -148,10 +148,10 @@ def decode(counts: Iterable[Count]) -> np.ndarray:
     return np.array([correct_bits.decode(count.bits, count.n) for count in counts])
 
 
-def mean_over_lambdas(label: str, metric: str, lambdas: Iterable[float], factor: float = 1.0, **where) -> Contrast:
-    """factor · mean over λ of a method's SA or RA. where: width and attack."""
+def mean_over_lambdas(label: str, metric: str, lambdas: Iterable[float], **where) -> Contrast:
+    """Mean over λ of a method's SA or RA. where: width and attack."""
     lambdas = list(lambdas)
-    return {Accuracy(label, metric, lam, **where): factor / len(lambdas) for lam in lambdas}
+    return {Accuracy(label, metric, lam, **where): 1 / len(lambdas) for lam in lambdas}
 
 
 def add(*contrasts: Contrast) -> Contrast:
@@ -169,5 +169,5 @@ def scaled(contrast: Contrast, factor: float) -> Contrast:
 def mean_difference(label: str, other: str, metric: str, lambdas: Iterable[float], **where) -> Contrast:
     """Mean over λ of one method's SA or RA minus another's at the same λ. where: width and attack."""
     lambdas = list(lambdas)
-    return add(mean_over_lambdas(label, metric, lambdas, **where),
-               mean_over_lambdas(other, metric, lambdas, -1.0, **where))  # fmt: skip
+    means = [mean_over_lambdas(name, metric, lambdas, **where) for name in (label, other)]
+    return add(means[0], scaled(means[1], -1.0))
