@@ -28,8 +28,7 @@ def training_cost(panel: Panel, args: TrainingCost) -> list[ClaimCondition]:
     """
     conditions = []
     for quantity, text in QUANTITIES.items():
-        ratio = training_ratio(panel, args.label, args.of, args.lambdas, quantity)
-        estimate = replace(estimates.exact(ratio.by_seed), keys=ratio.keys)
+        estimate = training_ratio(panel, args.label, args.of, args.lambdas, quantity)
         text = f"training of {args.label} over {len(args.lambdas)} of {args.of}, {text}"
         conditions.append(ClaimCondition(text, estimate, high=args.at_most, unit="×", leads=True))
     return conditions

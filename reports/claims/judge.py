@@ -168,11 +168,10 @@ def answer(question: Answer, share: float) -> Answer:
     """Judge a question if its networks are there. share: of the claim's error."""
     if not question.judged or question.panel is None:
         return question
-    start = (question.check, question.datasets, question.panel, True)
     try:
         conditions = question.check.conditions(question.panel)
     except MissingNetworks as missing:
-        return Answer(*start, missing=str(missing))
+        return replace(question, missing=str(missing))
     judged = verdicts(conditions, share)
     settled = seeds_to_settle(conditions, check_verdict(conditions, judged), share)
-    return Answer(*start, conditions=conditions, verdicts=judged, settled=settled)
+    return replace(question, conditions=conditions, verdicts=judged, settled=settled)

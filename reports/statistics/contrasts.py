@@ -47,6 +47,10 @@ class Count(NamedTuple):
     key: str
     bits: str
 
+    @property
+    def percent(self) -> float:
+        return 100 * self.correct / self.n
+
 
 Counts = Mapping[Accuracy, Mapping[int, Count]]  # accuracy → seed → count
 Contrast = Mapping[Accuracy, float]  # accuracy → coefficient
@@ -125,7 +129,7 @@ def estimate_contrast(counts: Counts, contrast: Contrast, pool: "VariancePool | 
     if len(seeds) < 2:
         return of_one_seed(coefficients, one_seed_counts(counts, contrast), prior)
     by_seed = [[counts[accuracy][seed] for accuracy in contrast] for seed in seeds]
-    percent = np.array([[100 * count.correct / count.n for count in row] for row in by_seed])
+    percent = np.array([[count.percent for count in row] for row in by_seed])
     steps = coefficients * [100 / count.n for count in by_seed[0]]
     estimate = estimates.over_seeds(percent @ coefficients, float(steps @ steps) / 12, prior)
     return replace(estimate, keys=frozenset(count.key for row in by_seed for count in row))
@@ -134,7 +138,7 @@ def estimate_contrast(counts: Counts, contrast: Contrast, pool: "VariancePool | 
 def of_one_seed(coefficients, counts: list[Count], prior: Prior | None) -> Estimate:
     """Σ coefficient · accuracy of one network per count: about trainings with a prior, otherwise about test images."""
     if prior is not None:
-        value = float(coefficients @ [100 * count.correct / count.n for count in counts])
+        value = float(coefficients @ [count.percent for count in counts])
         estimate = estimates.of_one_training(value, prior)
     elif len(counts) == 1:
         estimate = estimates.of_accuracy(counts[0].correct, counts[0].n, float(coefficients[0]))

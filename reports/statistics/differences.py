@@ -55,7 +55,7 @@ def method_contrast(counts: Counts, label: str, other: str, metric: str, lambdas
 def seed_means(counts: Counts, accuracies: list[Accuracy]) -> dict[int, float]:
     """Seed → mean of the accuracies, percent; seeds that lack one of them are left out."""
     seeds = contrasts.common_seeds(counts, accuracies)
-    return {s: float(np.mean([100 * counts[a][s].correct / counts[a][s].n for a in accuracies])) for s in seeds}
+    return {s: float(np.mean([counts[a][s].percent for a in accuracies])) for s in seeds}
 
 
 def holm(ps) -> np.ndarray:
