@@ -56,11 +56,13 @@ def build(
         unreadable = view.trials[view.trials.status == "unreadable"]
         damages |= dict.fromkeys(f"{t.key} {t.name}: {t.note}" for t in unreadable.itertuples(index=False))
         written += write_figure(FIGURES[name], view, out, formats, look)
-    damages |= dict.fromkeys(report_pages.unreadable_pages(out))
+    damages |= dict.fromkeys(report_pages.read_pages(out)[1])
     for text in damages:
         warn(text)
     written += [*judge.write(plans, runs, out, scales), *report_pages.write_pages(out, scales)]
-    return written + ([archive.pack(runs, set(scales.values()), archive_file, chosen_plans)] if archive_file else [])
+    if archive_file:
+        written.append(archive.write(archive_file, archive.members(runs, set(scales.values()), chosen_plans)))
+    return written
 
 
 def check_known(name: str) -> str:

@@ -3,8 +3,9 @@
 import json
 import tempfile
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -28,16 +29,11 @@ COLUMNS = ["figure", "experiment", "panel", "attack", "width", "method", "lambda
 COLUMNS += ["high", "p", "interval", "keys"]
 
 
-@dataclass(frozen=True)
-class Side:
-    """One of the two. path: as given; runs: the directory that it is read from."""
+class Side(NamedTuple):
+    """One of the two. runs: the directory that it is read from."""
 
-    path: Path
     runs: Path
     plans: list[dict]
-
-    def figures(self) -> list[str]:
-        return [name for name in FIGURES if plans_of(name, self.plans)]
 
 
 def compare(first: Path, second: Path, out: Path, figures: list[str] | None = None, look: Look = PAPER) -> list[Path]:
@@ -48,7 +44,7 @@ def compare(first: Path, second: Path, out: Path, figures: list[str] | None = No
     """
     with ExitStack() as stack:
         sides = [read_side(path, stack.enter_context(opened(path))) for path in (first, second)]
-        common = [name for name in sides[0].figures() if name in sides[1].figures()]
+        common = [name for name in FIGURES if all(plans_of(name, side.plans) for side in sides)]
         names = [check_known(name) for name in figures] if figures else common
         entries = [entry for name in names if (entry := compare_figure(name, sides, out, look))]
         if not entries:
@@ -56,11 +52,8 @@ def compare(first: Path, second: Path, out: Path, figures: list[str] | None = No
         changes = changed_claims(sides, [entry["figure"] for entry in entries])
     rows = [row for entry in entries for row in entry.pop("differences")]
     pd.DataFrame(rows, columns=COLUMNS).to_csv(out / "differences.csv", index=False, lineterminator="\n")
-    content = {
-        "paths": list(zip(SIDES, map(str, (first, second)), strict=True)),
-        "figures": entries,
-        "changes": changes,
-    }
+    paths = list(zip(SIDES, map(str, (first, second)), strict=True))
+    content = {"paths": paths, "figures": entries, "changes": changes}
     (out / "compare.html").write_text(environment(True).get_template("compare.html.j2").render(content), "utf-8")
     return [*(out / entry["image"] for entry in entries), out / "differences.csv", out / "compare.html"]
 
@@ -69,7 +62,7 @@ def read_side(path: Path, runs: Path) -> Side:
     plans, _ = read_plans(runs)
     if not plans:
         raise ReportError(f"no plan under {path}: give a runs directory or an archive of `report --archive`")
-    return Side(path, runs, plans)
+    return Side(runs, plans)
 
 
 def compare_figure(name: str, sides: list[Side], out: Path, look: Look = PAPER) -> dict | None:
@@ -115,11 +108,6 @@ def overlaid(panel: Panel, other: Panel) -> Panel:
     return replace(panel, trials=marked("trials"), points=marked("points"), overrides={}, relatives={})
 
 
-def measured(panel: Panel) -> list[tuple[str, float, pd.DataFrame]]:
-    """(attack, width, points) of what was measured."""
-    return [(attack, width, points) for (attack, width), points in panel.points.groupby(["attack", "width"])]
-
-
 def methods(points: pd.DataFrame) -> dict[str, list[float]]:
     """Method that both sides have → λ at which both were measured; without methods of the same networks and counts."""
     sides = [
@@ -139,12 +127,12 @@ def same(rows: pd.DataFrame, other: pd.DataFrame) -> bool:
 def difference_tables(panel: Panel) -> list[dict]:
     """A table for the page per attack and width: B − A of each method, in the mean over λ."""
     tables = []
-    for attack, width, points in measured(panel):
-        rows = [
-            differences.table_row(points, name + SIDES[1], name + SIDES[0], lambdas, "all") | {"Method": name}
-            for name, lambdas in methods(points).items()
-        ]
-        rows = [{column: text for column, text in row.items() if column != "against"} for row in rows]
+    for (attack, width), points in panel.points.groupby(["attack", "width"]):
+        rows = []
+        for name, lambdas in methods(points).items():
+            rows.append(differences.table_row(points, name + SIDES[1], name + SIDES[0], lambdas, "all"))
+            rows[-1] |= {"Method": name}
+            del rows[-1]["against"]
         heading = f"{panel.title}, {formatting.attack(attack)}" + (f", width {width:g}" if width != 1 else "")
         tables += [{"heading": heading, "rows": differences.drop_empty_columns(rows)}] if rows else []
     return tables
@@ -153,7 +141,7 @@ def difference_tables(panel: Panel) -> list[dict]:
 def difference_rows(panel: Panel) -> list[dict]:
     """Rows of differences.csv: B − A in the mean over λ (`mean`) and at every λ, percentage points."""
     rows = []
-    for attack, width, points in measured(panel):
+    for (attack, width), points in panel.points.groupby(["attack", "width"]):
         counts, pool = differences.unambiguous_counts(points), pool_of_points(points)
         for name, lambdas in methods(points).items():
             for chosen in [lambdas, *([lam] for lam in lambdas)]:

@@ -6,7 +6,7 @@ of its arguments.
 
 import itertools
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from typing import Literal
 
@@ -16,6 +16,7 @@ from reports.claims.predicate_arguments import Arguments, Lambda, Lambdas, Metri
 from reports.claims.verdict_rule import ClaimCondition
 from reports.load.panels import Panel
 from reports.statistics.contrasts import (
+    METRICS,
     Accuracy,
     Contrast,
     add,
@@ -23,6 +24,7 @@ from reports.statistics.contrasts import (
     estimate_contrast,
     mean_difference,
     require,
+    scaled,
 )
 from reports.statistics.estimates import clipped
 from reports.statistics.variance_pool import pool_of_points
@@ -30,42 +32,39 @@ from reports.statistics.variance_pool import pool_of_points
 NO_LIMIT = float("inf")
 
 
-@dataclass(frozen=True)
-class ContrastCondition:
-    """A condition on a contrast; fields as of verdict_rule.ClaimCondition."""
-
-    text: str
-    contrast: Contrast
-    low: float = -NO_LIMIT
-    high: float = NO_LIMIT
-    unit: str = "pp"
-    weight: float = 1.0
-    leads: bool = False
-    decides: bool = True
-
-
-def measure(panel: Panel, asked: Iterable[ContrastCondition]) -> list[ClaimCondition]:
-    """Estimate the contrasts on a panel. Raises MissingNetworks with everything that any of them lacks."""
+def measure(panel: Panel, asked: Iterable[ClaimCondition]) -> list[ClaimCondition]:
+    """Estimate conditions that have a contrast in place of the estimate. Raises MissingNetworks with all they lack."""
     asked, counts = list(asked), counts_of(panel.points)
-    require(counts, (accuracy for condition in asked for accuracy in condition.contrast))
+    require(counts, (accuracy for condition in asked for accuracy in condition.estimate))
     pool = pool_of_points(panel.points, panel.relatives)
-    return [
-        ClaimCondition(
-            c.text,
-            estimate_contrast(counts, c.contrast, pool),
-            c.low,
-            c.high,
-            c.unit,
-            c.weight,
-            c.leads,
-            decides=c.decides,
-        )
-        for c in asked
-    ]
+    return [replace(c, estimate=estimate_contrast(counts, c.estimate, pool)) for c in asked]
 
 
 def accuracy_text(metric: str, lam: float) -> str:
     return f"{metric.upper()}(λ={lam:g})"
+
+
+def step(label: str, metric: str, lam: float, base: float, factor: float = 1.0) -> Contrast:
+    """factor · (SA or RA at one λ minus that at another)."""
+    return {Accuracy(label, metric, lam): factor, Accuracy(label, metric, base): -factor}
+
+
+def step_text(metric: str, lam: float, base: float) -> str:
+    return f"{accuracy_text(metric, lam)} − {accuracy_text(metric, base)}"
+
+
+def fraction_text(number: float) -> str:
+    return str(Fraction(number).limit_denominator(20))
+
+
+def level(label: str, metric: str, lam: float, low: float, high: float, leads: bool = True) -> ClaimCondition:
+    """Condition on SA or RA at one λ, percent."""
+    text = f"{accuracy_text(metric, lam)} of {label}"
+    return ClaimCondition(text, {Accuracy(label, metric, lam): 1.0}, low, high, unit="%", leads=leads)
+
+
+def measure_levels(panel: Panel, asked: list[ClaimCondition]) -> list[ClaimCondition]:
+    return [replace(level, estimate=clipped(level.estimate, 0.0, 100.0)) for level in measure(panel, asked)]
 
 
 class Point(PerMetric):
@@ -80,20 +79,10 @@ class Values(Arguments):
 
 def values(panel: Panel, args: Values) -> list[ClaimCondition]:
     """SA and RA at single λ equal the stated values, within a tolerance."""
-    tolerance = dict(args.within.items())
-    asked = [
-        ContrastCondition(
-            f"{accuracy_text(metric, point.lam)} of {point.label}",
-            {Accuracy(point.label, metric, point.lam): 1.0},
-            value - tolerance[metric],
-            value + tolerance[metric],
-            unit="%",
-            leads=True,
-        )
-        for point in args.points
-        for metric, value in point.items()
-    ]
-    return within_percent(measure(panel, asked))
+    room = dict(args.within.items())
+    stated = [(point, metric, value) for point in args.points for metric, value in point.items()]
+    asked = [level(p.label, metric, p.lam, value - room[metric], value + room[metric]) for p, metric, value in stated]
+    return measure_levels(panel, asked)
 
 
 class Range(Arguments):
@@ -106,22 +95,9 @@ class Range(Arguments):
 
 def within_range(panel: Panel, args: Range) -> list[ClaimCondition]:
     """SA or RA stays between two numbers at every λ."""
-    asked = [
-        ContrastCondition(
-            f"{accuracy_text(args.metric, lam)} of {args.label}",
-            {Accuracy(args.label, args.metric, lam): 1.0},
-            args.low,
-            args.high,
-            unit="%",
-            leads=lam in (min(args.lambdas), max(args.lambdas)),
-        )
-        for lam in args.lambdas
-    ]
-    return within_percent(measure(panel, asked))
-
-
-def within_percent(conditions: list[ClaimCondition]) -> list[ClaimCondition]:
-    return [replace(condition, estimate=clipped(condition.estimate, 0.0, 100.0)) for condition in conditions]
+    label, metric, ends = args.label, args.metric, (min(args.lambdas), max(args.lambdas))
+    asked = [level(label, metric, lam, args.low, args.high, leads=lam in ends) for lam in args.lambdas]
+    return measure_levels(panel, asked)
 
 
 class Monotone(Arguments):
@@ -140,29 +116,22 @@ def monotone(panel: Panel, args: Monotone) -> list[ClaimCondition]:
     to the whole change, half to the pairs together. A curve whose reversals are not significant, but could be that
     large, is inconclusive.
     """
-    lambdas, metric = sorted(args.lambdas), args.metric
-    sign = 1.0 if args.direction == "rises" else -1.0
+    lambdas, rises = sorted(args.lambdas), args.direction == "rises"
 
     def change(lower: float, upper: float, factor: float = 1.0) -> Contrast:
-        ends = ((upper, sign), (lower, -sign))
-        return {Accuracy(args.label, metric, lam): factor * coefficient for lam, coefficient in ends}
+        return step(args.label, args.metric, upper, lower, factor if rises else -factor)
 
     def text(lower: float, upper: float) -> str:
-        first, last = (upper, lower) if sign > 0 else (lower, upper)
-        return f"{accuracy_text(metric, first)} − {accuracy_text(metric, last)}"
+        return step_text(args.metric, *((upper, lower) if rises else (lower, upper)))
 
     whole = (lambdas[0], lambdas[-1])
-    asked = [ContrastCondition(text(*whole), change(*whole), low=args.least, leads=True)]
+    asked = [ClaimCondition(text(*whole), change(*whole), low=args.least, leads=True)]
     pairs = [pair for pair in itertools.combinations(lambdas, 2) if pair != whole]
     for pair in pairs:
         contrast = add(change(*pair), change(*whole, args.slack))
         allowed = f"{text(*pair)} + {fraction_text(args.slack)} of that"
-        asked.append(ContrastCondition(allowed, contrast, low=0.0, weight=1 / len(pairs)))
+        asked.append(ClaimCondition(allowed, contrast, low=0.0, weight=1 / len(pairs)))
     return measure(panel, asked)
-
-
-def fraction_text(number: float) -> str:
-    return str(Fraction(number).limit_denominator(20))
 
 
 class Difference(Arguments):
@@ -199,18 +168,18 @@ def compared(panel: Panel, args: Difference) -> list[ClaimCondition]:
         if args.together:
             contrast = difference_of_labels(labels, args, metric, args.lambdas)
             text = difference_text(f"mean of {len(labels)} methods", args, metric, args.lambdas)
-            asked.append(ContrastCondition(text, contrast, *region, leads=True))
+            asked.append(ClaimCondition(text, contrast, *region, leads=True))
         for label, lambdas in itertools.product(labels, [args.lambdas, *single_lambdas]):
             contrast = difference_of_labels([label], args, metric, lambdas)
             is_mean = lambdas is args.lambdas and not args.together
             text = difference_text(label, args, metric, lambdas)
-            asked.append(ContrastCondition(text, contrast, *region, leads=is_mean, decides=is_mean))
+            asked.append(ClaimCondition(text, contrast, *region, leads=is_mean, decides=is_mean))
     return measure(panel, asked)
 
 
 def difference_of_labels(labels: list[str], args: Difference, metric: str, lambdas: list[float]) -> Contrast:
     differences = [mean_difference(label, args.of, metric, lambdas, width=args.width) for label in labels]
-    return {accuracy: c / len(labels) for accuracy, c in add(*differences).items()}
+    return scaled(add(*differences), 1 / len(labels))
 
 
 def difference_text(name: str, args: Difference, metric: str, lambdas: list[float]) -> str:
@@ -231,7 +200,7 @@ def exceeds(panel: Panel, args: Exceeds) -> list[ClaimCondition]:
     """One method's SA or RA at its λ exceeds another's at another λ by at least `least`."""
     higher, lower = Accuracy(args.label, args.metric, args.lam), Accuracy(args.of, args.metric, args.of_lam)
     text = " − ".join(f"{accuracy_text(end.metric, end.lam)} of {end.label}" for end in (higher, lower))
-    return measure(panel, [ContrastCondition(text, {higher: 1.0, lower: -1.0}, low=args.least, leads=True)])
+    return measure(panel, [ClaimCondition(text, {higher: 1.0, lower: -1.0}, low=args.least, leads=True)])
 
 
 class FarBelow(Arguments):
@@ -249,11 +218,15 @@ def far_below(panel: Panel, args: FarBelow) -> list[ClaimCondition]:
     """
     asked = []
     for width, other in itertools.product(args.widths, args.others):
-        metrics = [mean_difference(other, args.label, metric, args.lambdas, width=width) for metric in ("sa", "ra")]
-        contrast = {accuracy: c / 2 for accuracy, c in add(*metrics).items()}
         text = f"{other} − {args.label}, mean (SA + RA)/2, width {width:g}"
-        asked.append(ContrastCondition(text, contrast, low=args.least, leads=True))
+        contrast = score_difference(other, args.label, args.lambdas, width)
+        asked.append(ClaimCondition(text, contrast, low=args.least, leads=True))
     return measure(panel, asked)
+
+
+def score_difference(label: str, other: str, lambdas: list[float], width: float) -> Contrast:
+    """One method's (SA + RA)/2 minus another's at the same λ, in the mean over λ."""
+    return scaled(add(*(mean_difference(label, other, metric, lambdas, width=width) for metric in METRICS)), 0.5)
 
 
 class Flat(Arguments):
@@ -271,25 +244,19 @@ def flat(panel: Panel, args: Flat) -> list[ClaimCondition]:
     part · (change of the other) − (difference of this one) ≥ 0: linear in the accuracies, and so without the bias of a
     largest minus a smallest of noisy numbers.
     """
-    lambdas = sorted(args.lambdas)
+    lambdas, metric = sorted(args.lambdas), args.metric
     first, last = lambdas[0], lambdas[-1]
-
-    def step(label: str, lam: float, base: float, factor: float = 1.0) -> Contrast:
-        return {Accuracy(label, args.metric, lam): factor, Accuracy(label, args.metric, base): -factor}
-
-    def text(lam: float, base: float) -> str:
-        return f"{accuracy_text(args.metric, lam)} − {accuracy_text(args.metric, base)}"
-
+    whole = {label: step(label, metric, last, first) for label in (args.against, args.label)}
     asked = [  # both whole changes are shown for comparison, without a condition
-        ContrastCondition(f"{text(last, first)} of {label}", step(label, last, first), weight=0.0, leads=True)
-        for label in (args.against, args.label)
+        ClaimCondition(f"{step_text(metric, last, first)} of {label}", change, weight=0.0, leads=True)
+        for label, change in whole.items()
     ]
     pairs = [pair for pair in itertools.permutations(lambdas, 2) if pair != (last, first)]
     for lam, base in [(last, first), *pairs]:
-        whole = (lam, base) == (last, first)
-        contrast = add(step(args.against, last, first, args.part), step(args.label, lam, base, -1.0))
-        change = "the latter" if whole else f"({text(lam, base)} of {args.label})"
+        is_whole = (lam, base) == (last, first)
+        contrast = add(scaled(whole[args.against], args.part), step(args.label, metric, lam, base, -1.0))
+        change = "the latter" if is_whole else f"({step_text(metric, lam, base)} of {args.label})"
         allowed = f"{fraction_text(args.part)} of the former − {change}"
-        weight = 1.0 if whole else 1 / len(pairs)
-        asked.append(ContrastCondition(allowed, contrast, low=0.0, weight=weight, leads=whole))
+        weight = 1.0 if is_whole else 1 / len(pairs)
+        asked.append(ClaimCondition(allowed, contrast, low=0.0, weight=weight, leads=is_whole))
     return measure(panel, asked)

@@ -28,8 +28,7 @@ def training_cost(panel: Panel, args: TrainingCost) -> list[ClaimCondition]:
     """
     conditions = []
     for quantity, text in QUANTITIES.items():
-        ratio = training_ratio(panel, args.label, args.of, args.lambdas, quantity)
-        estimate = replace(estimates.exact(ratio.by_seed), keys=ratio.keys)
+        estimate = training_ratio(panel, args.label, args.of, args.lambdas, quantity)
         text = f"training of {args.label} over {len(args.lambdas)} of {args.of}, {text}"
         conditions.append(ClaimCondition(text, estimate, high=args.at_most, unit="×", leads=True))
     return conditions
@@ -47,10 +46,7 @@ def switching_cost(panel: Panel, args: SwitchingCost) -> list[ClaimCondition]:
     if not len(table):
         raise MissingNetworks(args.label)
     estimate = estimates.exact(list(table.switch / table.milliseconds))
-    text = f"a switch of λ of {args.label} over a batch of {formatted(table.batch)} images, measured"
+    batches = " or ".join(f"{batch:.0f}" for batch in sorted(set(table.batch)))
+    text = f"a switch of λ of {args.label} over a batch of {batches} images, measured"
     keys = frozenset(table.key)
     return [ClaimCondition(text, replace(estimate, keys=keys), high=args.at_most, unit="×", leads=True)]
-
-
-def formatted(batches) -> str:
-    return " or ".join(f"{batch:.0f}" for batch in sorted(set(batches)))

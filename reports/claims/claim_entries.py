@@ -40,11 +40,7 @@ def claim_entry(claim, answers: list, scale: str, plans: list[dict], masked: dic
     accuracies = [answer for answer in answers if answer.check.probe == "accuracy"]
     not_run = [answer for answer in answers if answer.verdict == NOT_RUN]
     not_judged = [answer for answer in answers if answer.verdict == NOT_JUDGED]
-    return {
-        "id": claim.id,
-        "claim": claim.claim,
-        "paper": claim.paper,
-        "source": claim.source,
+    return {name: getattr(claim, name) for name in ("id", "claim", "paper", "source")} | {
         "verdict": claim_verdict(answers),
         "but": verdict_note(len(keys(accuracies) & masked.keys())),
         "parts": parts([answer for answer in answers if answer.conditions]),
@@ -151,17 +147,9 @@ def number_text(value: float, condition: ClaimCondition) -> str:
 def region_text(condition: ClaimCondition) -> str:
     low, high = condition.low, condition.high
     low_text, high_text = (f"{bound:g}".replace("-", "−") for bound in (low, high))
-    unbounded = [low == -float("inf"), high == float("inf")]
-    if condition.unit == "%" and low <= 0:
-        unbounded[0] = True
-    if condition.unit == "%" and high >= 100:
-        unbounded[1] = True
-    if all(unbounded):
-        return ""
-    if unbounded[1]:
-        return f"≥ {low_text}"
-    if unbounded[0]:
-        return f"≤ {high_text}"
+    least, most = (0, 100) if condition.unit == "%" else (-math.inf, math.inf)
+    if low <= least or high >= most:
+        return "" if low <= least and high >= most else f"≤ {high_text}" if low <= least else f"≥ {low_text}"
     return f"within ±{high_text}" if low == -high else f"{low_text} to {high_text}"
 
 

@@ -24,3 +24,8 @@ def deciding_number(part: dict, verdict: str) -> DecidingNumber | None:
         return None
     first = 0 if any(words in told[last]["what"] for words in REFERRING) else last
     return DecidingNumber(check, told[first : last + 1])
+
+
+def deciding_numbers(claim: dict) -> list[tuple[dict, DecidingNumber]]:
+    """Each part of a claim with a check that has the claim's verdict, and its number."""
+    return [(part, number) for part in claim["parts"] if (number := deciding_number(part, claim["verdict"]))]

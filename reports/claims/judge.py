@@ -12,7 +12,6 @@ from pathlib import Path
 import pandas as pd
 
 from reports.claims import claim_entries, schema
-from reports.claims.related_panels import has_two_seeds, with_relatives
 from reports.claims.schema import Check, Claim
 from reports.claims.seeds_to_settle import Settled, seeds_to_settle
 from reports.claims.verdict_rule import NOT_JUDGED, NOT_RUN, ClaimCondition, check_verdict, verdicts
@@ -24,6 +23,8 @@ from reports.statistics.gradient_masking import failed_signs
 FILE = Path(__file__).with_name("claims.yaml")
 OWN_FILE = Path(__file__).with_name("own_claims.yaml")  # of this suite, not the paper's
 SAME_RUNS = {"fig8": "fig4"}  # figure that no check names → figure with the same networks
+
+BUDGET = ("data_hash", "pool", "arch", "epochs", "batch", "train_images", "epsilon", "schedule")  # fields of a recipe
 
 Views = Callable[[str, str], View]  # (figure, probe) → everything planned and measured for it
 
@@ -84,14 +85,14 @@ def write(plans: list[dict], runs: Path, out: Path, drawn: dict[str, str]) -> li
     def views(figure: str, probe: str) -> View:
         return load_view(plans, runs, figure, scale, {"probe": [probe]})
 
+    planned = dict.fromkeys(figure for plan in plans for panel in plan["panels"] for figure in panel["figures"])
+
     @cache
     def accuracy_panels() -> list[tuple[str, Panel]]:
-        figures = dict.fromkeys(figure for plan in plans for panel in plan["panels"] for figure in panel["figures"])
-        return [(figure, panel) for figure in figures for panel in views(figure, "accuracy").panels]
+        return [(figure, panel) for figure in planned for panel in views(figure, "accuracy").panels]
 
     masked = failed_signs(views("masking", "masking"))
-    planned = {figure for plan in plans for panel in plan["panels"] for figure in panel["figures"]}
-    own = [claim for claim in own_claims() if figures_of([claim]) & planned]
+    own = [claim for claim in own_claims() if figures_of([claim]) & planned.keys()]
     answers = [(claim, judge(claim, views, scale, accuracy_panels)) for claim in (*all_claims(), *own)]
     entries = [claim_entries.claim_entry(*pair, scale, plans, masked) for pair in answers]
     page = {"scale": scale, "claims": entries[: len(all_claims())]}
@@ -120,13 +121,37 @@ def informed(question: Answer, others: Callable[[], list[tuple[str, Panel]]]) ->
     return replace(question, panel=with_relatives(question.panel, others()))
 
 
+def family(panel: Panel) -> set[tuple]:
+    """Data, network and budget of each of a panel's networks."""
+    budgets = ([recipe.get(name) for name in BUDGET] for recipe in panel.trials.recipe)
+    return {(panel.dataset, panel.arch, *map(str, budget)) for budget in budgets}
+
+
+def has_two_seeds(points: pd.DataFrame) -> bool:
+    """Whether some network of the points was trained with two seeds."""
+    return bool(len(points)) and int(points.groupby(["label", "lam"]).seed.nunique().max()) > 1
+
+
+def with_relatives(panel: Panel, others: Iterable[tuple[str, Panel]]) -> Panel:
+    """The panel with the points of those among `others`, (figure, panel), that are of its family and have two seeds."""
+    own = family(panel)
+    relatives = {
+        f"{other.title} ({figure})": other.points
+        for figure, other in others
+        if has_two_seeds(other.points) and family(other) & own and other.overrides == panel.overrides
+    }
+    return replace(panel, relatives=relatives)
+
+
 def questions_of(check: Check, views: Views, scale: str) -> list[Answer]:
     """A check's answers without conditions: one per panel, however many data sets it stands in for, and one for all
-    data sets without a panel."""
+    data sets without a panel. A data set's own panels count, or else all that stand in for it; none with overridden
+    fields, which the paper has not."""
     panels: dict[frozenset, tuple[Panel, list[str]]] = {}
     absent = []
     for dataset, figure in check.figure.items():
-        standing_in = panels_for(views(figure, check.probe), dataset)
+        panels_of = [p for p in views(figure, check.probe).panels if dataset in p.stands_for and not p.overrides]
+        standing_in = [panel for panel in panels_of if panel.dataset == dataset] or panels_of
         absent += [] if standing_in else [dataset]
         for panel in standing_in:
             networks = frozenset(zip(panel.trials.key, panel.trials.label, strict=True))
@@ -139,21 +164,14 @@ def questions_of(check: Check, views: Views, scale: str) -> list[Answer]:
     return questions + ([Answer(check, tuple(absent), None, at_scale, claim_entries.UNPLANNED)] if absent else [])
 
 
-def panels_for(view: View, dataset: str) -> list[Panel]:
-    """Panels of a data set, or else all that stand in for it; none with overridden fields, which the paper has not."""
-    panels = [panel for panel in view.panels if dataset in panel.stands_for and not panel.overrides]
-    return [panel for panel in panels if panel.dataset == dataset] or panels
-
-
 def answer(question: Answer, share: float) -> Answer:
     """Judge a question if its networks are there. share: of the claim's error."""
     if not question.judged or question.panel is None:
         return question
-    start = (question.check, question.datasets, question.panel, True)
     try:
         conditions = question.check.conditions(question.panel)
     except MissingNetworks as missing:
-        return Answer(*start, missing=str(missing))
+        return replace(question, missing=str(missing))
     judged = verdicts(conditions, share)
     settled = seeds_to_settle(conditions, check_verdict(conditions, judged), share)
-    return Answer(*start, conditions=conditions, verdicts=judged, settled=settled)
+    return replace(question, conditions=conditions, verdicts=judged, settled=settled)

@@ -1,7 +1,7 @@
 """Arguments of predicates in claims.yaml: strict models, so that a mistake in the file is an error with its line."""
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import pydantic
 
@@ -11,12 +11,8 @@ Metric = Literal["sa", "ra"]
 Lambda = Annotated[float, pydantic.Field(ge=0, le=1)]
 
 
-def lambda_list(value: Any) -> Any:
-    """Replace the name of a λ set, `S1` or `S2+S3`, by the list of its λ."""
-    return list(lambda_set(value)) if isinstance(value, str) else value
-
-
-Lambdas = Annotated[list[Lambda], pydantic.Field(min_length=1), pydantic.BeforeValidator(lambda_list)]
+named_set = pydantic.BeforeValidator(lambda value: list(lambda_set(value)) if isinstance(value, str) else value)
+Lambdas = Annotated[list[Lambda], pydantic.Field(min_length=1), named_set]  # or the name of λ sets, `S1` or `S2+S3`
 
 
 class Arguments(pydantic.BaseModel):

@@ -4,8 +4,6 @@ import itertools
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
-from functools import cache
-from types import SimpleNamespace
 
 import numpy as np
 import pydantic
@@ -15,7 +13,7 @@ from reports.claims.verdict_rule import ClaimCondition
 from reports.load.panels import Panel
 from reports.statistics import cloud_distances, estimates, saliency_alignment, training_variance
 from reports.statistics.contrasts import MissingNetworks, common_seeds
-from reports.statistics.estimates import CHANNELS, Estimate
+from reports.statistics.estimates import Estimate
 from reports.statistics.training_variance import Prior
 
 Network = tuple[str, float]  # label, λ
@@ -67,7 +65,7 @@ def apart(panel: Panel, args: Clouds) -> list[ClaimCondition]:
     keys = frozenset(rows[network][seed]["key"] for network in networks for seed in seeds)
 
     def estimate(name: str) -> Estimate:
-        return replace(estimate_isolation(by_seed, name), keys=keys)
+        return replace(cloud_distances.estimate_isolation(by_seed, name), keys=keys)
 
     first, second = lambdas[:2]
     return [
@@ -78,19 +76,6 @@ def apart(panel: Panel, args: Clouds) -> list[ClaimCondition]:
         ClaimCondition("largest distance between two others",
                   estimate("largest"), high=args.largest, unit="sd", leads=True),
     ]  # fmt: skip
-
-
-def estimate_isolation(by_seed: list[list[np.ndarray]], name: str) -> Estimate:
-    """Number of cloud_distances.isolation: over seeds by its logarithm, for one seed by the jackknife over channels."""
-    isolations = [cloud_distances.isolation(cloud_distances.distances(clouds)) for clouds in by_seed]
-    if len(by_seed) > 1:
-        return estimates.ratio(estimates.over_seeds(np.log([numbers[name] for numbers in isolations])))
-
-    @cache  # slow, and used by several readers
-    def bounds(confidence: float) -> tuple[float, float]:
-        return cloud_distances.jackknife(by_seed[0], name, confidence)[1:]
-
-    return Estimate(isolations[0][name], bounds, CHANNELS)
 
 
 # ---- Figures 10 to 12
@@ -179,7 +164,7 @@ def alignment_prior(rows: dict, coefficients: dict[Network, float]) -> Prior | N
 
 def per_image(row: dict) -> np.ndarray:
     """Alignment of each test image (n,), from the file beside results.json. Raises MissingNetworks."""
-    scores = saliency_alignment.per_image(SimpleNamespace(**row))
+    scores = saliency_alignment.per_image(row)
     if scores is None:
         raise MissingNetworks(f"{row['file']} of {row['label']}, {row['key']}, which is missing or damaged")
     return scores
@@ -197,14 +182,11 @@ class ForwardCost(Arguments):
     overhead: float = pydantic.Field(gt=0, description="of the one over the other, percent, at most")
 
 
-def forward_cost(panel: Panel, args: ForwardCost) -> list[ClaimCondition]:
+def cost(panel: Panel, args: ForwardCost) -> list[ClaimCondition]:
     """Counted multiply–accumulates of a forward pass of one image at full width; parameters are shown beside them."""
-    by_label: dict[str, list[dict]] = defaultdict(list)
-    for row in panel.probes:
-        if row["width"] == 1.0:
-            by_label[row["label"]].append(row)
-    missing = [label for label in (args.label, args.of) if not by_label[label]]
-    if missing:
+    full_width = [row for row in panel.probes if row["width"] == 1.0]
+    by_label = {label: [row for row in full_width if row["label"] == label] for label in (args.label, args.of)}
+    if missing := [label for label, rows in by_label.items() if not rows]:
         raise MissingNetworks("; ".join(missing))
 
     def count(label: str, name: str, divisor: float) -> Estimate:

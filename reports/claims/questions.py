@@ -8,13 +8,8 @@ from bench.spec.strict_yaml import Strict, read
 from reports.claims.verdict_rule import INCONCLUSIVE, NOT_JUDGED, NOT_REPRODUCED, NOT_RUN, REPRODUCED, all_hold
 
 FILE = Path(__file__).parents[1] / "answers.yaml"
-WORDS = {
-    REPRODUCED: "Yes",
-    NOT_REPRODUCED: "No",
-    INCONCLUSIVE: "Undecided",
-    NOT_RUN: "Not run",
-    NOT_JUDGED: "Not asked",
-}
+WORDS = {REPRODUCED: "Yes", NOT_REPRODUCED: "No", INCONCLUSIVE: "Undecided"}
+WORDS |= {NOT_RUN: "Not run", NOT_JUDGED: "Not asked"}
 SENTENCES = {"Yes": "yes", "No": "no", "Undecided": "open"}  # fields of a question
 
 

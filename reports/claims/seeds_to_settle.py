@@ -106,6 +106,6 @@ def settle_text(settled: Settled | None, panel: Panel, keys: set[str]) -> str:
 
 
 def hours_text(hours: float) -> str:
-    return (
-        f"{hours:.0f} hours" if hours >= 10 else f"{hours:.2g} hours" if hours >= 0.1 else f"{60 * hours:.2g} minutes"
-    )
+    if hours < 0.1:
+        return f"{60 * hours:.2g} minutes"
+    return f"{hours:.0f} hours" if hours >= 10 else f"{hours:.2g} hours"

@@ -1,15 +1,103 @@
-"""Predicates that compare whole trade-offs: hypervolumes, mean (SA + RA)/2, and what a narrow width keeps."""
+"""Predicates on a method's whole SA–RA curve: ε-indicator, points above the frontier, hypervolumes, mean (SA + RA)/2,
+and what a narrow width keeps."""
 
+from functools import partial
+
+import numpy as np
 import pydantic
 
-from reports.claims.accuracy_predicates import ContrastCondition, measure
-from reports.claims.frontier_predicates import Curves, read_pair
-from reports.claims.predicate_arguments import Arguments, Lambdas, Metric
+from reports.claims.accuracy_predicates import measure, score_difference
+from reports.claims.predicate_arguments import Arguments, Lambdas, Metric, PerMetric
 from reports.claims.verdict_rule import ClaimCondition
+from reports.load import formatting
 from reports.load.panels import Panel
-from reports.statistics.contrasts import add, mean_difference, mean_over_lambdas
-from reports.statistics.frontier_distance import trade_off_beyond
-from reports.statistics.frontier_estimates import estimate_distance, too_few_images
+from reports.statistics.contrasts import Accuracy, add, counts_of, mean_over_lambdas, scaled
+from reports.statistics.frontier_distance import additive_epsilon, height_above, hypervolume_beyond, trade_off_beyond
+from reports.statistics.frontier_estimates import Pair, estimate_distance, pair_of, too_few_images
+from reports.statistics.variance_pool import pool_of_points
+
+
+class Curves(Arguments):
+    label: str
+    frontier: str = "PGD-AT"
+    lambdas: Lambdas = pydantic.Field(min_length=2)
+    width: float = pydantic.Field(1.0, gt=0, le=1)
+    attack: str = "pgd7"
+
+
+class Epsilon(Curves):
+    scale: PerMetric = pydantic.Field(description="percentage points of SA and of RA that count as ε = 1")
+    tolerance: float = pydantic.Field(ge=0, description="largest ε that still counts as close")
+
+    @pydantic.model_validator(mode="after")
+    def _both(self):
+        if None in (self.scale.sa, self.scale.ra) or min(self.scale.sa, self.scale.ra) <= 0:
+            raise ValueError("`scale` needs sa and ra, both above 0")
+        return self
+
+
+class Above(Curves):
+    at: Lambdas = pydantic.Field(description="the λ of the points that are asked")
+    least: float = 0.0
+
+    @pydantic.model_validator(mode="after")
+    def _measured(self):
+        if not set(self.at) <= set(self.lambdas):
+            raise ValueError("`at` must be among `lambdas`")
+        return self
+
+
+def read_pair(panel: Panel, args: Curves) -> Pair:
+    where = {"width": args.width, "attack": args.attack}
+    sides = ([Accuracy(label, "sa", lam, **where) for lam in args.lambdas] for label in (args.label, args.frontier))
+    return pair_of(counts_of(panel.points), *sides, pool_of_points(panel.points, panel.relatives))
+
+
+def epsilon(panel: Panel, args: Epsilon) -> list[ClaimCondition]:
+    """A curve is close to or above the frontier: raised by ε, it is as good in SA and RA as each of its networks.
+
+    Each network of the frontier is a condition, because the largest of noisy ε would be biased. The ε-indicator (the
+    largest) and the difference in hypervolume are shown.
+    """
+    pair, scale = read_pair(panel, args), (args.scale.sa, args.scale.ra)
+    attack = f" under {formatting.attack(args.attack)}" if args.attack != "pgd7" else ""
+
+    def largest(curve: np.ndarray, frontier: np.ndarray) -> float:
+        return max(additive_epsilon(curve, point, scale) for point in frontier)
+
+    def of_network(curve: np.ndarray, frontier: np.ndarray, place: int) -> float:
+        return additive_epsilon(curve, frontier[place], scale)
+
+    units = f"in {args.scale.sa:g} pp of SA and {args.scale.ra:g} pp of RA"
+    shown = [
+        (f"ε-indicator of {args.label} and {args.frontier}{attack}, {units}", largest),
+        (f"hypervolume beyond that of {args.frontier}{attack}, hundredths of the square", hypervolume_beyond),
+    ]
+    supplementary = [
+        ClaimCondition(text, estimate_distance(pair, distance), unit="", leads=True, decides=False)
+        for text, distance in shown
+    ]
+    return supplementary + [
+        ClaimCondition(f"ε of {args.label} to match {args.frontier} λ={lam:g}{attack}",
+                  estimate_distance(pair, partial(of_network, place=place)), high=args.tolerance, unit="")
+        for place, lam in enumerate(args.lambdas)
+    ]  # fmt: skip
+
+
+def above(panel: Panel, args: Above) -> list[ClaimCondition]:
+    """The curve's points at these λ lie above the frontier: RA minus the frontier's at the same SA.
+
+    The frontier is linear between two of its networks. A point with a higher or lower SA than all of them is not
+    judged.
+    """
+    pair, conditions = read_pair(panel, args), []
+    for lam in args.at:
+        place = args.lambdas.index(lam)
+        estimate = estimate_distance(pair, lambda curve, frontier, place=place: height_above(curve[place], frontier))
+        reason = "" if estimate else f"its SA may be beyond what {args.frontier} covers"
+        text = f"{args.label} − {args.frontier}, RA(λ={lam:g}) at the same SA"
+        conditions.append(ClaimCondition(text, estimate, low=args.least, leads=True, reason=reason))
+    return conditions
 
 
 class LargerHypervolume(Curves):
@@ -38,10 +126,9 @@ class BetterScore(Arguments):
 
 def better_score(panel: Panel, args: BetterScore) -> list[ClaimCondition]:
     """A method's (SA + RA)/2 is above another's at the same λ, in the mean over λ: the score that selects epochs."""
-    metrics = [mean_difference(args.label, args.of, metric, args.lambdas, width=args.width) for metric in ("sa", "ra")]
-    contrast = {accuracy: coefficient / 2 for accuracy, coefficient in add(*metrics).items()}
+    contrast = score_difference(args.label, args.of, args.lambdas, args.width)
     text = f"{args.label} − {args.of}, mean (SA + RA)/2"
-    return measure(panel, [ContrastCondition(text, contrast, low=args.least, leads=True)])
+    return measure(panel, [ClaimCondition(text, contrast, low=args.least, leads=True)])
 
 
 class Kept(Arguments):
@@ -66,15 +153,14 @@ def kept(panel: Panel, args: Kept) -> list[ClaimCondition]:
     Asked as a difference, small − part · large, which is linear in the accuracies. Both means are shown.
     """
     part = args.most if args.least is None else args.least
-    small, large = (
-        mean_over_lambdas(args.label, args.metric, args.lambdas, width=w) for w in (args.width, args.of_width)
-    )
-    difference = add(small, {accuracy: -part * coefficient for accuracy, coefficient in large.items()})
+    widths = (args.width, args.of_width)
+    small, large = (mean_over_lambdas(args.label, args.metric, args.lambdas, width=width) for width in widths)
+    difference = add(small, scaled(large, -part))
     region = {"high": 0.0} if args.least is None else {"low": 0.0}
     metric = f"mean {args.metric.upper()} over λ"
     shown = [
-        ContrastCondition(f"{metric}, width {width:g}", contrast, unit="%", weight=0.0, leads=True)
-        for width, contrast in ((args.width, small), (args.of_width, large))
+        ClaimCondition(f"{metric}, width {width:g}", contrast, unit="%", weight=0.0, leads=True)
+        for width, contrast in zip(widths, (small, large), strict=True)
     ]
     text = f"the former − {part:g} of the latter"
-    return measure(panel, [*shown, ContrastCondition(text, difference, **region, leads=True)])
+    return measure(panel, [*shown, ClaimCondition(text, difference, **region, leads=True)])

@@ -19,6 +19,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from reports.statistics.contrasts import Contrast
 from reports.statistics.estimates import Estimate
 from reports.statistics.intervals import CONFIDENCE
 
@@ -32,13 +33,14 @@ VERDICTS = (REPRODUCED, NOT_REPRODUCED, INCONCLUSIVE, ONE_SEED, NOT_RUN, NOT_JUD
 class ClaimCondition:
     """`low` ≤ estimate ≤ `high` is asked.
 
-    text: names the estimate. estimate None: it has no value, for `reason`. weight: relative share of the check's error.
+    text: names the estimate. estimate: None if it has no value, for `reason`; a contrast before accuracy_predicates
+    measures it. weight: relative share of the check's error.
     leads: shown in any case; of the other conditions only those that decide. decides: False for a supplementary
     condition, which is shown and has no part in the verdict.
     """
 
     text: str
-    estimate: Estimate | None
+    estimate: Estimate | Contrast | None
     low: float = -math.inf
     high: float = math.inf
     unit: str = "pp"
@@ -97,9 +99,8 @@ def all_hold(verdicts: Sequence[str]) -> str:
     counted = [verdict for verdict in verdicts if verdict != NOT_JUDGED]
     if not counted:
         return NOT_JUDGED
-    return next(
-        (verdict for verdict in (NOT_REPRODUCED, NOT_RUN, ONE_SEED, INCONCLUSIVE) if verdict in counted), REPRODUCED
-    )
+    order = (NOT_REPRODUCED, NOT_RUN, ONE_SEED, INCONCLUSIVE)
+    return next((verdict for verdict in order if verdict in counted), REPRODUCED)
 
 
 def select_shown(conditions: Sequence[ClaimCondition], verdicts: Sequence[str]) -> tuple[list[ClaimCondition], int]:
@@ -112,10 +113,8 @@ def select_shown(conditions: Sequence[ClaimCondition], verdicts: Sequence[str]) 
     leading = [condition for condition in conditions if condition.leads]
     leading = leading if len(leading) <= MANY else []
     others = [pair for pair in zip(conditions, verdicts, strict=True) if pair[0] not in leading]
-    deciding = sorted(
-        (condition for condition, verdict in others if verdict == decisive and condition.decides), key=margin
-    )
-    shown = leading + deciding[: 1 if leading else 3]
+    deciding = [condition for condition, verdict in others if verdict == decisive and condition.decides]
+    shown = leading + sorted(deciding, key=margin)[: 1 if leading else 3]
     return shown, len(conditions) - len(shown)
 
 

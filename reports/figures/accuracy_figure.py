@@ -1,9 +1,11 @@
 """Specifications of figures of SA and RA: a trade-off (SA against RA), or both metrics by λ."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 
-import pandas as pd
+import yaml
 
 from reports.figures.figure_spec import FigureSpec, points_csv
 from reports.load.panels import View
@@ -11,6 +13,7 @@ from reports.plots import by_lambda, dial, facets, tradeoff
 from reports.plots.facets import Facet
 from reports.statistics import differences
 from reports.statistics.curve_tables import summary_rows
+from reports.statistics.curves import method_order
 
 PGD7 = {"attack": ["pgd7"], "width": [1.0]}  # the paper's attack, full width
 DRAWINGS = {"tradeoff": tradeoff.draw, "by_lambda": by_lambda.draw, "side_by_side": by_lambda.draw_side_by_side}
@@ -19,20 +22,25 @@ DRAWINGS = {"tradeoff": tradeoff.draw, "by_lambda": by_lambda.draw, "side_by_sid
 def accuracy_figure(
     *,
     axes: str,
-    rows: Callable[[View], list[list[Facet]]] = lambda view: [facets.by_panel(view)],
+    keep: dict[str, list] = PGD7,
+    rows: Callable[[View], list[list[Facet]]] | None = None,
     omit: str = "",
     omitted_in: str = "",
+    explanation: str = "",
     off_range: tuple[str, ...] = (),
     lead: str = "",
-    compare: Callable[[Facet], dict | None] | None = None,
+    compare: Callable[[Facet], dict | None] = lambda facet: None,
     **fields,
 ) -> FigureSpec:
     """Specification of a figure of SA and RA.
 
-    axes: tradeoff, by_lambda (SA above RA), or side_by_side (SA left of RA). rows: rows of facets, by default a column
-    per data set. omit: method that is left out and shown in the figure omitted_in. off_range: methods that do not set
-    the limits of the axes. lead: first sentence of the caption. compare: facet → further table for the page, or None.
+    axes: tradeoff, by_lambda (SA above RA), or side_by_side (SA left of RA). keep: as of FigureSpec. rows: rows of
+    facets, by default a column per value of which `keep` has several, otherwise a column per data set. omit: method
+    that is left out and shown in the figure omitted_in. off_range: methods that do not set the limits of the axes.
+    lead: first sentence of the caption. explanation: last sentences of that of a trade-off. compare: facet → further
+    table for the page, or None.
     """
+    rows = rows or partial(facets.by_kept, keep=keep)
 
     def shown(view: View) -> View:
         return facets.without(view, omit) if omit else view
@@ -40,32 +48,40 @@ def accuracy_figure(
     def all_facets(view: View) -> list[Facet]:
         return sum(rows(shown(view)), [])
 
-    def draw(view: View):
-        styles = {"off_range": off_range} if axes != "tradeoff" else {}
-        return DRAWINGS[axes](rows(shown(view)), shown(view), **styles)
-
     def caption(view: View) -> str:
         if axes != "tradeoff":
             return by_lambda.caption(all_facets(view), shown(view), lead, off_range)
         elsewhere = f"{omit} is in {omitted_in}." if (view.trials.label == omit).any() else ""
-        return tradeoff.caption(all_facets(view), shown(view), elsewhere)
+        return tradeoff.caption(all_facets(view), shown(view), elsewhere, explanation)
 
     def summary(view: View) -> list[dict]:
         columns = all_facets(view)
         tables = [{"heading": f.heading, "below": f.below, "rows": summary_rows(f.panel)} for f in columns]
-        return tables + [table for table in map(compare, columns) if table] if compare else tables
+        return tables + [table for table in map(compare, columns) if table]
 
-    def csv(view: View) -> pd.DataFrame:
-        return points_csv(shown(view))
+    styles = {} if axes == "tradeoff" else {"off_range": off_range}
+    return FigureSpec(
+        keep=keep,
+        draw=lambda view: DRAWINGS[axes](rows(shown(view)), shown(view), **styles),
+        caption=caption,
+        summary=summary,
+        csv=lambda view: points_csv(shown(view)),
+        curves=lambda view: facets.curve_tables(all_facets(view)),
+        dial=lambda view: {"axes": axes, "facets": dial.facet_entries(all_facets(view))},
+        **fields,
+    )
 
-    def curves(view: View) -> list[dict]:
-        return facets.curve_tables(all_facets(view))
 
-    def interactive(view: View) -> dict:
-        return {"axes": axes, "facets": dial.facet_entries(all_facets(view))}
-
-    texts = {"caption": caption, "summary": summary, "csv": csv, "curves": curves}
-    return FigureSpec(draw=draw, dial=interactive, **texts, **fields)
+def read_figures(path: Path) -> list[FigureSpec]:
+    """Figures of a YAML file: arguments of accuracy_figure, `under_headings` and `against` by name."""
+    specs = []
+    for name, fields in yaml.safe_load(path.read_text("utf-8")).items():
+        if "headings" in fields:
+            fields["rows"] = under_headings(fields.pop("headings"))
+        if "compare" in fields:
+            fields["compare"] = against(**fields["compare"])
+        specs.append(accuracy_figure(name=name, **fields))
+    return specs
 
 
 def titled(facet: Facet, heading: str) -> Facet:
@@ -73,12 +89,42 @@ def titled(facet: Facet, heading: str) -> Facet:
     return replace(facet, heading=heading, below=f"{facet.heading}; {facet.below}".removesuffix("; "))
 
 
+def under_headings(headings: Mapping[str, str]) -> Callable[[View], list[list[Facet]]]:
+    """The facets of Figure 4, each under the heading of its method. headings: how a method's label begins → heading."""
+
+    def rows(view: View) -> list[list[Facet]]:
+        columns = []
+        for facet in facets.by_panel(view):
+            labels = facet.panel.trials.label.unique()
+            label = next((label for start in headings for label in labels if label.startswith(start)), None)
+            columns.append(titled(facet, headings.get(label, label)) if label else facet)
+        return [columns]
+
+    return rows
+
+
+def against(references: Mapping[str, str], heading: str = "", above_zero: str = "") -> Callable[[Facet], dict]:
+    """Table of each method minus its reference at equal λ.
+
+    references: how a method's label begins → label of its reference. heading: in place of the reference's name.
+    above_zero: reference that is compared at λ > 0 alone.
+    """
+
+    def compare(facet: Facet) -> dict:
+        points, rows = facet.panel.points, []
+        labels = method_order(points.label.unique())
+        for label in labels:
+            reference = next((name for start, name in references.items() if label.startswith(start)), None)
+            if reference in labels and reference != label:
+                lambdas = points.lam[points.lam > 0] if reference == above_zero else points.lam
+                where = "above 0" if reference == above_zero else "all"
+                rows.append(differences.table_row(points, label, reference, lambdas, where))
+        named = heading or (f", against {rows[0]['against']} at equal λ" if rows else "")
+        return comparison_table(facet, named, rows)
+
+    return compare
+
+
 def comparison_table(facet: Facet, heading: str, rows: list[dict]) -> dict:
     """Table of differences for the page. rows: of differences.table_row."""
     return {"heading": f"{facet.heading}{heading}", "below": facet.below, "rows": differences.drop_empty_columns(rows)}
-
-
-def methods_against(facet: Facet, labels: list[str], reference: str, lambdas, where: str) -> list[dict]:
-    """Rows that compare each label with a reference at equal λ; no rows if there are no λ."""
-    points = facet.panel.points
-    return [differences.table_row(points, label, reference, lambdas, where) for label in labels if len(lambdas)]

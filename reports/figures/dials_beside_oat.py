@@ -1,9 +1,6 @@
 """Figure `dials`: OAT beside other ways to move between SA and RA with few trainings, and what each costs. Figure
 `dials-autoattack`: OAT and mixed probabilities under AutoAttack."""
 
-from dataclasses import replace
-from functools import partial
-
 import pandas as pd
 
 from bench.human_units import format_duration
@@ -11,8 +8,7 @@ from bench.spec.blends import other_end
 from bench.spec.recipe import Recipe
 from bench.spec.registry import BLENDS
 from reports.figures.accuracy_figure import PGD7, accuracy_figure
-from reports.load.panels import Panel, View
-from reports.plots import captions
+from reports.load.panels import Panel
 from reports.plots.facets import Facet
 from reports.statistics.curves import FRONTIER, method_order
 
@@ -20,8 +16,7 @@ BYTES = 4  # fp32
 
 
 def cost_table(facet: Facet) -> dict:
-    rows = cost_rows(facet.panel)
-    return {"heading": f"{facet.heading}: what each costs", "below": facet.below, "rows": rows}
+    return {"heading": f"{facet.heading}: what each costs", "below": facet.below, "rows": cost_rows(facet.panel)}
 
 
 def cost_rows(panel: Panel) -> list[dict]:
@@ -64,6 +59,12 @@ def needed(trials: pd.DataFrame) -> set[str]:
     return keys
 
 
+EXPLANATION = (
+    "Of mixed and interpolated networks λ is α, the weight of the robust end, and of MixedNUTS β. Mixtures are "
+    "attacked adaptively: an image counts as robust if it withstands the attack through the mixture, through its smooth "
+    "surrogate, and the adversarial images of both networks."
+)
+
 DIALS = accuracy_figure(
     name="dials",
     position=4.6,  # beside Figure 4, whose networks it blends
@@ -73,6 +74,7 @@ DIALS = accuracy_figure(
     keep=PGD7 | {"attack": [*PGD7["attack"], None], "probe": ["accuracy", "cost"]},  # the probe cost has no attack
     axes="tradeoff",
     compare=cost_table,
+    explanation=EXPLANATION,
     suite="extra/dials",
 )
 
@@ -84,18 +86,6 @@ DIALS_AUTOATTACK = accuracy_figure(
     claim="No such comparison: the paper attacks by PGD-7, PGD-20, MI-FGSM and FGSM alone.",
     keep={"attack": ["autoattack"], "width": [1.0]},
     axes="tradeoff",
+    explanation=EXPLANATION,
     suite="extra/modern",
 )
-
-
-def caption(view: View, of_curves=DIALS.caption) -> str:
-    return captions.join(
-        of_curves(view),
-        "Of mixed and interpolated networks λ is α, the weight of the robust end, and of MixedNUTS β. Mixtures are "
-        "attacked adaptively: an image counts as robust if it withstands the attack through the mixture, through its "
-        "smooth surrogate, and the adversarial images of both networks.",
-    )
-
-
-DIALS = replace(DIALS, caption=caption)
-DIALS_AUTOATTACK = replace(DIALS_AUTOATTACK, caption=partial(caption, of_curves=DIALS_AUTOATTACK.caption))

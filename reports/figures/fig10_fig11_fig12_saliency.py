@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from reports.figures.figure_spec import FigureSpec
+from reports.figures.figure_spec import FigureSpec, csv_of, table_per_panel
 from reports.load import formatting
 from reports.load.panels import PANEL_COLUMNS, Panel, View
 from reports.plots import captions, saliency_maps
@@ -45,23 +45,20 @@ def panel_text(panel: Panel) -> str:
     return f"{panel.title}: {drawn}; alignment of {several} ({seeds}), {images} images."
 
 
-def summary(view: View) -> list[dict]:
-    """A table per data set: alignment by λ, its change from first to last λ, whether it rises, and OAT minus PGD-AT."""
+def alignment_rows(panel: Panel) -> list[dict]:
+    """Alignment by λ, its change from first to last λ, whether it rises, and OAT minus PGD-AT."""
     frontier, difference = saliency_alignment.FRONTIER, saliency_alignment.difference
-    tables = []
-    for panel in view.panels:
-        table, rows, lambdas = saliency_alignment.table(panel), [], saliency_alignment.lambdas(panel)
-        step = f"λ={lambdas[-1]:g} − λ={lambdas[0]:g}" if lambdas else ""
-        for label, curve in table.groupby("label", sort=False):
-            texts = {f"λ={row.lam:g}": alignment_text(row) for row in curve.itertuples()}
-            change = difference_text(difference(panel, (label, lambdas[-1]), (label, lambdas[0])))
-            rows.append({"Alignment": label} | texts | {step: change, "rises with λ": rises_text(curve)})
-        for label in [name for name in saliency_alignment.methods(panel) if name != frontier]:
-            gaps = [difference(panel, (label, lam), (frontier, lam)) for lam in lambdas]
-            texts = {f"λ={lam:g}": difference_text(gap) for lam, gap in zip(lambdas, gaps, strict=True)}
-            rows.append({"Alignment": f"{label} − {frontier}"} | texts | {step: "", "rises with λ": ""})
-        tables.append({"heading": panel.title, "below": panel.subtitle, "rows": rows})
-    return tables
+    table, rows, lambdas = saliency_alignment.table(panel), [], saliency_alignment.lambdas(panel)
+    step = f"λ={lambdas[-1]:g} − λ={lambdas[0]:g}" if lambdas else ""
+    for label, curve in table.groupby("label", sort=False):
+        texts = {f"λ={row.lam:g}": alignment_text(row) for row in curve.itertuples()}
+        change = difference_text(difference(panel, (label, lambdas[-1]), (label, lambdas[0])))
+        rows.append({"Alignment": label} | texts | {step: change, "rises with λ": rises_text(curve)})
+    for label in [name for name in saliency_alignment.methods(panel) if name != frontier]:
+        gaps = [difference(panel, (label, lam), (frontier, lam)) for lam in lambdas]
+        texts = {f"λ={lam:g}": difference_text(gap) for lam, gap in zip(lambdas, gaps, strict=True)}
+        rows.append({"Alignment": f"{label} − {frontier}"} | texts | {step: "", "rises with λ": ""})
+    return rows
 
 
 def rises_text(curve: pd.DataFrame) -> str:
@@ -77,12 +74,6 @@ def difference_text(difference: tuple[float, float, str] | None) -> str:
     return f"{mean:+.2f}" + (f" ± {half:.2f}" if np.isfinite(half) else "")
 
 
-def csv(view: View) -> pd.DataFrame:
-    table = pd.concat([saliency_alignment.measured_rows(panel) for panel in view.panels], ignore_index=True)
-    table = table.drop(columns="method").rename(columns={"label": "method", "lam": "lambda"})[COLUMNS]
-    return table.drop_duplicates().sort_values(COLUMNS, ignore_index=True).round({"alignment": 6, "alignment_sd": 6})
-
-
 saliency_figure = partial(
     FigureSpec,
     claim="The Jacobian saliency of OAT aligns with the image better as λ, and with it the robustness, increases; "
@@ -90,8 +81,8 @@ saliency_figure = partial(
     keep={"probe": ["saliency"], "width": [1.0]},
     draw=saliency_maps.draw,
     caption=caption,
-    summary=summary,
-    csv=csv,
+    summary=table_per_panel(alignment_rows),
+    csv=lambda view: csv_of(view.probes, COLUMNS),
     suite="saliency",
 )
 FIG10 = saliency_figure(name="fig10", position=10, title="Figure 10. Jacobian saliency maps (the paper: SVHN)")

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 
-from reports.figures.figure_spec import FigureSpec
+from reports.figures.figure_spec import FigureSpec, csv_of, table_per_panel
 from reports.load import formatting
 from reports.load.panels import PANEL_COLUMNS, View
 from reports.plots import bn_clouds, captions
@@ -14,20 +14,8 @@ from reports.statistics.bn_clouds import fullest_seeds, isolations, networks
 COLUMNS = ["method", *PANEL_COLUMNS, "seed", "lambda", "layer", "channel", "mean", "variance", "key"]
 
 
-def summary(view: View) -> list[dict]:
-    """A table per data set: the isolation of λ=0 and of the largest λ, by both measures."""
-    return [
-        {
-            "heading": panel.title,
-            "below": panel.subtitle,
-            "rows": [isolation_row(name, lam, numbers) for (name, lam), numbers in isolations(panel).items()],
-        }
-        for panel in view.panels
-    ]
-
-
 def isolation_row(measure: str, lam: float, numbers: dict) -> dict:
-    """One cloud's distances as text. numbers: of cloud_distances.compare."""
+    """The isolation of a λ by one measure as text. numbers: of cloud_distances.compare."""
     return {
         "By": measure,
         "Cloud": f"λ\u00a0=\u00a0{lam:g}",
@@ -86,12 +74,12 @@ def isolation_text(numbers: dict) -> str:
 
 def csv(view: View) -> pd.DataFrame:
     rows = [
-        (*(row[name] for name in ("label", *PANEL_COLUMNS, "seed", "lam", "layer")), channel, mean, var, row["key"])
+        row | {"channel": channel, "mean": mean, "variance": var}
         for panel in view.panels
         for row in networks(panel).to_dict("records")
         for channel, (mean, var) in enumerate(zip(row["mean"], row["var"], strict=True))
     ]
-    return pd.DataFrame(rows, columns=COLUMNS).sort_values(COLUMNS, ignore_index=True)
+    return csv_of(rows, COLUMNS)
 
 
 FIG2 = FigureSpec(
@@ -104,7 +92,7 @@ FIG2 = FigureSpec(
     keep={"probe": ["bn_statistics"], "width": [1.0]},
     draw=bn_clouds.draw,
     caption=caption,
-    summary=summary,
+    summary=table_per_panel(lambda p: [isolation_row(*cloud, numbers) for cloud, numbers in isolations(p).items()]),
     csv=csv,
     suite="ablations",
 )

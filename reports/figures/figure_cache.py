@@ -19,9 +19,8 @@ def digest(view: View, look: Look = PAPER) -> str:
     sha.update(json.dumps([view.figure, view.scale]).encode())
     sha.update(json.dumps([plan["panels"] for plan in view.plans], sort_keys=True).encode())
     for panel in view.panels:
-        sha.update(
-            json.dumps([panel.title, panel.subtitle, panel.experiment, panel.overrides], sort_keys=True).encode()
-        )
+        texts = [panel.title, panel.subtitle, panel.experiment, panel.overrides]
+        sha.update(json.dumps(texts, sort_keys=True).encode())
         sha.update(panel.points.to_csv(index=False).encode())
         sha.update(panel.trials.to_json(orient="records", default_handler=str).encode())
         for row in panel.probes:
@@ -45,7 +44,7 @@ def code_digest() -> str:
     """Hash of matplotlib's version and of all code and numbers under reports/ that can change a picture."""
     sha = hashlib.sha256(version("matplotlib").encode())
     for path in sorted(SOURCES.rglob("*")):
-        if path.suffix in (".py", ".yaml"):
+        if path.suffix in (".py", ".yaml", ".mplstyle"):
             sha.update(path.relative_to(SOURCES).as_posix().encode() + path.read_bytes())
     return sha.hexdigest()
 

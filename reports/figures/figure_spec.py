@@ -6,9 +6,14 @@ from dataclasses import dataclass
 import pandas as pd
 from matplotlib.figure import Figure
 
-from reports.load.panels import PANEL_COLUMNS, View
+from reports.load.panels import PANEL_COLUMNS, Panel, View
 
+WIDTHS = [1.0, 0.75, 0.5]  # of OATS
 CSV_COLUMNS = ["method", *PANEL_COLUMNS, "seed", "lambda", "width", "attack", "epsilon", "sa", "ra", "n", "key"]
+
+
+NAMES = {"method": "label", "lambda": "lam", "net_lambda": "net_lam"}  # in CSV files → of measured rows
+DECIMALS = {"sa": 4, "ra": 4, "alignment": 6, "alignment_sd": 6}
 
 
 def points_csv(view: View) -> pd.DataFrame:
@@ -16,11 +21,15 @@ def points_csv(view: View) -> pd.DataFrame:
     return csv_of(view.points, CSV_COLUMNS)
 
 
-def csv_of(points: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    """Columns of measured points under the names of CSV files, sorted."""
-    table = points.drop(columns="method").rename(columns={"label": "method", "lam": "lambda"})[columns]
-    table = table.drop_duplicates().sort_values(columns, ignore_index=True)
-    return table.round({"sa": 4, "ra": 4})
+def csv_of(rows: pd.DataFrame | list[dict], columns: list[str]) -> pd.DataFrame:
+    """These columns of measured rows under the names of CSV files, sorted, each row once."""
+    table = pd.DataFrame(rows, columns=[NAMES.get(name, name) for name in columns]).set_axis(columns, axis=1)
+    return table.drop_duplicates().sort_values(columns, ignore_index=True).round(DECIMALS)
+
+
+def table_per_panel(rows: Callable[[Panel], list[dict]]) -> Callable[[View], list[dict]]:
+    """A figure's `summary` that is a table for each panel. rows: of the table."""
+    return lambda view: [{"heading": p.title, "below": p.subtitle, "rows": rows(p)} for p in view.panels]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,8 +1,6 @@
 """Figure `cost` (Sec. 4.3): a forward pass with FiLM and without, by width; MACs are counted, time is measured."""
 
-import pandas as pd
-
-from reports.figures.figure_spec import FigureSpec
+from reports.figures.figure_spec import FigureSpec, csv_of
 from reports.load import formatting
 from reports.load.panels import PANEL_COLUMNS, Panel, View
 from reports.plots import captions, forward_cost
@@ -11,12 +9,6 @@ from reports.statistics.forward_cost import PAPER_MACS, costs, is_papers_setting
 
 COLUMNS = ["method", *PANEL_COLUMNS, "seed", "width", "macs", "film_macs", "parameters", "milliseconds", "batch"]
 COLUMNS += ["threads", "device", "key"]
-
-
-def summary(view: View) -> list[dict]:
-    return [
-        {"heading": panel.title, "below": panel.subtitle, "rows": cost_rows(panel, view.scale)} for panel in view.panels
-    ]
 
 
 def cost_rows(panel: Panel, scale: str) -> list[dict]:
@@ -65,11 +57,6 @@ def caption(view: View) -> str:
     )
 
 
-def csv(view: View) -> pd.DataFrame:
-    table = pd.DataFrame(view.probes, columns=["label", *COLUMNS[1:]]).rename(columns={"label": "method"})
-    return table.drop_duplicates().sort_values(COLUMNS, ignore_index=True)
-
-
 COST = FigureSpec(
     name="cost",
     position=16,
@@ -80,7 +67,9 @@ COST = FigureSpec(
     keep={"probe": ["cost"]},
     draw=forward_cost.draw,
     caption=caption,
-    summary=summary,
-    csv=csv,
+    summary=lambda view: [
+        {"heading": p.title, "below": p.subtitle, "rows": cost_rows(p, view.scale)} for p in view.panels
+    ],
+    csv=lambda view: csv_of(view.probes, COLUMNS),
     suite="slimming",
 )

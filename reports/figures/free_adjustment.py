@@ -3,7 +3,7 @@
 import pandas as pd
 
 from bench.human_units import format_duration
-from reports.figures.figure_spec import FigureSpec
+from reports.figures.figure_spec import FigureSpec, csv_of, table_per_panel
 from reports.load import formatting
 from reports.load.panels import PANEL_COLUMNS, Panel, View
 from reports.plots import adjustment_cost, captions
@@ -13,10 +13,6 @@ from reports.statistics.curves import method_order
 BASELINE = "PGD-AT"
 MEASURED = ["milliseconds", "switched_milliseconds", "batch", "threads", "device", "key"]
 COLUMNS = ["method", *PANEL_COLUMNS, "seed", "net_lambda", "training_macs", "training_seconds", *MEASURED]
-
-
-def summary(view: View) -> list[dict]:
-    return [{"heading": panel.title, "below": panel.subtitle, "rows": cost_rows(panel)} for panel in view.panels]
 
 
 def cost_rows(panel: Panel) -> list[dict]:
@@ -63,12 +59,10 @@ def caption(view: View) -> str:
 
 
 def csv(view: View) -> pd.DataFrame:
-    columns = ["label", *PANEL_COLUMNS, "seed", "net_lam", *MEASURED]
-    table = pd.DataFrame(view.probes, columns=columns).rename(columns={"label": "method", "net_lam": "net_lambda"})
     costs = pd.concat([trainings(panel) for panel in view.panels], ignore_index=True).drop_duplicates("key")
-    names = {"macs": "training_macs", "seconds": "training_seconds"}
-    table = table.merge(costs[["key", *names]].rename(columns=names), on="key")
-    return table[COLUMNS].drop_duplicates().sort_values(COLUMNS, ignore_index=True)
+    costs = costs.rename(columns={"macs": "training_macs", "seconds": "training_seconds"})
+    table = pd.DataFrame(view.probes, columns=["label", *PANEL_COLUMNS, "seed", "net_lam", *MEASURED])
+    return csv_of(table.merge(costs[["key", "training_macs", "training_seconds"]], on="key"), COLUMNS)
 
 
 FREE = FigureSpec(
@@ -80,7 +74,7 @@ FREE = FigureSpec(
     keep={"probe": ["switching"]},
     draw=adjustment_cost.draw,
     caption=caption,
-    summary=summary,
+    summary=table_per_panel(cost_rows),
     csv=csv,
     suite="slimming",
 )

@@ -5,10 +5,9 @@ from functools import partial
 
 import pandas as pd
 
-from reports.figures.fig6_widths import WIDTHS
-from reports.figures.figure_spec import FigureSpec
+from reports.figures.figure_spec import WIDTHS, FigureSpec, csv_of, table_per_panel
 from reports.load import formatting
-from reports.load.panels import PANEL_COLUMNS, View
+from reports.load.panels import PANEL_COLUMNS, Panel, View
 from reports.plots import captions, masking_signs
 from reports.statistics.gradient_masking import LEVEL, SIGNS, Sign, signs
 
@@ -16,17 +15,13 @@ COLUMNS = ["method", *PANEL_COLUMNS, "seed", "net_lam", "lambda", "epsilon", "si
 COLUMNS += ["fails", "key"]
 
 
-def summary(view: View) -> list[dict]:
-    tables = []
-    for panel in view.panels:
-        by_row: dict[tuple, list[Sign]] = {}
-        for sign in signs(panel.probes):
-            by_row.setdefault((sign.row["key"], sign.row["width"], sign.row["lam"]), []).append(sign)
-        names = panel.trials.set_index("key").name.to_dict()
-        surrogates = {row["surrogate"] for row in panel.probes}
-        rows = [network_row(names.get(key, key), group, key in surrogates) for (key, *_), group in by_row.items()]
-        tables.append({"heading": panel.title, "below": panel.subtitle, "rows": rows})
-    return tables
+def network_rows(panel: Panel) -> list[dict]:
+    by_row: dict[tuple, list[Sign]] = {}
+    for sign in signs(panel.probes):
+        by_row.setdefault((sign.row["key"], sign.row["width"], sign.row["lam"]), []).append(sign)
+    names = panel.trials.set_index("key").name.to_dict()
+    surrogates = {row["surrogate"] for row in panel.probes}
+    return [network_row(names.get(key, key), group, key in surrogates) for (key, *_), group in by_row.items()]
 
 
 def network_row(name: str, group: list[Sign], is_surrogate: bool) -> dict:
@@ -77,14 +72,10 @@ def caption(view: View) -> str:
 
 def csv(view: View, columns: list[str] = COLUMNS) -> pd.DataFrame:
     rows = []
-    for panel in view.panels:
-        for sign in signs(panel.probes):
-            row = sign.row
-            network = [row[name] for name in ("label", *PANEL_COLUMNS, "seed", "net_lam", "lam", "epsilon")]
-            judged = [sign.name, sign.count, sign.n, SIGNS[sign.name], float(f"{sign.p:.4g}"), sign.fails, row["key"]]
-            rows.append([*network, *judged, row["width"]])
-    table = pd.DataFrame(rows, columns=[*COLUMNS, "width"])[columns]
-    return table.drop_duplicates().sort_values(columns, ignore_index=True)
+    for sign in (sign for panel in view.panels for sign in signs(panel.probes)):
+        judged = {"sign": sign.name, "images": sign.count, "allowed": SIGNS[sign.name], "p": float(f"{sign.p:.4g}")}
+        rows.append(sign.row | judged | {"fails": sign.fails})
+    return csv_of(rows, columns)
 
 
 MASKING = FigureSpec(
@@ -96,7 +87,7 @@ MASKING = FigureSpec(
     keep={"probe": ["masking"], "width": [1.0]},
     draw=masking_signs.draw,
     caption=caption,
-    summary=summary,
+    summary=table_per_panel(network_rows),
     csv=csv,
     suite="masking",
 )
@@ -107,7 +98,7 @@ MASKING_WIDTHS = replace(
     name="masking-widths",
     position=20.5,
     title="Masking at every width of OATS",
-    keep={"probe": ["masking"], "width": list(WIDTHS)},
+    keep={"probe": ["masking"], "width": WIDTHS},
     csv=partial(csv, columns=[*COLUMNS, "width"]),
     suite="extra/modern",
 )

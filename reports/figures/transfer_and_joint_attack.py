@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from reports.figures.figure_spec import FigureSpec
+from reports.figures.figure_spec import FigureSpec, csv_of
 from reports.load import formatting
 from reports.load.panels import PANEL_COLUMNS, Panel, View
 from reports.plots import captions
@@ -77,13 +77,10 @@ def csv(view: View) -> pd.DataFrame:
     """RA of every network at every λ under every choice of the attacker: `crafted_at` is λ′, or a name of EXTRA."""
     rows = []
     for row in view.probes:
-        network = [row[name] for name in ("label", *PANEL_COLUMNS, "seed", "lam")]
         counts = {f"{lam:g}": count for lam, count in zip(row["crafted_at"], row["robust"], strict=True)}
         counts |= {name: row[name] for name in (*EXTRA, "worst_with_branch") if row[name] is not None}
-        for choice, count in counts.items():
-            ra = round(100 * count / row["n"], 4)
-            rows.append([*network, choice, row["attack"], row["epsilon"], ra, row["n"], row["key"]])
-    return pd.DataFrame(rows, columns=COLUMNS).drop_duplicates().sort_values(COLUMNS, ignore_index=True)
+        rows += [row | {"crafted_at": choice, "ra": 100 * k / row["n"]} for choice, k in counts.items()]
+    return csv_of(rows, COLUMNS)
 
 
 TRANSFER = FigureSpec(

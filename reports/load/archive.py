@@ -17,7 +17,7 @@ import zlib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 from bench import stored_plans, trial_manifest
 from bench.atomic_write import json_text, replacing
@@ -35,84 +35,44 @@ MEMBER = re.compile(rf"plans/[A-Za-z0-9][A-Za-z0-9._-]*\.json|{TRIAL}")
 MAX_FILE, MAX_TOTAL, MAX_MEMBERS = 64 << 20, 512 << 20, 100_000  # bytes of a file and of all, number of files
 MAX_WEIGHTS, MAX_ALL_WEIGHTS = 2 << 30, 64 << 30  # bytes of a file of weights and of all, beside MAX_TOTAL
 BLOCK = 1 << 20
-BROKEN = (
-    tarfile.TarError,
-    lzma.LZMAError,
-    zlib.error,
-    EOFError,
-    OSError,
-    ValueError,
-    RecursionError,  # of tarfile: many extended headers one after another
-)  # raised while a damaged file is read
-
-
-class Compression(NamedTuple):
-    """How a file is opened for writing and for reading uncompressed bytes."""
-
-    write: Callable[[Path], AbstractContextManager[BinaryIO]]
-    read: Callable[[Path], AbstractContextManager[BinaryIO]]
+# Raised by a damaged file; RecursionError by tarfile, where many extended headers follow one another.
+BROKEN = (tarfile.TarError, lzma.LZMAError, zlib.error, EOFError, OSError, ValueError, RecursionError)
 
 
 @contextmanager
-def write_gzip(path: Path) -> Iterator[BinaryIO]:
-    with open(path, "wb") as file, gzip.GzipFile("", "wb", 9, file, mtime=0) as stream:
+def open_gzip(path: Path, mode: str) -> Iterator[BinaryIO]:
+    with open(path, mode) as file, gzip.GzipFile("", mode, 9, file, mtime=0) as stream:
         yield stream
 
 
-def write_xz(path: Path) -> AbstractContextManager[BinaryIO]:
-    return lzma.LZMAFile(path, "wb", preset=9)
+def open_xz(path: Path, mode: str) -> AbstractContextManager[BinaryIO]:
+    return lzma.open(path, mode, preset=9 if mode == "wb" else None)
 
 
-def write_zstd(path: Path) -> AbstractContextManager[BinaryIO]:
+def open_zstd(path: Path, mode: str) -> AbstractContextManager[BinaryIO]:
     import pyarrow  # slow to import
 
-    return pyarrow.CompressedOutputStream(str(path), "zstd")
+    return (pyarrow.CompressedOutputStream if mode == "wb" else pyarrow.CompressedInputStream)(str(path), "zstd")
 
 
-def read_zstd(path: Path) -> AbstractContextManager[BinaryIO]:
-    import pyarrow
-
-    return pyarrow.CompressedInputStream(str(path), "zstd")
+COMPRESSIONS = {".tar.xz": open_xz, ".tar.gz": open_gzip, ".tar.zst": open_zstd}
 
 
-COMPRESSIONS = {
-    ".tar.xz": Compression(write_xz, lzma.open),
-    ".tar.gz": Compression(write_gzip, gzip.open),
-    ".tar.zst": Compression(write_zstd, read_zstd),
-}
-
-
-def compression(path: Path) -> Compression:
-    """How the file is compressed, by its name. Raises BadInput."""
-    for suffix, pair in COMPRESSIONS.items():
+def compression(path: Path) -> Callable[[Path, str], AbstractContextManager[BinaryIO]]:
+    """(path, "rb" or "wb") → stream of the uncompressed bytes of a file, by its name. Raises BadInput."""
+    for suffix, opener in COMPRESSIONS.items():
         if path.name.endswith(suffix):
-            return pair
+            return opener
     raise BadInput(f"{path}: the name of an archive ends in {' or '.join(COMPRESSIONS)}")
-
-
-def pack(
-    runs: Path,
-    scales: Collection[str],
-    path: Path,
-    chosen: Sequence[str] = (),
-    figures: Collection[str] = (),
-    weights: bool = False,
-) -> Path:
-    """Write the plans of these scales, and the results of every network in them, to an archive. Raises BadInput.
-
-    chosen: see plans.read_plans. figures: of the plans, the panels of these figures alone; empty: all. weights: of
-    each network too.
-    """
-    return write(path, members(runs, scales, chosen, figures, weights))
 
 
 def write(path: Path, contents: dict[str, bytes | Path]) -> Path:
     """Write an archive. contents: of `members`. Raises BadInput for a name that no archive can hold."""
-    compressed = compression(path).write
+    open_stream = compression(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with (
         replacing(path) as temporary,
-        compressed(temporary) as stream,
+        open_stream(temporary, "wb") as stream,
         tarfile.open(fileobj=stream, mode="w|", format=tarfile.USTAR_FORMAT) as archive,
     ):
         for name, content in sorted(contents.items()):
@@ -133,20 +93,12 @@ def members(
     figures: Collection[str] = (),
     weights: bool = False,
 ) -> dict[str, bytes | Path]:
-    """Name in the archive → content, or the file that has it. Arguments as of `pack`."""
-    plans = select_plans(runs, scales, chosen, figures)
-    contents: dict[str, bytes | Path] = {
-        f"plans/{name}": json_text(plan | {SEAL: checksum_of(plan)}).encode() for name, plan in plans.items()
-    }
-    for key in {trial["key"] for plan in plans.values() for panel in plan["panels"] for trial in panel["trials"]}:
-        contents |= trial_members(runs / "trials" / key, weights)
-    return contents
+    """Plans of these scales and results of every network in them: name in the archive → content, or the file that has
+    it. Raises BadInput.
 
-
-def select_plans(
-    runs: Path, scales: Collection[str], chosen: Sequence[str], figures: Collection[str]
-) -> dict[str, dict]:
-    """File name → plan, without other panels than those of the figures; arguments as of `pack`."""
+    chosen: see plans.read_plans. figures: of the plans, the panels of these figures alone; empty: all. weights: of
+    each network too.
+    """
     plans = {}
     for file in plan_files(runs, chosen):
         for plan in read_plans(runs, [file.name])[0]:
@@ -155,14 +107,19 @@ def select_plans(
                 whole = len(panels) == len(plan["panels"])
                 plan |= {"panels": panels}
                 plans[file.name if whole else stored_plans.file_name(plan)] = plan
-    return plans
+    contents: dict[str, bytes | Path] = {
+        f"plans/{name}": json_text(plan | {SEAL: checksum_of(plan)}).encode() for name, plan in plans.items()
+    }
+    for key in {trial["key"] for plan in plans.values() for panel in plan["panels"] for trial in panel["trials"]}:
+        contents |= trial_members(runs / "trials" / key, weights)
+    return contents
 
 
 def trial_members(directory: Path, weights: bool) -> dict[str, bytes | Path]:
     """As `members`, of a trial; none where nothing is measured, trained or failed yet. Damaged weights are left out."""
     pattern = re.compile(f"{RESULTS}|{TRAINING}" if weights else RESULTS)
     files = {file.name: file for file in directory.glob("*") if pattern.fullmatch(file.name) and file.is_file()}
-    files = {name: file for name, file in files.items() if not re.fullmatch(WEIGHTS, name) or is_sound(directory, name)}
+    files = {name: file for name, file in files.items() if not is_weights(name) or is_sound(directory, name)}
     if not files.keys() - {"recipe.json", "progress.jsonl"}:
         return {}
     contents: dict[str, bytes | Path] = {f"trials/{directory.name}/{name}": file for name, file in files.items()}
@@ -185,7 +142,7 @@ def unpacked(path: Path, weights: bool = False, folder: Path | None = None) -> I
     with tempfile.TemporaryDirectory(prefix="oat-bench-", dir=folder) as temporary:
         runs = Path(temporary)
         try:
-            with compression(path).read(path) as stream:
+            with compression(path)(path, "rb") as stream:
                 unpack(Limited(stream), runs, weights)
         except Refused as error:
             raise BadInput(f"{path}: {error}") from None
@@ -207,7 +164,7 @@ def opened(path: Path) -> AbstractContextManager[Path]:
 
 
 class Refused(Exception):
-    """Something that is not in an archive that `pack` wrote."""
+    """Something that is not in an archive that `write` wrote."""
 
 
 class Limited:
@@ -270,4 +227,4 @@ def check(entry: tarfile.TarInfo, seen: set[str]) -> None:
 
 
 def is_weights(name: str) -> bool:
-    return bool(re.fullmatch(WEIGHTS, name.rpartition("/")[2]))
+    return bool(re.fullmatch(WEIGHTS, Path(name).name))

@@ -9,6 +9,7 @@ from bench import stored_plans
 from bench.errors import BadInput
 
 TRIAL_FIELDS = ("key", "name", "label", "method", "lam", "seed", "lr", "recipe")  # that reports take from a plan
+RUNS_OPTION = re.compile(r" --runs[ =](?:'[^']*'|\S+)")
 
 
 def read_plans(runs: Path, chosen: Sequence[str] = ()) -> tuple[list[dict], list[str]]:
@@ -18,7 +19,7 @@ def read_plans(runs: Path, chosen: Sequence[str] = ()) -> tuple[list[dict], list
     """
     read = [stored_plans.read_plans(runs, file.name) for file in plan_files(runs, chosen)]
     plans = sorted((plan for plans, _ in read for plan in plans), key=stored_plans.created)
-    plans = [plan | {"command": without_runs(plan["command"])} for plan in plans]
+    plans = [plan | {"command": RUNS_OPTION.sub("", plan["command"])} for plan in plans]
     damages = [damage for _, damaged in read for damage in damaged]
     return plans, [f"plan {damage.path.name} could not be read: {damage.reason}" for damage in damages]
 
@@ -31,10 +32,6 @@ def plan_files(runs: Path, chosen: Sequence[str] = ()) -> list[Path]:
             names = ", ".join(file.stem for file in files)
             raise BadInput(f"--plan {name}: no plan under {runs / 'plans'} begins so: there are {names or 'none'}")
     return [file for file in files if not chosen or file.name.startswith(tuple(chosen))]
-
-
-def without_runs(command: str) -> str:
-    return re.sub(r" --runs[ =](?:'[^']*'|\S+)", "", command)
 
 
 def belongs_to(panel: dict, figure: str) -> bool:

@@ -10,6 +10,7 @@ from bench.measures import result_schema
 from reports.load import formatting
 from reports.load.plans import TRIAL_FIELDS
 
+# Address of a run's page in `make ui`
 MLFLOW = "http://127.0.0.1:5000/#/experiments/{experiment_id}/runs/{run_id}?workflowType=machine_learning"
 
 
@@ -23,7 +24,8 @@ def read_trial(runs: Path, trial: dict) -> tuple[dict, list[dict]]:
         if content is not None:
             results, rows = parse_results(content, trial["measurements"])
             facts |= results | {"status": "done" if rows else "missing", "note": "" if rows else "not measured yet"}
-            facts["url"] = mlflow_url(folder, trial["key"])
+            record = trial_dir.undamaged(trial_dir.load_index_record, folder, trial["key"])
+            facts["url"] = MLFLOW.format(**record) if record else ""
             if rows:
                 return facts, rows
     except (Damaged, *trial_dir.MALFORMED) as error:
@@ -68,15 +70,8 @@ def read_failure(folder: Path, key: str) -> dict:
         failure = trial_dir.load_failure(folder, key)
     except Damaged:
         return {"status": "failed", "note": "failure.json could not be read"}
-    return (
-        {"status": "failed", "note": formatting.first_line(failure["reason"]), "log": failure["log"]} if failure else {}
-    )
-
-
-def mlflow_url(folder: Path, key: str) -> str:
-    """Address of the run's page in `make ui`; empty if the trial was never ingested."""
-    record = trial_dir.undamaged(trial_dir.load_index_record, folder, key)
-    return MLFLOW.format(**record) if record else ""
+    note = formatting.first_line(failure["reason"]) if failure else ""
+    return {"status": "failed", "note": note, "log": failure["log"]} if failure else {}
 
 
 def select_learning_rates(trials: pd.DataFrame) -> pd.DataFrame:

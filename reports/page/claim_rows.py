@@ -2,7 +2,7 @@
 
 import re
 
-from reports.claims.deciding_number import deciding_number
+from reports.claims.deciding_number import deciding_numbers
 from reports.claims.verdict_rule import NOT_JUDGED, NOT_REPRODUCED, NOT_RUN, REPRODUCED
 
 WIDTH, MARGIN = 130, 9  # of the picture of an interval, pixels
@@ -21,12 +21,11 @@ def with_rows(claims: dict) -> dict:
 
 def claim_row(claim: dict) -> dict:
     """{"number", "picture", "settle"}: the deciding number as text and as a picture, or None; what would settle."""
-    numbers = [deciding_number(part, claim["verdict"]) for part in claim["parts"]]
-    number = next((number for number in numbers if number), None)
-    if number is None:
+    numbers = deciding_numbers(claim)
+    if not numbers:
         return {"number": None, "picture": None, "settle": settle_unmeasured(claim)}
-    line = number.lines[-1]
-    return {"number": line, "picture": picture(line.get("interval")), "settle": settle_short(number.check["settle"])}
+    check, line = numbers[0][1].check, numbers[0][1].lines[-1]
+    return {"number": line, "picture": picture(line.get("interval")), "settle": settle_short(check["settle"])}
 
 
 def settle_unmeasured(claim: dict) -> str:

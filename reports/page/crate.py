@@ -6,7 +6,6 @@ a CreateAction per network: when, on what data, at which commit and on which mac
 """
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 from rocrate.model.entity import Entity
@@ -14,14 +13,13 @@ from rocrate.rocrate import ROCrate
 
 import bench
 from bench.trial_dir import read_results
-from reports.claims.deciding_number import deciding_number
+from reports.claims.deciding_number import deciding_numbers
 from reports.claims.verdict_rule import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED
-from reports.figures import FIGURES
 from reports.figures.figure_files import FORMATS
 from reports.load import formatting
 from reports.load.provenance import commit_text
-from reports.page.page_content import arrange
-from reports.page.report_pages import read_claims, undamaged_page
+from reports.page.page_content import arrange, networks
+from reports.page.report_pages import read_claims, read_pages
 
 PAPER = {"@id": "https://arxiv.org/abs/2010.11828", "@type": "ScholarlyArticle"}
 PAPER |= {"name": "Once-for-All Adversarial Training (Wang et al., NeurIPS 2020)"}
@@ -38,7 +36,7 @@ def write_crate(out: Path, runs: Path, archive: Path | None = None) -> Path:
 
     The same files give the same bytes where a network is finished, whose date the crate has; otherwise it has today's.
     """
-    figures = [page for page in (undamaged_page(out / f"{name}.json") for name in FIGURES) if page]
+    figures, _ = read_pages(out)
     claims = read_claims(out)
     crate = ROCrate(version="1.1")
     crate.metadata.extra_terms["sha256"] = "http://schema.org/sha256"  # newer than version 1.1
@@ -73,23 +71,13 @@ def add_files(crate: ROCrate, out: Path, figures: list[dict], archive: Path | No
     return files
 
 
-def networks(figures: list[dict]) -> Iterator[tuple[dict, list[dict]]]:
-    """Each finished network once, and the figures that it is in."""
-    by_key: dict[str, tuple[dict, list[dict]]] = {}
-    for figure in figures:
-        for network in {n["key"]: n for panel in figure["panels"] for n in panel["networks"]}.values():
-            by_key.setdefault(network["key"], (network, []))[1].append(figure)
-    yield from by_key.values()
-
-
 def add_network(crate: ROCrate, files: dict[str, Entity], runs: Path, network: dict, figures: list[dict]) -> Entity:
     """How a network was made, as far as results.json says."""
     results = read_results(runs / "trials" / network["key"], network["key"])
     facts, recipe = results.get("provenance", {}), results.get("recipe", {})
     machine = [str(facts[name]) for name in ("device", "host_cpu") if facts.get(name)]
-    software = [
-        f"{title} {facts[name]}" for name, title in (("torch", "torch"), ("python", "Python")) if facts.get(name)
-    ]
+    titles = {"torch": "torch", "python": "Python"}
+    software = [f"{title} {facts[name]}" for name, title in titles.items() if facts.get(name)]
     commands = list(dict.fromkeys(command for figure in figures for command in figure["commands"]))
     action = {"@id": f"#network-{network['key']}", "@type": "CreateAction", "identifier": network["key"]}
     action |= {"name": f"Training and measurement of {network['name']}"}
@@ -121,10 +109,9 @@ def add_review(crate: ROCrate, files: dict[str, Entity], claim: dict) -> Entity:
     review |= {"reviewRating": once(crate, rating)}
     names = ["claims.json", *(f"{figure}.csv" for figure in claim["figures"])]
     review["isBasedOn"] = [reference(files[name]) for name in names if name in files]
-    numbers = [(part, number) for part in claim["parts"] if (number := deciding_number(part, verdict))]
     review["additionalProperty"] = [
         once(crate, property_value(f"{name}-number-{i}", part["on"], number.lines[-1]))
-        for i, (part, number) in enumerate(numbers, 1)
+        for i, (part, number) in enumerate(deciding_numbers(claim), 1)
     ]
     return crate.add_jsonld(review)
 

@@ -7,9 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from reports.claims.deciding_number import deciding_number
-from reports.figures import FIGURES
-from reports.page.report_pages import read_claims, undamaged_page
+from reports.claims.deciding_number import deciding_numbers
+from reports.page.report_pages import read_claims, read_pages
 
 HEAD = r"""% Written by `python -m bench report --tex`; do not edit. \oat{NAME} is the number or table of that name.
 \newcommand{\oat}[1]{\ifcsname oat:#1\endcsname\csname oat:#1\endcsname\else\errmessage{no number is called #1}\fi}
@@ -23,7 +22,7 @@ ESCAPES |= {character: f"${character}$" for character in "<>|"}  # others in the
 
 def write_latex(out: Path) -> Path:
     """Write numbers.tex from the JSON files of a report's folder."""
-    figures = [page for page in (undamaged_page(out / f"{name}.json") for name in FIGURES) if page]
+    figures, _ = read_pages(out)
     lines = [line for figure in figures for line in (*point_lines(figure), *table_lines(figure))]
     lines += claim_lines(read_claims(out))
     path = out / "numbers.tex"
@@ -69,8 +68,7 @@ def claim_lines(claims: dict | None) -> Iterator[str]:
     """Verdict of each claim, claim/N/verdict, and the number that decides it, claim/N/number."""
     for claim in [*claims["claims"], *claims.get("own_claims", [])] if claims else ():
         yield macro(["claim", str(claim["id"]), "verdict"], escape(claim["verdict"]), claim["claim"])
-        number = next((n for n in (deciding_number(part, claim["verdict"]) for part in claim["parts"]) if n), None)
-        if number:
+        for _, number in deciding_numbers(claim)[:1]:
             line = number.lines[-1]
             comment = f"{line['what']}, asked {line['asked']}"
             yield macro(["claim", str(claim["id"]), "number"], escape(line["value"]), comment)

@@ -31,7 +31,10 @@ def arrange(figures: list[dict], claims: dict | None, drawn: Collection[str], ou
         "names": {figure["figure"]: short_title(figure["title"]) for figure in figures},
         "sentence": result_sentence.result_sentence(figures[0], of_scale) if figures else "No figure has been drawn",
         "settings": settings(figures),
-        "networks": networks(figures),
+        "networks": [
+            network | {"figures": list(dict.fromkeys(short_title(figure["title"]) for figure in shown))}
+            for network, shown in networks(figures)
+        ],
         "rates": rates(figures),
         "dials": {figure["figure"]: figure["dial"] | {"title": short_title(figure["title"])}
                   for figure in figures if figure.get("dial", {}).get("facets")},
@@ -113,14 +116,12 @@ def cost_text(figure: dict) -> str:
     return f"{figure['training']} training, {figure['measuring']} measuring, summed over {networks} networks{macs}"
 
 
-def networks(figures: list[dict]) -> list[dict]:
-    """Every finished network once, with the names of the figures that it is in."""
-    by_key: dict[str, dict] = {}
+def networks(figures: list[dict]) -> list[tuple[dict, list[dict]]]:
+    """Every finished network once, with the figures that it is in."""
+    by_key: dict[str, tuple[dict, list[dict]]] = {}
     for figure in figures:
-        for network in (network for panel in figure["panels"] for network in panel["networks"]):
-            row = by_key.setdefault(network["key"], network | {"figures": []})
-            if short_title(figure["title"]) not in row["figures"]:
-                row["figures"].append(short_title(figure["title"]))
+        for network in {n["key"]: n for panel in figure["panels"] for n in panel["networks"]}.values():
+            by_key.setdefault(network["key"], (network, []))[1].append(figure)
     return list(by_key.values())
 
 

@@ -22,8 +22,7 @@ TEMPLATES = Path(__file__).with_name("templates")
 
 def write_pages(out: Path, drawn: Collection[str] = ()) -> list[Path]:
     """Write both pages, with figures that were built earlier too. drawn: figures asked for now, shown first."""
-    pages = (undamaged_page(out / f"{name}.json") for name in FIGURES)
-    content = arrange([page for page in pages if page], read_claims(out), drawn, out)
+    content = arrange(read_pages(out)[0], read_claims(out), drawn, out)
     written = []
     for name in ("index.html", "README.md"):
         template = environment(name.endswith(".html")).get_template(f"{name}.j2")
@@ -43,30 +42,18 @@ def environment(is_html: bool) -> Environment:
     return templates
 
 
-def read_page(path: Path) -> dict | None:
-    """A figure's JSON file, or None where there is none. Raises Damaged."""
-    page = read_sealed(path)
-    if page is not None and not page.keys() >= PAGE_FIELDS:
-        raise Damaged(path, "it has not the fields of a figure's page")
-    return page
-
-
-def undamaged_page(path: Path) -> dict | None:
-    try:
-        return read_page(path)
-    except Damaged:
-        return None
-
-
-def unreadable_pages(out: Path) -> list[str]:
-    """A line for each damaged figure's JSON in the folder: its figure is left out of the page."""
-    lines = []
+def read_pages(out: Path) -> tuple[list[dict], list[str]]:
+    """The figures' JSON files in the folder, and a line for each damaged one, which is left out of the page."""
+    pages, damages = [], []
     for name in FIGURES:
         try:
-            read_page(out / f"{name}.json")
+            page = read_sealed(out / f"{name}.json")
+            if page is not None and not page.keys() >= PAGE_FIELDS:
+                raise Damaged(out / f"{name}.json", "it has not the fields of a figure's page")
+            pages += [page] if page else []
         except Damaged as damage:
-            lines.append(f"{damage}: draw it again with `python -m bench report {name}`")
-    return lines
+            damages.append(f"{damage}: draw it again with `python -m bench report {name}`")
+    return pages, damages
 
 
 def read_claims(out: Path) -> dict | None:

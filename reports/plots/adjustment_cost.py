@@ -24,9 +24,7 @@ def draw_panel(axes, panel: Panel) -> None:
     table, times = trainings(panel), switch_times(panel)
     style.title(style.middle(axes), panel.title, panel.subtitle)
     if not len(table):
-        for ax in axes:
-            style.empty(ax)
-        return style.note(axes[0], panel.missing_text)
+        return style.nothing_drawn(axes, panel.missing_text)
     labels = method_order(table.label.unique())
     for ax, quantity in zip(axes[:2], ("macs", "seconds"), strict=True):
         divisor, prefix = si_prefix(table[quantity].max()) if quantity == "macs" else (1.0, "")
@@ -34,12 +32,7 @@ def draw_panel(axes, panel: Panel) -> None:
         ax.set_xlabel(HEADINGS[quantity] + (f" ({prefix})" if prefix else ""))
     draw_times(axes[2], times, labels)
     axes[2].set_xlabel(HEADINGS["milliseconds"])
-    for ax in axes:
-        ax.set_ylim(len(labels) - 0.4, -0.6)
-        ax.set_yticks(range(len(labels)), [""] * len(labels))
-        ax.grid(axis="y", visible=False)
-    for ax in filter(style.is_left, axes):
-        ax.set_yticks(range(len(labels)), labels)
+    style.name_lines(axes, range(len(labels)), labels, (len(labels) - 0.4, -0.6))
     style.note(axes[2], panel.missing_text, xy=(1, 1.02), ha="right")
 
 

@@ -3,8 +3,8 @@
 import pandas as pd
 
 from reports.load import formatting
-from reports.plots import style
-from reports.plots.facets import Facet, all_curves, empty_text, shared_parts
+from reports.plots import accuracy_limits, style
+from reports.plots.facets import Facet, empty_text, shared_parts
 from reports.statistics.curves import curves, method_order
 
 LOOKS = {  # attack → look, from the attack expected to find least to the strongest
@@ -42,18 +42,12 @@ def draw(rows: list[list[Facet]]):
             ax.set_axis_off()
         if len(pd.concat([facet.panel.points for facet in row])):
             for ax in axes_row:
-                ax.set_ylim(limits(row))
+                ax.set_ylim(accuracy_limits.limits(row, "ra"))
         style.note(axes_row[0], row[0].note, xy=(0.03, 0.93))  # a rising curve leaves room there
         for ax in filter(style.is_left, axes_row):
             ax.set_ylabel("RA (%)")
     style.legend(figure, axes.flat, above=shared)
     return figure
-
-
-def limits(row: list[Facet]) -> tuple[float, float]:
-    table = all_curves(row)
-    values = [ra for facet in row for ra in facet.panel.points.ra]
-    return style.limits(values, [*table.ra_low.dropna(), *table.ra_high.dropna()])
 
 
 def draw_axes(ax, row: list[Facet], method: str) -> None:

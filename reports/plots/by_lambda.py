@@ -6,7 +6,7 @@ import pandas as pd
 
 from reports.load import formatting
 from reports.load.panels import View
-from reports.plots import captions, paper_numbers, style
+from reports.plots import accuracy_limits, captions, paper_numbers, style
 from reports.plots.facets import Facet, alike, all_curves, empty_text, share_subtitle
 from reports.statistics.curve_tables import value_range
 from reports.statistics.curves import curves
@@ -61,10 +61,11 @@ def draw_pair(pair, facet: Facet, row: list[Facet], view: View, off_range: tuple
     """Draw SA and RA of a facet. row: the facets beside it; those of the same networks share its axes."""
     numbers = paper_numbers.numbers_for(facet, view)
     for ax, metric in zip(pair, AXIS_LABELS, strict=True):
-        draw_axes(ax, facet, metric, numbers, off_range)
         if len(facet.panel.points):
-            ax.set_ylim(limits(alike(facet, row), view, metric, off_range))
-            finish_axes(ax, facet, metric, off_range)
+            ylim = limits(alike(facet, row), view, metric, off_range)
+            draw_axes(ax, facet, metric, numbers, ylim, off_range)
+        else:
+            style.empty(ax, empty_text(facet.panel))
         if row[0] is not facet and row[0] in alike(facet, row):
             ax.tick_params(labelleft=False)
     style.note(pair[1], facet.note, xy=(1, 1.01), ha="right")
@@ -79,11 +80,9 @@ def is_linear(facet: Facet) -> bool:
     return curves(facet.panel).lam.nunique() > FEW
 
 
-def draw_axes(ax, facet: Facet, metric: str, numbers: list[dict], off_range: tuple[str, ...]) -> None:
-    """Draw one metric of a facet. numbers: the paper's."""
+def draw_axes(ax, facet: Facet, metric: str, numbers: list[dict], ylim, off_range: tuple[str, ...]) -> None:
+    """Draw one metric of a facet, a λ without finished networks as a hollow marker. numbers: the paper's."""
     table, points = curves(facet.panel), facet.panel.points
-    if not len(points):
-        return style.empty(ax, empty_text(facet.panel))
     methods = list(table.label.unique())
     position, shift = axis_positions(table.lam, methods, is_linear(facet))
     if is_linear(facet):
@@ -97,16 +96,10 @@ def draw_axes(ax, facet: Facet, metric: str, numbers: list[dict], off_range: tup
         curve, seeds = (part.assign(x=part.lam.map(position) + shift[label]) for part in (curve, seeds))
         draw_curve(ax, curve.sort_values("lam"), seeds, metric, label, look)
     paper_numbers.draw_by_lambda(ax, numbers, metric, position, shift)
-
-
-def finish_axes(ax, facet: Facet, metric: str, off_range: tuple[str, ...]) -> None:
-    """Draw what depends on the limits: λ without finished networks, and methods beyond the frame."""
-    table = curves(facet.panel)
-    methods = list(table.label.unique())
-    position, shift = axis_positions(table.lam, methods, is_linear(facet))
+    ax.set_ylim(ylim)
     for label in methods:
         missing = table[(table.label == label) & table[metric].isna()]
-        places = missing.assign(x=missing.lam.map(position) + shift[label], floor=ax.get_ylim()[0])
+        places = missing.assign(x=missing.lam.map(position) + shift[label], floor=ylim[0])
         style.hollow(ax, places, "x", "floor", style.method(label, methods), clip_on=False)
     for label in off_range:
         if label in methods:
@@ -129,16 +122,10 @@ def limits(facets: list[Facet], view: View, metric: str, off_range: tuple[str, .
     """
     numbers = [number for facet in facets for number in paper_numbers.numbers_for(facet, view)]
     drawn = pd.concat([facet.panel.points for facet in facets])
-
-    def limits_without(labels: tuple[str, ...]) -> tuple[float, float]:
-        table, points = (part[~part.label.isin(labels)] for part in (all_curves(facets), drawn))
-        bars = [*table[f"{metric}_low"].dropna(), *table[f"{metric}_high"].dropna()]
-        return style.limits([*points[metric], *paper_numbers.values(numbers, metric)], bars)
-
-    everyone = limits_without(())
+    everyone = accuracy_limits.limits(facets, metric, numbers)
     if not off_range or drawn.label.isin(off_range).all():
         return everyone
-    low, high = limits_without(off_range)
+    low, high = accuracy_limits.limits(facets, metric, numbers, without=off_range)
     if everyone[1] - everyone[0] <= 1.5 * (high - low):
         return everyone
     room = 0.12 * (high - low)  # for the text at the frame
@@ -201,16 +188,6 @@ def mark_off_range(ax, facet: Facet, metric: str, label: str, position: dict[flo
         )
 
 
-def is_cut(facets: list[Facet], view: View, off_range: tuple[str, ...]) -> bool:
-    """Whether an interval reaches beyond the frame."""
-    return any(
-        style.cuts(limits(alike(facet, facets), view, metric, off_range), curves(facet.panel), metric)
-        for facet in facets
-        if len(facet.panel.points)
-        for metric in AXIS_LABELS
-    )
-
-
 def caption(facets: list[Facet], view: View, lead: str = "", off_range: tuple[str, ...] = ()) -> str:
     """Caption generated from the drawn data. lead: the figure's own first sentence."""
     table = all_curves(facets)
@@ -218,11 +195,12 @@ def caption(facets: list[Facet], view: View, lead: str = "", off_range: tuple[st
     spacing = "to scale" if linear == {True} else "evenly spaced, not to scale"
     spacing = f"evenly spaced, or to scale for more than {FEW} values" if len(linear) == 2 else spacing
     far = [label for label in off_range if any(is_beyond(facet, facets, view, off_range, label) for facet in facets)]
+    is_cut = accuracy_limits.is_cut(facets, lambda facet, metric: limits(alike(facet, facets), view, metric, off_range))
     unseen, missing = table.unseen[table.sa.notna()].any(), table.sa.isna().any()
     return captions.join(
         lead,
         f"λ is {spacing}; methods stand side by side at each λ.",
-        "Long bars are cut at the frame." if is_cut(facets, view, off_range) else "",
+        "Long bars are cut at the frame." if is_cut else "",
         "Stars: λ that the network did not meet in training." if unseen else "",
         f"Arrows at the frame: {formatting.listing(far)} beyond it, with the range of the values." if far else "",
         captions.setting(view),

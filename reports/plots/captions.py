@@ -35,19 +35,16 @@ def setting(view: View) -> str:
 
 def intervals(table: pd.DataFrame) -> str:
     """Say how many seeds there are, and what the bars measure. table: facets.all_curves."""
-    kinds = set(table.interval) - {"none"}
-    seeds = sorted(table.seeds[table.seeds > 0].unique())
-    counts = f"{seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else f"{seeds[0]}" if seeds else "no"
+    kinds, seeds = set(table.interval) - {"none"}, sorted(table.seeds[table.seeds > 0].unique())
     t = "95 % moderated t intervals of the mean over seeds, about training randomness, not about the choice of images"
     wilson = "95 % Wilson intervals of the counts, about the choice of test images, not about training randomness"
     if not kinds:
         return ""
-    if kinds == {"t"}:
-        return f"Lines: means over {counts} seeds; faint points: single seeds; bars: {t}."
     if kinds == {"wilson"}:
         return f"One seed; bars: {wilson}."
-    lines = f"Lines: means over {counts} seeds; faint points: single seeds"
-    return f"{lines}; bars: {t}; for a single seed, {wilson}."
+    counts = f"{seeds[0]} to {seeds[-1]}" if len(seeds) > 1 else f"{seeds[0]}"
+    single = f"; for a single seed, {wilson}" if "wilson" in kinds else ""
+    return f"Lines: means over {counts} seeds; faint points: single seeds; bars: {t}{single}."
 
 
 def gaps(view: View, table: pd.DataFrame) -> str:

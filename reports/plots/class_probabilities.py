@@ -87,9 +87,8 @@ def draw_panel(ax, dial: Dial, values: np.ndarray) -> None:
             ax.plot(dial.lambdas[:1], values[:1, k], marker="o", ms=3.2, **look)
     heights = spread(np.array([values[-1, k] for k in colors]), GAP * top)
     for (k, color), height in zip(colors.items(), heights, strict=True):
-        ax.annotate(
-            f"class {k}", (1.03, height), color=color, fontsize=style.small(), va="center", annotation_clip=False
-        )
+        text = {"color": color, "fontsize": style.small(), "va": "center", "annotation_clip": False}
+        ax.annotate(f"class {k}", (1.03, height), **text)
     for lam in dial.trained:
         ax.plot([lam, lam], [-0.05 * top, -0.02 * top], color="#444444", lw=0.8, clip_on=False)
     ax.set(xlim=(0, 1), ylim=(-0.05 * top, top), xticks=(0, 0.2, 0.4, 0.6, 0.8, 1), xlabel="λ")

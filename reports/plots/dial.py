@@ -18,15 +18,11 @@ def facet_entries(facets: list[Facet]) -> list[dict]:
     """
     by_width, headings, entries = len({facet.width for facet in facets}) > 1, [f.heading for f in facets], []
     for facet in facets:
-        panel = panel_name(facet)
+        panel = facet.panel.title + (f" ({facet.panel.subtitle})" if facet.panel.subtitle else "")
         named = facet.heading if headings.count(facet.heading) == 1 else f"{facet.heading}: {panel}"
         entry = {"heading": facet.heading, "group": panel if by_width else named, "panel": panel, "width": facet.width}
         entries += [entry | {"methods": method_entries(facet)}] if len(facet.panel.points) else []
     return entries
-
-
-def panel_name(facet: Facet) -> str:
-    return f"{facet.panel.title} ({facet.panel.subtitle})" if facet.panel.subtitle else facet.panel.title
 
 
 def method_entries(facet: Facet) -> list[dict]:
@@ -37,15 +33,11 @@ def method_entries(facet: Facet) -> list[dict]:
     for label in labels:
         rows, frontier = table[table.label == label], frontier_of(label, labels)
         look = style.method(label, labels)
-        entry = {
-            "label": label,
-            "color": look["color"],
-            "marker": look["marker"],
-            "adjustable": bool(one_network[label]),
-        }
+        entry = {"label": label, "color": look["color"], "marker": look["marker"]}
+        entry |= {"adjustable": bool(one_network[label]), "frontier": label == frontier}
         means = table[table.label == frontier][["sa", "ra"]].to_numpy() if frontier not in (None, label) else []
         points = [point_entry(row, panel, facet.width, means) for row in rows.itertuples()]
-        entries.append(entry | {"frontier": label == frontier, "points": points})
+        entries.append(entry | {"points": points})
     return entries
 
 
@@ -58,10 +50,8 @@ def point_entry(row, panel: Panel, width: float, frontier) -> dict:
     entry = {metric: [float(getattr(row, f"{metric}{end}")) for end in ("", "_low", "_high")] for metric in METRICS}
     above = height_above((row.sa, row.ra), frontier) if len(frontier) > 1 else math.nan
     entry |= {"lam": row.lam, "seeds": row.seeds, "keys": list(drawn.key), "unseen": bool(row.unseen)}
-    return entry | {
-        "macs": macs(panel.trials, drawn.key, width),
-        "above": None if math.isnan(above) else round(above, 2),
-    }
+    entry["macs"] = macs(panel.trials, drawn.key, width)
+    return entry | {"above": None if math.isnan(above) else round(above, 2)}
 
 
 def macs(trials: pd.DataFrame, keys: pd.Series, width: float) -> float | None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
+from reports.load import formatting
 from reports.load.panels import UNMEASURED, Panel, View
 from reports.statistics.curve_tables import sa_ra_rows
 from reports.statistics.curves import curves
@@ -25,20 +26,25 @@ def by_panel(view: View) -> list[Facet]:
     return [Facet(panel, panel.title, panel.subtitle, note=panel.missing_text) for panel in drawn_panels(view)]
 
 
-def by_value(view: View, column: str, headings: dict) -> list[list[Facet]]:
-    """A row of facets per data set, with a facet per value of `column` (width or attack), as in Figures 6 and 7.
+def by_kept(view: View, keep: dict[str, list]) -> list[list[Facet]]:
+    """A row of facets per data set, with a facet per width or attack if `keep` has several, as in Figures 6 and 7.
 
-    headings: value → heading, in order.
+    Otherwise one row, with a facet per data set.
     """
-    rows = []
-    for panel in drawn_panels(view):
-        below = f"{panel.title}; {panel.subtitle}".removesuffix("; ")
-        notes = [panel.missing_text] + [""] * (len(headings) - 1)
-        rows.append([])
-        for (value, heading), note in zip(headings.items(), notes, strict=True):
-            width = value if column == "width" else 1.0
-            rows[-1].append(Facet(panel.only(**{column: value}), heading, below, width, note))
-    return rows
+    texts = {"width": "width {:g}".format, "attack": formatting.attack}
+    for column, text in texts.items():
+        values = [value for value in keep.get(column, ()) if value is not None]
+        if len(values) > 1:
+            return [[of_value(panel, column, value, text(value), value == values[0]) for value in values]
+                    for panel in drawn_panels(view)]  # fmt: skip
+    return [by_panel(view)]
+
+
+def of_value(panel: Panel, column: str, value, heading: str, is_first: bool) -> Facet:
+    """A panel's rows of one width or attack. The first facet of a row has the note."""
+    below = f"{panel.title}; {panel.subtitle}".removesuffix("; ")
+    width, note = value if column == "width" else 1.0, panel.missing_text if is_first else ""
+    return Facet(panel.only(**{column: value}), heading, below, width, note)
 
 
 def share_subtitle(rows: list[list[Facet]]) -> tuple[list[list[Facet]], str]:
@@ -68,8 +74,8 @@ def drawn_panels(view: View) -> list[Panel]:
 
 def omitted_panels(view: View) -> list[Panel]:
     """Panels that list the figure but were measured with other attacks or at other widths only."""
-    drawn = {id(panel) for panel in drawn_panels(view)}
-    return [panel for panel in view.panels if id(panel) not in drawn]
+    drawn = drawn_panels(view)
+    return [panel for panel in view.panels if panel not in drawn]
 
 
 def measured_otherwise(panel: Panel) -> bool:

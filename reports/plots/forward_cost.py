@@ -23,9 +23,7 @@ def draw_panel(axes, panel: Panel, scale: str) -> None:
     table = costs(panel)
     style.title(style.middle(axes), panel.title, panel.subtitle)
     if not len(table):
-        for ax in axes:
-            style.empty(ax)
-        return style.note(axes[0], panel.missing_text)
+        return style.nothing_drawn(axes, panel.missing_text)
     labels = list(table.label.unique())
     methods = (table.label != table.label.shift()).cumsum() - 1
     ys = np.arange(len(table)) + 0.5 * methods.to_numpy()  # half a line between methods
@@ -43,16 +41,12 @@ def draw_panel(axes, panel: Panel, scale: str) -> None:
         write_overheads(ax, table, name, divisor, ys)
         if name == "macs" and is_papers_setting(panel, scale):
             draw_papers_macs(ax, table, ys, divisor)
-        ylim = (ys.max() + 0.7, ys.min() - 0.7)
-        ax.set(xlabel=f"{AXIS_LABELS[name]}{f' ({prefix})' if prefix else ''}", ylim=ylim)
+        ax.set_xlabel(f"{AXIS_LABELS[name]}{f' ({prefix})' if prefix else ''}")
         ax.set_xlim(0, 1.7 * line_ends(table, name).max() / divisor)  # room for the percentages
-        ax.set_yticks(ys, [""] * len(ys))
-        ax.grid(axis="y", visible=False)
     several = table.groupby("label").width.transform("size") > 1
     names = zip(table.label, table.width, several, strict=True)
     texts = [f"{label}, {width:g}×" if more else label for label, width, more in names]
-    for ax in filter(style.is_left, axes):
-        ax.set_yticks(ys, texts)
+    style.name_lines(axes, ys, texts, (ys.max() + 0.7, ys.min() - 0.7))
     style.note(axes[2], panel.missing_text, xy=(1, 1.02), ha="right")
 
 

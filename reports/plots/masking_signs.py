@@ -55,6 +55,5 @@ def write_cell(ax, x: float, y: float, method_signs: list) -> None:
         ax.add_patch(Rectangle((x - 0.46, y - 0.4), 0.92, 0.8, facecolor=FAILS, edgecolor="none"))
     text = f"{largest:.1f} %" if largest else "0"
     text += f", {failed} fail" if failed else ""
-    ax.text(
-        x, y, text, ha="center", va="center_baseline", fontsize=style.small(), weight="bold" if failed else "normal"
-    )
+    weight = "bold" if failed else "normal"
+    ax.text(x, y, text, ha="center", va="center_baseline", fontsize=style.small(), weight=weight)

@@ -14,6 +14,7 @@ from reports.statistics.curves import curves
 FILE = Path(__file__).with_name("paper_numbers.yaml")
 LABEL = "paper (text)"
 CROSS = {"ls": "", "marker": "x", "ms": 5.5, "mew": 1.2, "zorder": 7, "label": LABEL}
+BAND = {"alpha": 0.35, "lw": 0.8, "zorder": 1}
 DASHES = {"ls": (0, (4, 2)), "lw": 0.8, "zorder": 1, "label": LABEL}
 
 
@@ -63,9 +64,7 @@ def draw_tradeoff(ax, numbers: list[dict]) -> None:
             ax.plot(number["sa"], number["ra"], color=color, **CROSS)
         elif number["kind"] == "band":
             left, (low, high) = ax.get_xlim()[0], number["ra"]
-            box = Rectangle(
-                (left, low), number["sa_below"] - left, high - low, color=color, alpha=0.35, lw=0.8, zorder=1
-            )
+            box = Rectangle((left, low), number["sa_below"] - left, high - low, color=color, **BAND)
             ax.add_patch(box).set_label(f"_{LABEL}")
         elif number["kind"] == "best_sa":
             ax.axvline(number["sa"], color=color, **DASHES)
@@ -81,7 +80,7 @@ def draw_by_lambda(ax, numbers: list[dict], metric: str, position: dict[float, f
         elif number["kind"] == "band" and metric == "ra":
             xs = [x for lam, x in position.items() if number["lam"][0] <= lam <= number["lam"][1]]
             if xs:
-                ax.fill_between([min(xs), max(xs)], *number["ra"], color=color, alpha=0.35, lw=0.8, zorder=1)
+                ax.fill_between([min(xs), max(xs)], *number["ra"], color=color, **BAND)
         elif number["kind"] == "best_sa" and metric == "sa":
             ax.axhline(number["sa"], color=color, **DASHES)
 

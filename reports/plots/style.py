@@ -5,6 +5,7 @@ import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from pathlib import Path
 
 import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -59,32 +60,7 @@ SIDES = (" · A", " · B")  # how labels end in a comparison of two runs; curves
 LEGEND = {"PGD-AT": "PGD-AT (frontier)", "PGD-ATS": "PGD-ATS (frontier)"}
 STAR = {"marker": "*", "ms": 6.5}
 
-RC = {
-    "font.family": "DejaVu Sans",  # part of matplotlib, so that every machine draws the same bytes
-    "font.size": 7,
-    "text.parse_math": False,  # names may hold $
-    "axes.titlesize": 7.5,
-    "axes.labelsize": 7,
-    "xtick.labelsize": 6.5,
-    "ytick.labelsize": 6.5,
-    "legend.fontsize": 6.5,
-    "legend.frameon": False,
-    "axes.linewidth": 0.6,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    "xtick.major.size": 2.5,
-    "ytick.major.size": 2.5,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": "#e6e6e6",
-    "grid.linewidth": 0.5,
-    "lines.linewidth": 1.1,
-    "lines.markersize": 3.6,
-    "savefig.dpi": 300,
-    "figure.dpi": 100,
-}
+RC = dict(matplotlib.rc_params_from_file(Path(__file__).with_name("paper.mplstyle"), use_default_template=False))
 SMALL_PART = 5.8 / RC["font.size"]  # of font.size: the size of λ labels, subtitles and notes
 SIZES = [name for name in RC if name.endswith("size") and name.split(".")[0] in ("axes", "xtick", "ytick", "legend")]
 # whatever a style file says: fonts are embedded (TrueType in a PDF, outlines in an SVG), names are no TeX
@@ -246,24 +222,23 @@ def hollow(ax, rows, x: str, y: str, look: dict, **kwargs) -> None:
         ax.plot(rows[x], rows[y], **(shape | kwargs))
 
 
-def limits(values, bars=(), pad: float = 0.09, least: float = 2.0) -> tuple[float, float]:
-    """Axis limits in percent around all values; error bars may extend them by at most their range on either side."""
-    low, high = min(values), max(values)
-    if high - low < least:
-        low, high = (low + high - least) / 2, (low + high + least) / 2
-    room = high - low
-    low, high = min(low, max(min(bars, default=low), low - room)), max(high, min(max(bars, default=high), high + room))
-    margin = pad * (high - low)
-    return max(low - margin, -margin), min(high + margin, 100 + margin)
-
-
-def cuts(frame: tuple[float, float], table, metric: str) -> bool:
-    """Whether an interval of SA or RA reaches beyond a frame. table: of curves."""
-    return bool((table[f"{metric}_low"] < frame[0]).any() or (table[f"{metric}_high"] > frame[1]).any())
-
-
 def links(ax, x, y, keys, z: float = 9) -> None:
     """Draw invisible targets over points; in an SVG each links to its network's row on the page."""
     keys = list(keys)
     if keys:
         ax.scatter(x, y, s=16, alpha=0, lw=0, zorder=z, urls=[f"index.html#{key}" for key in keys], label="_links")
+
+
+def name_lines(axes, ys, names: list[str], ylim: tuple[float, float]) -> None:
+    """Name the lines at heights `ys` of a row of axes, left of the leftmost axes only."""
+    for ax in axes:
+        ax.set_ylim(ylim)
+        ax.set_yticks(ys, names if is_left(ax) else [""] * len(names))
+        ax.grid(axis="y", visible=False)
+
+
+def nothing_drawn(axes, missing_text: str) -> None:
+    """Say in a row of axes that no network has finished."""
+    for ax in axes:
+        empty(ax)
+    note(axes[0], missing_text)

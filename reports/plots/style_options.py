@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass, field
+from logging.handlers import BufferingHandler
 from pathlib import Path
 
 import matplotlib
@@ -35,7 +36,8 @@ def read_style_file(path: Path) -> dict:
     """The settings in a style file. Raises BadInput, also for a setting that matplotlib does not know."""
     if not path.is_file():
         raise BadInput(f"--style {path}: no such style file; built in are {' and '.join(LOOKS)}")
-    warnings = Warnings()
+    warnings = BufferingHandler(1000)
+    warnings.setLevel(logging.WARNING)
     logger = logging.getLogger("matplotlib")
     logger.addHandler(warnings)
     try:
@@ -44,17 +46,6 @@ def read_style_file(path: Path) -> dict:
         raise BadInput(f"--style {path}: {error}") from None
     finally:
         logger.removeHandler(warnings)
-    if warnings.lines:
-        raise BadInput(f"--style {path}: {warnings.lines[0]}")
+    if warnings.buffer:
+        raise BadInput(f"--style {path}: {warnings.buffer[0].getMessage().strip().splitlines()[0]}")
     return {name: rc[name] for name in rc}
-
-
-class Warnings(logging.Handler):
-    """Keeps the first line of each warning."""
-
-    def __init__(self):
-        super().__init__(logging.WARNING)
-        self.lines: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(record.getMessage().strip().splitlines()[0])

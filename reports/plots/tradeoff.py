@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from reports.load.panels import View
-from reports.plots import captions, label_placement, paper_numbers, style
+from reports.plots import accuracy_limits, captions, label_placement, paper_numbers, style
 from reports.plots.facets import Facet, alike, all_curves, empty_text, share_subtitle
 from reports.statistics.curves import FRONTIERS, curves
 
@@ -43,35 +43,16 @@ def draw_facet(ax, facet: Facet, row: list[Facet], view: View, room: int) -> Non
         draw_curve(ax, table[table.label == label], points[points.label == label], label, look)
     if not len(points):
         return style.empty(ax, empty_text(facet.panel))
-    xlim, ylim = limits(alike(facet, row), view)
-    ax.set(xlim=xlim, ylim=ylim)
+    ax.set(xlim=limits(alike(facet, row), view, "sa"), ylim=limits(alike(facet, row), view, "ra"))
     if not style.is_left(ax) and row[0] in alike(facet, row):
         ax.tick_params(labelleft=False)
     paper_numbers.draw_tradeoff(ax, paper_numbers.numbers_for(facet, view))
 
 
-def limits(facets: list[Facet], view: View) -> list[tuple[float, float]]:
-    """Limits of SA and of RA for facets that share their axes.
-
-    Around all points, the paper's numbers, and the error bars as far as style.limits goes.
-    """
-    table, both = all_curves(facets), []
+def limits(facets: list[Facet], view: View, metric: str) -> tuple[float, float]:
+    """Limits of SA or RA for facets that share their axes."""
     numbers = [number for facet in facets for number in paper_numbers.numbers_for(facet, view)]
-    for metric in ("sa", "ra"):
-        values = [value for facet in facets for value in facet.panel.points[metric]]
-        bars = [*table[f"{metric}_low"].dropna(), *table[f"{metric}_high"].dropna()]
-        both.append(style.limits([*values, *paper_numbers.values(numbers, metric)], bars))
-    return both
-
-
-def is_cut(facets: list[Facet], view: View) -> bool:
-    """Whether an interval reaches beyond the frame."""
-    return any(
-        style.cuts(frame, curves(facet.panel), metric)
-        for facet in facets
-        if len(facet.panel.points)
-        for metric, frame in zip(("sa", "ra"), limits(alike(facet, facets), view), strict=True)
-    )
+    return accuracy_limits.limits(facets, metric, numbers)
 
 
 def draw_curve(ax, curve: pd.DataFrame, seeds: pd.DataFrame, label: str, look: dict) -> None:
@@ -144,21 +125,18 @@ def error_bars(ax, curve: pd.DataFrame) -> list[np.ndarray]:
 def caption(facets: list[Facet], view: View, *more: str) -> str:
     """Caption generated from the drawn data. more: further sentences."""
     table = all_curves(facets)
+    finished = table.groupby(["facet", "label"]).sa.agg(["count", "size"])
+    is_bridged = finished["count"].between(1, finished["size"] - 1).any()  # drawn at some λ, missing at another
+    is_cut = accuracy_limits.is_cut(facets, lambda facet, metric: limits(alike(facet, facets), view, metric))
     return captions.join(
         captions.direction(table, facets),
         "The larger a marker, the larger λ.",
-        "Long bars are cut at the frame." if is_cut(facets, view) else "",
+        "Long bars are cut at the frame." if is_cut else "",
         captions.setting(view),
         captions.intervals(table),
         captions.gaps(view, table),
-        "Dots bridge a λ without finished networks." if is_bridged(table) else "",
+        "Dots bridge a λ without finished networks." if is_bridged else "",
         captions.omitted(view),
         paper_numbers.caption(facets, view),
         *more,
     )
-
-
-def is_bridged(table: pd.DataFrame) -> bool:
-    """Whether a method is drawn at some λ and missing at another."""
-    counts = table.groupby(["facet", "label"]).sa.agg(["count", "size"])
-    return bool(((counts["count"] > 0) & (counts["count"] < counts["size"])).any())

@@ -1,11 +1,13 @@
 """What the adjustment of λ costs: one training against a training per λ, and a switch of λ against a batch."""
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 import pandas as pd
 
 from reports.load.panels import Panel
+from reports.statistics import estimates
 from reports.statistics.contrasts import MissingNetworks
+from reports.statistics.estimates import Estimate
 
 TRAINED = {"macs": "macs_training", "seconds": "train_seconds"}  # quantity → column of Panel.trials
 
@@ -17,18 +19,10 @@ def trainings(panel: Panel) -> pd.DataFrame:
     return drawn[["label", "lam", "seed", "key", *columns]].rename(columns=columns).reset_index(drop=True)
 
 
-@dataclass(frozen=True)
-class Ratio:
-    """Cost of one network's training over that of several together, a number per seed. keys: of all networks."""
+def training_ratio(panel: Panel, label: str, of: str, lambdas: list[float], quantity: str) -> Estimate:
+    """Training cost of `label` over that of the networks of `of`, one per λ, together, of the seeds that have them all.
 
-    by_seed: tuple[float, ...]
-    keys: frozenset[str]
-
-
-def training_ratio(panel: Panel, label: str, of: str, lambdas: list[float], quantity: str) -> Ratio:
-    """Training cost of `label` over that of the networks of `of`, one per λ, together; per seed that has them all.
-
-    quantity: macs or seconds. Raises MissingNetworks.
+    quantity: macs or seconds. The interval spans the seeds. Raises MissingNetworks.
     """
     table, ratios, keys = trainings(panel), [], set()
     for _, rows in table.groupby("seed"):
@@ -40,7 +34,7 @@ def training_ratio(panel: Panel, label: str, of: str, lambdas: list[float], quan
             keys |= {conditional.key.iloc[0], *total.key}
     if not ratios:
         raise MissingNetworks(f"{label}, and {of} at each of {len(lambdas)} λ, of one seed")
-    return Ratio(tuple(ratios), frozenset(keys))
+    return replace(estimates.exact(ratios), keys=frozenset(keys))
 
 
 def switch_times(panel: Panel) -> pd.DataFrame:

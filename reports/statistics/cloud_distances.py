@@ -1,9 +1,13 @@
 """Distances between clouds of points, and how far one cloud stands apart from the others (Fig. 2)."""
 
+from functools import cache
+
 import numpy as np
 from scipy.special import ndtri
 
-from reports.statistics import intervals
+from reports.statistics import estimates
+from reports.statistics.estimates import CHANNELS, Estimate
+from reports.statistics.intervals import CONFIDENCE
 
 
 def standardised(clouds: list[np.ndarray]) -> list[np.ndarray]:
@@ -71,7 +75,7 @@ def leave_one_out(clouds: list[np.ndarray], statistic) -> list[np.ndarray]:
     return by_cloud
 
 
-def jackknife(clouds: list[np.ndarray], name: str, confidence: float = 0.95) -> tuple[float, float, float]:
+def jackknife(clouds: list[np.ndarray], name: str, confidence: float = CONFIDENCE) -> tuple[float, float, float]:
     """Ratio of `isolation` with its interval over the points of the clouds, for a single seed.
 
     Jackknife of the logarithm, so that the interval is positive; the clouds' points are independent of each other.
@@ -84,9 +88,20 @@ def jackknife(clouds: list[np.ndarray], name: str, confidence: float = 0.95) -> 
     return float(value), float(value / factor), float(value * factor)
 
 
-def over_seeds(ratios) -> tuple[float, float, float]:
-    """Geometric mean of ratios (seeds,), two or more, with its t interval, both of the logarithms."""
-    return tuple(float(np.exp(value)) for value in intervals.t_interval(np.log(ratios)))
+def estimate_isolation(seeds: list[list[np.ndarray]], name: str) -> Estimate:
+    """Number of `isolation`: over seeds by its logarithm, for one seed by the jackknife over the points of its clouds.
+
+    seeds: per seed its clouds (points, axes), `standardised`.
+    """
+    values = [isolation(distances(clouds))[name] for clouds in seeds]
+    if len(seeds) > 1:
+        return estimates.ratio(estimates.over_seeds(np.log(values)))
+
+    @cache  # slow, and used by several readers
+    def bounds(confidence: float) -> tuple[float, float]:
+        return jackknife(seeds[0], name, confidence)[1:]
+
+    return Estimate(values[0], bounds, CHANNELS)
 
 
 def compare(seeds: list[list[np.ndarray]]) -> dict:
@@ -99,8 +114,8 @@ def compare(seeds: list[list[np.ndarray]]) -> dict:
     by_seed = [isolation(distances(clouds)) for clouds in seeds]
     result = {name: float(np.mean([numbers[name] for numbers in by_seed])) for name in by_seed[0]}
     for name in ("ratio", "step_ratio"):
-        several = len(by_seed) > 1
-        values = over_seeds([numbers[name] for numbers in by_seed]) if several else jackknife(seeds[0], name)
-        result |= dict(zip((name, f"{name}_low", f"{name}_high"), values, strict=True))
+        estimate = estimate_isolation(seeds, name)
+        low, high = estimate.bounds(CONFIDENCE)
+        result |= {name: estimate.value, f"{name}_low": low, f"{name}_high": high}
     same_lambda = [distances(list(clouds))[np.triu_indices(len(seeds), k=1)] for clouds in zip(*seeds, strict=True)]
     return result | {"floor": float(np.mean(same_lambda)) if len(seeds) > 1 else float("nan")}

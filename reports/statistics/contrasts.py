@@ -47,6 +47,10 @@ class Count(NamedTuple):
     key: str
     bits: str
 
+    @property
+    def percent(self) -> float:
+        return 100 * self.correct / self.n
+
 
 Counts = Mapping[Accuracy, Mapping[int, Count]]  # accuracy → seed → count
 Contrast = Mapping[Accuracy, float]  # accuracy → coefficient
@@ -123,24 +127,20 @@ def estimate_contrast(counts: Counts, contrast: Contrast, pool: "VariancePool | 
     prior = pool.prior_of(counts, contrast) if pool else None
     seeds = common_seeds(counts, contrast)
     if len(seeds) < 2:
-        chosen = one_seed_counts(counts, contrast)
-        return over_images(coefficients, chosen) if prior is None else of_one_training(coefficients, chosen, prior)
+        return of_one_seed(coefficients, one_seed_counts(counts, contrast), prior)
     by_seed = [[counts[accuracy][seed] for accuracy in contrast] for seed in seeds]
-    percent = np.array([[100 * count.correct / count.n for count in row] for row in by_seed])
+    percent = np.array([[count.percent for count in row] for row in by_seed])
     steps = coefficients * [100 / count.n for count in by_seed[0]]
     estimate = estimates.over_seeds(percent @ coefficients, float(steps @ steps) / 12, prior)
     return replace(estimate, keys=frozenset(count.key for row in by_seed for count in row))
 
 
-def of_one_training(coefficients, counts: list[Count], prior: Prior) -> Estimate:
-    """Σ coefficient · accuracy of one network per count, about trainings: the variance is other networks'."""
-    value = float(coefficients @ [100 * count.correct / count.n for count in counts])
-    return replace(estimates.of_one_training(value, prior), keys=frozenset(count.key for count in counts))
-
-
-def over_images(coefficients, counts: list[Count]) -> Estimate:
-    """Σ coefficient · accuracy of one network per count, on the same test images."""
-    if len(counts) == 1:
+def of_one_seed(coefficients, counts: list[Count], prior: Prior | None) -> Estimate:
+    """Σ coefficient · accuracy of one network per count: about trainings with a prior, otherwise about test images."""
+    if prior is not None:
+        value = float(coefficients @ [count.percent for count in counts])
+        estimate = estimates.of_one_training(value, prior)
+    elif len(counts) == 1:
         estimate = estimates.of_accuracy(counts[0].correct, counts[0].n, float(coefficients[0]))
     else:
         estimate = estimates.of_paired_images(coefficients, decode(counts))
@@ -152,10 +152,10 @@ def decode(counts: Iterable[Count]) -> np.ndarray:
     return np.array([correct_bits.decode(count.bits, count.n) for count in counts])
 
 
-def mean_over_lambdas(label: str, metric: str, lambdas: Iterable[float], factor: float = 1.0, **where) -> Contrast:
-    """factor · mean over λ of a method's SA or RA. where: width and attack."""
+def mean_over_lambdas(label: str, metric: str, lambdas: Iterable[float], **where) -> Contrast:
+    """Mean over λ of a method's SA or RA. where: width and attack."""
     lambdas = list(lambdas)
-    return {Accuracy(label, metric, lam, **where): factor / len(lambdas) for lam in lambdas}
+    return {Accuracy(label, metric, lam, **where): 1 / len(lambdas) for lam in lambdas}
 
 
 def add(*contrasts: Contrast) -> Contrast:
@@ -166,8 +166,12 @@ def add(*contrasts: Contrast) -> Contrast:
     return dict(total)
 
 
+def scaled(contrast: Contrast, factor: float) -> Contrast:
+    return {accuracy: factor * coefficient for accuracy, coefficient in contrast.items()}
+
+
 def mean_difference(label: str, other: str, metric: str, lambdas: Iterable[float], **where) -> Contrast:
     """Mean over λ of one method's SA or RA minus another's at the same λ. where: width and attack."""
     lambdas = list(lambdas)
-    return add(mean_over_lambdas(label, metric, lambdas, **where),
-               mean_over_lambdas(other, metric, lambdas, -1.0, **where))  # fmt: skip
+    means = [mean_over_lambdas(name, metric, lambdas, **where) for name in (label, other)]
+    return add(means[0], scaled(means[1], -1.0))

@@ -29,9 +29,9 @@ def curves(panel: Panel) -> pd.DataFrame:
     place = tuple(panel.points[["width", "attack"]].iloc[0]) if len(panel.points) else ()
     for (label, lam), planned in planned_seeds(panel).items():
         points = panel.points[(panel.points.label == label) & (panel.points.lam == lam)]
-        kind = "t" if len(points) > 1 else "wilson" if len(points) else "none"
-        row = {"label": label, "lam": lam, "unseen": is_unseen(lam, met[label])}
-        row |= {"planned": planned, "seeds": len(points), "interval": kind}
+        unseen = met[label] is not None and all(abs(lam - other) > 1e-9 for other in met[label])
+        row = {"label": label, "lam": lam, "unseen": unseen, "planned": planned, "seeds": len(points)}
+        row["interval"] = "t" if len(points) > 1 else "wilson" if len(points) else "none"
         for metric in METRICS:
             values = interval(points, metric, families.get((metric, *place))) if len(points) else (np.nan,) * 3
             row |= dict(zip((metric, f"{metric}_low", f"{metric}_high"), values, strict=True))
@@ -84,11 +84,6 @@ def lambdas_met(trials: pd.DataFrame) -> dict[str, frozenset[float] | None]:
     return met
 
 
-def is_unseen(lam: float, met: frozenset[float] | None) -> bool:
-    """Whether λ was not met in training."""
-    return met is not None and all(abs(lam - other) > 1e-9 for other in met)
-
-
 def method_order(labels) -> list[str]:
     """Sort labels: the frontier first, then as in the paper's legends, then by name, DCT-16 before DCT-128."""
 
@@ -137,10 +132,7 @@ def distance(both: Pair | None, name: str) -> dict | None:
     """
     undefined = not both or (name != "volume" and too_few_images(both))
     estimate = None if undefined else estimate_distance(both, DISTANCES[name])
-    if estimate is None:
-        return None
-    low, high = estimate.bounds(intervals.CONFIDENCE)
-    return {"value": estimate.value, "low": low, "high": high, "kind": estimate.kind}
+    return estimate and estimate.interval
 
 
 def gap(points: pd.DataFrame, label: str, frontier: str = FRONTIER) -> dict | None:

@@ -10,7 +10,6 @@ import pandas as pd
 from reports.statistics import contrasts, estimates
 from reports.statistics.contrasts import METRICS, Accuracy, Contrast, Count, Counts, MissingNetworks
 from reports.statistics.curve_tables import signed
-from reports.statistics.intervals import CONFIDENCE
 from reports.statistics.variance_pool import pool_of_points
 
 OTHER_IMAGES = " of these networks, other images"
@@ -36,11 +35,9 @@ def compare(
     common = values.keys() & other_values.keys()
     if same_training and len(common) > 1 and all(values[seed] == other_values[seed] for seed in common):
         estimate = estimates.exact([0.0])
-    low, high = estimate.bounds(CONFIDENCE)
     keys = sorted({count.key for accuracy in contrast for count in counts[accuracy].values()})
-    interval = {"value": estimate.value, "low": low, "high": high, "p": estimates.p_value(estimate)}
     per_seed = {"values": list(values.values()), "other_values": list(other_values.values())}
-    return interval | {"kind": estimate.kind} | per_seed | {"keys": keys}
+    return estimate.interval | {"p": estimates.p_value(estimate)} | per_seed | {"keys": keys}
 
 
 def unambiguous_counts(points: pd.DataFrame) -> Counts:
@@ -58,7 +55,7 @@ def method_contrast(counts: Counts, label: str, other: str, metric: str, lambdas
 def seed_means(counts: Counts, accuracies: list[Accuracy]) -> dict[int, float]:
     """Seed → mean of the accuracies, percent; seeds that lack one of them are left out."""
     seeds = contrasts.common_seeds(counts, accuracies)
-    return {s: float(np.mean([100 * counts[a][s].correct / counts[a][s].n for a in accuracies])) for s in seeds}
+    return {s: float(np.mean([counts[a][s].percent for a in accuracies])) for s in seeds}
 
 
 def holm(ps) -> np.ndarray:
@@ -119,9 +116,7 @@ def on_other_images(counts: Counts, label: str, other: str, lambdas, metric: str
         return None
     coefficients = np.concatenate([np.full(len(per_seed), c / len(per_seed)) for c, per_seed in terms])
     correct = contrasts.decode(count for _, per_seed in terms for count in per_seed)
-    estimate = estimates.of_paired_images(coefficients, correct)
-    low, high = estimate.bounds(CONFIDENCE)
-    return {"value": estimate.value, "low": low, "high": high}
+    return estimates.of_paired_images(coefficients, correct).interval
 
 
 def paired_counts(counts: Counts, contrast: Contrast) -> list[tuple[float, list[Count]]]:

@@ -57,6 +57,12 @@ class Estimate:
         """Whether the interval says nothing of another training, since only one seed was trained."""
         return self.kind in (IMAGES, PAIRED, CHANNELS)
 
+    @property
+    def interval(self) -> dict:
+        """{"value", "low", "high", "kind"} at 95 %."""
+        low, high = self.bounds(intervals.CONFIDENCE)
+        return {"value": self.value, "low": low, "high": high, "kind": self.kind}
+
 
 def over_seeds(values, rounding: float = 0.0, prior: Prior | None = None) -> Estimate:
     """Mean over seeds. values: (seeds,), two or more. prior: of their variance; None: Student's t of the values alone.

@@ -25,13 +25,11 @@ def costs(panel: Panel) -> pd.DataFrame:
     milliseconds_over, ratios to the baseline of the same width, or NaN.
     """
     rows = pd.DataFrame(panel.probes, columns=["label", "width", "key", "batch", *MEASURED])
-    summaries = []
-    for (label, width), group in rows.groupby(["label", "width"]):
-        summary = {"label": label, "width": width, "networks": len(group), "batch": group.batch.iloc[0]}
-        summary |= {"key": group.key.iloc[0]} | group[MEASURED].median().to_dict()
-        summaries.append(summary | {"least": group.milliseconds.min(), "greatest": group.milliseconds.max()})
-    table = pd.DataFrame(summaries, columns=["label", "width", "networks", "batch", "key", *MEASURED,
-                                             "least", "greatest"])  # fmt: skip
+    medians = {name: (name, "median") for name in MEASURED}
+    table = rows.groupby(["label", "width"], as_index=False).agg(
+        networks=("key", "size"), batch=("batch", "first"), key=("key", "first"), **medians,
+        least=("milliseconds", "min"), greatest=("milliseconds", "max"),
+    )  # fmt: skip
     by_place = table.set_index(["label", "width"])
     for name in COMPARED:
         pairs = [(baseline(row.label), row.width) for row in table.itertuples()]

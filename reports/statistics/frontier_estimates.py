@@ -54,10 +54,10 @@ def pair_of(
     contrasts.require(counts, accuracies)
     seeds = contrasts.common_seeds(counts, accuracies)
 
-    def percent(side, seed: int) -> np.ndarray:
-        return np.array([[100 * counts[a][seed].correct / counts[a][seed].n for a in point] for point in side])
-
-    by_seed = [tuple(percent(side, seed) for side in sides) for seed in seeds]
+    by_seed = [
+        tuple(np.array([[counts[a][seed].percent for a in point] for point in side]) for side in sides)
+        for seed in seeds
+    ]
     shared = {"pool": pool, "counts": counts, "points": accuracies}
     if len(seeds) > 1:
         return Pair(by_seed, keys=frozenset(counts[a][seed].key for a in accuracies for seed in seeds), **shared)

@@ -19,15 +19,6 @@ def wilson(k, n, confidence: float = CONFIDENCE) -> tuple[np.ndarray, np.ndarray
     return np.clip(np.minimum(centre - half, k / n), 0, 1), np.clip(np.maximum(centre + half, k / n), 0, 1)
 
 
-def t_interval(values, confidence: float = CONFIDENCE) -> tuple[float, float, float]:
-    """Student's t interval of a mean. values: (seeds,), at least two. Returns mean, low, high."""
-    values = np.asarray(values, float)
-    if len(values) < 2:
-        raise ValueError("a t interval needs at least two seeds; take wilson for one")
-    half = t_half_width(values.std(ddof=1), len(values), confidence)
-    return float(values.mean()), float(values.mean() - half), float(values.mean() + half)
-
-
 def t_half_width(sd: float, n: int, confidence: float = CONFIDENCE) -> float:
     """Half-width of Student's t interval of a mean of n values with sample deviation sd; NaN for one value."""
     return float(stdtrit(n - 1, 0.5 + confidence / 2) * sd / np.sqrt(n)) if n > 1 else float("nan")

@@ -6,7 +6,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from reports.load.panels import PANEL_COLUMNS, Panel
-from reports.statistics import intervals
+from reports.statistics import estimates, intervals
 
 FRONTIER = "PGD-AT"
 DAMAGED = (SafetensorError, OSError, KeyError, ValueError)  # raised by a missing or damaged file
@@ -36,10 +36,14 @@ def interval(rows: pd.DataFrame) -> tuple[float, float, str]:
     if not len(rows):
         return np.nan, np.nan, "none"
     if len(rows) > 1:
-        mean, low, _ = intervals.t_interval(rows.alignment)
-        return mean, mean - low, "seeds"
+        return over_seeds(rows.alignment)
     row = rows.iloc[0]
     return row.alignment, intervals.t_half_width(row.alignment_sd, row.n), "images"
+
+
+def over_seeds(values) -> tuple[float, float, str]:
+    estimate = estimates.over_seeds(values)
+    return estimate.value, estimate.value - estimate.bounds(intervals.CONFIDENCE)[0], "seeds"
 
 
 def table(panel: Panel) -> pd.DataFrame:
@@ -74,8 +78,7 @@ def difference(
     ]
     seeds = sides[0].index.intersection(sides[1].index)
     if len(seeds) > 1:
-        mean, low, _ = intervals.t_interval(sides[0].alignment[seeds] - sides[1].alignment[seeds])
-        return mean, mean - low, "seeds"
+        return over_seeds(sides[0].alignment[seeds] - sides[1].alignment[seeds])
     images = [per_image(side.loc[seed]) for seed in seeds for side in sides]
     if not images or any(scores is None for scores in images) or len(images[0]) != len(images[1]):
         return None
@@ -87,10 +90,10 @@ def difference(
 def per_image(row) -> np.ndarray | None:
     """Alignment of every test image (n,) of a network at a λ; None if the file is missing or damaged."""
     try:
-        scores = load_file(row.folder / row.file)[f"alignment/{row.lam:g}"].astype(float)
+        scores = load_file(row["folder"] / row["file"])[f"alignment/{row['lam']:g}"].astype(float)
     except DAMAGED:
         return None
-    return scores if scores.shape == (row.n,) and np.isfinite(scores).all() else None
+    return scores if scores.shape == (row["n"],) and np.isfinite(scores).all() else None
 
 
 def maps(row) -> dict[str, np.ndarray] | None:

@@ -5,7 +5,8 @@ from scipy.special import bdtrc
 
 from reports.load import formatting
 from reports.load.panels import Panel
-from reports.statistics import intervals
+from reports.statistics import estimates
+from reports.statistics.curve_tables import signed
 
 # robust against every λ′, as many starts at λ, the other BN branch, and one perturbation for all λ
 EXTRA = ("worst", "same_tries", "other_branch", "joint")
@@ -54,5 +55,4 @@ def loss_text(rows: list[dict]) -> str:
     losses = [100 * (row["same_tries"] - row["worst"]) / row["n"] for row in rows]
     if len(losses) < 2:
         return f"{losses[0]:+.1f}".replace("-", "−")
-    mean, low, high = intervals.t_interval(losses)
-    return f"{mean:+.1f}\u00a0[{low:+.1f},\u00a0{high:+.1f}]".replace("-", "−")
+    return signed(estimates.over_seeds(losses).interval).replace(" ", "\u00a0").replace("-", "−")

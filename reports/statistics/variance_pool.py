@@ -47,12 +47,8 @@ def family_of(accuracy: Accuracy) -> Family:
     return accuracy.metric, accuracy.width, accuracy.attack
 
 
-def percent(count: Count) -> float:
-    return 100 * count.correct / count.n
-
-
 def has_room(by_seed: Mapping[int, Count]) -> bool:
-    return in_room(np.mean([percent(count) for count in by_seed.values()]))
+    return in_room(np.mean([count.percent for count in by_seed.values()]))
 
 
 def in_room(mean: float) -> bool:
@@ -67,7 +63,7 @@ def fit_families(counts: Counts, source: str = "") -> dict[Family, TrainingVaria
         varying = [accuracy for accuracy in accuracies if has_room(counts[accuracy])]
         seeds = common_seeds(counts, varying) if varying else []
         if len(seeds) > 1:
-            families[family].append(np.array([[percent(counts[a][seed]) for a in varying] for seed in seeds]))
+            families[family].append(np.array([[counts[a][seed].percent for a in varying] for seed in seeds]))
             images[family] = counts[varying[0]][seeds[0]].n
     fitted = {
         family: training_variance.fit(networks, (100 / images[family]) ** 2 / 12, source)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.special import ndtri
 
-from reports.claims import frontier_predicates, schema
+from reports.claims import schema, tradeoff_predicates
 from reports.claims.verdict_rule import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED, ClaimCondition, all_hold, verdicts
 from reports.statistics import estimates, frontier_distance, frontier_estimates, intervals
 from reports.statistics.frontier_estimates import Pair
@@ -93,7 +93,7 @@ def test_the_distance_of_one_seed_is_paired():
     (panel,) = panels(World(truth, 1, 2000), 1, np.random.default_rng(0))
     scale = {"sa": 1, "ra": 2}
     args = schema.PREDICATES["epsilon"][0](label="OAT (dual BN)", lambdas=[0, 1], scale=scale, tolerance=1)
-    assert {c.estimate.kind for c in frontier_predicates.epsilon(panel, args)} == {estimates.PAIRED}
+    assert {c.estimate.kind for c in tradeoff_predicates.epsilon(panel, args)} == {estimates.PAIRED}
 
 
 # ---- verdicts

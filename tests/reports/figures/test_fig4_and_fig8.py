@@ -8,11 +8,12 @@ from matplotlib.patches import Rectangle
 from scipy import stats
 
 from reports.figures import FIGURES
-from reports.figures.fig4_tradeoff import FIG4
 from reports.plots import by_lambda, label_placement, style
 from reports.statistics import curves, training_variance
 from tests.reports import synthetic
 from tests.reports.load.test_panels import view
+
+FIG4 = FIGURES["fig4"]
 
 FLAT = {lam: (round(450 * 0.94), round(450 * 0.60)) for lam in synthetic.S1}
 

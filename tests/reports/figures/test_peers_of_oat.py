@@ -4,10 +4,11 @@ import pandas as pd
 import pytest
 
 from reports.figures import FIGURES
-from reports.figures.peers_of_oat import PEERS
 from reports.plots import style
 from tests.reports import synthetic
 from tests.reports.load.test_panels import view
+
+PEERS = FIGURES["peers"]
 
 TRADES, AFFINE, DUAL = "OAT TRADES (dual BN)", "OAT (dual-affine BN)", "OAT (dual BN)"
 SEEDS, N = (0, 1), 100

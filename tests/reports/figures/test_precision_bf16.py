@@ -4,20 +4,21 @@ import pytest
 
 from reports.build import remedy
 from reports.figures import FIGURES
-from reports.figures.precision_bf16 import LABEL, PRECISION, REFERENCE
 from reports.plots import style
 from tests.reports import synthetic
 from tests.reports.load.test_panels import view
+
+BF16, FP32, PRECISION = "OAT (dual BN), bf16", "OAT (dual BN), fp32", FIGURES["precision"]
 
 SEEDS, N = (0, 1), 100
 
 
 @pytest.fixture
 def loaded_view(tmp_path):
-    labels = (REFERENCE, LABEL)
+    labels = (FP32, BF16)
     trials = [synthetic.planned(label, None, seed, "digits", "wrn-10-1") for label in labels for seed in SEEDS]
     for trial in trials:
-        ra = {LABEL: 47}.get(trial["label"], 50) + trial["seed"]
+        ra = {BF16: 47}.get(trial["label"], 50) + trial["seed"]
         counts = dict.fromkeys(synthetic.S1, (90, ra))
         known = trial | {"label": "OAT (dual BN)"}  # what synthetic has curves of
         synthetic.write(
@@ -32,11 +33,11 @@ def test_both_are_drawn(loaded_view):
     with style.paper():
         (ax,) = PRECISION.draw(loaded_view).axes
     curves = {line.get_label(): line for line in ax.lines if not line.get_label().startswith("_")}
-    assert curves[LABEL].get_ydata().tolist() == [47.5] * 6
-    assert curves[REFERENCE].get_ydata().tolist() == [50.5] * 6
+    assert curves[BF16].get_ydata().tolist() == [47.5] * 6
+    assert curves[FP32].get_ydata().tolist() == [50.5] * 6
 
 
 def test_the_page_says_how_far_apart_they_are(loaded_view):
     (row,) = PRECISION.summary(loaded_view)[-1]["rows"]
-    assert row["Method"] == LABEL and row["Mean ΔRA, pp"].startswith("-3.0 [")
+    assert row["Method"] == BF16 and row["Mean ΔRA, pp"].startswith("-3.0 [")
     assert FIGURES["precision"] is PRECISION and "suites/extra/precision.yaml" in remedy("precision")

@@ -3,11 +3,12 @@
 import pytest
 
 from reports.figures import FIGURES
-from reports.figures.successors_and_solar import SOLAR, SUCCESSORS
 from reports.load.panels import load_view
 from reports.load.plans import read_plans
 from reports.plots import style
 from tests.reports import claims_world
+
+SOLAR, SUCCESSORS = FIGURES["solar"], FIGURES["successors"]
 
 OAT_DUAL, MMA, TRADES = "OAT (dual BN)", "OAT MMA (dual BN)", "OAT TRADES (dual BN)"
 

@@ -64,8 +64,8 @@ def test_what_figures_share_stands_once():
     assert [names for names, _ in laptop["costs"]] == ["Figure 4 and Figure 8", "Figure 2"] and paper[
         "scale"
     ] == "paper"
-    (network,) = page_content.networks(figures)
-    assert network["figures"] == ["Figure 4", "Figure 8", "Figure 2", "Figure 5"]
+    ((_, shown),) = page_content.networks(figures)
+    assert [part["figure"] for part in shown] == ["fig4", "fig8", "fig2", "fig5"]
 
 
 def test_a_learning_rate_without_a_choice_is_not_listed():

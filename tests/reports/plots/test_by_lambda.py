@@ -5,14 +5,14 @@ import json
 import numpy as np
 import pytest
 
+from reports.figures import FIGURES
 from reports.figures.appc_continuous_lambda import APPC
 from reports.figures.fig5_unseen_lambda import FIG5
-from reports.figures.fig6_widths import NORMAL_BN
-from reports.figures.fig9_widths_by_lambda import FIG9
-from reports.figures.fig13_encodings import FIG13
 from reports.plots import by_lambda, facets
 from tests.reports import synthetic_curves as world
 from tests.reports.synthetic_curves import draw, lines, remove, texts, view
+
+FIG13, FIG9, NORMAL_BN = FIGURES["fig13"], FIGURES["fig9"], "OATS (normal BN)"
 
 
 def seen_and_starred(ax, label):

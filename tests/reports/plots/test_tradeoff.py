@@ -5,14 +5,14 @@ import pandas as pd
 import pytest
 
 from reports.build import build
-from reports.figures.fig4_tradeoff import FIG4
-from reports.figures.fig6_widths import FIG6
-from reports.figures.fig7_other_attacks import FIG7
+from reports.figures import FIGURES
 from reports.plots import captions, facets
 from reports.statistics import curves
 from tests.reports import synthetic
 from tests.reports import synthetic_curves as world
 from tests.reports.synthetic_curves import draw, lines, remove, texts, view
+
+FIG4, FIG6, FIG7 = FIGURES["fig4"], FIGURES["fig6"], FIGURES["fig7"]
 
 GAP = "Mean gap to frontier, pp of RA"
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from reports.statistics import cloud_distances
+from reports.statistics import cloud_distances, estimates
 
 
 def cloud(centre, points=60, seed=0, axes=2):
@@ -101,9 +101,9 @@ def test_the_jackknife_covers_what_it_estimates():
 
 
 def test_over_seeds_is_a_t_interval_of_logarithms():
-    value, low, high = cloud_distances.over_seeds([1.0, 2.0, 4.0])
+    ratio = estimates.ratio(estimates.over_seeds(np.log([1.0, 2.0, 4.0])))
     theirs = stats.t.interval(0.95, 2, loc=np.log(2), scale=stats.sem(np.log([1, 2, 4])))
-    assert (value, low, high) == pytest.approx((2.0, *np.exp(theirs)))
+    assert (ratio.value, *ratio.bounds(0.95)) == pytest.approx((2.0, *np.exp(theirs)))
 
 
 def test_compare_takes_one_seed_by_its_points_and_several_by_seeds():

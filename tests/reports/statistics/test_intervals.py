@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from reports.statistics import intervals
+from reports.statistics import estimates, intervals
 
 
 @pytest.mark.parametrize(("k", "n"), [(0, 10), (1, 10), (210, 450), (450, 450), (9443, 10_000)])
@@ -26,21 +26,10 @@ def test_wilson_never_leaves_the_rate_out(n):
     assert (low <= k / n).all() and (k / n <= high).all() and low[0] == 0 and high[-1] == 1
 
 
-def test_t_interval_is_scipys():
+def test_the_interval_over_seeds_is_scipys():
     values = [61.0, 62.5, 60.2]
-    theirs = stats.t.interval(0.95, 2, loc=np.mean(values), scale=stats.sem(values))
-    assert np.allclose(intervals.t_interval(values), (np.mean(values), *theirs))
-
-
-def test_t_interval_covers_the_mean_95_times_in_100():
-    samples = np.random.default_rng(0).normal(62, 1.5, size=(4000, 3))
-    bounds = np.array([intervals.t_interval(sample) for sample in samples])
-    assert np.mean((bounds[:, 1] <= 62) & (bounds[:, 2] >= 62)) == pytest.approx(0.95, abs=0.012)
-
-
-def test_t_interval_refuses_a_single_seed():
-    with pytest.raises(ValueError, match="wilson"):
-        intervals.t_interval([61.0])
+    estimate, theirs = estimates.over_seeds(values), stats.t.interval(0.95, 2, np.mean(values), stats.sem(values))
+    assert np.allclose((estimate.value, *estimate.bounds(0.95)), (np.mean(values), *theirs))
 
 
 def test_monotone():
