@@ -67,6 +67,8 @@ def execute(request: Request, address: str | None, console: Console, command: st
 def execute_plan(plan: ExecutionPlan, address: str | None, console: Console, command: str, began: float) -> int:
     """As `execute`, for a planned request. began: time.monotonic() of the command's start."""
     request = plan.request
+    if plan.remaining and address is None:
+        request.workers.require_room(request.cpus_per_trial, request.gpus_per_trial)
     for source in {trial.source for trial in plan.trials}:
         data.require_files(source, request.data_root)
     with contextlib.ExitStack() as stack:

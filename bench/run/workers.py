@@ -6,6 +6,7 @@ Keys (`precision: auto`), estimates and numbers of trials at once are theirs, an
 from typing import Protocol
 
 from bench.data import DatasetInfo
+from bench.errors import BadInput
 from bench.run import gpu_detection, machine_limits
 from bench.spec.recipe import Recipe
 
@@ -59,6 +60,14 @@ class ThisMachine:
         cpus, gpus = machine_limits.cpu_count(), gpu_detection.gpu_count()
         share = default_share(gpus) if gpus_per_trial is None else gpus_per_trial
         return max(1, slots_of(cpus, gpus, cpus_per_trial, share))
+
+    def require_room(self, cpus_per_trial: int, gpus_per_trial: float | None) -> None:
+        """Raise BadInput where not one trial fits: a plan may be made here for another machine, a run may not."""
+        cpus, gpus = machine_limits.cpu_count(), gpu_detection.gpu_count()
+        share = default_share(gpus) if gpus_per_trial is None else gpus_per_trial
+        if not slots_of(cpus, gpus, cpus_per_trial, share):
+            needs = f"a trial needs {cpus_per_trial} CPUs and {share:g} GPUs, and this machine has {cpus} and {gpus}"
+            raise BadInput(f"{needs}: lower --cpus-per-trial or --gpus-per-trial")
 
     def time_image_pass(self, recipe: Recipe, info: DatasetInfo, precision: str, width: float) -> float:
         from bench.run.image_pass_timing import time_image_pass  # imports torch

@@ -144,7 +144,7 @@ def reachable(address: str, port: int):
         door.shutdown()
 
 
-def test_a_server_that_is_away_costs_warnings_and_no_results(server, tmp_path, monkeypatch):
+def test_a_server_that_is_away_costs_warnings_and_no_results(server, tmp_path, monkeypatch, capsys):
     from bench.tracking.mlflow_listener import MlflowListener
     from bench.tracking.mlflow_writer import MlflowWriter
 
@@ -172,4 +172,5 @@ def test_a_server_that_is_away_costs_warnings_and_no_results(server, tmp_path, m
         (run,) = writer.client.search_runs([writer.experiment_ids["digits · smoke"]], f"tags.key = '{key}'")
         history = writer.client.get_metric_history(run.info.run_id, "train/loss")
     assert len(warnings) == 2 and is_indexed(runs, key, TAGS) and run.info.status == "FINISHED"
+    assert "View run" not in capsys.readouterr().out  # which MLflow prints of runs on a server
     assert [point.step for point in history] == [1, 2]
