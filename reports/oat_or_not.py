@@ -46,7 +46,7 @@ CAUTION = "Each answer holds for the networks, data and epochs of its scale; oth
 LEGEND = """How the dials are made and attacked: [dials.md](../dials.md). Hypervolume: the pairs (SA, RA) that some λ
 or α reaches in both, OAT's less the dial's, with a 95 % interval ([statistics.md](../statistics.md)). More or less RA:
 the best RA of any λ, or α, that has at least this SA in percent, 0 where none has; by 95 % t intervals over seeds, each
-whole percent by itself."""
+whole percent by itself. Measured times depend on what else the machine did; multiply–accumulates (MACs) do not."""
 COSTS = {  # column of the figure's table → words
     "training, MACs": "MACs of training",
     "weights in memory, kB": "memory for weights",
