@@ -60,7 +60,7 @@ def suite(tmp_path_factory) -> tuple:
 def head():
     """A cluster of one node, which says that it has a GPU."""
     with LocalCluster(**ENGINE) as cluster:
-        assert cluster.start_node(2, "--num-gpus", 1).wait(60) == 0
+        assert cluster.start_node(2, "--num-gpus", 1).wait(120) == 0
         yield cluster
 
 
@@ -78,7 +78,7 @@ def test_a_node_whose_gpus_torch_cannot_use_is_refused(head, suite):
 @pytest.fixture(scope="module")
 def cluster(head):
     """The cluster with a second node, which does not see the folder `hidden`."""
-    assert head.start_node(3, blind=True).wait(60) == 0
+    assert head.start_node(3, blind=True).wait(120) == 0
     return head
 
 
@@ -98,7 +98,7 @@ def disturbed(cluster, suite) -> SimpleNamespace:
     held, _ = cluster.worker(2, runs)
     held.send_signal(signal.SIGSTOP)  # its node has no room for the other trial
     _, directory = cluster.worker(3, runs)
-    for kill in (*[lambda: cluster.worker(3, runs)[0].kill()] * 2, lambda: joining.wait(60) or cluster.kill(3)):
+    for kill in (*[lambda: cluster.worker(3, runs)[0].kill()] * 2, lambda: joining.wait(120) or cluster.kill(3)):
         before = epochs(directory)
         wait_for(lambda before=before: epochs(directory) > before)
         kill()
