@@ -13,16 +13,16 @@ from filelock import FileLock
 from tests.command import FINISHED, JUPYTER_IN_C, SMALL, bench
 
 # Each worker of pytest-xdist takes a whole file, in this order (--no-loadscope-reorder): the longest first, so that
-# none is left for one worker at the end.
+# none is left for one worker at the end. Files that wait for Ray's processes take turns with files that compute.
 LONGEST = (
     "test_cluster",
-    "test_end_to_end",
-    "test_kill",
-    "test_conformance",
     "test_pretend_device",
+    "test_end_to_end",
+    "test_conformance",
+    "test_kill",
+    "test_extending",
     "test_archive",
     "test_mlflow_server",
-    "test_extending",
     "test_simulation",
     "test_judge",
     "test_browser",

@@ -13,7 +13,8 @@ from pathlib import Path
 import psutil
 
 from bench.run import ray_cleanup
-from tests.command import ROOT, environment
+from tests.command import ROOT, environment, start
+from tests.warm_client import WarmCommand
 
 OTHER_CPU = "Processor of another node"
 # Loaded by every Python process of an odd node: the folder HIDDEN is not there, as on a disk that is not shared, and
@@ -107,8 +108,6 @@ class LocalCluster:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
 
-    def bench(self, verb: str, *arguments: object) -> subprocess.Popen:
-        """Start `python -m bench VERB … --address …`. A new Python: Ray reads RAY_AUTH_MODE when it is imported."""
-        command = [sys.executable, "-m", "bench", verb, *map(str, arguments), "--address", self.address]
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-        return subprocess.Popen(command, cwd=ROOT, env=environment() | self.token, **pipes)
+    def bench(self, verb: str, *arguments: object) -> WarmCommand:
+        """Start `bench VERB … --address …` with the token, in a fork of the warm process, which has RAY_AUTH_MODE."""
+        return start(verb, *arguments, "--address", self.address, RAY_AUTH_TOKEN=self.token["RAY_AUTH_TOKEN"])

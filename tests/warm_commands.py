@@ -100,10 +100,12 @@ def main() -> None:
     listener.bind(sys.argv[1])
     listener.listen()
     gc.disable()  # imported modules are no garbage
+    os.environ["RAY_AUTH_MODE"] = "token"  # as a local Ray chooses, and tests/local_cluster.py; read on Ray's import
     for verb in ("ingest_command", "plan_command", "predict_command", "preflight", "ray_scheduler", "ray_session"):
         importlib.import_module(f"bench.run.{verb}")
     for module in ("bench.run.show_command", "bench.run.trial_command", "bench.cli", "reports.build"):
         importlib.import_module(module)
+    importlib.import_module("reports.plots.style").RC["savefig.dpi"] = 50  # as in tests/reports/conftest.py
     gc.freeze()
     gc.enable()
     serve(listener)

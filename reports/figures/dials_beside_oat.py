@@ -61,8 +61,8 @@ def needed(trials: pd.DataFrame) -> set[str]:
 
 EXPLANATION = (
     "Of mixed and interpolated networks λ is α, the weight of the robust end, and of MixedNUTS β. Mixtures are "
-    "attacked adaptively: an image counts as robust if it withstands the attack through the mixture, through its smooth "
-    "surrogate, and the adversarial images of both networks."
+    "attacked adaptively: an image counts as robust if it withstands the attack through the mixture, through its "
+    "smooth surrogate, and the adversarial images of both networks."
 )
 
 DIALS = accuracy_figure(

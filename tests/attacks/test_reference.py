@@ -5,10 +5,8 @@ where Dong et al. (Eq. 6) add up gradients of unit L1 norm; here its normalisati
 and everything else is left as it is.
 """
 
-import foolbox
 import pytest
 import torch
-from foolbox.attacks.gradient_descent_base import L1BaseGradientDescent
 from torch import nn
 
 from bench.attacks.attack_options import away
@@ -41,11 +39,14 @@ class Conditioned(nn.Module):
 
 def theirs(name: str, start):
     """Foolbox's attack of this name; where it starts at random, from `start`."""
+    import foolbox  # here: slow to import, so not while tests are collected
+
     if name == "fgsm":
         return foolbox.attacks.LinfFastGradientAttack(random_start=False)
     if name == "mifgsm":
         attack = foolbox.attacks.LinfMomentumIterativeFastGradientMethod(abs_stepsize=STEP, steps=10, momentum=1.0)
-        attack.normalize = lambda gradients, **rest: L1BaseGradientDescent.normalize(attack, gradients, **rest)
+        normalize = foolbox.attacks.gradient_descent_base.L1BaseGradientDescent.normalize
+        attack.normalize = lambda gradients, **rest: normalize(attack, gradients, **rest)
         return attack
     attack = foolbox.attacks.LinfPGD(abs_stepsize=STEP, steps=int(name.removeprefix("pgd")), random_start=True)
     attack.get_random_start = lambda x0, epsilon: type(x0)(start)
@@ -54,6 +55,8 @@ def theirs(name: str, start):
 
 def both(name: str, at: str, targets=None):
     """Adversarial images of ours and theirs, towards `targets` if there are any, and the network."""
+    import foolbox
+
     network = Conditioned(*CONDITIONED[at]).eval()
     model = foolbox.models.PyTorchModel(network, bounds=(0, 1), device="cpu")
     attack, loss = ATTACKS[name], cross_entropy if targets is None else away(cross_entropy)
@@ -91,6 +94,8 @@ def test_towards_a_target_it_is_foolbox_s(name):
 
 def test_the_comparison_would_see_another_attack():
     """One step fewer, or signs added up in place of gradients."""
+    import foolbox
+
     ours, expected, network = both("pgd7", "oat at 0.3")
     fewer = pgd(network, X, Y, EPSILON, STEP, 6, torch.Generator().manual_seed(0))
     signs = foolbox.attacks.LinfMomentumIterativeFastGradientMethod(abs_stepsize=STEP, steps=10, momentum=1.0)

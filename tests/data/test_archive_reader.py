@@ -14,9 +14,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import scipy.io
 import torch
-from torchvision.datasets import CIFAR10, STL10, SVHN
 
 from bench.data import DataError, describe, load, local_files
 from bench.data.official_archives import OFFICIAL_DATASETS
@@ -43,13 +41,15 @@ def write_tar(path: Path, files: dict[str, bytes], monkeypatch) -> None:
 
 def encode_cifar10(images: np.ndarray, labels: list[int], monkeypatch) -> dict[str, bytes]:
     """Encode images as the six pickled batches of CIFAR-10; the last sixth is the test batch."""
+    from torchvision.datasets import CIFAR10  # here: torchvision is slow to import, so not while tests are collected
+
     names = [f"data_batch_{i}" for i in range(1, 6)] + ["test_batch"]
     batches = zip(names, np.array_split(images.reshape(len(images), -1), 6), np.array_split(labels, 6), strict=True)
     files = {name: pickle.dumps({"data": x, "labels": y.tolist()}, protocol=2) for name, x, y in batches}
     files["batches.meta"] = pickle.dumps({"label_names": [f"class {i}" for i in range(10)]}, protocol=2)
     monkeypatch.setattr(CIFAR10, "train_list", [[name, md5(files[name])] for name in names[:5]])
     monkeypatch.setattr(CIFAR10, "test_list", [["test_batch", md5(files["test_batch"])]])
-    monkeypatch.setattr(CIFAR10, "meta", CIFAR10.meta | {"md5": md5(files["batches.meta"])})
+    monkeypatch.setitem(CIFAR10.meta, "md5", md5(files["batches.meta"]))
     return {f"cifar-10-batches-py/{name}": data for name, data in files.items()}
 
 
@@ -58,6 +58,9 @@ def write_cifar10(root: Path, images: np.ndarray, labels: list[int], monkeypatch
 
 
 def write_svhn(root: Path, splits: dict[str, tuple[np.ndarray, np.ndarray]], monkeypatch) -> None:
+    import scipy.io
+    from torchvision.datasets import SVHN
+
     split_list = {}
     for split, (images, labels) in splits.items():
         file = root / f"{split}_32x32.mat"
@@ -69,6 +72,8 @@ def write_svhn(root: Path, splits: dict[str, tuple[np.ndarray, np.ndarray]], mon
 
 
 def write_stl10(root: Path, files: dict[str, bytes], monkeypatch) -> None:
+    from torchvision.datasets import STL10
+
     checksums = {name: md5(data) for name, data in files.items()} | {"unlabeled_X.bin": "0" * 32}
     for file_list in ("train_list", "test_list"):
         monkeypatch.setattr(STL10, file_list, [[name, checksums[name]] for name, _ in getattr(STL10, file_list)])
@@ -230,7 +235,7 @@ def test_wrong_files_of_other_datasets_are_refused(name, tmp_path):
 
 def test_a_member_outside_the_folder_is_not_extracted(tmp_path, monkeypatch):
     encode_cifar10(random_pixels(8, 60, 3, 32, 32), [0] * 60, monkeypatch)
-    monkeypatch.setattr(CIFAR10, "train_list", [["../../../escaped", "0" * 32]])
+    monkeypatch.setattr("torchvision.datasets.CIFAR10.train_list", [["../../../escaped", "0" * 32]])
     write_tar(tmp_path / "cifar-10-python.tar.gz", {"cifar-10-batches-py/../../../escaped": b"out"}, monkeypatch)
     with pytest.raises(DataError, match="not as published"):
         load("cifar10", root=tmp_path, heldout=1)

@@ -3,12 +3,13 @@
 import hashlib
 
 import torch
-from sklearn.datasets import load_digits
 
 from bench.data import describe, load
 
 
 def test_digits_equal_scikit_learns(tmp_path):
+    from sklearn.datasets import load_digits  # slow to import: not while tests are collected
+
     data = load("digits", root=tmp_path, heldout=200)
     pixels, labels = load_digits(return_X_y=True)
     test_rows = [i for i in range(len(labels)) if i % 4 == 0]

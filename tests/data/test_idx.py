@@ -7,7 +7,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torchvision.datasets.mnist import read_image_file, read_label_file
 
 from bench.data import DataError, describe, idx, load
 from tests.data import split_reference
@@ -18,6 +17,8 @@ FILE_OF_IMAGES, FILE_OF_LABELS = STEMS[:2]
 
 
 def test_pixels_and_labels_equal_torchvisions(tmp_path):
+    from torchvision.datasets.mnist import read_image_file, read_label_file  # slow: not while tests are collected
+
     source = write_idx(tmp_path / "letters", random_arrays())
     data = load(str(source), root=tmp_path, heldout=3)
     train = [torch.cat(tensors) for tensors in zip(data.train, data.heldout, strict=True)]

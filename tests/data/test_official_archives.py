@@ -1,13 +1,14 @@
 """The table of official archives agrees with torchvision; availability without reading."""
 
 import pytest
-from torchvision.datasets import CIFAR10, STL10, SVHN, FashionMNIST
 
 from bench.data import datasets
 from bench.data.official_archives import OFFICIAL_DATASETS, describe, is_available
 
 
 def test_checksums_and_folders_equal_torchvisions():
+    from torchvision.datasets import CIFAR10, STL10, SVHN, FashionMNIST  # slow: not while tests are collected
+
     svhn_checksums = {file: checksum for _, file, checksum in (SVHN.split_list["train"], SVHN.split_list["test"])}
     checksums = {CIFAR10.filename: CIFAR10.tgz_md5, STL10.filename: STL10.tgz_md5} | svhn_checksums
     checksums |= dict(FashionMNIST.resources)

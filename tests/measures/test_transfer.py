@@ -24,7 +24,11 @@ LABELS = NET(X, torch.full((300,), 0.2)).argmax(1).where(torch.arange(300) % 7 >
 IMAGES = Images((X * 255).round().to(torch.uint8), LABELS)
 ATTACK = {"epsilon": 0.03, "step": 0.01, "steps": 2, "lambdas": GRID, "seed": 3}
 MEASUREMENT = Measurement(probe="transfer", **ATTACK)
-ROWS = list(transfer(ENGINE, IMAGES, MEASUREMENT, None))
+
+
+@pytest.fixture(scope="module")
+def rows() -> list[dict]:
+    return list(transfer(ENGINE, IMAGES, MEASUREMENT, None))
 
 
 def fooled(net, crafted_at: float, lam: float, seed: int = 3):
@@ -37,8 +41,8 @@ def fooled(net, crafted_at: float, lam: float, seed: int = 3):
     return torch.cat(by_batch)
 
 
-def test_on_the_diagonal_it_is_the_ordinary_accuracy():
-    for at, (lam, row) in enumerate(zip(GRID, ROWS, strict=True)):
+def test_on_the_diagonal_it_is_the_ordinary_accuracy(rows):
+    for at, (lam, row) in enumerate(zip(GRID, rows, strict=True)):
         plain = accuracy(ENGINE, IMAGES, Measurement(**ATTACK), lam)
         assert row["robust_correct"][at] == plain["robust_correct"]
         assert {name: row[name] for name in ("lam", "width", "attack", "n", "clean_correct")} == {
@@ -46,29 +50,29 @@ def test_on_the_diagonal_it_is_the_ordinary_accuracy():
         }
 
 
-def test_off_the_diagonal_and_over_all_lambdas_it_equals_single_attacks():
-    for lam, row in zip(GRID, ROWS, strict=True):
+def test_off_the_diagonal_and_over_all_lambdas_it_equals_single_attacks(rows):
+    for lam, row in zip(GRID, rows, strict=True):
         by_lambda = torch.stack([fooled(NET, other, lam) for other in GRID])
         assert row["robust_correct"] == (~by_lambda).sum(1).tolist()
         assert row["worst_correct"] == int((~by_lambda.any(0)).sum()) <= min(row["robust_correct"])
         assert row["crafted_at"] == list(GRID)
-    assert any(row["worst_correct"] < min(row["robust_correct"]) for row in ROWS)
-    assert ROWS[0]["robust_correct"][0] < ROWS[0]["robust_correct"][2]  # the λ′ of the attack matters
+    assert any(row["worst_correct"] < min(row["robust_correct"]) for row in rows)
+    assert rows[0]["robust_correct"][0] < rows[0]["robust_correct"][2]  # the λ′ of the attack matters
 
 
-def test_as_many_starts_at_one_lambda_are_counted_too():
-    for at, row in enumerate(ROWS):
+def test_as_many_starts_at_one_lambda_are_counted_too(rows):
+    for at, row in enumerate(rows):
         assert row["same_tries_correct"] <= row["robust_correct"][at]
         lost = row["same_tries_correct"] - row["worst_correct"]
         assert lost == row["only_lambda"] - row["only_starts"]
-    assert sum(row["same_tries_correct"] < row["robust_correct"][at] for at, row in enumerate(ROWS)) > 0
+    assert sum(row["same_tries_correct"] < row["robust_correct"][at] for at, row in enumerate(rows)) > 0
 
 
-def test_the_other_branch_is_that_of_a_network_whose_bns_are_exchanged():
+def test_the_other_branch_is_that_of_a_network_whose_bns_are_exchanged(rows):
     other = lively(oat()).eval()
     for norm in other.norms:
         norm.bn_a, norm.bn_c = norm.bn_c, norm.bn_a
-    for lam, row in zip(GRID, ROWS, strict=True):
+    for lam, row in zip(GRID, rows, strict=True):
         x, rng, right = IMAGES.images.float() / 255, torch.Generator().manual_seed(3), 0
         for batch, y in zip(x.split(256), LABELS.split(256), strict=True):
             at = other.condition(torch.tensor([lam]))
@@ -78,7 +82,7 @@ def test_the_other_branch_is_that_of_a_network_whose_bns_are_exchanged():
         assert row["worst_with_branch_correct"] <= min(row["worst_correct"], right)
 
 
-def test_one_perturbation_for_all_lambdas_follows_the_sum_of_the_losses():
+def test_one_perturbation_for_all_lambdas_follows_the_sum_of_the_losses(rows):
     x, rng, right = IMAGES.images.float() / 255, torch.Generator().manual_seed(3), torch.zeros(len(GRID), dtype=int)
     for batch, y in zip(x.split(256), LABELS.split(256), strict=True):
         adv = (batch + torch.empty_like(batch).uniform_(-0.03, 0.03, generator=rng)).clamp(0, 1)
@@ -88,18 +92,18 @@ def test_one_perturbation_for_all_lambdas_follows_the_sum_of_the_losses():
             step = 0.01 * torch.autograd.grad(loss, adv)[0].sign()
             adv = (adv.detach() + step).clamp(batch - 0.03, batch + 0.03).clamp(0, 1)
         right += torch.stack([(NET(adv, torch.full((len(y),), lam)).argmax(1) == y).sum() for lam in GRID])
-    assert [row["joint_correct"] for row in ROWS] == right.tolist()
-    assert all(row["joint_correct"] >= row["robust_correct"][at] for at, row in enumerate(ROWS))
+    assert [row["joint_correct"] for row in rows] == right.tolist()
+    assert all(row["joint_correct"] >= row["robust_correct"][at] for at, row in enumerate(rows))
 
 
-def test_the_images_that_withstand_everything_are_told():
-    for row in ROWS:
+def test_the_images_that_withstand_everything_are_told(rows):
+    for row in rows:
         hits = {name: correct_bits.decode(row[name], 300) for name in correct_bits.COLUMNS}
         assert hits["clean_hits"].sum() == row["clean_correct"]
         counts = [row[name] for name in ("worst_with_branch_correct", "same_tries_correct", "joint_correct")]
         assert 0 < hits["robust_hits"].sum() <= min(counts)
-    (parsed,) = result_schema.parse({"measurement": MEASUREMENT.model_dump(), "rows": ROWS[:1]})
-    assert parsed["joint"] == ROWS[0]["joint_correct"] and parsed["robust_hits"] == ROWS[0]["robust_hits"]
+    (parsed,) = result_schema.parse({"measurement": MEASUREMENT.model_dump(), "rows": rows[:1]})
+    assert parsed["joint"] == rows[0]["joint_correct"] and parsed["robust_hits"] == rows[0]["robust_hits"]
 
 
 def test_autoattack_has_no_sum_over_lambda():

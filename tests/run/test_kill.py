@@ -14,7 +14,8 @@ from bench.run.trial import run_trial
 from bench.spec.expand import Options, plan
 from tests.command import TINY, bench, kill, start, wait_for
 
-EPOCHS = 10  # enough for all kills
+EPOCHS = 8  # enough for all kills
+ONE_WORKER = ("--cpus-per-trial", 2)  # on a machine of two cores, to import torch once
 SUITE = """
 suite: four
 about: networks of each kind
@@ -101,8 +102,7 @@ def test_a_killed_run_ends_like_an_undisturbed_one(tmp_path, command, temporary)
         (signal.SIGTERM, "", 143, "interrupted: rerun the same command to resume"),
         (signal.SIGKILL, "raylet", 1, "Ray's raylet died (logs: "),
     ):
-        one_worker = ("--cpus-per-trial", 2)  # on a machine of two cores, to import torch once
-        process = start(*command, *one_worker, "--runs", runs, TMPDIR=str(temporary))
+        process = start(*command, *ONE_WORKER, "--runs", runs, TMPDIR=str(temporary))
         text = kill_after(process, runs, signal_number, name)
         assert process.returncode == code and "Traceback" not in text, text
         assert line in text and "***" not in text
@@ -126,7 +126,7 @@ def test_a_killed_run_ends_like_an_undisturbed_one(tmp_path, command, temporary)
 def finish_beside_a_failure(tmp_path, command: tuple, runs) -> None:
     """Finish the networks of the command, after one whose loss becomes NaN."""
     (tmp_path / "diverging.yaml").write_text(DIVERGING)
-    done = bench(command[0], tmp_path / "diverging.yaml", *command[1:], "--runs", runs)
+    done = bench(command[0], tmp_path / "diverging.yaml", *command[1:], *ONE_WORKER, "--runs", runs)
     assert done.returncode == 1, done.stderr
     (counts,) = re.findall(r"(\d) networks trained or measured, (\d) cached, 1 failed", done.stderr)
     assert sum(map(int, counts)) == 4

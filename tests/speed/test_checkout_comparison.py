@@ -72,7 +72,7 @@ def test_this_checkout_against_a_copy_of_it(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("BENCH_ENGINE", "eager")  # the copy would compile its own
     monkeypatch.setattr(checkout_comparison, "LEAST_SECONDS", 0.01)
     copy, out = tmp_path / "copy", tmp_path / "speed.json"
-    shutil.copytree(ROOT / "bench", copy / "bench", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "bench", copy / "bench")
     arguments = ["--against", str(copy), "--only", "digits", "--tasks", "oat", "--precisions", "bf16", "--batch", "8"]
     main([*arguments, "--rounds", "1", "--warmup", "1", "--threads", "1", "--device", "cpu", "--out", str(out)])
     (row,) = json.loads(out.read_text())["rows"]

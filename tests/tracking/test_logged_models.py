@@ -3,17 +3,13 @@
 import io
 import shutil
 
-import mlflow
 import numpy as np
 import pytest
-from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
 from rich.console import Console
 
 import bench
 from bench.errors import BadInput
 from bench.run.log_models_command import log_models
-from bench.tracking.mlflow_writer import MlflowWriter
 from bench.tracking.run_tags import UNPLANNED
 from tests.random_network import SHAPE, write_network
 from tests.recipes import lively, oat, pgd_at
@@ -22,6 +18,8 @@ from tests.recipes import lively, oat, pgd_at
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
     """(runs directory with an OATS network in MLflow's index, its recipe, the folder of its logged model)."""
+    from bench.tracking.mlflow_writer import MlflowWriter  # here: MLflow is slow to import
+
     runs, recipe = tmp_path_factory.mktemp("store") / "runs", oat(widths=(0.5, 1.0))
     write_network(recipe, runs / "trials" / recipe.key, lively(recipe))
     MlflowWriter(runs).index_trial(recipe, UNPLANNED)
@@ -37,6 +35,8 @@ def logged(runs, *keys: str) -> str:
 
 
 def test_a_loaded_model_answers_by_lam_and_width_as_the_network(store):
+    import mlflow
+
     runs, recipe, path = store
     model, network = mlflow.pyfunc.load_model(str(path)), bench.load(recipe.key, runs)
     images = np.random.default_rng(0).random((5, *SHAPE), np.float32)
@@ -52,6 +52,9 @@ def test_a_loaded_model_answers_by_lam_and_width_as_the_network(store):
 
 
 def test_no_trade_off_is_chosen_for_the_caller_and_wrong_images_are_refused(store):
+    import mlflow
+    from mlflow.exceptions import MlflowException
+
     model = mlflow.pyfunc.load_model(str(store[2]))
     images = np.zeros((2, *SHAPE), np.float32)
     with pytest.raises(ValueError, match=r"lam is not a number in \[0,1\]"):
@@ -61,6 +64,8 @@ def test_no_trade_off_is_chosen_for_the_caller_and_wrong_images_are_refused(stor
 
 
 def test_the_model_belongs_to_the_run_and_is_logged_once(store):
+    from mlflow import MlflowClient
+
     runs, recipe, path = store
     client = MlflowClient(f"sqlite:///{runs / 'mlflow.db'}")
     model = client.get_logged_model(path.parent.name)

@@ -1,10 +1,10 @@
 """Names of the metrics of measurements that must not be taken for one another."""
 
-from bench.tracking.mlflow_metrics import measurement_metrics
-
 
 def test_a_blend_has_metrics_of_its_own():
     """Its α is no λ of the network in whose run it is logged."""
+    from bench.tracking.mlflow_metrics import measurement_metrics  # here: MLflow is slow to import
+
     rows = [{"lam": 0.3, "width": 1, "attack": "pgd7", "n": 10, "clean_correct": 9, "robust_correct": 4}]
     measurement = {"probe": "accuracy", "seed": 0}
     of_network, of_blend = (

@@ -175,8 +175,10 @@ def test_summary_says_whether_alignment_rises(tmp_path):
 
 def test_files_of_figures_10_to_12(tmp_path, no_claims):
     trials = synthetic_probes.saliency(tmp_path, seeds=(0,), figure="fig12")
-    first, second = (build(["fig12"], tmp_path, tmp_path / name) for name in ("a", "b"))
-    assert all(path.read_bytes() == other.read_bytes() for path, other in zip(first, second, strict=True))
+    build(["fig12"], tmp_path, tmp_path / "a")
+    build(["fig12"], tmp_path, tmp_path / "b", formats=("svg",))  # test_build.py repeats the other formats
+    for name in ("fig12.svg", "fig12.csv"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
     table = pd.read_csv(tmp_path / "a" / "fig12.csv")
     assert list(table.columns) == COLUMNS and len(table) == ROWS
     assert set(table.key) == {trial["key"] for trial in trials}
