@@ -1,6 +1,7 @@
 """Write answers as entries of claims.json and rows of claims.csv."""
 
 import math
+import re
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -185,14 +186,28 @@ def commands(not_run: Sequence, scale: str, plans: list[dict]) -> list[str]:
     for (figure, dataset), panel in missing.items():
         planned = [plan["command"] for plan in plans if panel is not None and is_planned(plan, figure, dataset)]
         lines += planned[-1:]
-        for suite, experiments in {} if planned else suites().items():
-            names = [name for name, (figures, data) in experiments.items() if figure in figures and data == dataset]
+        for suite, names in {} if planned else experiments_of(figure, dataset).items():
             by_suite[suite] = by_suite.get(suite, []) + names
     for suite, names in by_suite.items():
         complete = set(names) == set(suites()[suite])
         only = "" if complete else "".join(f" --only {name}" for name in dict.fromkeys(names))
-        lines += [f"python -m bench run suites/{suite} --scale {scale}{only}"] if names else []
+        lines += [f"python -m bench run suites/{suite} --scale {scale_as_given(scale, plans)}{only}"]
     return list(dict.fromkeys(lines))
+
+
+def experiments_of(figure: str, dataset: str) -> dict[str, list[str]]:
+    """{suite: experiments} that train a figure's networks on a data set; of suites/extra/ where no other suite does."""
+    by_suite = {}
+    for suite, experiments in suites().items():
+        names = [name for name, (figures, data) in experiments.items() if figure in figures and data == dataset]
+        by_suite |= {suite: names} if names else {}
+    return {suite: names for suite, names in by_suite.items() if "/" not in suite} or by_suite
+
+
+def scale_as_given(scale: str, plans: list[dict]) -> str:
+    """A scale by name, or by the path of the file that the plans were made from."""
+    paths = [path for plan in plans for path in re.findall(r"--scale[ =](\S+\.ya?ml)(?!\S)", plan["command"])]
+    return paths[-1] if paths else scale
 
 
 def is_planned(plan: dict, figure: str, dataset: str) -> bool:

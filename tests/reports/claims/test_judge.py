@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from bench.damaged_files import read_sealed, write_sealed
-from reports.claims import judge
+from reports.claims import claim_entries, judge
 from reports.claims.verdict_rule import INCONCLUSIVE, NOT_JUDGED, NOT_REPRODUCED, NOT_RUN, ONE_SEED, REPRODUCED
 from reports.load.plans import read_plans
 from reports.page import report_pages
@@ -239,3 +239,13 @@ def test_the_html_page_nests_and_links_lead_somewhere(page):
     anchors = [name for name in html_page.ids if name.startswith("claim")]
     assert anchors == ["claims", *(f"claim-{i}" for i in (*range(1, 22), *OWN))]
     assert re.search(r"20\s*reproduced", html_page.text)
+
+
+def test_commands_name_the_file_of_a_scale_and_leave_out_extra_suites_that_train_the_same():
+    assert list(claim_entries.experiments_of("fig4", "svhn")) == ["frontiers.yaml"]
+    assert list(claim_entries.experiments_of("dials", "svhn")) == ["extra/dials.yaml"]
+    plans = [
+        {"command": f"python -m bench run a.yaml --scale {scale} --seeds 3"} for scale in ("laptop", "my/own.yaml")
+    ]
+    assert claim_entries.scale_as_given("own", plans) == "my/own.yaml"
+    assert claim_entries.scale_as_given("laptop", plans[:1]) == "laptop"
