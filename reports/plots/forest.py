@@ -97,12 +97,13 @@ def row_text(row) -> str:
 
 
 def limits(table: pd.DataFrame) -> tuple[float, float]:
-    """x limits around 0 and all differences; bars may extend them by at most half on either side."""
+    """x limits around 0 and all differences. Bars extend these by at most half on either side, or by what most need."""
     finished = table.dropna(subset="difference")
     low, high = min([0.0, *finished.difference]), max([0.0, *finished.difference])
     if not len(finished):
         return -1.0, 1.0
-    room = max(high - low, 1.0) / 2
+    bars = (finished.high - finished.low)[finished.high > finished.low] / 2
+    room = max((high - low) / 2, 0.5, 1.5 * bars.median() if len(bars) else 0.0)
     low, high = max(min([low, *finished.low]), low - room), min(max([high, *finished.high]), high + room)
     return low - 0.06 * (high - low + 0.1), high + 0.06 * (high - low + 0.1)
 
