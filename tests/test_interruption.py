@@ -32,7 +32,11 @@ def test_a_signal_that_the_caller_ignored_stays_ignored():
 
 
 def start(*arguments: str) -> subprocess.Popen:
-    command = [sys.executable, *arguments]
-    return subprocess.Popen(
-        command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    """Start Python with the signals' default actions: the tests may run in the background, or under nohup."""
+    command, pipes = [sys.executable, *arguments], {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, cwd=ROOT, env=environment(), preexec_fn=handle_signals, **pipes)
+
+
+def handle_signals() -> None:
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)

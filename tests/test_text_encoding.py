@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FILES = sorted(path for folder in ("bench", "reports") for path in (ROOT / folder).rglob("*.py"))
 MODE = {"open": 1, "fdopen": 1, "TemporaryFile": 0, "NamedTemporaryFile": 0}  # position of the mode, by name
 TEXT_ARGUMENT = {"read_text": 0, "write_text": 1}  # position of the encoding
-NOT_FILES = ("tarfile", "Image", "os", "module", "compression", "webbrowser")  # whose `open` reads bytes, or a page
+NOT_FILES = ("tarfile", "lzma", "Image", "os", "module", "webbrowser")  # whose `open` reads bytes, or a page
 
 
 def calls_without_encoding(source: str) -> list[int]:
@@ -27,7 +27,6 @@ def is_implicit(call: ast.Call) -> bool:
     if getattr(keywords.get("text"), "value", False) or "universal_newlines" in keywords:
         return True
     owner = getattr(call.func, "value", None)
-    owner = owner.func if isinstance(owner, ast.Call) else owner  # compression(path).open
     if name not in MODE or name == "open" and getattr(owner, "id", "") in NOT_FILES:
         return False
     method = isinstance(call.func, ast.Attribute) and name == "open"  # path.open("w")

@@ -41,7 +41,7 @@ BROKEN = (tarfile.TarError, lzma.LZMAError, zlib.error, EOFError, OSError, Value
 
 @contextmanager
 def open_gzip(path: Path, mode: str) -> Iterator[BinaryIO]:
-    with open(path, mode) as file, gzip.GzipFile("", mode, 9, file, mtime=0) as stream:
+    with io.FileIO(path, mode) as file, gzip.GzipFile("", mode, 9, file, mtime=0) as stream:
         yield stream
 
 

@@ -222,7 +222,7 @@ def test_the_suite_loses_a_worker_and_is_complete(stand_in):
 def test_a_suite_whose_time_is_over_is_ended(stand_in):
     stand_in("#!/bin/sh\nexec sleep 60\n")
     (row,) = suite_with_a_kill.run_suite(Request("cpu", suite_with_a_kill.RESERVE_SECONDS + 0.3))
-    assert row["exit_code"] is None and row["finished"] == row["killed_workers"] == 0 and row["seconds"] < 5
+    assert row["exit_code"] is None and row["finished"] == row["killed_workers"] == 0 and row["seconds"] < 30
 
 
 def test_the_suite_needs_its_packages(monkeypatch):
