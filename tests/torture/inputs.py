@@ -1,8 +1,9 @@
 """Mutated suites, scales and options through the command line's `plan`, and through the plan files that `run` writes.
 
 `python -m tests.torture.inputs SEED COUNT FOLDER` prints the counts, and each failure with the number that repeats it.
-A case is fine, or refused in one line with exit code 2. It fails by a traceback, by more than MAX_SECONDS of CPU time,
-by hanging, and by any file outside the runs directory and the data cache.
+A case is fine, or refused in one line with exit code 2. It fails by a traceback, by more than MAX_SECONDS of CPU time
+beside those in which a good plan times a pass of each network, by hanging, and by any file outside the runs directory
+and the data cache.
 """
 
 import contextlib
@@ -164,9 +165,16 @@ def attempt(rng: random.Random, folder: Path, place: Path) -> tuple[str, str]:
 
 
 def run(arguments: list[str]) -> tuple[int | None, str, str, float]:
-    """(exit code, stderr, exception, CPU seconds) of the command line in this process."""
+    """(exit code, stderr, exception, CPU seconds without timed passes) of the command line in this process."""
     out, err, error, code = io.StringIO(), io.StringIO(), "", None
     original, started = plan_command.print_plan, time.process_time()
+    time_here, timed = image_pass_timing.time_here, []
+
+    def time_pass(*arguments) -> float:
+        before = time.process_time()
+        seconds = time_here(*arguments)
+        timed.append(time.process_time() - before)
+        return seconds
 
     def plan_and_write(request, *options) -> None:
         original(request, *options)
@@ -176,8 +184,9 @@ def run(arguments: list[str]) -> tuple[int | None, str, str, float]:
     signal.signal(signal.SIGALRM, lambda *_: (_ for _ in ()).throw(TimeoutError(f"hangs for {HANGS} s")))
     signal.alarm(HANGS)
     patched = mock.patch.object(plan_command, "print_plan", plan_and_write)
+    passes = mock.patch.object(image_pass_timing, "time_here", time_pass)
     try:
-        with patched, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        with patched, passes, contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             code = cli.run_command_line(arguments)
         if code == 0:
             json.loads(out.getvalue())
@@ -188,7 +197,7 @@ def run(arguments: list[str]) -> tuple[int | None, str, str, float]:
         error = f"{type(exception).__name__}: {str(exception)[:200]} ({Path(frame.filename).name}:{frame.lineno})"
     finally:
         signal.alarm(0)
-    return code, err.getvalue(), error, time.process_time() - started
+    return code, err.getvalue(), error, time.process_time() - started - sum(timed)
 
 
 def files_outside(folder: Path, place: Path) -> set[Path]:
