@@ -21,7 +21,8 @@ from bench.models.lambda_encoding import codebook
 from bench.speed import authors_checkout, authors_steps
 from bench.speed.workloads import CLASSES, Workload, random_images
 from bench.training import lambda_sampling
-from bench.training.loop import heldout_rows, sgd, train_epoch
+from bench.training.loop import heldout_rows, train_epoch
+from bench.training.optimiser import sgd
 
 Step = Callable[[], object]
 OURS = {"ours-fp32": "fp32", "ours-bf16": "bf16"}

@@ -14,13 +14,13 @@ from bench.engines import Engine, engine_for
 from bench.engines.precision import tf32_convolutions, weights_cast_once
 from bench.measures.accuracy import accuracy
 from bench.models import build
-from bench.models.network import ConditionalNetwork
 from bench.spec.measurement import Measurement
 from bench.spec.recipe import Recipe
 from bench.spec.registry import ATTACKS, METHODS, resolve
 from bench.training import checkpoint, checkpoint_selection, lambda_sampling, schedule
 from bench.training.checkpoint import snapshot
 from bench.training.objectives import Batch
+from bench.training.optimiser import sgd
 from bench.training.slimmable_loss import over_widths
 from bench.training.weight_averaging import averaged
 
@@ -71,19 +71,6 @@ def train(recipe: Recipe, data: Dataset, directory: Path, device: torch.device) 
 def lacks(device: torch.device, precision: str) -> bool:
     """Whether a device cannot compute in a precision. bf16 is computed everywhere."""
     return precision == "tf32" and device.type == "cpu"
-
-
-def sgd(net: ConditionalNetwork, recipe: Recipe) -> torch.optim.SGD:
-    """Make the optimiser of the authors' code (OAT.py 128, PGDAT.py 88), fused: one pass over each parameter.
-
-    Momentum starts at 0 instead of absent, which is the same update: the fused step fails where only some parameters
-    have momentum, as after a batch without λ=0, which a small batch may be, in which BN_c has no gradient.
-    """
-    options = {"momentum": recipe.momentum, "weight_decay": recipe.weight_decay, "fused": True}
-    optimiser = torch.optim.SGD(net.parameters(), lr=recipe.lr, **options)
-    for parameter in net.parameters():
-        optimiser.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
-    return optimiser
 
 
 def train_epoch(

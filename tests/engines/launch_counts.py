@@ -14,6 +14,7 @@ from bench.models import build, resnet
 from bench.spec.protocol_ledger import Protocol
 from bench.spec.recipe import Recipe
 from bench.training import loop
+from bench.training.optimiser import sgd
 from tests.engines.pretend_device import DEVICE, computing
 from tests.recipes import images, oat, pgd_at
 
@@ -49,7 +50,7 @@ def step_cost(recipe: Recipe) -> StepCost:
     names = [field.name for field in dataclasses.fields(StepCost)]
     with computing() as counter:
         net = net.to(DEVICE)
-        optimiser = loop.sgd(net, recipe)
+        optimiser = sgd(net, recipe)
         optimiser.register_step_post_hook(
             lambda *_: after.append({name: getattr(counter, name).copy() for name in names})
         )

@@ -22,6 +22,7 @@ from bench.speed.gpu_check import attack_times, loss_comparison, step_times
 from bench.speed.gpu_check.loss_comparison import Training
 from bench.speed.workloads import WORKLOADS
 from bench.training import lambda_sampling, loop, objectives
+from bench.training.optimiser import sgd
 from tests.engines import pretend_device
 from tests.engines.launch_counts import LAUNCHES, MIXED, step_cost
 from tests.engines.pretend_device import DEVICE, WrongDevice, computing
@@ -209,7 +210,7 @@ def one_step() -> pretend_device.Counter:
     net = build(recipe, 1, 10)
     with computing() as counter:
         net = net.to(DEVICE)
-        loop.train_epoch(engine_for(net, DEVICE), loop.sgd(net, recipe), recipe, digits(recipe).to(DEVICE), 0)
+        loop.train_epoch(engine_for(net, DEVICE), sgd(net, recipe), recipe, digits(recipe).to(DEVICE), 0)
     return counter
 
 

@@ -16,7 +16,7 @@ from bench.models import resnet
 from bench.spec import registry
 from bench.spec.protocol_ledger import NOISE_ROWS, Protocol
 from bench.spec.recipe import Recipe
-from bench.training.loop import sgd
+from bench.training.optimiser import sgd
 from tests.engines import conformance, steps
 from tests.engines.conformance import Make
 from tests.engines.references import EVAL_LAM, TRAINING_LAM, Pass

@@ -12,7 +12,7 @@ from torch.utils.checkpoint import checkpoint
 from bench.attacks.pgd import cross_entropy, gradient, pgd
 from bench.engines.eager import EagerEngine
 from bench.spec.protocol_ledger import Protocol
-from bench.training.loop import sgd
+from bench.training.optimiser import sgd
 from tests.engines import conformance, steps
 from tests.engines.references import EVAL_LAM, TRAINING_LAM, Pass
 from tests.engines.rounding import tolerance

@@ -11,6 +11,7 @@ from bench.engines.precision import autocast, best_precision, tf32_convolutions,
 from bench.models import build
 from bench.training import loop
 from bench.training.loop import TrainingFailed, train
+from bench.training.optimiser import sgd
 from tests.recipes import digits, oat
 
 
@@ -83,6 +84,6 @@ def test_backward_passes_run_outside_autocast_and_each_weight_is_cast_once():
             return function(*args, **kwargs)
 
     with Operators():
-        loop.train_epoch(GpuEngine(net), loop.sgd(net, recipe), recipe, digits(recipe), 0)
+        loop.train_epoch(GpuEngine(net), sgd(net, recipe), recipe, digits(recipe), 0)
     assert {dtype for dtype, _ in products} == {torch.float32} and len(products) == 2  # with a graph, and without
     assert convolutions == {torch.bfloat16} and set(casts.values()) == {1} and len(casts) > 10

@@ -5,7 +5,6 @@ import torch
 from safetensors.torch import load_file
 
 from bench import trial_manifest
-from bench.models import build
 from bench.spec.protocol_ledger import Protocol
 from bench.training import checkpoint_selection, loop
 from bench.training.checkpoint import State
@@ -62,26 +61,6 @@ def test_the_state_after_an_epoch_carries_its_momentum(tmp_path):
     state = load_file(tmp_path / "checkpoint" / "state.safetensors")
     momenta = [tensor for name, tensor in state.items() if name.startswith("momentum/")]
     assert momenta and all(momentum.abs().sum() > 0 for momentum in momenta)
-
-
-def test_parameters_whose_first_gradient_comes_late_are_updated_as_by_plain_sgd():
-    """As those of BN_c are, where the first batch has no λ=0."""
-    recipe = quick()
-    nets = [build(recipe, 1, 10) for _ in range(2)]
-    nets[1].load_state_dict(nets[0].state_dict())
-    options = {"momentum": recipe.momentum, "weight_decay": recipe.weight_decay, "fused": False, "foreach": False}
-    optimisers = loop.sgd(nets[0], recipe), torch.optim.SGD(nets[1].parameters(), lr=recipe.lr, **options)
-    rng = torch.Generator().manual_seed(0)
-    for step in range(4):
-        for late, parameters in enumerate(zip(*(net.parameters() for net in nets), strict=True)):
-            gradient = torch.randn(parameters[0].shape, generator=rng)
-            for parameter in parameters:
-                copy = torch.empty_like(parameter).copy_(gradient)  # in the parameter's memory format
-                parameter.grad = None if step == 0 and late % 2 else copy
-        for optimiser in optimisers:
-            optimiser.step()
-    for fused, plain in zip(*(net.parameters() for net in nets), strict=True):
-        torch.testing.assert_close(fused, plain, rtol=1e-6, atol=1e-7)
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -18,8 +18,8 @@ from bench.models import build
 from bench.speed.gpu_check.parts import Request, precisions, workloads
 from bench.speed.workloads import CLASSES, Workload, random_images
 from bench.training import lambda_sampling
-from bench.training.loop import sgd
 from bench.training.objectives import Batch, oat
+from bench.training.optimiser import sgd
 
 STEPS, MOST_IMAGES, LEARNING_RATE = 20, 32, 0.01
 ROUNDING = 2.0**-23  # of fp32

@@ -13,7 +13,7 @@ from bench.engines.cpu.compiled_library import library
 from bench.engines.cpu.engine import CpuEngine
 from bench.engines.cpu.packed_weights import PackedWeights
 from bench.models.slimmable import SlimConv2d
-from bench.training.loop import sgd
+from bench.training.optimiser import sgd
 from tests.engines.cpu.exact import needs_kernels, off, rounded
 from tests.recipes import pgd_at
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from bench.engines.cpu.engine import CpuEngine
 from bench.engines.cpu.parameter_pointers import ParameterPointers
-from bench.training.loop import sgd
+from bench.training.optimiser import sgd
 from tests.engines.cpu.exact import needs_kernels, off
 from tests.recipes import images, lively, oat
 

@@ -15,7 +15,7 @@ from bench.engines.gpu import graphs
 from bench.engines.gpu.engine import GpuEngine
 from bench.engines.gpu.graphs import GraphedGpuEngine, NoGraph
 from bench.engines.precision import autocast, weights_cast_once
-from bench.training.loop import sgd
+from bench.training.optimiser import sgd
 from tests.engines import conformance
 from tests.engines.gpu import pretend_graph
 from tests.engines.references import EVAL_LAM, Pass, network
