@@ -123,3 +123,10 @@ def test_experiments_exist(page):
 def test_environment_variables_are_read_by_the_code(page):
     source = "".join(path.read_text("utf-8") for path in (ROOT / "bench").rglob("*.py"))
     assert not [name for name in set(re.findall(r"BENCH_[A-Z]+", page.read_text("utf-8"))) if name not in source]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docs" / "results").glob("*/index.html")), ids=lambda p: p.parent.name)
+def test_committed_reports_link_to_no_server_of_one_machine(path):
+    """Reports from an archive do not; those of a runs directory link to its MLflow pages."""
+    assert not re.findall(r'"https?://(?:127|localhost)[^"]*', path.read_text("utf-8"))
+    assert not any('"http://127' in file.read_text("utf-8") for file in path.parent.glob("*.json"))

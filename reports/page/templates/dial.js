@@ -62,7 +62,8 @@ class Dial {
     this.figure = root.dataset.figure;
     this.networks = (root.dataset.all ? Object.keys(figures) : [this.figure]).flatMap(networksOf);
     const own = this.networks.filter((network) => network.figure === this.figure);
-    this.network = own.findLast((network) => network.group === own[0].group);  // dual BN comes last
+    const alike = own.filter((network) => network.group === own[0].group);
+    this.network = alike.find(({ label }) => /^OATS? \(dual BN\)$/.test(label)) ?? alike.at(-1);
     Object.assign(this, { lam: 0.3, width: 1, legend: add(root, "div", { class: "legend" }), charts: add(root, "div", { class: "charts" }) });
     if (this.network) this.addControls(add(root, "div", { class: "controls" }));
     root.hidden = false;
