@@ -2,7 +2,7 @@
 
 import csv
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from reports.figures import FIGURES
@@ -12,8 +12,8 @@ from reports.page import result_sentence
 from reports.page.claim_rows import with_rows
 
 HEADLINE = "fig4"  # the paper's main result
-SETTING = ("scale", "seeds", "commands", "planned_at", "trained_at", "measured_at", "data", "hardware", "software")
-SETTING += ("from", "to")
+ASKED = ("scale", "seeds", "commands")
+RECORDED = ("planned_at", "trained_at", "measured_at", "data", "hardware", "software")
 
 
 def arrange(figures: list[dict], claims: dict | None, drawn: Collection[str], out: Path) -> dict:
@@ -87,27 +87,26 @@ def section(group: list[dict], claims: Collection[dict]) -> dict:
 
 
 def settings(figures: list[dict]) -> list[dict]:
-    """Provenance: an entry per distinct setting, with the figures of it and the cost of their networks."""
+    """Provenance: an entry per command, with its figures, all that was recorded of their networks, and their cost."""
     groups: dict[str, list[dict]] = {}
     for figure in figures:
-        shared = {name: uncounted(figure[name]) for name in SETTING}
-        groups.setdefault(repr(sorted(shared.items())), []).append(figure | shared)
+        groups.setdefault(repr([figure[name] for name in ASKED]), []).append(figure)
     entries = []
     for group in groups.values():
         costs: dict[str, list[str]] = {}
         for figure in group:
             costs.setdefault(cost_text(figure), []).append(short_title(figure["title"]))
-        shared = {name: group[0][name] for name in SETTING} | {"figures": [short_title(f["title"]) for f in group]}
-        entries.append(shared | {"costs": [(listing(names), text) for text, names in costs.items()]})
+        entry = {name: group[0][name] for name in ASKED} | {"figures": [short_title(f["title"]) for f in group]}
+        entry |= {name: uncounted(text for figure in group for text in figure[name]) for name in RECORDED}
+        entry["from"] = min((figure["from"] for figure in group if figure["from"]), default="")
+        entry["to"] = max(figure["to"] for figure in group)
+        entries.append(entry | {"costs": [(listing(names), text) for text, names in costs.items()]})
     return entries
 
 
-def uncounted(values: object) -> object:
+def uncounted(texts: Iterable[str]) -> list[str]:
     """Texts of provenance.tally, each once and without the number of networks, which differs between figures."""
-    if not isinstance(values, list):
-        return values
-    texts = (re.sub(r" \(\d+ networks?\)$", "", value) if isinstance(value, str) else value for value in values)
-    return list(dict.fromkeys(texts))
+    return list(dict.fromkeys(re.sub(r" \(\d+ networks?\)$", "", text) for text in texts))
 
 
 def cost_text(figure: dict) -> str:

@@ -7,7 +7,12 @@ from reports.figures import FIGURES
 from reports.page import claim_rows, page_content
 from reports.page.result_sentence import alternative_text, result_sentence
 
-SETTING = {name: [] for name in page_content.SETTING} | {"scale": "laptop", "seeds": [0], "from": "", "to": ""}
+SETTING = {name: [] for name in (*page_content.ASKED, *page_content.RECORDED)} | {
+    "scale": "laptop",
+    "seeds": [0],
+    "from": "",
+    "to": "",
+}
 
 
 def figure(name: str, **fields) -> dict:
@@ -59,13 +64,15 @@ def test_figures_of_the_same_picture_are_one_section(tmp_path):
 
 
 def test_what_figures_share_stands_once():
-    figures = [figure("fig4"), figure("fig8"), figure("fig2", training="9 s"), figure("fig5", scale="paper")]
-    laptop, paper = page_content.settings(figures)
-    assert [names for names, _ in laptop["costs"]] == ["Figure 4 and Figure 8", "Figure 2"] and paper[
-        "scale"
-    ] == "paper"
+    commits = {"measured_at": ["a (3 networks)", "b (1 network)"], "from": "2026-01-01", "to": "2026-01-03"}
+    later = {"measured_at": ["b"], "from": "2026-01-02", "to": "2026-01-04", "training": "9 s"}
+    figures = [figure("fig4", **commits), figure("fig8", **commits), figure("fig2", **later)]
+    laptop, paper = page_content.settings([*figures, figure("fig5", scale="paper")])
+    assert [names for names, _ in laptop["costs"]] == ["Figure 4 and Figure 8", "Figure 2"]
+    assert laptop["measured_at"] == ["a", "b"] and (laptop["from"], laptop["to"]) == ("2026-01-01", "2026-01-04")
+    assert laptop["figures"] == ["Figure 4", "Figure 8", "Figure 2"] and paper["scale"] == "paper"
     ((_, shown),) = page_content.networks(figures)
-    assert [part["figure"] for part in shown] == ["fig4", "fig8", "fig2", "fig5"]
+    assert [part["figure"] for part in shown] == ["fig4", "fig8", "fig2"]
 
 
 def test_a_learning_rate_without_a_choice_is_not_listed():
