@@ -28,6 +28,7 @@ from bench.trial_dir import read_failure, read_progress, read_results
 logging.getLogger("mlflow").setLevel(logging.CRITICAL)  # INFO: a line per table; ERROR: a traceback beside our line
 
 METRICS_PER_BATCH = 1000  # MLflow's limit
+START_SERVER = "start the server, or unset MLFLOW_TRACKING_URI to use a store in --runs"
 
 
 class MlflowWriter:
@@ -47,7 +48,8 @@ class MlflowWriter:
             experiments = self.open_store()
         except Exception as error:  # each store's driver raises errors of its own
             if not (repair and self.embedded and embedded_store.is_damage(error)):
-                raise ConnectionError(f"MLflow's store {self.shown_uri} cannot be used: {first_line(error)}") from None
+                reason = first_line(error) if self.embedded else f"{START_SERVER}: {first_line(error)}"
+                raise ConnectionError(f"MLflow's store {self.shown_uri} cannot be used: {reason}") from None
             self.set_aside = embedded_store.set_aside(runs / "mlflow.db")
             experiments = self.open_store()
         ours = [e for e in experiments if self.embedded or experiment_page.TAG in e.tags]

@@ -336,7 +336,7 @@ def test_other_teams_experiments_of_a_shared_store_stay_as_they_are(runs, empty_
 def test_a_store_that_cannot_be_reached_is_one_line(runs, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://someone:hunter2@127.0.0.1:9")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    with pytest.raises(ConnectionError, match="cannot be used") as error:
+    with pytest.raises(ConnectionError, match="cannot be used: start the server, or unset") as error:
         writer(runs)
     assert "\n" not in str(error.value) and "hunter2" not in str(error.value) and "127.0.0.1:9" in str(error.value)
 
