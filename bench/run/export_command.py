@@ -58,6 +58,8 @@ def export_network(key: str, format: str, out: Path | None, width: float, runs: 
     except ValueError as error:
         raise BadInput(str(error)) from None
     net, recipe = network.engine.net, network.recipe
+    if recipe.protocol.noise_draw == "each-pass":
+        raise BadInput(f"{recipe.name}: its noise is drawn at each pass; export one with noise_draw=stored")
     program = torch_export.export(net, network.shape, width)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export-") as folder:

@@ -12,6 +12,7 @@ from bench.models import onnx_export, resnet
 from bench.run import export_command
 from bench.run.export_command import FORMATS, export_network
 from bench.spec.measurement import Measurement
+from bench.spec.protocol_ledger import Protocol
 from bench.spec.recipe import Recipe
 from tests import recipes
 from tests.random_network import SHAPE, write_network
@@ -128,6 +129,10 @@ def test_what_cannot_be_exported_is_one_line(tmp_path):
     ):
         with pytest.raises(BadInput, match=message):
             export_network(str(tmp_path / "net"), *options, tmp_path)
+    noise = {"method": "float", "encoding": "none", "lambdas": (0.0, 1.0), "protocol": Protocol(noise_draw="each-pass")}
+    write_network(recipes.oat(**noise), tmp_path / "noisy")
+    with pytest.raises(BadInput, match="noise is drawn at each pass"):
+        export_network(str(tmp_path / "noisy"), "onnx", None, 1.0, tmp_path)
 
 
 def test_missing_packages_are_one_line_with_the_remedy(tmp_path, monkeypatch):
