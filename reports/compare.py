@@ -70,19 +70,22 @@ def compare_figure(name: str, sides: list[Side], out: Path, look: Look = PAPER) 
     spec = FIGURES[name]
     scales = [choose_scale(side.plans, name, None) for side in sides]
     views = [load_view(s.plans, s.runs, name, scale, spec.keep) for s, scale in zip(sides, scales, strict=True)]
-    panels = [overlaid(panel, other) for panel, other in pairs(*views)]
+    matches = pairs(*views)
+    panels = [overlaid(*match) for match in matches]
+    paired = [panel for panel, match in zip(panels, matches, strict=True) if same_images(*match)]
     if not panels or not spec.dial(views[0]):
         return None
     out.mkdir(parents=True, exist_ok=True)
     scale = " and ".join(dict.fromkeys(scales))
     both = View(name, scale, panels, sum((view.plans for view in views), []), sides[0].runs)
     draw(spec, both, {"png": out / f"compare-{name}.png"}, look)
-    tables = [table for panel in panels for table in difference_tables(panel)]
+    tables = [table for panel in paired for table in difference_tables(panel)]
     rows = [
-        {"figure": name, "experiment": panel.experiment} | row for panel in panels for row in difference_rows(panel)
+        {"figure": name, "experiment": panel.experiment} | row for panel in paired for row in difference_rows(panel)
     ]
     entry = {"figure": name, "title": spec.title, "image": f"compare-{name}.png", "caption": spec.caption(both)}
-    return entry | {"tables": tables, "differences": rows}
+    other_images = [panel.title for panel in panels if panel not in paired]
+    return entry | {"tables": tables, "differences": rows, "other_images": other_images}
 
 
 def pairs(view: View, other: View) -> list[tuple[Panel, Panel]]:
@@ -97,15 +100,25 @@ def pairs(view: View, other: View) -> list[tuple[Panel, Panel]]:
     return matches
 
 
+def same_images(panel: Panel, other: Panel) -> bool:
+    """Whether the networks of both saw the same images: otherwise a difference says nothing of the networks."""
+    hashes = [set(side.trials.data_hash.dropna()) for side in (panel, other)]
+    return (panel.dataset, panel.pool) == (other.dataset, other.pool) and (hashes[0] == hashes[1] or not all(hashes))
+
+
 def overlaid(panel: Panel, other: Panel) -> Panel:
-    """One panel with the networks of both; labels end in the side."""
+    """One panel with the networks of both; labels end in the side, and the data set where the two differ."""
 
     def marked(name: str) -> pd.DataFrame:
         frames = [getattr(side, name) for side in (panel, other)]
         frames = [frame.assign(label=frame.label + side) for frame, side in zip(frames, SIDES, strict=True)]
         return pd.concat([frame for frame in frames if len(frame)] or frames[:1], ignore_index=True)
 
-    return replace(panel, trials=marked("trials"), points=marked("points"), overrides={}, relatives={})
+    both = {"trials": marked("trials"), "points": marked("points"), "overrides": {}, "relatives": {}}
+    if (panel.dataset, panel.pool) != (other.dataset, other.pool):
+        names = (formatting.dataset(side.dataset) for side in (panel, other))
+        both |= {"dataset": " and ".join(map("".join, zip(names, SIDES, strict=True))), "stands_for": (), "pool": 1}
+    return replace(panel, **both)
 
 
 def methods(points: pd.DataFrame) -> dict[str, list[float]]:

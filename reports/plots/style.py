@@ -189,11 +189,22 @@ def legend(figure, axes, names: dict = LEGEND, last: str = "", above: str = "") 
         return
     texts = [names.get(label, label) for label in handles]
     above = "\n".join(textwrap.wrap(above, room(figure, 1), break_on_hyphens=False))
-    inches = sum(0.36 + 0.047 * len(text) for text in texts)
-    lines = -(-inches // figure.get_figwidth())
-    where = {"loc": "outside upper center", "ncols": -(-len(texts) // int(lines)), "columnspacing": 1.2}
+    line, beside = (3.2, 0.5) if any(label.endswith(SIDES) for label in handles) else (1.8, 0.36)  # shows its dashes
+    columns = legend_columns([beside + 0.047 * len(text) for text in texts], figure.get_figwidth())
+    where = {"loc": "outside upper center", "ncols": columns, "columnspacing": 1.2}
     where |= {"title": above, "title_fontsize": small()} if above else {}
-    figure.legend(list(handles.values()), texts, **where, handlelength=1.8)
+    figure.legend(list(handles.values()), texts, **where, handlelength=line)
+
+
+def legend_columns(widths: list[float], inches: float) -> int:
+    """Columns of a legend: its entries in as few lines as they need, and fewer columns where one entry is wider."""
+    columns = -(-len(widths) // int(-(-sum(widths) // inches)))
+    while columns > 1:
+        lines = -(-len(widths) // columns)  # filled column by column
+        if sum(max(widths[first : first + lines]) for first in range(0, len(widths), lines)) <= inches:
+            break
+        columns -= 1
+    return columns
 
 
 def note(ax, text: str, xy=(0.03, 0.03), ha: str = "left") -> None:

@@ -46,6 +46,19 @@ def test_the_shift_is_in_the_differences_and_nowhere_else(compared):
     assert (table.difference[~shifted] == 0).all() and (table.high[shifted] < 0).all()
 
 
+def test_networks_that_saw_other_images_have_no_difference(runs, tmp_path):
+    """Their counts cannot be paired, image by image or otherwise."""
+    other = tmp_path / "other"
+    synthetic.laptop(other)
+    for path in other.glob("trials/*/results.json"):
+        path.write_text(path.read_text().replace("d" * 64, "e" * 64))
+    written = compare(runs[0], other, tmp_path / "out", ["fig4"])
+    assert (tmp_path / "out" / "compare-fig4.png") in written
+    assert pd.read_csv(tmp_path / "out" / "differences.csv").empty
+    text = Page(tmp_path / "out" / "compare.html").text
+    assert "other images on the two sides" in text and "The same networks" not in text
+
+
 def test_the_page_names_both_and_the_claims_that_changed(compared, runs):
     _, out = compared
     page = Page(out / "compare.html")
