@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from bench.data import Images
 from bench.engines import Engine
+from bench.engines.threads import one_thread
 from bench.models import build
 from bench.models.film import FiLM
 from bench.spec.architectures import layers_only
@@ -48,6 +49,7 @@ def parameter_count(recipe: Recipe, channels: int, classes: int) -> int:
 
 
 @functools.cache
+@one_thread()
 def _cost(recipe: Recipe, shape: tuple[int, int, int], classes: int, width: float) -> Cost:
     """Count in the hooks of one pass: the inputs and outputs of a layer show which slice of its weight is in use."""
     with torch.device("meta"):

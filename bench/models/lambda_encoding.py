@@ -3,6 +3,8 @@
 A codebook holds one row per trained λ. It is a buffer of the network, so the weights file carries it.
 """
 
+import functools
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -24,8 +26,14 @@ def codebook(encoding: str, lambdas: tuple[float, ...], seed: int = 0, dct_kind:
         matrix = dct(np.eye(d), axis=0, norm="ortho").T if dct_kind == "orthonormal" else dct(np.eye(d), axis=0)
         rows = matrix[: len(lambdas)]
     else:
-        rows = np.linalg.qr(np.random.default_rng(seed).standard_normal((d, d)))[0].T[: len(lambdas)]
+        rows = random_orthogonal(d, seed).T[: len(lambdas)]
     return torch.tensor(rows, dtype=torch.float32)
+
+
+@functools.lru_cache(maxsize=4)
+def random_orthogonal(d: int, seed: int) -> np.ndarray:
+    """(d, d), from a normal matrix. Kept, as a plan builds many networks: numpy's threads wait actively after a QR."""
+    return np.linalg.qr(np.random.default_rng(seed).standard_normal((d, d)))[0]
 
 
 def encode(lam: Tensor, lambdas: Tensor, book: Tensor, unseen: str = "interpolate") -> Tensor:

@@ -15,6 +15,7 @@ from bench.data import DatasetInfo
 from bench.engines import engine_for
 from bench.engines.conditioned_model import ConditionedModel
 from bench.engines.precision import tf32_convolutions, use_ieee_fp32
+from bench.engines.threads import one_thread
 from bench.measures.cost import cost
 from bench.models import build
 from bench.run.child_python import last_line_of
@@ -47,29 +48,26 @@ def time_here(
     batch = recipe.batch if device == "cuda" else int(max(2, min(recipe.batch, MAX_CPU_BATCH_MACS / macs)))
     huge = device != "cuda" and macs > MAX_CPU_BATCH_MACS
     batch, steps = (1, 1) if huge else (batch, ATTACK_STEPS)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    net = build(recipe, shape[0], classes).to(device).eval()
-    x = torch.rand(batch, *shape, device=device).contiguous(memory_format=torch.channels_last)
-    y = torch.zeros(batch, dtype=torch.int64, device=device)
-    engine = engine_for(net, device)
-    cond = engine.condition(torch.full((batch,), 0.5, device=device), width=width, training=False)
-    model = ConditionedModel(engine, cond, precision)
+    with one_thread(), tf32_convolutions(precision == "tf32"):
+        net = build(recipe, shape[0], classes).to(device).eval()
+        x = torch.rand(batch, *shape, device=device).contiguous(memory_format=torch.channels_last)
+        y = torch.zeros(batch, dtype=torch.int64, device=device)
+        engine = engine_for(net, device)
+        cond = engine.condition(torch.full((batch,), 0.5, device=device), width=width, training=False)
+        model = ConditionedModel(engine, cond, precision)
 
-    def attack(steps: int) -> None:
-        take_steps(model, x, x, x, y, 0.0, steps, cross_entropy)
-        if device == "cuda":
-            torch.cuda.synchronize()
+        def attack(steps: int) -> None:
+            take_steps(model, x, x, x, y, 0.0, steps, cross_entropy)
+            if device == "cuda":
+                torch.cuda.synchronize()
 
-    with tf32_convolutions(precision == "tf32"):
         if not huge:
             attack(1)  # warm-up: memory, plans of the engine
         attacks, started = 0, time.perf_counter()
         while not attacks or time.perf_counter() - started < MIN_SECONDS:
             attack(steps)
             attacks += 1
-    torch.set_num_threads(threads)
-    return (time.perf_counter() - started) / (2 * steps * attacks * batch)
+        return (time.perf_counter() - started) / (2 * steps * attacks * batch)
 
 
 def main() -> None:

@@ -226,7 +226,14 @@ def revalued(text: str, rng: random.Random) -> str:
     try:
         data = yaml.safe_load(text)
         holder, key = rng.choice(list(places(data)))
-    except (yaml.YAMLError, IndexError, ValueError, RecursionError):
+    except (
+        yaml.YAMLError,
+        LookupError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ):  # PyYAML's, of bad tags
         return text
     change = rng.random()
     if change < 0.7:
