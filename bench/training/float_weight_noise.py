@@ -66,7 +66,8 @@ class NoisyConv2d(SlimConv2d):
     def __init__(self, conv: SlimConv2d, of_pass: SimpleNamespace):
         super().__init__(conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride, conv.padding, bias=False)
         self.alpha = nn.Parameter(torch.full((1,), FIRST_ALPHA))
-        self.register_buffer("noise", torch.randn(self.weight.shape))
+        noise = torch.empty(self.weight.shape)
+        self.register_buffer("noise", noise if noise.is_meta else noise.normal_())  # on "meta" a draw imports sympy
         self.of_pass = of_pass
 
     def forward(self, x: Tensor, width: float = 1.0) -> Tensor:

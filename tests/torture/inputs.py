@@ -7,6 +7,7 @@ and the data cache.
 """
 
 import contextlib
+import gc
 import io
 import json
 import os
@@ -110,6 +111,7 @@ def torture(seed: int, count: int, folder: Path) -> dict:
 def in_forks(function: Callable[[int], tuple], count: int) -> Iterator[tuple]:
     """Yield function(0), …, function(count - 1). A process computes CASES_PER_PROCESS of them, since what one plan
     caches is of no use to the next: 3,000 plans in one process took 13 GB."""
+    gc.freeze()  # or each process would copy all modules at its first collection of garbage
     for start in range(0, count, CASES_PER_PROCESS):
         numbers = range(start, min(start + CASES_PER_PROCESS, count))
         reader, writer = os.pipe()
