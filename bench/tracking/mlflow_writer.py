@@ -5,10 +5,12 @@ directory holds, whether the trial has just finished, was finished by a killed d
 (`ingest`).
 """
 
+import functools
 import logging
 import os
 import shutil
-from collections.abc import Collection, Iterable
+import threading
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from mlflow import MlflowClient
@@ -29,6 +31,20 @@ logging.getLogger("mlflow").setLevel(logging.CRITICAL)  # INFO: a line per table
 
 METRICS_PER_BATCH = 1000  # MLflow's limit
 START_SERVER = "start the server, or unset MLFLOW_TRACKING_URI to use a store in --runs"
+
+
+ONE_AT_A_TIME = threading.RLock()  # where Ray has broken, a thread closes the runs that the main one may be writing
+
+
+def one_at_a_time(method: Callable) -> Callable:
+    """The method, in one thread at a time: what it reads of the store, no other changes before it writes."""
+
+    @functools.wraps(method)
+    def in_turn(*arguments, **options):
+        with ONE_AT_A_TIME:
+            return method(*arguments, **options)
+
+    return in_turn
 
 
 class MlflowWriter:
@@ -138,6 +154,7 @@ class MlflowWriter:
             self.runs_cache[experiment_id] = runs
         return self.runs_cache[experiment_id]
 
+    @one_at_a_time
     def close_abandoned_runs(self) -> int:
         """Close the runs that a killed driver left RUNNING; returns their number. Call while no trial runs."""
         closed = 0
@@ -226,6 +243,7 @@ class MlflowWriter:
         for start in range(0, len(metrics), METRICS_PER_BATCH):
             self.client.log_batch(run_id, metrics=metrics[start : start + METRICS_PER_BATCH])
 
+    @one_at_a_time
     def index_trial(self, recipe: Recipe, tags: dict[str, str]) -> None:
         """Bring the recipe's run up to what its directory holds, and close it as FINISHED, FAILED or KILLED."""
         directory = self.runs / "trials" / recipe.key

@@ -5,6 +5,7 @@ import functools
 import json
 import shutil
 import sqlite3
+import threading
 
 import pytest
 
@@ -213,6 +214,31 @@ def test_runs_of_a_killed_driver_are_closed(runs):
     assert [run.info.status for run in mlflow_runs(runs)] == ["RUNNING"]
     assert writer(runs).close_abandoned_runs() == 1
     assert [run.info.status for run in mlflow_runs(runs)] == ["KILLED"]
+
+
+def test_a_run_is_not_closed_by_one_thread_while_another_finishes_it(runs, monkeypatch):
+    """As where Ray breaks in the moment in which its last trial has ended (end_without_ray)."""
+    from bench.tracking import mlflow_writer
+
+    has_read, indexed, read_results = threading.Event(), threading.Event(), mlflow_writer.read_results
+
+    def slow_read(*arguments):  # between reading the run's status and writing it
+        if threading.current_thread() is closer:
+            has_read.set()
+            indexed.wait(0.5)
+        return read_results(*arguments)
+
+    monkeypatch.setattr(mlflow_writer, "read_results", slow_read)
+    own, other = writer(runs), writer(runs)
+    own.open_run(RECIPE, TAGS)
+    other.experiment_ids = own.experiment_ids
+    closer = threading.Thread(target=other.close_abandoned_runs)
+    closer.start()
+    assert has_read.wait(10)
+    own.index_trial(RECIPE, TAGS)
+    indexed.set()
+    closer.join()
+    assert [run.info.status for run in mlflow_runs(runs)] == ["FINISHED"]
 
 
 def test_runs_finished_since_they_were_read_are_not_closed_again(runs):
