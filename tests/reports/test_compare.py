@@ -1,6 +1,7 @@
 """`report --compare A B`: a run against itself has no difference; a shift of one method changes its claims."""
 
 import json
+import shutil
 
 import pandas as pd
 import pytest
@@ -57,6 +58,12 @@ def test_networks_that_saw_other_images_have_no_difference(runs, tmp_path):
     assert pd.read_csv(tmp_path / "out" / "differences.csv").empty
     text = Page(tmp_path / "out" / "compare.html").text
     assert "other images on the two sides" in text and "The same networks" not in text
+
+
+def test_a_side_without_finished_networks_has_no_difference(runs, tmp_path):
+    shutil.copytree(runs[0] / "plans", tmp_path / "planned" / "plans")
+    written = compare(runs[0], tmp_path / "planned", tmp_path / "out", ["fig4"])
+    assert len(written) == 3 and pd.read_csv(tmp_path / "out" / "differences.csv").empty
 
 
 def test_the_page_names_both_and_the_claims_that_changed(compared, runs):
