@@ -222,7 +222,7 @@ def remark_on_interrupt() -> Iterator[None]:
     """Say that the command can be resumed where a signal ends it."""
     try:
         yield
-    except (KeyboardInterrupt, Interrupted):
+    except Interrupted:
         console.print("interrupted: rerun the same command to resume")
         raise
 

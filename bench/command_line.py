@@ -8,8 +8,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from bench import interruption
 from bench.errors import BadInput, one_line
-from bench.interruption import Interrupted, catch_signals
+from bench.interruption import Interrupted, catch_signals, exit_code, hold_exit_code, ignore_signals_at_exit
 from bench.process_setup import check_arguments, prepare_environment
 from bench.run.disk_full import DiskFull, disk_full_line, is_disk_full
 from bench.spec.engine_choice import chosen_engine
@@ -22,9 +23,16 @@ console = Console(stderr=True, **PLAIN)
 
 def run_process(command: Callable) -> None:
     """Run the command with this process's arguments, and exit with its code."""
-    prepare_environment()
-    catch_signals()
-    code = run_command(command, sys.argv[1:])
+    ignore_signals_at_exit()
+    try:
+        prepare_environment()
+        catch_signals()
+        code = run_command(command, sys.argv[1:])
+    except BaseException:
+        if interruption.raised is None:
+            raise
+        code = exit_code(interruption.raised)
+    hold_exit_code(code)
     if "triton" not in sys.modules:  # torch.export imports it; its frozen objects would be reported as leaks
         gc.freeze()  # otherwise Python scans all imported objects once more at exit, which takes a second after a run
     sys.exit(code)
@@ -43,6 +51,7 @@ def run_command(command: Callable, arguments: list[str]) -> int:
         check_arguments(arguments)
         name = SCRIPT if COMPLETION & set(arguments) else None  # None: as it was called
         code = command(arguments, standalone_mode=False, prog_name=name)
+        sys.stdout.flush()
     except (BadInput, DataError) as error:
         console.print(one_line(error), style="red", soft_wrap=True)
         code = 2
@@ -56,8 +65,6 @@ def run_command(command: Callable, arguments: list[str]) -> int:
             where = f"{error.filename}: " if error.filename else ""
             console.print(one_line(f"{where}{error.strerror or error}"), style="red", soft_wrap=True)
             code = 2
-    except KeyboardInterrupt:
-        code = 130
     except Interrupted as error:
         code = error.exit_code
     except Exception as error:

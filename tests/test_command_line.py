@@ -61,7 +61,7 @@ def test_the_script_of_the_package_is_the_one_that_shells_complete(capsys):
         cli.run_command_line(["--show-completion"])
     printed = capsys.readouterr()
     assert "_oat_bench_completion" in printed.out or "Shell" in printed.err  # which typer does not know
-    assert 'oat-bench = "bench.cli:main"' in (ROOT / "pyproject.toml").read_text()
+    assert 'oat-bench = "bench.__main__:main"' in (ROOT / "pyproject.toml").read_text()
 
 
 def test_list_has_a_line_on_each_experiment_figure_scale_attack_method_and_data_set(capsys, tmp_path):

@@ -56,7 +56,7 @@ def execute(request: Request, address: str | None, console: Console, command: st
     """Run what a request lacks.
 
     Returns the exit code: 0 all done, 1 a trial failed, 130 after Ctrl-C, 143 after SIGTERM. Raises BadInput, DiskFull,
-    and KeyboardInterrupt or Interrupted where a signal came while no trial was running.
+    and Interrupted where a signal came while no trial was running.
     """
     began = time.monotonic()
     store_uri(request.runs)  # raises BadInput before anything is planned

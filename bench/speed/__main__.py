@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from bench.errors import BadInput
+from bench.interruption import Interrupted, catch_signals
 from bench.speed import pydantic_stub
 
 EXAMPLES = """examples:
@@ -124,9 +125,10 @@ def main(arguments: list[str]) -> None:
     except BadInput as error:
         print(error, file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    except Interrupted as error:
+        sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":
+    catch_signals()
     main(sys.argv[1:])

@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.errors import BadInput
+from bench.interruption import Interrupted, raise_interrupted
 from bench.tracking import experiment_page
 from bench.tracking.store_address import is_embedded, store_uri, without_passwords
 
@@ -48,10 +49,10 @@ def serve(runs: Path, port: int, console: Console) -> int:
     environment["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # no job workers: they would slow the trials
     server = subprocess.Popen(server_command(runs, port), env=environment, start_new_session=True)
     for signal_number in (signal.SIGINT, signal.SIGTERM):  # SIGINT too: background jobs of a shell ignore it
-        signal.signal(signal_number, signal.default_int_handler)
+        signal.signal(signal_number, raise_interrupted)
     try:
         return server.wait()
-    except KeyboardInterrupt:
+    except Interrupted:  # SIGHUP's, too
         os.killpg(server.pid, signal.SIGTERM)  # the group includes the server's workers
         try:
             server.wait(timeout=10)

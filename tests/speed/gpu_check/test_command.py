@@ -79,7 +79,7 @@ def test_parts_that_end_early(check):
     assert "part steps failed: RuntimeError: CUDA error" in page and "none before this is mended" in page
 
 
-@pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt(), 130), (Interrupted(15), 143)])
+@pytest.mark.parametrize(("error", "code"), [(Interrupted(2), 130), (Interrupted(15), 143)])
 def test_a_signal_leaves_what_was_measured(check, error, code):
     ended, results, page, _ = check(ends={"attack": error})
     states = {name: part["state"] for name, part in results["parts"].items()}
