@@ -1,7 +1,7 @@
 """Signals that end a command: Ctrl-C, SIGTERM (systemd, `timeout`, SLURM), and SIGHUP (a closed terminal).
 
-From a process's start to its end, a signal has one of these effects: while Python imports the command, exit_at_once;
-while the command runs, an exception; once it has run, the process ends with the command's own exit code.
+The effect depends on the moment. While Python imports the command, exit_at_once ends the process. While the command
+runs, a signal raises Interrupted. After the command, a signal ends the process with the command's own exit code.
 """
 
 import atexit
@@ -10,15 +10,15 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-raised: int | None = None  # the signal that raised Interrupted: code that it passes may raise another exception instead
+SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGHUP", "SIGTERM") if hasattr(signal, name)]
+raised: int | None = None  # the signal of an Interrupted: a library may turn that exception into another one
 
 
 class Interrupted(BaseException):
     """A signal ended the command.
 
-    Ctrl-C raises this, too: where a KeyboardInterrupt passes through code of exec(), as dataclasses have, Python kills
-    the process with SIGINT at its exit, although the exception was caught.
+    Ctrl-C does not raise KeyboardInterrupt: if a KeyboardInterrupt leaves code that exec() runs, as in the definition
+    of a dataclass, Python ends the process by SIGINT at its exit, even if the exception was caught.
     """
 
     def __init__(self, number: int):
@@ -51,16 +51,13 @@ def exit_at_once(number: int, frame: object) -> None:
 
 
 def hold_exit_code(code: int) -> None:
-    """Let a signal end this process with this exit code from now on, whatever Python still does at its exit.
-
-    The caller has flushed the streams.
-    """
+    """Let a signal end this process with this exit code from now on. Flush the streams before the call."""
     catch_signals(lambda number, frame: os._exit(code))
 
 
 def ignore_signals_at_exit() -> None:
-    """Ignore signals once all exit functions that are registered later have run: then Python itself ends, gives each
-    signal its default action back, and a signal would replace the exit code."""
+    """Ignore signals after all exit functions that are registered later: Python then restores each signal's default
+    action, with which a signal would replace the exit code."""
     atexit.register(catch_signals, signal.SIG_IGN)
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from tests.warm_client import ROOT, WarmCommand, run_warm
 
@@ -58,3 +59,12 @@ def kill(process: WarmCommand, signal_number: signal.Signals) -> str:
     """Send the signal, wait for the process to end, and return what it printed."""
     process.send_signal(signal_number)
     return process.communicate(timeout=60)[0]
+
+
+def handles_signals(pid: int) -> bool:
+    """Whether bench handles signals in the process: in its first twentieth of a second Python itself is starting.
+
+    Reads SIGTERM's handler, the last one that catch_signals sets.
+    """
+    status = dict(line.split(":\t") for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return bool(int(status["SigCgt"], 16) >> (signal.SIGTERM - 1) & 1)

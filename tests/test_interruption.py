@@ -8,8 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.command import ROOT, environment
-from tests.torture.kills import handles_signals
+from tests.command import ROOT, environment, handles_signals
 
 COMMANDS = "tests.commands_to_interrupt"  # -m, since Python ends modules and -c in different ways
 SIGNALS = [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)]

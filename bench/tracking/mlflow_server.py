@@ -52,7 +52,7 @@ def serve(runs: Path, port: int, console: Console) -> int:
         signal.signal(signal_number, raise_interrupted)
     try:
         return server.wait()
-    except Interrupted:  # SIGHUP's, too
+    except Interrupted:  # SIGHUP raises it, too
         os.killpg(server.pid, signal.SIGTERM)  # the group includes the server's workers
         try:
             server.wait(timeout=10)

@@ -37,7 +37,7 @@ ONE_AT_A_TIME = threading.RLock()  # where Ray has broken, a thread closes the r
 
 
 def one_at_a_time(method: Callable) -> Callable:
-    """The method, in one thread at a time: what it reads of the store, no other changes before it writes."""
+    """Run the method in one thread at a time, so that no other thread changes a run between its reading and writing."""
 
     @functools.wraps(method)
     def in_turn(*arguments, **options):

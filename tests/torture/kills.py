@@ -24,7 +24,7 @@ import psutil
 from mlflow import MlflowClient
 
 from bench.run import ray_cleanup
-from tests.command import ROOT, TINY, environment
+from tests.command import ROOT, TINY, environment, handles_signals
 from tests.run.test_kill import SUITE
 
 NETWORKS, CURVES, EPOCHS = 4, 3, 6
@@ -182,12 +182,6 @@ def short_temporary() -> Iterator[Path]:
 def send(process: psutil.Process, number: signal.Signals) -> None:
     with contextlib.suppress(psutil.NoSuchProcess):
         process.send_signal(number)
-
-
-def handles_signals(pid: int) -> bool:
-    """Whether bench has its handlers in the process: before, Python itself is starting, for a twentieth of a second."""
-    status = dict(line.split(":\t") for line in Path(f"/proc/{pid}/status").read_text().splitlines())
-    return bool(int(status["SigCgt"], 16) >> (signal.SIGTERM - 1) & 1)
 
 
 def kind(process: psutil.Process) -> str:
