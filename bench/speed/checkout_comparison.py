@@ -20,7 +20,7 @@ from bench.run import provenance
 from bench.speed.implementations import OURS
 from bench.speed.interleaved_timing import ratio
 from bench.speed.markdown_tables import markdown
-from bench.speed.step_process import StepFailed, StepProcess
+from bench.speed.step_process import FirstStep, StepFailed, StepProcess
 from bench.speed.workloads import TASKS, WORKLOADS, Workload, find_workload
 
 TIME_LIMIT, MEMORY_LIMIT = 1.03, 1.05  # this checkout's step over the other's
@@ -29,7 +29,7 @@ WARM_UP_SECONDS = 2.0  # a step this long needs no second one before it is timed
 # Images of an evaluation on a CPU, fewer than a workload's, so that all rows in 3 rounds take less than 10 minutes.
 EVALUATED = {"resnet34": 8, "wrn-16-8": 4, "wrn-10-2": 32}
 HEAD = ["network", "batch", "task", "precision", "this, ms", "other, ms", "time ratio (range)", "time"]
-HEAD += ["this, MiB", "other, MiB", "memory ratio", "memory"]
+HEAD += ["this, MiB", "other, MiB", "memory ratio", "memory", "step alone, MiB"]
 
 
 def check(root: Path) -> Path:
@@ -72,10 +72,13 @@ def request(workload: Workload, task: str, implementation: str, batch: int | Non
 
 
 def compare_row(checkouts: dict[str, Path], arguments: dict, rounds: int, warmup: int) -> dict:
-    """{"seconds": {checkout: [per step, one a round]}, "peak_bytes": {checkout: bytes}, "time_ratio", "memory_ratio"}.
+    """{"seconds": {checkout: [per step, one a round]}, "peak_bytes" and "process_bytes": {checkout: bytes},
+    "time_ratio", "memory_ratio"}.
 
-    Ratios are this checkout's over the other's; `time_ratio` as from `interleaved_timing.ratio`. The peak memory is of
-    the first step, which is also the first of `warmup` steps."""
+    Ratios are this checkout's over the other's; `time_ratio` as from `interleaved_timing.ratio`. The memory is of the
+    first step, which is also the first of `warmup` steps. `memory_ratio` is that of the processes: a step's own growth
+    depends on how much memory the imports before it happened to leave free.
+    """
     with ExitStack() as stack:
         processes = {}
         for name, root in checkouts.items():
@@ -83,7 +86,7 @@ def compare_row(checkouts: dict[str, Path], arguments: dict, rounds: int, warmup
         try:
             for process in processes.values():
                 process.wait_until_built()
-            peaks = {name: warm_up(process, warmup) for name, process in processes.items()}
+            first_steps = {name: warm_up(process, warmup) for name, process in processes.items()}
             seconds = {name: [] for name in processes}
             for i in range(rounds):
                 for name in processes if i % 2 == 0 else reversed(processes):
@@ -91,21 +94,23 @@ def compare_row(checkouts: dict[str, Path], arguments: dict, rounds: int, warmup
         except StepFailed as error:
             label = ", ".join(arguments[name] for name in ("workload", "task", "implementation"))
             raise BadInput(f"{label}: {error}") from None
+    of_process = {name: step.process_bytes for name, step in first_steps.items()}
     return {
         "seconds": seconds,
-        "peak_bytes": peaks,
+        "peak_bytes": {name: step.peak_bytes for name, step in first_steps.items()},
+        "process_bytes": of_process,
         "time_ratio": ratio(seconds["this"], seconds["other"]),
-        "memory_ratio": peaks["this"] / max(1, peaks["other"]),
+        "memory_ratio": of_process["this"] / of_process["other"],
     }
 
 
-def warm_up(process: StepProcess, steps: int) -> int:
-    """Run `steps` steps, or the first alone if it is long. Peak memory of the first, in bytes."""
-    peak, seconds = process.peak_bytes()
-    if seconds < WARM_UP_SECONDS:
+def warm_up(process: StepProcess, steps: int) -> FirstStep:
+    """Run `steps` steps, or the first alone if it is long."""
+    first = process.first_step()
+    if first.seconds < WARM_UP_SECONDS:
         for _ in range(steps - 1):
             process.seconds_per_step()
-    return peak
+    return first
 
 
 def verdict(low: float, median: float, high: float, limit: float) -> str:
@@ -127,11 +132,13 @@ def cells(row: dict) -> list[str]:
     this_time, other_time = (1000 * statistics.median(row["seconds"][name]) for name in ("this", "other"))
     time, memory = row["time_ratio"], row["memory_ratio"]
     ratio_range = f"**{time['median']:.3f}** ({time['low']:.3f}–{time['high']:.3f})"
-    mebibytes = [f"{row['peak_bytes'][name] / 2**20:,.1f}" for name in ("this", "other")]
+    whole, alone = (
+        [f"{row[kind][name] / 2**20:,.1f}" for name in ("this", "other")] for kind in ("process_bytes", "peak_bytes")
+    )
     return [
         *(row["network"], str(row["images"]), row["task"], row["precision"]),
         *(f"{this_time:,.1f}", f"{other_time:,.1f}", ratio_range, verdict(**time, limit=TIME_LIMIT)),
-        *(*mebibytes, f"{memory:.3f}", "ok" if memory <= MEMORY_LIMIT else "OVER"),
+        *(*whole, f"{memory:.3f}", "ok" if memory <= MEMORY_LIMIT else "OVER", " / ".join(alone)),
     ]
 
 
@@ -143,7 +150,7 @@ def comparison_text(comparison: dict) -> str:
         f"`{comparison['command']}`: this checkout {comparison['this']}, the other {comparison['other']}; "
         f"{hardware['host_cpu']}, {hardware['device']}, engine: {hardware['engine']}, torch {hardware['torch']}, "
         f"{comparison['finished']}; {comparison['rounds']} rounds. Ratios are this over the other; the limits are "
-        f"{TIME_LIMIT - 1:.0%} for the median time and {MEMORY_LIMIT - 1:.0%} for peak memory."
+        f"{TIME_LIMIT - 1:.0%} for the median time and {MEMORY_LIMIT - 1:.0%} for the peak memory of the process."
     )
     count = f"{len(rows) - len(over)} of {len(rows)} rows within both limits."
     return "\n\n".join([about, markdown([HEAD, *map(cells, rows)]), count])

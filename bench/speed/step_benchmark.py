@@ -97,6 +97,6 @@ def peak_bytes(implementation: str, workload: Workload, task: str, options) -> i
     request["reference"] = options.reference and str(options.reference)
     try:
         with StepProcess(ROOT, **request) as process:
-            return process.peak_bytes()[0]
+            return process.first_step().peak_bytes
     except StepFailed:
         return None

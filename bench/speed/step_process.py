@@ -6,12 +6,21 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import NamedTuple
 
 SERVER = Path(__file__).with_name("step_server.py")
 
 
 class StepFailed(Exception):
     """The process of a step ended without an answer, e.g. for want of memory; the message is its last line."""
+
+
+class FirstStep(NamedTuple):
+    """Memory (step_server.peak_memory) and seconds of the first step, which allocates what later steps keep."""
+
+    peak_bytes: int
+    process_bytes: int
+    seconds: float
 
 
 class StepProcess:
@@ -44,10 +53,8 @@ class StepProcess:
             self._answer()
             self._built = True
 
-    def peak_bytes(self) -> tuple[int, float]:
-        """Run the step once: (its peak memory, its seconds). The first step allocates what later ones keep."""
-        answer = self._ask("memory")
-        return answer["bytes"], answer["seconds"]
+    def first_step(self) -> FirstStep:
+        return FirstStep(**self._ask("first"))
 
     def seconds_per_step(self, least: float = 0.0) -> float:
         """Mean over at least one step, and as many as take `least` seconds."""

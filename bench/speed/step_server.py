@@ -3,8 +3,9 @@
 Started as a script by `step_process.StepProcess`, with the root of a checkout and a request. `bench` is imported from
 that checkout, which need not be the one this file lies in: this file imports nothing else of the project.
 
-Requests on stdin, one a line: `memory` runs the step once and answers {"bytes": its peak memory, "seconds"}; `time S`
-repeats it for at least S seconds and answers {"seconds": per step}. The first answer, {}, says that the step is built.
+Requests on stdin, one a line: `first` runs the step once and answers {"peak_bytes", "process_bytes", "seconds"}, see
+`peak_memory`; `time S` repeats it for at least S seconds and answers {"seconds": per step}. The first answer, {}, says
+that the step is built.
 """
 
 import contextlib
@@ -33,20 +34,25 @@ def build_step(implementation: str, workload: str, task: str, device, batch: int
     return checkout_step.build(implementation, workload, task, device, batch, reference)
 
 
-def peak_bytes(step: Callable[[], object], device) -> int:
-    """Peak memory of one step. On a GPU: torch.cuda.max_memory_allocated, weights and optimiser included. On a CPU: the
-    process's peak resident set during the step less what was resident before, without Python and the weights."""
+def peak_memory(step: Callable[[], object], device) -> dict[str, int]:
+    """Run one step: {"peak_bytes": peak memory of the step, "process_bytes": of all that its process holds}.
+
+    On a GPU both are torch.cuda.max_memory_allocated, weights and optimiser included. On a CPU process_bytes is the
+    process's peak resident set during the step, and peak_bytes that less what was resident before: the set's growth,
+    without Python and the weights, and without memory that the step takes over from what ran before it.
+    """
     if device.type == "cuda":
         import torch
 
         torch.cuda.reset_peak_memory_stats()
         step()
-        return torch.cuda.max_memory_allocated()
+        return dict.fromkeys(("peak_bytes", "process_bytes"), torch.cuda.max_memory_allocated())
     before = resident_bytes("VmRSS")
     with contextlib.suppress(OSError):  # without a reset, building the network may count: little beside a step
         CLEAR_REFS.write_text("5", encoding="utf-8")
     step()
-    return max(0, resident_bytes("VmHWM") - before)
+    peak = resident_bytes("VmHWM")
+    return {"peak_bytes": max(0, peak - before), "process_bytes": peak}
 
 
 def resident_bytes(field: str) -> int:
@@ -82,8 +88,8 @@ def main(root: str, request: str) -> None:
     for line in sys.stdin:
         command, *arguments = line.split()
         started = time.perf_counter()
-        if command == "memory":
-            answer = {"bytes": peak_bytes(step, device), "seconds": time.perf_counter() - started}
+        if command == "first":
+            answer = peak_memory(step, device) | {"seconds": time.perf_counter() - started}
         else:
             answer = {"seconds": seconds_per_step(step, float(arguments[0]))}
         print(json.dumps(answer), file=answers)

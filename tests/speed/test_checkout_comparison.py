@@ -8,7 +8,7 @@ import pytest
 from bench import ROOT
 from bench.speed import checkout_comparison
 from bench.speed.__main__ import main
-from bench.speed.step_process import StepFailed
+from bench.speed.step_process import FirstStep, StepFailed
 
 REQUEST = {"workload": "digits", "task": "oat", "implementation": "ours-fp32"}
 
@@ -28,9 +28,9 @@ class RecordedProcess:
     def wait_until_built(self):
         pass
 
-    def peak_bytes(self):
-        self.order.append(f"{self.root} memory")
-        return {"a": 110, "b": 100}[self.root], self.first
+    def first_step(self):
+        self.order.append(f"{self.root} first")
+        return FirstStep({"a": 30, "b": 10}[self.root], {"a": 110, "b": 100}[self.root], self.first)
 
     def seconds_per_step(self, least=0.0):
         self.order.append(self.root if least else f"{self.root} warms up")
@@ -49,15 +49,16 @@ def compare(monkeypatch, first):
 
 def test_checkouts_take_turns_in_alternating_order(monkeypatch):
     order, row = compare(monkeypatch, first=3.0)
-    assert order == ["a memory", "b memory", "a", "b", "b", "a", "a", "b", "b ends", "a ends"]
+    assert order == ["a first", "b first", "a", "b", "b", "a", "a", "b", "b ends", "a ends"]
     assert row["seconds"] == {"this": [2.0, 3.0, 8.0], "other": [1.0, 2.0, 2.0]}
     assert row["time_ratio"] == {"median": 2.0, "low": 1.5, "high": 4.0}
-    assert row["peak_bytes"] == {"this": 110, "other": 100} and row["memory_ratio"] == pytest.approx(1.1)
+    assert row["peak_bytes"] == {"this": 30, "other": 10} and row["process_bytes"] == {"this": 110, "other": 100}
+    assert row["memory_ratio"] == pytest.approx(1.1)
 
 
 def test_short_steps_are_warmed_up(monkeypatch):
     order, _ = compare(monkeypatch, first=0.1)
-    assert order[:4] == ["a memory", "a warms up", "b memory", "b warms up"]
+    assert order[:4] == ["a first", "a warms up", "b first", "b warms up"]
 
 
 @pytest.mark.parametrize(
@@ -77,7 +78,8 @@ def test_this_checkout_against_a_copy_of_it(tmp_path, capsys, monkeypatch):
     main([*arguments, "--rounds", "1", "--warmup", "1", "--threads", "1", "--device", "cpu", "--out", str(out)])
     (row,) = json.loads(out.read_text())["rows"]
     assert (row["network"], row["task"], row["precision"], row["images"]) == ("digits", "oat", "bf16", 8)
-    assert all(row["seconds"][name] and row["peak_bytes"][name] > 0 for name in ("this", "other"))
+    for name in ("this", "other"):
+        assert row["seconds"][name] and 0 < row["peak_bytes"][name] < row["process_bytes"][name]
     text = capsys.readouterr().out
     assert "the other unknown" in text and "| digits | 8 | oat | bf16 |" in text and str(tmp_path) not in text
 
@@ -96,6 +98,6 @@ def test_failed_steps_are_bad_input(monkeypatch):
     def fail(*_):
         raise StepFailed("killed")
 
-    monkeypatch.setattr(RecordedProcess, "peak_bytes", fail)
+    monkeypatch.setattr(RecordedProcess, "first_step", fail)
     with pytest.raises(checkout_comparison.BadInput, match="digits, oat, ours-fp32: killed"):
         compare(monkeypatch, first=1.0)

@@ -11,7 +11,7 @@ from torch.profiler import ProfilerActivity
 from bench.errors import BadInput
 from bench.speed import __main__ as command
 from bench.speed import implementations, interleaved_timing, machine_throughput, step_profile
-from bench.speed.step_server import peak_bytes
+from bench.speed.step_server import peak_memory
 
 CUDA, CPU = torch.device("cuda"), torch.device("cpu")
 
@@ -20,7 +20,8 @@ def test_peak_memory_is_what_torch_allocates(monkeypatch):
     order = []
     monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda: order.append("reset"))
     monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda: order.append("read") or 123)
-    assert peak_bytes(lambda: order.append("step"), CUDA) == 123 and order == ["reset", "step", "read"]
+    peak = peak_memory(lambda: order.append("step"), CUDA)
+    assert peak == {"peak_bytes": 123, "process_bytes": 123} and order == ["reset", "step", "read"]
 
 
 @pytest.mark.parametrize(("available", "initialised", "waits"), [(True, True, 1), (True, False, 0), (False, False, 0)])

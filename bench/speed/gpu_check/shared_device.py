@@ -42,12 +42,12 @@ def network_rows(workload: Workload, request: Request) -> Iterator[dict]:
         for count in COUNTS:
             row, members = {"network": workload.name, "processes": count}, processes[:count]
             try:
-                peaks = list(pool.map(StepProcess.peak_bytes, members))
+                first_steps = list(pool.map(StepProcess.first_step, members))
                 seconds = list(pool.map(time_one, members))
             except StepFailed as error:
                 yield row | {"error": str(error)}
                 return
             yield row | {
                 "images_per_s": sum(workload.batch / each for each in seconds),
-                "peak_bytes": max(peak for peak, _ in peaks),
+                "peak_bytes": max(step.peak_bytes for step in first_steps),
             }

@@ -20,7 +20,7 @@ from bench.speed.gpu_check import (
     suite_with_a_kill,
 )
 from bench.speed.gpu_check.parts import PARTS, Request, workloads
-from bench.speed.step_process import StepFailed
+from bench.speed.step_process import FirstStep, StepFailed
 from bench.speed.workloads import WORKLOADS
 from tests.command import ROOT
 from tests.speed.gpu_check.results import results_of
@@ -163,10 +163,10 @@ class RecordedProcess:
     def __exit__(self, *_):
         pass
 
-    def peak_bytes(self):
+    def first_step(self):
         if self.index == 4:
             raise StepFailed("OutOfMemoryError: CUDA out of memory")
-        return 10 * self.index, 1.0
+        return FirstStep(10 * self.index, 10 * self.index, 1.0)
 
     def seconds_per_step(self, least):
         return 0.5 * self.index
