@@ -76,8 +76,8 @@ def compare_row(checkouts: dict[str, Path], arguments: dict, rounds: int, warmup
     "time_ratio", "memory_ratio"}.
 
     Ratios are this checkout's over the other's; `time_ratio` as from `interleaved_timing.ratio`. The memory is of the
-    first step, which is also the first of `warmup` steps. `memory_ratio` is that of the processes: a step's own growth
-    depends on how much memory the imports before it happened to leave free.
+    first step, which is also the first of `warmup` steps. `memory_ratio` is that of the processes: what a step
+    adds to its process also has what it imports, and lacks what earlier imports left free.
     """
     with ExitStack() as stack:
         processes = {}
