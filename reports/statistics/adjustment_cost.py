@@ -9,14 +9,12 @@ from reports.statistics import estimates
 from reports.statistics.contrasts import MissingNetworks
 from reports.statistics.estimates import Estimate
 
-TRAINED = {"macs": "macs_training", "seconds": "train_seconds"}  # quantity → column of Panel.trials
-
 
 def trainings(panel: Panel) -> pd.DataFrame:
     """A row per trained network that is drawn: label, lam, seed, key, and its training's macs and seconds."""
     drawn = panel.trials[panel.trials.drawn.astype(bool)]
-    columns = {column: name for name, column in TRAINED.items()}
-    return drawn[["label", "lam", "seed", "key", *columns]].rename(columns=columns).reset_index(drop=True)
+    table = drawn.rename(columns={"macs_training": "macs", "train_seconds": "seconds"})
+    return table[["label", "lam", "seed", "key", "macs", "seconds"]].reset_index(drop=True)
 
 
 def training_ratio(panel: Panel, label: str, of: str, lambdas: list[float], quantity: str) -> Estimate:

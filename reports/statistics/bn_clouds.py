@@ -46,9 +46,8 @@ def isolations(panel: Panel) -> dict[tuple[str, float], dict]:
         return {}
     result = {}
     for name, measure in MEASURES.items():
-        clouds = [measure(row.mean, row.var) for rows in seeds for row in rows.itertuples()]
-        clouds = cloud_distances.standardised(clouds)
-        by_seed = [clouds[i : i + len(lambdas)] for i in range(0, len(clouds), len(lambdas))]
+        clouds = [[measure(row.mean, row.var) for row in rows.itertuples()] for rows in seeds]
+        by_seed = cloud_distances.standardised(clouds)
         result[name, lambdas[0]] = cloud_distances.compare(by_seed)
         result[name, lambdas[-1]] = cloud_distances.compare([clouds[::-1] for clouds in by_seed])
     return result

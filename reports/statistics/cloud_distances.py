@@ -1,29 +1,29 @@
 """Distances between clouds of points, and how far one cloud stands apart from the others (Fig. 2)."""
 
-from functools import cache
+from functools import partial
 
 import numpy as np
-from scipy.special import ndtri
 
 from reports.statistics import estimates
 from reports.statistics.estimates import CHANNELS, Estimate
 from reports.statistics.intervals import CONFIDENCE
 
 
-def standardised(clouds: list[np.ndarray]) -> list[np.ndarray]:
-    """Divide every axis by the standard deviation within clouds, pooled over them. clouds: (points, axes) each.
+def standardised(seeds: list[list[np.ndarray]]) -> list[list[np.ndarray]]:
+    """Divide every axis by the standard deviation within clouds, pooled over them.
 
-    Axes of different units then count alike, and the scale does not grow as clouds move apart.
+    seeds: per seed its clouds (points, axes). Axes of different units then count alike, and the scale does not grow as
+    clouds move apart.
     """
-    pooled = np.sqrt(np.mean([cloud.var(axis=0, ddof=1) for cloud in clouds], axis=0))
-    return [cloud / np.where(pooled > 0, pooled, 1.0) for cloud in clouds]
+    pooled = np.sqrt(np.mean([cloud.var(axis=0, ddof=1) for clouds in seeds for cloud in clouds], axis=0))
+    return [[cloud / np.where(pooled > 0, pooled, 1.0) for cloud in clouds] for clouds in seeds]
 
 
-def row_sums(clouds: list[np.ndarray]) -> list[list[np.ndarray]]:
-    """[a][b][i]: sum of Euclidean distances from point i of cloud a to all points of cloud b."""
+def row_sums(clouds: list[np.ndarray]) -> list[np.ndarray]:
+    """Per cloud (clouds, points): sum of Euclidean distances from each of its points to all points of every cloud."""
     from scipy.spatial.distance import cdist  # slow to import, and only Fig. 2 needs it
 
-    return [[cdist(cloud, other).sum(axis=1) for other in clouds] for cloud in clouds]
+    return [np.array([cdist(cloud, other).sum(axis=1) for other in clouds]) for cloud in clouds]
 
 
 def energy(means: np.ndarray) -> np.ndarray:
@@ -39,7 +39,8 @@ def energy(means: np.ndarray) -> np.ndarray:
 
 def distances(clouds: list[np.ndarray]) -> np.ndarray:
     """Energy distances (k, k) of clouds (points, axes)."""
-    return energy(np.array([[sums.mean() / len(clouds[b]) for b, sums in enumerate(row)] for row in row_sums(clouds)]))
+    sizes = [len(cloud) for cloud in clouds]
+    return energy(np.array([sums.mean(axis=1) / sizes for sums in row_sums(clouds)]))
 
 
 def isolation(matrix: np.ndarray) -> dict[str, float]:
@@ -60,32 +61,29 @@ def isolation(matrix: np.ndarray) -> dict[str, float]:
 def leave_one_out(clouds: list[np.ndarray], statistic) -> list[np.ndarray]:
     """Per cloud (points,): `statistic` of the distances without that point. statistic: (k, k) → float."""
     sums, sizes = row_sums(clouds), np.array([len(cloud) for cloud in clouds], float)
-    totals = np.array([[part.sum() for part in row] for row in sums])
+    totals = np.array([of_cloud.sum(axis=1) for of_cloud in sums])
     by_cloud = []
-    for a, size in enumerate(sizes):
-        values = []
-        for i in range(len(clouds[a])):
-            total, count = totals.copy(), sizes.copy()
-            lost = np.array([part[i] for part in sums[a]])
+    for a, of_cloud in enumerate(sums):
+        count, values = sizes - (np.arange(len(clouds)) == a), []
+        for lost in of_cloud.T:
+            total = totals.copy()
             total[a] -= lost
             total[:, a] -= lost  # twice from the cloud to itself: as its row and as its column
-            count[a] = size - 1
             values.append(statistic(energy(total / np.outer(count, count))))
         by_cloud.append(np.array(values))
     return by_cloud
 
 
-def jackknife(clouds: list[np.ndarray], name: str, confidence: float = CONFIDENCE) -> tuple[float, float, float]:
-    """Ratio of `isolation` with its interval over the points of the clouds, for a single seed.
+def jackknife(clouds: list[np.ndarray], name: str) -> Estimate:
+    """Number of `isolation` with its interval over the points of the clouds, for a single seed.
 
     Jackknife of the logarithm, so that the interval is positive; the clouds' points are independent of each other.
     """
-    value = isolation(distances(clouds))[name]
     with np.errstate(divide="ignore", invalid="ignore"):
+        value = np.log(isolation(distances(clouds))[name])
         replicates = leave_one_out(clouds, lambda matrix: np.log(isolation(matrix)[name]))
         error = np.sqrt(sum((len(part) - 1) * part.var() for part in replicates))
-    factor = np.exp(ndtri(0.5 + confidence / 2) * error)
-    return float(value), float(value / factor), float(value * factor)
+    return estimates.ratio(Estimate(value, partial(estimates.normal_bounds, value, error), CHANNELS))
 
 
 def estimate_isolation(seeds: list[list[np.ndarray]], name: str) -> Estimate:
@@ -93,15 +91,9 @@ def estimate_isolation(seeds: list[list[np.ndarray]], name: str) -> Estimate:
 
     seeds: per seed its clouds (points, axes), `standardised`.
     """
-    values = [isolation(distances(clouds))[name] for clouds in seeds]
-    if len(seeds) > 1:
-        return estimates.ratio(estimates.over_seeds(np.log(values)))
-
-    @cache  # slow, and used by several readers
-    def bounds(confidence: float) -> tuple[float, float]:
-        return jackknife(seeds[0], name, confidence)[1:]
-
-    return Estimate(values[0], bounds, CHANNELS)
+    if len(seeds) == 1:
+        return jackknife(seeds[0], name)
+    return estimates.ratio(estimates.over_seeds(np.log([isolation(distances(clouds))[name] for clouds in seeds])))
 
 
 def compare(seeds: list[list[np.ndarray]]) -> dict:

@@ -71,10 +71,10 @@ def counts_of(points: pd.DataFrame) -> Counts:
     return dict(counts)
 
 
-def unambiguous(points: pd.DataFrame) -> pd.DataFrame:
-    """Points without labels that stand for two networks of one seed."""
+def unambiguous_counts(points: pd.DataFrame) -> Counts:
+    """Counts of points, without labels that stand for two networks of one seed."""
     repeated = points.duplicated(["label", "seed", "lam", "width", "attack"], keep=False)
-    return points[~points.label.isin(points.label[repeated])]
+    return counts_of(points[~points.label.isin(points.label[repeated])])
 
 
 def require(counts: Counts, accuracies: Iterable[Accuracy]) -> None:
@@ -86,11 +86,9 @@ def require(counts: Counts, accuracies: Iterable[Accuracy]) -> None:
 
 def describe(accuracies: Iterable[Accuracy]) -> str:
     """Name accuracies: OAT on S2 at λ = 0.1, 0.2; PGD-AT at λ = 1, width 0.5."""
-    groups: dict[tuple, list[float]] = defaultdict(list)
+    groups: dict[tuple, set[float]] = defaultdict(set)
     for accuracy in accuracies:
-        lambdas = groups[accuracy.label, accuracy.width, accuracy.attack]
-        if accuracy.lam not in lambdas:
-            lambdas.append(accuracy.lam)
+        groups[accuracy.label, accuracy.width, accuracy.attack].add(accuracy.lam)
     texts = []
     for (label, width, attack), lambdas in groups.items():
         text = f"{label} at λ = {', '.join(f'{lam:g}' for lam in sorted(lambdas))}"

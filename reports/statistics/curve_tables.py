@@ -32,7 +32,11 @@ def summary_rows(panel: Panel) -> list[dict]:
         row |= {"SA falls with λ": monotone_text(curve, "sa", rising=False)}
         row |= {"RA rises with λ": monotone_text(curve, "ra")}
         frontier = frontier_of(label, labels)
-        if frontier:
+        if label == frontier:
+            finished = curve[["sa", "ra"]].dropna()
+            volume = f"{frontier_distance.hypervolume(finished):.1f} in all" if len(finished) else "–"
+            row |= {GAP: "is the frontier", "over SA, %": "–", AREA: "–", VOLUME: volume}
+        elif frontier:
             row[GAP], row["over SA, %"] = gap_texts(panel.points, table, label, frontier)
             row[AREA], row[VOLUME] = area_texts(panel.points, label, frontier, row[GAP])
         rows.append(row)
@@ -41,8 +45,6 @@ def summary_rows(panel: Panel) -> list[dict]:
 
 def gap_texts(points: pd.DataFrame, table: pd.DataFrame, label: str, frontier: str) -> tuple[str, str]:
     """Gap with its interval and SA range, or the reason why there is none."""
-    if label == frontier:
-        return "is the frontier", "–"
     frontier_sa, sa = (table.sa[table.label == name] for name in (frontier, label))
     if not frontier_sa.notna().any() or not sa.notna().any():
         return "–", "–"
@@ -62,9 +64,6 @@ def area_texts(points: pd.DataFrame, label: str, frontier: str, gap_text: str) -
 
     The hypervolume is over the λ of both, since more points dominate a larger area.
     """
-    if label == frontier:
-        means = points[points.label == label].groupby("lam")[["sa", "ra"]].mean()
-        return "–", f"{frontier_distance.hypervolume(means):.1f} in all" if len(means) else "–"
     area = distance(pair(points, label, frontier), "area") if gap_text[0] in "+-" else None
     common = set(points.lam[points.label == label]) & set(points.lam[points.label == frontier])
     volume = distance(pair(points, label, frontier, common), "volume")

@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 
 from reports.load.panels import Panel
-from reports.statistics import contrasts, estimates, frontier_distance, intervals
+from reports.statistics import contrasts, estimates, frontier_distance
 from reports.statistics.contrasts import METRICS, Accuracy, MissingNetworks
 from reports.statistics.frontier_estimates import Pair, estimate_distance, pair_of, too_few_images
+from reports.statistics.intervals import CONFIDENCE
 from reports.statistics.training_variance import TrainingVariance
 from reports.statistics.variance_pool import in_room, pool_of_points
 
@@ -25,22 +26,22 @@ def curves(panel: Panel) -> pd.DataFrame:
     panel: points of one width and one attack. Columns: label, lam, unseen (in training), planned, seeds, interval (t,
     wilson, or none), and sa, sa_low, sa_high, ra, ra_low, ra_high in percent.
     """
-    met, rows, families = lambdas_met(panel.trials), [], pool_of_points(panel.points).families
+    rows, families = [], pool_of_points(panel.points).families
     place = tuple(panel.points[["width", "attack"]].iloc[0]) if len(panel.points) else ()
-    for (label, lam), planned in planned_seeds(panel).items():
+    planned = planned_seeds(panel)
+    labels = method_order({label for label, _ in planned})
+    for label, lam in sorted(planned, key=lambda each: (labels.index(each[0]), -each[1])):
         points = panel.points[(panel.points.label == label) & (panel.points.lam == lam)]
-        unseen = met[label] is not None and all(abs(lam - other) > 1e-9 for other in met[label])
-        row = {"label": label, "lam": lam, "unseen": unseen, "planned": planned, "seeds": len(points)}
+        unseen = is_unseen(panel.trials[panel.trials.label == label], lam)
+        row = {"label": label, "lam": lam, "unseen": unseen, "planned": planned[label, lam], "seeds": len(points)}
         row["interval"] = "t" if len(points) > 1 else "wilson" if len(points) else "none"
         for metric in METRICS:
             values = interval(points, metric, families.get((metric, *place))) if len(points) else (np.nan,) * 3
             row |= dict(zip((metric, f"{metric}_low", f"{metric}_high"), values, strict=True))
         rows.append(row)
     bounds = [f"{metric}{end}" for metric in METRICS for end in ("", "_low", "_high")]
-    table = pd.DataFrame(rows, columns=["label", "lam", "unseen", "planned", "seeds", "interval", *bounds])
-    table = table.astype({"unseen": bool}).sort_values("lam", ascending=False)
-    order = {label: place for place, label in enumerate(method_order(table.label.unique()))}
-    return table.sort_values("label", key=lambda labels: labels.map(order), kind="stable", ignore_index=True)
+    columns = ["label", "lam", "unseen", "planned", "seeds", "interval", *bounds]
+    return pd.DataFrame(rows, columns=columns).astype({"unseen": bool})
 
 
 def interval(points: pd.DataFrame, metric: str, variance: TrainingVariance | None = None) -> tuple[float, float, float]:
@@ -51,10 +52,10 @@ def interval(points: pd.DataFrame, metric: str, variance: TrainingVariance | Non
     if len(points) > 1:
         prior = variance.prior([[1.0]]) if variance and in_room(points[metric].mean()) else None
         estimate = estimates.over_seeds(points[metric], (100 / points.n.iloc[0]) ** 2 / 12, prior)
-        low, high = estimates.clipped(estimate, 0.0, 100.0).bounds(intervals.CONFIDENCE)
-        return estimate.value, low, high
-    low, high = intervals.wilson(points[f"{METRICS[metric]}_correct"].iloc[0], points.n.iloc[0])
-    return points[metric].iloc[0], 100 * float(low), 100 * float(high)
+        estimate = estimates.clipped(estimate, 0.0, 100.0)
+    else:
+        estimate = estimates.of_accuracy(points[f"{METRICS[metric]}_correct"].iloc[0], points.n.iloc[0])
+    return estimate.value, *estimate.bounds(CONFIDENCE)
 
 
 def planned_seeds(panel: Panel) -> dict[tuple[str, float], int]:
@@ -71,17 +72,14 @@ def planned_seeds(panel: Panel) -> dict[tuple[str, float], int]:
     return planned
 
 
-def lambdas_met(trials: pd.DataFrame) -> dict[str, frozenset[float] | None]:
-    """Label → λ met in training; None if no λ counts as unseen.
+def is_unseen(trials: pd.DataFrame, lam: float) -> bool:
+    """Whether training did not meet this λ. trials: of one label.
 
-    None for PGD-AT, which is measured at its own λ, and for λ from a continuous range (App. C).
+    Never for PGD-AT, which is measured at its own λ, and for λ from a continuous range (App. C).
     """
-    met = {}
-    for label, rows in trials.groupby("label"):
-        recipe = rows.recipe.iloc[0]
-        from_set = rows.lam.isna().all() and recipe["lam_density"] == "set"
-        met[label] = frozenset(map(float, recipe["lambdas"])) if from_set else None
-    return met
+    recipe = trials.recipe.iloc[0]
+    from_set = trials.lam.isna().all() and recipe["lam_density"] == "set"
+    return bool(from_set and not np.isclose(recipe["lambdas"], lam, rtol=0, atol=1e-9).any())
 
 
 def method_order(labels) -> list[str]:
@@ -144,21 +142,23 @@ def gap(points: pd.DataFrame, label: str, frontier: str = FRONTIER) -> dict | No
     shared, both = frontier_distance.common_range(*means), pair(points, label, frontier)
     if shared is None or both is None:
         return None
-    sa_range, labels = {"sa_range": shared}, (label, frontier)
-    estimate, narrow = distance(both, "gap"), too_narrow(shared, points, labels)
+    own = points[points.label.isin([label, frontier])]
+    estimate, narrow = distance(both, "gap"), too_narrow(shared, own)
     if estimate is None:
         change = "without one of the seeds" if len(both.seeds) > 1 else "on other test images"
-        return sa_range | {"doubt": narrow or too_few_images(both) or f"{change} the curves share no SA"}
-    return estimate | sa_range | {"doubt": narrow or too_wide(estimate, points, labels)}
+        doubt = narrow or too_few_images(both) or f"{change} the curves share no SA"
+    else:
+        doubt = narrow or too_wide(estimate, own)
+    return (estimate or {}) | {"sa_range": shared, "doubt": doubt}
 
 
-def too_narrow(shared: tuple[float, float], points: pd.DataFrame, labels: tuple[str, str]) -> str:
-    """Reason why a gap over this SA range is meaningless, or "".
+def too_narrow(shared: tuple[float, float], points: pd.DataFrame) -> str:
+    """Reason why a gap over this SA range is meaningless, or "". points: of both curves.
 
     A gap compares RA at equal SA, so SA must be known better than the range the gap is taken over.
     """
-    both, (low, high) = points[points.label.isin(labels)], shared
-    uncertain = float(np.median([sa_error(rows) for _, rows in both.groupby(["label", "lam"])]))
+    low, high = shared
+    uncertain = float(np.median([sa_error(rows) for _, rows in points.groupby(["label", "lam"])]))
     if high - low >= uncertain:
         return ""
     return (
@@ -167,9 +167,9 @@ def too_narrow(shared: tuple[float, float], points: pd.DataFrame, labels: tuple[
     )
 
 
-def too_wide(estimate: dict, points: pd.DataFrame, labels: tuple[str, str]) -> str:
-    """Reason why a gap is meaningless if its interval is wider than the range of RA, or ""."""
-    means = points[points.label.isin(labels)].groupby(["label", "lam"]).ra.mean()
+def too_wide(estimate: dict, points: pd.DataFrame) -> str:
+    """Reason why a gap is meaningless if its interval is wider than the range of RA, or "". points: of both curves."""
+    means = points.groupby(["label", "lam"]).ra.mean()
     width, ra_range = estimate["high"] - estimate["low"], means.max() - means.min()
     text = f"its interval is {width:.0f} pp wide, and both curves together span {ra_range:.0f} pp of RA"
     return text if width > ra_range else ""
@@ -181,5 +181,5 @@ def sa_error(points: pd.DataFrame) -> float:
     At least the half-width of Wilson's interval of all seeds' counts together, since few seeds may agree by chance.
     """
     _, low, high = interval(points, "sa")
-    pooled = intervals.wilson(points.clean_correct.sum(), points.n.sum())
-    return max(high - low, 100 * float(pooled[1] - pooled[0])) / 2
+    pooled_low, pooled_high = estimates.of_accuracy(points.clean_correct.sum(), points.n.sum()).bounds(CONFIDENCE)
+    return max(high - low, pooled_high - pooled_low) / 2

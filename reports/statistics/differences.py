@@ -18,14 +18,14 @@ OTHER_IMAGES = " of these networks, other images"
 def compare(
     counts: Counts, label: str, other: str, lambdas, metric: str, same_training: bool = False, pool=None
 ) -> dict | None:
-    """Mean over λ of `label` minus `other`; None if either lacks one of the λ.
+    """Mean over λ of `label` minus `other`; None if either lacks one of the λ, or without λ.
 
-    counts: see `unambiguous_counts`. pool: variance_pool.VariancePool of the panel. same_training: networks of one seed
+    counts: of one width and attack. pool: variance_pool.VariancePool of the panel. same_training: networks of one seed
     are one training, so that zero differences in all seeds are exact. Returns value, low, high, p (of no difference),
     kind, values and other_values (one per seed), and keys (of all networks).
     """
     contrast = method_contrast(counts, label, other, metric, lambdas)
-    if not contrast or any(accuracy not in counts for accuracy in contrast):
+    if not contrast:
         return None
     try:
         estimate = contrasts.estimate_contrast(counts, contrast, pool)
@@ -38,11 +38,6 @@ def compare(
     keys = sorted({count.key for accuracy in contrast for count in counts[accuracy].values()})
     per_seed = {"values": list(values.values()), "other_values": list(other_values.values())}
     return estimate.interval | {"p": estimates.p_value(estimate)} | per_seed | {"keys": keys}
-
-
-def unambiguous_counts(points: pd.DataFrame) -> Counts:
-    """Counts at the points of one width and attack, without labels that stand for two networks of one seed."""
-    return contrasts.counts_of(contrasts.unambiguous(points))
 
 
 def method_contrast(counts: Counts, label: str, other: str, metric: str, lambdas) -> Contrast:
@@ -60,12 +55,10 @@ def seed_means(counts: Counts, accuracies: list[Accuracy]) -> dict[int, float]:
 
 def holm(ps) -> np.ndarray:
     """Holm's adjusted p of a family of tests. ps: (tests,); NaN is no test and stays NaN."""
-    ps = np.asarray(ps, float)
-    adjusted, tests = np.full(len(ps), np.nan), np.flatnonzero(~np.isnan(ps))
-    order = tests[np.argsort(ps[tests], kind="stable")]
-    factors = len(order) - np.arange(len(order))
-    adjusted[order] = np.minimum(np.maximum.accumulate(ps[order] * factors), 1) if len(order) else []
-    return adjusted
+    ps = pd.Series(np.asarray(ps, float))
+    tests = ps.dropna().sort_values()
+    adjusted = (tests * np.arange(len(tests), 0, -1)).cummax().clip(upper=1)
+    return adjusted.reindex(ps.index).to_numpy()
 
 
 def table_row(points: pd.DataFrame, label: str, other: str, lambdas, where: str) -> dict:
@@ -76,7 +69,7 @@ def table_row(points: pd.DataFrame, label: str, other: str, lambdas, where: str)
     pool, points = pool_of_points(points), points[points.label.isin([label, other])]
     shared = sorted(set(lambdas).intersection(*(points.lam[points.label == name] for name in (label, other))))
     row = {"Method": label, "against": other, "at λ": f"{where}: {', '.join(f'{lam:g}' for lam in shared) or 'none'}"}
-    counts = unambiguous_counts(points)
+    counts = contrasts.unambiguous_counts(points)
     for metric in METRICS:
         comparison = compare(counts, label, other, shared, metric, pool=pool)
         row[f"Mean Δ{metric.upper()}, pp"] = f"{signed(comparison)} ({comparison['kind']})" if comparison else "–"
@@ -95,15 +88,12 @@ def drop_empty_columns(rows: list[dict]) -> list[dict]:
 
 def largest(counts: Counts, label: str, other: str, lambdas, metric: str) -> str:
     """Largest difference at one λ, over the common seeds, with McNemar's p."""
-    by_lambda = {}
-    for lam in lambdas:
-        comparison = compare(counts, label, other, [lam], metric)
-        if comparison:
-            by_lambda[lam] = comparison["value"]
-    if not by_lambda:
+    comparisons = {lam: compare(counts, label, other, [lam], metric) for lam in lambdas}
+    values = {lam: comparison["value"] for lam, comparison in comparisons.items() if comparison}
+    if not values:
         return "–"
-    lam = max(by_lambda, key=lambda lam: abs(by_lambda[lam]))
-    return f"{by_lambda[lam]:+.1f} (λ={lam:g}{mcnemar_text(counts, label, other, lam, metric, len(by_lambda))})"
+    lam = max(values, key=lambda lam: abs(values[lam]))
+    return f"{values[lam]:+.1f} (λ={lam:g}{mcnemar_text(counts, label, other, lam, metric, len(values))})"
 
 
 def on_other_images(counts: Counts, label: str, other: str, lambdas, metric: str) -> dict | None:

@@ -93,23 +93,15 @@ def of_trainings(value: float, spread: Spread, kind: str) -> Estimate:
 
 
 def over_images(values) -> Estimate:
-    """Mean over the test images of one seed. values: (images,), each from all networks that are compared."""
-    values = np.asarray(values, float)
-    mean, sd = float(values.mean()), float(values.std(ddof=1))
-
-    def bounds(confidence: float) -> tuple[float, float]:
-        half = intervals.t_half_width(sd, len(values), confidence)
-        return mean - half, mean + half
-
-    return Estimate(mean, bounds, IMAGES)
+    """Mean over the test images of one seed, Student's t. values: (images,), each from all compared networks."""
+    return replace(over_seeds(values), kind=IMAGES, spread=None)
 
 
 def of_accuracy(correct: int, n: int, factor: float = 1.0) -> Estimate:
     """factor · accuracy of one network in percent, with Wilson's interval."""
 
     def bounds(confidence: float) -> tuple[float, float]:
-        low, high = sorted(100 * factor * float(bound) for bound in intervals.wilson(correct, n, confidence))
-        return low, high
+        return tuple(sorted(100 * factor * float(bound) for bound in intervals.wilson(correct, n, confidence)))
 
     return Estimate(100 * factor * correct / n, bounds, IMAGES)
 
@@ -140,13 +132,12 @@ def exact(values) -> Estimate:
 
 def ratio(logarithm: Estimate) -> Estimate:
     """Ratio from the estimate of its logarithm, so that the interval is positive."""
-
-    def bounds(confidence: float) -> tuple[float, float]:
-        low, high = np.exp(logarithm.bounds(confidence))
-        return float(low), float(high)
-
-    spread = logarithm.spread and replace(logarithm.spread, logarithmic=True)
-    return replace(logarithm, value=float(np.exp(logarithm.value)), bounds=bounds, spread=spread)
+    return replace(
+        logarithm,
+        value=float(np.exp(logarithm.value)),
+        bounds=lambda confidence: tuple(np.exp(logarithm.bounds(confidence)).tolist()),
+        spread=logarithm.spread and replace(logarithm.spread, logarithmic=True),
+    )
 
 
 def clipped(estimate: Estimate, low: float, high: float) -> Estimate:

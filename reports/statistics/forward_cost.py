@@ -1,6 +1,5 @@
 """Cost of a forward pass by method and width, and its overhead over the method without FiLM (Sec. 4.3)."""
 
-import numpy as np
 import pandas as pd
 
 from reports.load.panels import Panel
@@ -18,7 +17,7 @@ def baseline(label: str) -> str | None:
 
 
 def costs(panel: Panel) -> pd.DataFrame:
-    """A row per method and width, widest first within a method.
+    """A row per method and width: methods by ORDER, then by name, widest first within a method.
 
     Columns: label, width, networks (their number), batch, key; macs, film_macs, parameters and milliseconds, medians
     over networks, which differ in time alone; least and greatest milliseconds; macs_over, parameters_over and
@@ -30,24 +29,12 @@ def costs(panel: Panel) -> pd.DataFrame:
         networks=("key", "size"), batch=("batch", "first"), key=("key", "first"), **medians,
         least=("milliseconds", "min"), greatest=("milliseconds", "max"),
     )  # fmt: skip
-    by_place = table.set_index(["label", "width"])
-    for name in COMPARED:
-        pairs = [(baseline(row.label), row.width) for row in table.itertuples()]
-        base = [by_place.loc[pair, name] if pair in by_place.index else np.nan for pair in pairs]
-        table[f"{name}_over"] = table[name] / np.array(base, float)
-    return table.sort_values(["label", "width"], ascending=[True, False], key=sort_key, ignore_index=True)
-
-
-def sort_key(values: pd.Series) -> pd.Series:
-    """Labels by ORDER, then by name; widths as they are."""
-    if values.name != "label":
-        return values
-
-    def place(label: str) -> tuple[int, str]:
-        first = label.split()[0]
-        return ORDER.index(first) if first in ORDER else len(ORDER), label
-
-    return values.map({label: index for index, label in enumerate(sorted(set(values), key=place))})
+    baselines = pd.MultiIndex.from_arrays([table.label.map(baseline), table.width])
+    base = table.set_index(["label", "width"])[COMPARED].reindex(baselines)
+    table[[f"{name}_over" for name in COMPARED]] = table[COMPARED] / base.to_numpy()
+    place = table.label.str.split().str[0].map({name: index for index, name in enumerate(ORDER)})
+    by_place = table.assign(place=place).sort_values(["place", "label", "width"], ascending=[True, True, False])
+    return by_place.drop(columns="place").reset_index(drop=True)
 
 
 def is_papers_setting(panel: Panel, scale: str) -> bool:

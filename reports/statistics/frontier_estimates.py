@@ -17,7 +17,6 @@ from reports.statistics.estimates import Estimate
 from reports.statistics.training_variance import Prior
 from reports.statistics.variance_pool import VariancePool, has_room
 
-NO_POOL = VariancePool()  # the variance is that of the own seeds alone
 LEAST_IMAGES = 1000  # for one seed: with fewer, SA is known no better than the curve's own steps (docs/statistics.md)
 
 Distance = Callable[[np.ndarray, np.ndarray], float]  # (curve (points, 2), frontier (points, 2)) → number or NaN
@@ -35,7 +34,7 @@ class Pair:
     seeds: list[tuple[np.ndarray, np.ndarray]]
     correct: tuple[np.ndarray, np.ndarray] | None = None
     keys: frozenset[str] = frozenset()
-    pool: VariancePool = NO_POOL
+    pool: VariancePool = field(default_factory=VariancePool)
     counts: contrasts.Counts = field(default_factory=dict)
     points: list[Accuracy] = field(default_factory=list)
 
@@ -45,9 +44,7 @@ class Pair:
         return self.seeds or [tuple(100 * side.mean(axis=-1) for side in self.correct)]
 
 
-def pair_of(
-    counts: contrasts.Counts, curve: list[Accuracy], frontier: list[Accuracy], pool: VariancePool = NO_POOL
-) -> Pair:
+def pair_of(counts: contrasts.Counts, curve: list[Accuracy], frontier: list[Accuracy], pool: VariancePool) -> Pair:
     """Pair a curve with a frontier at these points; their metric is ignored. Raises MissingNetworks."""
     sides = [[[point._replace(metric=metric) for metric in METRICS] for point in side] for side in (curve, frontier)]
     accuracies = [accuracy for side in sides for point in side for accuracy in point]
@@ -72,7 +69,8 @@ def prior_of(pair: Pair, distance: Distance) -> Prior | None:
     None if the pool lacks a variance, or the distance a value nearby.
     """
     curve, frontier = (np.mean(side, axis=0) for side in zip(*pair.curves, strict=True))
-    mean, coefficients = np.concatenate([curve.ravel(), frontier.ravel()]), {}
+    mean, coefficients = np.concatenate([curve, frontier]).ravel(), {}
+    at = of_flat(distance, len(curve))
     for place, accuracy in enumerate(pair.points):
         prior = pair.pool.prior_of(pair.counts, {accuracy: 1.0})
         if prior is None:
@@ -81,16 +79,15 @@ def prior_of(pair: Pair, distance: Distance) -> Prior | None:
                 return None
             continue
         step = np.sqrt(prior.variance / len(pair.curves)) * (np.arange(len(mean)) == place)
-        ends = [distance(*split(mean + sign * step, len(curve))) for sign in (1, -1)]
-        coefficients[accuracy] = (ends[0] - ends[1]) / (2 * step[place])
+        coefficients[accuracy] = (at(mean + step) - at(mean - step)) / (2 * step[place])
     if np.isnan(list(coefficients.values())).any():
         return None
     return pair.pool.prior_of(pair.counts, {accuracy: c for accuracy, c in coefficients.items() if c})
 
 
-def split(flat: np.ndarray, curve_points: int) -> tuple[np.ndarray, np.ndarray]:
-    """Curve and frontier (points, 2) of an array that holds both."""
-    return flat[: 2 * curve_points].reshape(-1, 2), flat[2 * curve_points :].reshape(-1, 2)
+def of_flat(distance: Distance, curve_points: int) -> Callable[[np.ndarray], float]:
+    """The distance as a function of one array: SA and RA of the curve's points, then of the frontier's."""
+    return lambda flat: distance(*np.split(flat.reshape(-1, 2), [curve_points]))
 
 
 def by_secants(correct: tuple[np.ndarray, np.ndarray], distance: Distance) -> Estimate | None:
@@ -103,10 +100,7 @@ def by_secants(correct: tuple[np.ndarray, np.ndarray], distance: Distance) -> Es
     """
     flat = np.concatenate([side.reshape(-1, side.shape[-1]) for side in correct]).astype(float)
     mean = 100 * flat.mean(axis=1)
-
-    def at(points: np.ndarray) -> float:
-        return distance(*split(points, len(correct[0])))
-
+    at = of_flat(distance, len(correct[0]))
     variances, axes = np.linalg.eigh(np.atleast_2d(np.cov(flat)) / flat.shape[1])
     steps = 100 * np.sqrt(np.maximum(variances, 0)) * axes  # columns; a singular covariance has steps of 0
     halves = np.array([at(mean + step) - at(mean - step) for step in steps.T]) / 2

@@ -4,14 +4,14 @@ Every sign is a share of the test images. A network fails it if the share is sig
 may have, by an exact binomial test; the tests of one network, signs × λ, share one level (Bonferroni).
 """
 
-from collections import Counter
-from collections.abc import Iterable
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 from scipy.special import bdtrc  # importing scipy.stats takes as long as drawing a figure
 
+from reports.load import formatting
 from reports.load.panels import Panel, View
 
 LEVEL = 0.05  # chance of flagging an honest network: all its signs and λ together
@@ -48,7 +48,7 @@ class Sign:
     @property
     def p(self) -> float:
         """p of at least `count` images if their share were the greatest that an honest network may have."""
-        return binomial_p(self.count, self.n, SIGNS[self.name])
+        return float(bdtrc(self.count - 1, self.n, SIGNS[self.name]))
 
     @property
     def fails(self) -> bool:
@@ -60,21 +60,14 @@ class Sign:
         return least_failing(LEVEL / self.tests, self.n, SIGNS[self.name])
 
 
-@cache  # many signs share few counts
-def binomial_p(count: int, n: int, share: float) -> float:
-    """Probability of at least `count` successes of n."""
-    return float(bdtrc(count - 1, n, share))
-
-
-@cache
+@cache  # many signs share a number of images
 def least_failing(level: float, n: int, share: float) -> int:
     """Least count of n that is significant at the level."""
     return int((bdtrc(np.arange(n + 1), n, share) <= level).argmax()) + 1
 
 
-def signs(rows: Iterable[dict]) -> list[Sign]:
+def signs(rows: list[dict]) -> list[Sign]:
     """Signs of every network and λ, from the rows of probe `masking`. The surrogate itself has no sign `transfer`."""
-    rows = list(rows)
     surrogate_rows = {(row["key"], row["width"], row["lam"]): row for row in rows if row["surrogate"]}
     counts = []
     for row in rows:
@@ -98,16 +91,14 @@ def sign_counts(row: dict, surrogate_row: dict | None) -> dict[str, int]:
 
 def failed_signs(panel: Panel | View) -> dict[str, list[str]]:
     """Key of a network → the signs it fails at any λ, without networks that fail none."""
-    failed: dict[str, list[str]] = {}
+    failed: dict[str, list[str]] = defaultdict(list)
     for sign in signs(panel.probes):
-        if sign.fails and sign.name not in failed.setdefault(sign.row["key"], []):
+        if sign.fails and sign.name not in failed[sign.row["key"]]:
             failed[sign.row["key"]].append(sign.name)
-    return {key: names for key, names in failed.items() if names}
+    return dict(failed)
 
 
 def verdict_note(networks: int) -> str:
     """Addition to a verdict that rests on this many masked networks; empty for none."""
-    if not networks:
-        return ""
-    text = "1 network shows" if networks == 1 else f"{networks} networks show"
-    return f"but {text} signs of masked gradients"
+    show = "shows" if networks == 1 else "show"
+    return f"but {formatting.counted(networks, 'network')} {show} signs of masked gradients" if networks else ""

@@ -12,7 +12,7 @@ from bench.spec.protocol_ledger import NOISE_ROWS
 from reports.load.panels import Panel
 from reports.load.trials import attack_settings
 from reports.statistics import differences
-from reports.statistics.contrasts import METRICS
+from reports.statistics.contrasts import METRICS, unambiguous_counts
 from reports.statistics.variance_pool import pool_of_points
 
 ROW = re.compile(r"row (\d+)\b|all\b", re.IGNORECASE)  # how the label of a changed network begins
@@ -78,7 +78,7 @@ def comparisons(panel: Panel) -> pd.DataFrame:
     Columns: row, baseline, changed, place, lambdas, metric, difference, low, high, p, p_holm (over all comparisons of
     the panel), kind, values, other_values, keys.
     """
-    rows, points, counts = [], panel.points, differences.unambiguous_counts(panel.points)
+    rows, points, counts = [], panel.points, unambiguous_counts(panel.points)
     pool = pool_of_points(points)
     for row in ledger_rows(panel.trials):
         measured = [set(points.lam[points.label == name]) for name in (row["row"], row["baseline"])]

@@ -7,8 +7,8 @@ from safetensors.numpy import load_file
 
 from reports.load.panels import PANEL_COLUMNS, Panel
 from reports.statistics import estimates, intervals
+from reports.statistics.estimates import Estimate
 
-FRONTIER = "PGD-AT"
 DAMAGED = (SafetensorError, OSError, KeyError, ValueError)  # raised by a missing or damaged file
 COLUMNS = ["label", "method", *PANEL_COLUMNS, "seed", "lam", "width", "n", "alignment", "alignment_sd", "file"]
 COLUMNS += ["key", "net_lam", "folder"]
@@ -36,14 +36,13 @@ def interval(rows: pd.DataFrame) -> tuple[float, float, str]:
     if not len(rows):
         return np.nan, np.nan, "none"
     if len(rows) > 1:
-        return over_seeds(rows.alignment)
+        return mean_and_half(estimates.over_seeds(rows.alignment), "seeds")
     row = rows.iloc[0]
     return row.alignment, intervals.t_half_width(row.alignment_sd, row.n), "images"
 
 
-def over_seeds(values) -> tuple[float, float, str]:
-    estimate = estimates.over_seeds(values)
-    return estimate.value, estimate.value - estimate.bounds(intervals.CONFIDENCE)[0], "seeds"
+def mean_and_half(estimate: Estimate, over: str) -> tuple[float, float, str]:
+    return estimate.value, estimate.value - estimate.bounds(intervals.CONFIDENCE)[0], over
 
 
 def table(panel: Panel) -> pd.DataFrame:
@@ -78,13 +77,11 @@ def difference(
     ]
     seeds = sides[0].index.intersection(sides[1].index)
     if len(seeds) > 1:
-        return over_seeds(sides[0].alignment[seeds] - sides[1].alignment[seeds])
+        return mean_and_half(estimates.over_seeds(sides[0].alignment[seeds] - sides[1].alignment[seeds]), "seeds")
     images = [per_image(side.loc[seed]) for seed in seeds for side in sides]
     if not images or any(scores is None for scores in images) or len(images[0]) != len(images[1]):
         return None
-    gaps = images[0] - images[1]
-    half = intervals.t_half_width(gaps.std(ddof=1), len(gaps)) if len(gaps) > 1 else np.nan
-    return float(gaps.mean()), half, "images"
+    return mean_and_half(estimates.over_images(images[0] - images[1]), "images")
 
 
 def per_image(row) -> np.ndarray | None:

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.linalg import helmert
 from scipy.special import digamma, polygamma
 
 LEAST_FAMILY = 3  # variances; of fewer, d₀ cannot be estimated
@@ -32,46 +33,29 @@ def trigamma_inverse(x: float) -> float:
     return y
 
 
-def fit_prior(variances, df) -> tuple[float, float]:
-    """s₀² and d₀ of the scaled F distribution of variances, by the moments of their logarithms.
+def fit_prior(variances, df) -> tuple[float, float, float]:
+    """s₀² and d₀ of the scaled F distribution of variances, by the moments of their logarithms, and a cautious d₀.
 
     variances, df: (family,), df of each variance. As limma's fitFDist: infinite d₀ if the variances differ no more than
-    by chance, and s₀² is then their mean; d₀ = 0 for a family that is too small.
+    by chance, and s₀² is then their mean. Both d₀ are 0 for a family that is too small.
+
+    The cautious d₀ is that of logarithms that differ by ERRORS standard errors more. Few variances with few degrees of
+    freedom often look alike by chance. The moments' d₀ is then infinite, and a network that varies more than the others
+    would get their variance, whatever its own seeds say.
     """
     if np.size(variances) < LEAST_FAMILY:
-        return float("nan"), 0.0
-    logs, df, floored = centred_logarithms(variances, df)
-    excess = float(logs.var(ddof=1) - polygamma(1, df / 2).mean())
-    if excess <= 0:
-        return float(np.average(floored, weights=df)), float("inf")
-    d0 = 2 * trigamma_inverse(excess)
-    return float(np.exp(logs.mean() + digamma(d0 / 2) - np.log(d0 / 2))), d0
-
-
-def cautious_prior_df(variances, df) -> float:
-    """d₀ if the logarithms of the variances differed by ERRORS standard errors more than they do.
-
-    Few variances with few degrees of freedom often look alike by chance. The moments' d₀ is then infinite, and a
-    network that varies more than the others would get their variance, whatever its own seeds say.
-    """
-    if np.size(variances) < LEAST_FAMILY:
-        return 0.0
-    logs, df, _ = centred_logarithms(variances, df)
+        return float("nan"), 0.0, 0.0
+    variances, df = np.asarray(variances, float), np.broadcast_to(np.asarray(df, float), np.shape(variances))
+    floored = np.maximum(variances, 1e-5 * (np.median(variances) or variances.max()))  # as in limma
+    logs = np.log(floored) - digamma(df / 2) + np.log(df / 2)  # without the bias of χ²
     expected = float(polygamma(1, df / 2).mean())
     error = np.sqrt((float(polygamma(3, df / 2).mean()) + 2 * expected**2) / len(logs))
-    return 2 * trigamma_inverse(max(float(logs.var(ddof=1)) - expected, 0.0) + ERRORS * float(error))
-
-
-def centred_logarithms(variances, df) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Logarithms without the bias of χ², degrees of freedom as an array, and the variances, floored as in limma."""
-    variances, df = np.asarray(variances, float), np.broadcast_to(np.asarray(df, float), np.shape(variances))
-    floored = np.maximum(variances, 1e-5 * (np.median(variances) or variances.max()))
-    return np.log(floored) - digamma(df / 2) + np.log(df / 2), df, floored
-
-
-def squeeze(variance: float, df: float, prior: float, prior_df: float) -> float:
-    """Posterior variance, limma's squeezeVar. prior: s₀². prior_df: d₀, possibly infinite."""
-    return prior if np.isinf(prior_df) else (df * variance + prior_df * prior) / (df + prior_df)
+    excess = float(logs.var(ddof=1)) - expected
+    cautious_d0 = 2 * trigamma_inverse(max(excess, 0.0) + ERRORS * float(error))
+    if excess <= 0:
+        return float(np.average(floored, weights=df)), float("inf"), cautious_d0
+    d0 = 2 * trigamma_inverse(excess)
+    return float(np.exp(logs.mean() + digamma(d0 / 2) - np.log(d0 / 2))), d0, cautious_d0
 
 
 @dataclass(frozen=True)
@@ -89,8 +73,11 @@ class Prior:
     source: str = ""
 
     def posterior(self, variance: float, df: float) -> tuple[float, float]:
-        """Shrunken variance and its degrees of freedom. variance, df: of the number's own seeds; df 0 for one seed."""
-        squeezed = squeeze(variance, df, self.variance, self.df)
+        """Shrunken variance (limma's squeezeVar) and its degrees of freedom.
+
+        variance, df: of the number's own seeds; df 0 for one seed.
+        """
+        squeezed = (df * variance + self.df * self.variance) / (df + self.df)
         return squeezed, min(df + self.df, max(df, self.pooled_df))
 
 
@@ -106,31 +93,19 @@ def add_priors(priors: Sequence[Prior | None]) -> Prior | None:
 class TrainingVariance:
     """Fitted working model of one metric, at one width and attack.
 
-    common, own: variances of a training's effect on all λ and on each λ. scale: s₀² in units of the model's variances.
-    prior_df, pooled_df, networks, source: as of Prior.
+    common, own: variances of a training's effect on all λ and on each λ. unit: prior of a number whose variance by
+    these two is 1.
     """
 
     common: float
     own: float
-    scale: float
-    prior_df: float
-    pooled_df: float
-    networks: int
-    source: str = ""
+    unit: Prior
 
     def prior(self, coefficients: Iterable[Sequence[float]]) -> Prior | None:
         """Prior of a contrast. coefficients: of each network, at its λ. None if there is nothing to shrink towards."""
         sums = [(sum(of_network), sum(c * c for c in of_network)) for of_network in coefficients]
-        variance = self.scale * sum(self.common * total**2 + self.own * squares for total, squares in sums)
-        if not (self.prior_df > 0 and variance > 0):
-            return None
-        return Prior(variance, self.prior_df, self.pooled_df, self.networks, self.source)
-
-
-def helmert(size: int) -> np.ndarray:
-    """Orthonormal contrasts (size − 1, size): each value against the mean of those before it."""
-    rows = [np.r_[np.full(k, 1.0), -k, np.zeros(size - k - 1)] / np.sqrt(k * (k + 1)) for k in range(1, size)]
-    return np.array(rows).reshape(size - 1, size)
+        variance = self.unit.variance * sum(self.common * total**2 + self.own * squares for total, squares in sums)
+        return replace(self.unit, variance=variance) if self.unit.df > 0 and variance > 0 else None
 
 
 def fit(networks: Iterable[np.ndarray], rounding: float = 0.0, source: str = "") -> TrainingVariance | None:
@@ -151,7 +126,5 @@ def fit(networks: Iterable[np.ndarray], rounding: float = 0.0, source: str = "")
     if common + own == 0:
         return None
     family = np.concatenate([of_means / (common + own / sizes), steps / own if own else steps])
-    dfs = np.concatenate([df, step_df])
-    scale, _ = fit_prior(family, dfs)
-    prior_df = cautious_prior_df(family, dfs)
-    return TrainingVariance(common, own, scale, prior_df, float(df.sum()), len(networks), source)
+    scale, _, d0 = fit_prior(family, np.concatenate([df, step_df]))
+    return TrainingVariance(common, own, Prior(scale, d0, float(df.sum()), len(networks), source))

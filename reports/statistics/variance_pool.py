@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from reports.statistics import training_variance
-from reports.statistics.contrasts import Accuracy, Count, Counts, common_seeds, counts_of, unambiguous
+from reports.statistics.contrasts import Accuracy, Count, Counts, common_seeds, unambiguous_counts
 from reports.statistics.training_variance import Prior, TrainingVariance, add_priors
 
 Family = tuple[str, float, str]  # metric, width, attack
@@ -37,9 +37,9 @@ class VariancePool:
 
 def pool_of_points(points: pd.DataFrame, relatives: Mapping[str, pd.DataFrame] | None = None) -> VariancePool:
     """Pool of a panel's points. relatives: points of other panels by name, for families without two seeds."""
-    families = dict(fit_families(counts_of(unambiguous(points))))
+    families = fit_families(unambiguous_counts(points))
     for name, others in (relatives or {}).items():
-        families = fit_families(counts_of(unambiguous(others)), name) | families
+        families = fit_families(unambiguous_counts(others), name) | families
     return VariancePool(families)
 
 

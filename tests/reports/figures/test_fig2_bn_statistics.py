@@ -53,8 +53,8 @@ def test_the_numbers_beside_it_are_over_all_seeds_and_of_both_ends(tmp_path):
     assert isolations[drawn, 0.0]["ratio"] > 2 > isolations[drawn, 1.0]["ratio"]
     table = bn_clouds.networks(panel)
     points = [np.stack([row.mean, row.var], axis=1) for row in table.itertuples()]
-    flat = cloud_distances.standardised(points)
-    ratios = [cloud_distances.isolation(cloud_distances.distances(flat[i : i + 6]))["ratio"] for i in (0, 6)]
+    seeds = cloud_distances.standardised([points[:6], points[6:]])
+    ratios = [cloud_distances.isolation(cloud_distances.distances(clouds))["ratio"] for clouds in seeds]
     assert isolations[drawn, 0.0]["ratio"] == pytest.approx(np.sqrt(ratios[0] * ratios[1]))
     rows = FIG2.summary(view(tmp_path))[0]["rows"]
     assert len(rows) == 4 and rows[0]["ratio"].startswith(f"{isolations[drawn, 0.0]['ratio']:.2f}\u00a0[")

@@ -44,7 +44,7 @@ def test_fig4_draws_means_from_lambda_1_to_0_with_their_intervals(tmp_path):
     (curve,) = lines(ax, "PGD-AT")
     assert curve.get_xdata().tolist() == [90.5, 94.5, 97.5] and curve.get_ydata().tolist() == [60.5, 50.5, 10.5]
     across, upright = (bars.get_segments() for bars in ax.collections if bars.get_label() not in ("_links", "_sizes"))
-    df = 1 + training_variance.cautious_prior_df([1.0, 1.0, 1.0], 1)  # three networks that vary alike
+    df = 1 + training_variance.fit_prior([1.0, 1.0, 1.0], 1)[2]  # three networks that vary alike
     half = stats.t.ppf(0.975, df) * np.sqrt((0.5 + 1 / 12) / 2)  # of 0 and 1, and of rounding to counts
     assert across[0] == pytest.approx(np.array([(90.5 - half, 60.5), (90.5 + half, 60.5)]), abs=1e-3)
     assert upright[2] == pytest.approx(np.array([(97.5, 10.5 - half), (97.5, 10.5 + half)]), abs=1e-3)

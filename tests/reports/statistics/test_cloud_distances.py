@@ -50,18 +50,19 @@ def test_normal_clouds_against_their_closed_form():
 def test_standardised_axes_count_alike_whatever_their_units():
     clouds = [cloud(0, seed=1), cloud(1, seed=2)]
     stretched = [part * [1000, 0.01] for part in clouds]
-    plain, other = (cloud_distances.distances(cloud_distances.standardised(part)) for part in (clouds, stretched))
+    plain, other = (cloud_distances.distances(*cloud_distances.standardised([part])) for part in (clouds, stretched))
     assert np.allclose(plain, other)
 
 
 def test_the_scale_is_the_deviation_within_clouds_not_between_them():
-    near, far = ([cloud(0, seed=1), cloud(shift, seed=2)] for shift in (1, 100))
-    assert np.ptp(cloud_distances.standardised(near)[0]) == pytest.approx(np.ptp(cloud_distances.standardised(far)[0]))
+    seeds = ([[cloud(0, seed=1), cloud(shift, seed=2)]] for shift in (1, 100))
+    near, far = (cloud_distances.standardised(clouds)[0][0] for clouds in seeds)
+    assert np.ptp(near) == pytest.approx(np.ptp(far))
 
 
 def test_an_axis_without_spread_does_not_crash():
     flat = [cloud(0, seed=i) * [1, 0] for i in range(3)]
-    assert np.isfinite(cloud_distances.distances(cloud_distances.standardised(flat))).all()
+    assert np.isfinite(cloud_distances.distances(*cloud_distances.standardised([flat]))).all()
 
 
 def test_equal_small_steps_give_either_end_one_and_a_half():
@@ -96,8 +97,8 @@ def test_the_jackknife_covers_what_it_estimates():
     middle = np.exp(
         np.mean([np.log(cloud_distances.isolation(cloud_distances.distances(draw(rng)))["ratio"]) for _ in range(400)])
     )
-    intervals = [cloud_distances.jackknife(draw(rng), "ratio") for _ in range(150)]
-    assert np.mean([low <= middle <= high for _, low, high in intervals]) == pytest.approx(0.95, abs=0.05)
+    intervals = [cloud_distances.jackknife(draw(rng), "ratio").bounds(0.95) for _ in range(150)]
+    assert np.mean([low <= middle <= high for low, high in intervals]) == pytest.approx(0.95, abs=0.05)
 
 
 def test_over_seeds_is_a_t_interval_of_logarithms():
@@ -107,11 +108,13 @@ def test_over_seeds_is_a_t_interval_of_logarithms():
 
 
 def test_compare_takes_one_seed_by_its_points_and_several_by_seeds():
-    seeds = [
-        cloud_distances.standardised([cloud(step, 30, seed=10 * seed + step) for step in range(4)]) for seed in range(3)
-    ]
+    seeds = cloud_distances.standardised(
+        [[cloud(step, 30, seed=10 * seed + step) for step in range(4)] for seed in range(3)]
+    )
     single, three = cloud_distances.compare(seeds[:1]), cloud_distances.compare(seeds)
-    assert (single["ratio"], single["ratio_low"], single["ratio_high"]) == cloud_distances.jackknife(seeds[0], "ratio")
+    jackknife = cloud_distances.jackknife(seeds[0], "ratio")
+    assert (single["ratio_low"], single["ratio_high"]) == jackknife.bounds(0.95)
+    assert single["ratio"] == jackknife.value
     assert np.isnan(single["floor"]) and 0 < three["floor"] < three["apart"]
     assert three["ratio_low"] < three["ratio"] < three["ratio_high"]
 

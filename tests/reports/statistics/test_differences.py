@@ -7,6 +7,7 @@ from scipy import stats
 
 from bench.measures import correct_bits
 from reports.statistics import differences, estimates
+from reports.statistics.contrasts import unambiguous_counts
 from tests.reports.synthetic import correct_columns
 
 
@@ -27,7 +28,7 @@ def points(values: dict, n=450, lambdas=(0.0, 1.0), right: dict | None = None) -
 
 
 def compare(data: pd.DataFrame, label: str, other: str, lambdas, metric: str = "sa", same_training: bool = False):
-    return differences.compare(differences.unambiguous_counts(data), label, other, lambdas, metric, same_training)
+    return differences.compare(unambiguous_counts(data), label, other, lambdas, metric, same_training)
 
 
 def test_seeds_are_paired_as_scipy_pairs_them():
