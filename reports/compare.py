@@ -22,7 +22,7 @@ from reports.page.report_pages import environment
 from reports.plots.style import SIDES
 from reports.plots.style_options import PAPER, Look
 from reports.statistics import differences
-from reports.statistics.contrasts import METRICS
+from reports.statistics.contrasts import METRICS, unambiguous_counts
 from reports.statistics.variance_pool import pool_of_points
 
 COLUMNS = ["figure", "experiment", "panel", "attack", "width", "method", "lambda", "metric", "difference", "low"]
@@ -156,7 +156,7 @@ def difference_rows(panel: Panel) -> list[dict]:
     """Rows of differences.csv: B − A in the mean over λ (`mean`) and at every λ, percentage points."""
     rows = []
     for (attack, width), points in panel.points.groupby(["attack", "width"]):
-        counts, pool = differences.unambiguous_counts(points), pool_of_points(points)
+        counts, pool = unambiguous_counts(points), pool_of_points(points)
         for name, lambdas in methods(points).items():
             for chosen in [lambdas, *([lam] for lam in lambdas)]:
                 where = {"panel": panel.title, "attack": attack, "width": width, "method": name}

@@ -59,9 +59,8 @@ def apart(panel: Panel, args: Clouds) -> list[ClaimCondition]:
     seeds = common_seeds(rows, networks)
     if not seeds:
         raise MissingNetworks("one seed at every λ")
-    points = [np.stack([rows[n][seed]["mean"], rows[n][seed]["var"]], axis=1) for seed in seeds for n in networks]
-    clouds = cloud_distances.standardised(points)  # all on one scale
-    by_seed = [clouds[first : first + len(networks)] for first in range(0, len(clouds), len(networks))]
+    points = [[np.stack([rows[n][seed]["mean"], rows[n][seed]["var"]], axis=1) for n in networks] for seed in seeds]
+    by_seed = cloud_distances.standardised(points)  # all on one scale
     keys = frozenset(rows[network][seed]["key"] for network in networks for seed in seeds)
 
     def estimate(name: str) -> Estimate:

@@ -11,6 +11,7 @@ from reports.load.panels import PANEL_COLUMNS, Panel, View
 from reports.plots import captions, saliency_maps
 from reports.plots.saliency_maps import CLIP, alignment_text
 from reports.statistics import saliency_alignment
+from reports.statistics.curves import FRONTIER
 from reports.statistics.intervals import monotone_text
 
 COLUMNS = ["method", *PANEL_COLUMNS, "seed", "lambda", "width", "alignment", "alignment_sd", "n", "key"]
@@ -47,17 +48,17 @@ def panel_text(panel: Panel) -> str:
 
 def alignment_rows(panel: Panel) -> list[dict]:
     """Alignment by λ, its change from first to last λ, whether it rises, and OAT minus PGD-AT."""
-    frontier, difference = saliency_alignment.FRONTIER, saliency_alignment.difference
+    difference = saliency_alignment.difference
     table, rows, lambdas = saliency_alignment.table(panel), [], saliency_alignment.lambdas(panel)
     step = f"λ={lambdas[-1]:g} − λ={lambdas[0]:g}" if lambdas else ""
     for label, curve in table.groupby("label", sort=False):
         texts = {f"λ={row.lam:g}": alignment_text(row) for row in curve.itertuples()}
         change = difference_text(difference(panel, (label, lambdas[-1]), (label, lambdas[0])))
         rows.append({"Alignment": label} | texts | {step: change, "rises with λ": rises_text(curve)})
-    for label in [name for name in saliency_alignment.methods(panel) if name != frontier]:
-        gaps = [difference(panel, (label, lam), (frontier, lam)) for lam in lambdas]
+    for label in [name for name in saliency_alignment.methods(panel) if name != FRONTIER]:
+        gaps = [difference(panel, (label, lam), (FRONTIER, lam)) for lam in lambdas]
         texts = {f"λ={lam:g}": difference_text(gap) for lam, gap in zip(lambdas, gaps, strict=True)}
-        rows.append({"Alignment": f"{label} − {frontier}"} | texts | {step: "", "rises with λ": ""})
+        rows.append({"Alignment": f"{label} − {FRONTIER}"} | texts | {step: "", "rises with λ": ""})
     return rows
 
 
