@@ -37,13 +37,11 @@ def isolations(panel: Panel) -> dict[tuple[str, float], dict]:
     Over the seeds with the most λ, on one scale. Empty without λ=0 and two others.
     """
     table = networks(panel)
-    if not len(table):
-        return {}
     seeds = [table[table.seed == seed] for seed in fullest_seeds(table)]
-    seeds = [rows for rows in seeds if rows.lam.tolist() == seeds[0].lam.tolist()]
-    lambdas = seeds[0].lam.tolist()
+    lambdas = seeds[0].lam.tolist() if seeds else []
     if len(lambdas) < 3 or lambdas[0] != 0 or min(map(len, table["mean"])) < 3:
         return {}
+    seeds = [rows for rows in seeds if rows.lam.tolist() == lambdas]
     result = {}
     for name, measure in MEASURES.items():
         clouds = [[measure(row.mean, row.var) for row in rows.itertuples()] for rows in seeds]

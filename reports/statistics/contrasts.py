@@ -1,8 +1,7 @@
 """Contrasts: linear combinations Σ coefficient · accuracy, e.g. a difference of methods, a mean over λ, or a step in λ.
 
 A contrast is taken within each seed and then averaged over seeds: networks of one seed start from the same weights and
-see the same batches, or are one network. The variance of these numbers is shrunk towards the one that the panel's
-networks imply (training_variance).
+see the same batches, or are one network. Their variance is shrunk towards that of the panel (training_variance).
 """
 
 from collections import defaultdict
@@ -17,7 +16,6 @@ from bench.measures import correct_bits
 from reports.load import formatting
 from reports.statistics import estimates
 from reports.statistics.estimates import Estimate
-from reports.statistics.training_variance import Prior
 
 if TYPE_CHECKING:
     from reports.statistics.variance_pool import VariancePool
@@ -124,25 +122,21 @@ def estimate_contrast(counts: Counts, contrast: Contrast, pool: "VariancePool | 
     coefficients = np.array(list(contrast.values()), float)
     prior = pool.prior_of(counts, contrast) if pool else None
     seeds = common_seeds(counts, contrast)
-    if len(seeds) < 2:
-        return of_one_seed(coefficients, one_seed_counts(counts, contrast), prior)
     by_seed = [[counts[accuracy][seed] for accuracy in contrast] for seed in seeds]
-    percent = np.array([[count.percent for count in row] for row in by_seed])
-    steps = coefficients * [100 / count.n for count in by_seed[0]]
-    estimate = estimates.over_seeds(percent @ coefficients, float(steps @ steps) / 12, prior)
-    return replace(estimate, keys=frozenset(count.key for row in by_seed for count in row))
-
-
-def of_one_seed(coefficients, counts: list[Count], prior: Prior | None) -> Estimate:
-    """Σ coefficient · accuracy of one network per count: about trainings with a prior, otherwise about test images."""
-    if prior is not None:
-        value = float(coefficients @ [count.percent for count in counts])
-        estimate = estimates.of_one_training(value, prior)
-    elif len(counts) == 1:
-        estimate = estimates.of_accuracy(counts[0].correct, counts[0].n, float(coefficients[0]))
+    if len(seeds) < 2:
+        by_seed = [one_seed_counts(counts, contrast)]
+    first = by_seed[0]
+    values = np.array([[count.percent for count in row] for row in by_seed]) @ coefficients
+    if len(seeds) > 1:
+        steps = coefficients * [100 / count.n for count in first]
+        estimate = estimates.over_seeds(values, float(steps @ steps) / 12, prior)
+    elif prior:
+        estimate = estimates.of_one_training(float(values[0]), prior)
+    elif len(first) == 1:
+        estimate = estimates.of_accuracy(first[0].correct, first[0].n, float(coefficients[0]))
     else:
-        estimate = estimates.of_paired_images(coefficients, decode(counts))
-    return replace(estimate, keys=frozenset(count.key for count in counts))
+        estimate = estimates.of_paired_images(coefficients, decode(first))
+    return replace(estimate, keys=frozenset(count.key for row in by_seed for count in row))
 
 
 def decode(counts: Iterable[Count]) -> np.ndarray:

@@ -23,8 +23,7 @@ PAIRED = f"{IMAGES}, paired"
 class Spread:
     """Variation of a number between trainings, from which further seeds can be planned.
 
-    sd: of one seed. seeds: number measured. prior: of the panel's networks, or None. logarithmic: sd is of the
-    logarithm.
+    sd: of one seed, of the logarithm if `logarithmic`. seeds: number measured. prior: of the panel's networks, or None.
     """
 
     sd: float

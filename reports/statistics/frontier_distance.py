@@ -25,8 +25,7 @@ def common_range(curve, frontier) -> tuple[float, float] | None:
 def distance_to_frontier(curve, frontier) -> float:
     """Mean gap in RA (percentage points) over the common SA range; positive if the curve lies above.
 
-    curve, frontier: (points, 2), SA and RA in percent. Both are piecewise linear in SA, and the area between them is
-    exact. NaN without a common SA range.
+    curve, frontier: (points, 2), SA and RA in percent, piecewise linear in SA. Exact. NaN without a common SA range.
     """
     shared = common_range(curve, frontier)
     if shared is None:

@@ -81,19 +81,17 @@ def comparisons(panel: Panel) -> pd.DataFrame:
     rows, points, counts = [], panel.points, unambiguous_counts(panel.points)
     pool = pool_of_points(points)
     for row in ledger_rows(panel.trials):
-        measured = [set(points.lam[points.label == name]) for name in (row["row"], row["baseline"])]
+        methods = (row["row"], row["baseline"])
+        measured = [set(points.lam[points.label == name]) for name in methods]
         same_training = bool(row["changed"]) and row["changed"] <= AFTER_TRAINING
         for name, lambdas in (places(row, sorted(set.intersection(*measured))) or {"–": []}).items():
             for metric in METRICS:
-                comparison = lambdas and differences.compare(
-                    counts, row["row"], row["baseline"], lambdas, metric, same_training, pool
-                )
-                rows.append(row | {"place": name, "lambdas": lambdas, "metric": metric} | (comparison or {}))
+                comparison = differences.compare(counts, *methods, lambdas, metric, same_training, pool)
+                place = {"place": name, "lambdas": lambdas, "metric": metric}
+                rows.append(row | place | (comparison or {"values": [], "other_values": [], "keys": []}))
     columns = ["row", "baseline", "changed", "place", "lambdas", "metric", "value", "low", "high", "p", "kind"]
     table = pd.DataFrame(rows, columns=[*columns, "values", "other_values", "keys"])
-    table = table.rename(columns={"value": "difference"})
-    numbers = ["difference", "low", "high", "p"]
-    table[numbers] = table[numbers].astype(float)
+    table = table.astype(dict.fromkeys(["value", "low", "high", "p"], float)).rename(columns={"value": "difference"})
     return table.assign(p_holm=differences.holm(table.p))
 
 

@@ -93,8 +93,7 @@ def add_priors(priors: Sequence[Prior | None]) -> Prior | None:
 class TrainingVariance:
     """Fitted working model of one metric, at one width and attack.
 
-    common, own: variances of a training's effect on all λ and on each λ. unit: prior of a number whose variance by
-    these two is 1.
+    common, own: variances of a training's effect on all λ and on each λ. unit: prior where these imply a variance of 1.
     """
 
     common: float
