@@ -110,9 +110,8 @@ def csv(view: View) -> pd.DataFrame:
     table = pd.concat(tables, ignore_index=True)
     table = table.rename(columns={"kind": "interval", "other_values": "baseline_values"})
     for column in ("lambdas", "values", "baseline_values"):
-        lists = (values if isinstance(values, list) else [] for values in table[column])
-        table[column] = [" ".join(f"{value:.6g}" for value in values) for values in lists]
-    table["keys"] = [" ".join(keys) if isinstance(keys, list) else "" for keys in table["keys"]]
+        table[column] = [" ".join(f"{value:.6g}" for value in values) for values in table[column]]
+    table["keys"] = [" ".join(keys) for keys in table["keys"]]
     table["changed"] = [" ".join(sorted(changed)) for changed in table.changed]
     return table[CSV_COLUMNS].round({"difference": 4, "low": 4, "high": 4, "p": 6, "p_holm": 6})
 
