@@ -1,7 +1,5 @@
 """Predicates on what the adjustment of λ costs, in training and at test time ("for free")."""
 
-from dataclasses import replace
-
 import pydantic
 
 from reports.claims.predicate_arguments import Arguments, Lambdas
@@ -45,8 +43,7 @@ def switching_cost(panel: Panel, args: SwitchingCost) -> list[ClaimCondition]:
     table = table[(table.label == args.label) & table.switch.notna()]
     if not len(table):
         raise MissingNetworks(args.label)
-    estimate = estimates.exact(list(table.switch / table.milliseconds))
+    estimate = estimates.exact(list(table.switch / table.milliseconds), table.key)
     batches = " or ".join(f"{batch:.0f}" for batch in sorted(set(table.batch)))
     text = f"a switch of λ of {args.label} over a batch of {batches} images, measured"
-    keys = frozenset(table.key)
-    return [ClaimCondition(text, replace(estimate, keys=keys), high=args.at_most, unit="×", leads=True)]
+    return [ClaimCondition(text, estimate, high=args.at_most, unit="×", leads=True)]

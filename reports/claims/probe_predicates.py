@@ -95,7 +95,7 @@ def alignment_rises(panel: Panel, args: Rises) -> list[ClaimCondition]:
     asked = [(lambdas[0], lambdas[-1], args.least, 1.0)] + [(*pair, args.slack, 1 / len(pairs)) for pair in pairs]
     return [
         ClaimCondition(f"{args.label}, alignment(λ={upper:g}) over alignment(λ={lower:g})",
-                  alignment_ratio(panel, (args.label, upper), (args.label, lower)),
+                  alignment_contrast(panel, {(args.label, upper): 1.0, (args.label, lower): -1.0}),
                   low=least, unit="×", weight=weight, leads=i == 0)
         for i, (lower, upper, least, weight) in enumerate(asked)
     ]  # fmt: skip
@@ -110,19 +110,14 @@ class NoWorse(Arguments):
 
 def alignment_no_worse(panel: Panel, args: NoWorse) -> list[ClaimCondition]:
     """One method aligns at least nearly as well as another, in the geometric mean over λ; every λ is supplementary."""
-    share = 1 / len(args.lambdas)
-    mean = {(args.label, lam): share for lam in args.lambdas} | {(args.of, lam): -share for lam in args.lambdas}
-    text, asked = f"{args.label} over {args.of}, alignment", {"low": args.least, "unit": "×"}
-    return [
-        ClaimCondition(f"{text}, mean over λ", alignment_contrast(panel, mean), leads=True, **asked),
-        *(ClaimCondition(f"{text}(λ={lam:g})", alignment_ratio(panel, (args.label, lam), (args.of, lam)),
-                    decides=False, **asked) for lam in args.lambdas),
-    ]  # fmt: skip
-
-
-def alignment_ratio(panel: Panel, numerator: Network, denominator: Network) -> Estimate:
-    """Ratio of two networks' mean alignment."""
-    return alignment_contrast(panel, {numerator: 1.0, denominator: -1.0})
+    conditions = []
+    for lambdas in [args.lambdas, *([lam] for lam in args.lambdas)]:
+        is_mean, share = lambdas is args.lambdas, 1 / len(lambdas)
+        contrast = {(args.label, lam): share for lam in lambdas} | {(args.of, lam): -share for lam in lambdas}
+        estimate = alignment_contrast(panel, contrast)
+        text = f"{args.label} over {args.of}, alignment" + (", mean over λ" if is_mean else f"(λ={lambdas[0]:g})")
+        conditions.append(ClaimCondition(text, estimate, low=args.least, unit="×", leads=is_mean, decides=is_mean))
+    return conditions
 
 
 def alignment_contrast(panel: Panel, coefficients: dict[Network, float]) -> Estimate:
@@ -184,25 +179,27 @@ class ForwardCost(Arguments):
 def cost(panel: Panel, args: ForwardCost) -> list[ClaimCondition]:
     """Counted multiply–accumulates of a forward pass of one image at full width; parameters are shown beside them."""
     full_width = [row for row in panel.probes if row["width"] == 1.0]
-    by_label = {label: [row for row in full_width if row["label"] == label] for label in (args.label, args.of)}
-    if missing := [label for label, rows in by_label.items() if not rows]:
+    by_label = {label: [row for row in full_width if row["label"] == label] for label in (args.of, args.label)}
+    if missing := [label for label in (args.label, args.of) if not by_label[label]]:
         raise MissingNetworks("; ".join(missing))
 
-    def count(label: str, name: str, divisor: float) -> Estimate:
+    def count(label: str, name: str, divisor: float = 1.0) -> Estimate:
         rows = by_label[label]
-        estimate = estimates.exact([row[name] / divisor for row in rows])
-        return replace(estimate, keys=frozenset(row["key"] for row in rows))
+        return estimates.exact([row[name] / divisor for row in rows], [row["key"] for row in rows])
 
     def overhead(name: str) -> Estimate:
-        larger, base = (count(label, name, 1.0) for label in (args.label, args.of))
-        return replace(estimates.exact([100 * (larger.value / base.value - 1)]), keys=larger.keys | base.keys)
+        base, larger = (count(label, name) for label in by_label)
+        return estimates.exact([100 * (larger.value / base.value - 1)], larger.keys | base.keys)
 
-    conditions = [
-        ClaimCondition(f"{label}, 10⁹ multiply–accumulates", count(label, "macs", 1e9), macs - args.within,
-                  macs + args.within, unit="", leads=True)
-        for label, macs in ((args.of, args.of_macs), (args.label, args.macs))
-    ]  # fmt: skip
+    def macs(label: str, papers: float) -> ClaimCondition:
+        region = (papers - args.within, papers + args.within)
+        text = f"{label}, 10⁹ multiply–accumulates"
+        return ClaimCondition(text, count(label, "macs", 1e9), *region, unit="", leads=True)
+
     text = f"{args.label} over {args.of}, multiply–accumulates more"
-    conditions.append(ClaimCondition(text, overhead("macs"), high=args.overhead, unit="%", leads=True))
-    shown = ClaimCondition("parameters more, not in the paper", overhead("parameters"), unit="%", leads=True)
-    return [*conditions, shown]
+    return [
+        macs(args.of, args.of_macs),
+        macs(args.label, args.macs),
+        ClaimCondition(text, overhead("macs"), high=args.overhead, unit="%", leads=True),
+        ClaimCondition("parameters more, not in the paper", overhead("parameters"), unit="%", leads=True),
+    ]

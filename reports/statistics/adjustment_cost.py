@@ -1,7 +1,5 @@
 """What the adjustment of λ costs: one training against a training per λ, and a switch of λ against a batch."""
 
-from dataclasses import replace
-
 import pandas as pd
 
 from reports.load.panels import Panel
@@ -32,7 +30,7 @@ def training_ratio(panel: Panel, label: str, of: str, lambdas: list[float], quan
             keys |= {conditional.key.iloc[0], *total.key}
     if not ratios:
         raise MissingNetworks(f"{label}, and {of} at each of {len(lambdas)} λ, of one seed")
-    return replace(estimates.exact(ratios), keys=frozenset(keys))
+    return estimates.exact(ratios, keys)
 
 
 def switch_times(panel: Panel) -> pd.DataFrame:

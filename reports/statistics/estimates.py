@@ -5,7 +5,7 @@ panel's other networks say how much trainings vary. One seed: with such networks
 the choice of test images (or channels), image by image, and not about another training; `kind` says which.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -123,10 +123,10 @@ def normal_bounds(value: float, error: float, confidence: float) -> tuple[float,
     return value - half, value + half
 
 
-def exact(values) -> Estimate:
+def exact(values, keys: Iterable[str] = ()) -> Estimate:
     """Counted quantity without sampling error. values: one per network; the interval spans them if they disagree."""
     low, high = float(min(values)), float(max(values))
-    return Estimate(float(np.mean(values)), lambda confidence: (low, high), EXACT)
+    return Estimate(float(np.mean(values)), lambda confidence: (low, high), EXACT, frozenset(keys))
 
 
 def ratio(logarithm: Estimate) -> Estimate:
