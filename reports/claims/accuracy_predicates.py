@@ -12,7 +12,7 @@ from typing import Literal
 
 import pydantic
 
-from reports.claims.predicate_arguments import Arguments, Lambda, Lambdas, Metric, PerMetric
+from reports.claims.predicate_arguments import Arguments, Labels, Lambda, Lambdas, Metric, PerMetric
 from reports.claims.verdict_rule import ClaimCondition
 from reports.load.panels import Panel
 from reports.statistics.contrasts import (
@@ -28,8 +28,6 @@ from reports.statistics.contrasts import (
 )
 from reports.statistics.estimates import clipped
 from reports.statistics.variance_pool import pool_of_points
-
-NO_LIMIT = float("inf")
 
 
 def measure(panel: Panel, asked: Iterable[ClaimCondition]) -> list[ClaimCondition]:
@@ -135,7 +133,7 @@ def monotone(panel: Panel, args: Monotone) -> list[ClaimCondition]:
 
 
 class Difference(Arguments):
-    label: str | list[str]
+    label: Labels
     of: str
     lambdas: Lambdas
     width: float = pydantic.Field(1.0, gt=0, le=1)
@@ -159,32 +157,24 @@ def compared(panel: Panel, args: Difference) -> list[ClaimCondition]:
 
     The mean over λ decides. Supplementary: every single λ with `each`, every single label with `together`.
     """
-    labels = [args.label] if isinstance(args.label, str) else args.label
+    # rows: (name, labels, λ, whether the row decides)
+    single_lambdas = [[lam] for lam in args.lambdas] if args.each and len(args.lambdas) > 1 else []
+    together = [(f"mean of {len(args.label)} methods", args.label, args.lambdas, True)] if args.together else []
+    alone = [
+        (label, [label], lambdas, lambdas is args.lambdas and not args.together)
+        for label, lambdas in itertools.product(args.label, [args.lambdas, *single_lambdas])
+    ]
     asked = []
     for metric, bound in (args.within or args.least).items():
         centre = (getattr(args.equals, metric) if args.equals else 0.0) or 0.0
-        region = (centre - bound, centre + bound) if args.within else (bound, NO_LIMIT)
-        single_lambdas = [[lam] for lam in args.lambdas] if args.each and len(args.lambdas) > 1 else []
-        if args.together:
-            contrast = difference_of_labels(labels, args, metric, args.lambdas)
-            text = difference_text(f"mean of {len(labels)} methods", args, metric, args.lambdas)
-            asked.append(ClaimCondition(text, contrast, *region, leads=True))
-        for label, lambdas in itertools.product(labels, [args.lambdas, *single_lambdas]):
-            contrast = difference_of_labels([label], args, metric, lambdas)
-            is_mean = lambdas is args.lambdas and not args.together
-            text = difference_text(label, args, metric, lambdas)
-            asked.append(ClaimCondition(text, contrast, *region, leads=is_mean, decides=is_mean))
+        region = {"low": centre - bound, "high": centre + bound} if args.within else {"low": bound}
+        for name, labels, lambdas, decides in together + alone:
+            differences = [mean_difference(label, args.of, metric, lambdas, width=args.width) for label in labels]
+            contrast = scaled(add(*differences), 1 / len(labels))
+            quantity = accuracy_text(metric, lambdas[0]) if len(lambdas) == 1 else f"mean {metric.upper()} over λ"
+            text = f"{name} − {args.of}, {quantity}" + (f", width {args.width:g}" if args.width != 1 else "")
+            asked.append(ClaimCondition(text, contrast, **region, leads=decides, decides=decides))
     return measure(panel, asked)
-
-
-def difference_of_labels(labels: list[str], args: Difference, metric: str, lambdas: list[float]) -> Contrast:
-    differences = [mean_difference(label, args.of, metric, lambdas, width=args.width) for label in labels]
-    return scaled(add(*differences), 1 / len(labels))
-
-
-def difference_text(name: str, args: Difference, metric: str, lambdas: list[float]) -> str:
-    quantity = accuracy_text(metric, lambdas[0]) if len(lambdas) == 1 else f"mean {metric.upper()} over λ"
-    return f"{name} − {args.of}, {quantity}" + (f", width {args.width:g}" if args.width != 1 else "")
 
 
 class Exceeds(Arguments):
@@ -203,30 +193,25 @@ def exceeds(panel: Panel, args: Exceeds) -> list[ClaimCondition]:
     return measure(panel, [ClaimCondition(text, {higher: 1.0, lower: -1.0}, low=args.least, leads=True)])
 
 
-class FarBelow(Arguments):
-    label: str
-    others: list[str] = pydantic.Field(min_length=1)
+class BetterScore(Arguments):
+    label: Labels
+    of: str
     lambdas: Lambdas
-    widths: list[float] = pydantic.Field(min_length=1)
-    least: float = pydantic.Field(gt=0, description="percentage points of (SA + RA)/2, in the mean over λ")
+    widths: list[float] = pydantic.Field([1.0], min_length=1)
+    least: float = pydantic.Field(ge=0, description="percentage points of (SA + RA)/2, in the mean over λ")
 
 
-def far_below(panel: Panel, args: FarBelow) -> list[ClaimCondition]:
-    """At every width, a method lies far below each of the others in (SA + RA)/2, in the mean over λ.
+def better_score(panel: Panel, args: BetterScore) -> list[ClaimCondition]:
+    """At every width, each method's (SA + RA)/2 is above another's at the same λ, in the mean over λ.
 
     The suite selects its checkpoints by the same score. Neither metric decides alone, and no SA in common is needed.
     """
     asked = []
-    for width, other in itertools.product(args.widths, args.others):
-        text = f"{other} − {args.label}, mean (SA + RA)/2, width {width:g}"
-        contrast = score_difference(other, args.label, args.lambdas, width)
-        asked.append(ClaimCondition(text, contrast, low=args.least, leads=True))
+    for width, label in itertools.product(args.widths, args.label):
+        differences = [mean_difference(label, args.of, metric, args.lambdas, width=width) for metric in METRICS]
+        text = f"{label} − {args.of}, mean (SA + RA)/2" + (f", width {width:g}" if args.widths != [1.0] else "")
+        asked.append(ClaimCondition(text, scaled(add(*differences), 0.5), low=args.least, leads=True))
     return measure(panel, asked)
-
-
-def score_difference(label: str, other: str, lambdas: list[float], width: float) -> Contrast:
-    """One method's (SA + RA)/2 minus another's at the same λ, in the mean over λ."""
-    return scaled(add(*(mean_difference(label, other, metric, lambdas, width=width) for metric in METRICS)), 0.5)
 
 
 class Flat(Arguments):

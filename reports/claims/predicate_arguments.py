@@ -10,9 +10,11 @@ from bench.spec.lambda_sets import lambda_set
 Metric = Literal["sa", "ra"]
 Lambda = Annotated[float, pydantic.Field(ge=0, le=1)]
 
-
 named_set = pydantic.BeforeValidator(lambda value: list(lambda_set(value)) if isinstance(value, str) else value)
 Lambdas = Annotated[list[Lambda], pydantic.Field(min_length=1), named_set]  # or the name of λ sets, `S1` or `S2+S3`
+
+as_list = pydantic.BeforeValidator(lambda value: [value] if isinstance(value, str) else value)
+Labels = Annotated[list[str], pydantic.Field(min_length=1), as_list]  # or one label
 
 
 class Arguments(pydantic.BaseModel):

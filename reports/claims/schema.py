@@ -19,9 +19,9 @@ Predicate = Callable[[Panel, Any], list[ClaimCondition]]
 FUNCTIONS = {  # probe whose rows are judged → predicates
     "accuracy": [
         *(accuracy_predicates.values, accuracy_predicates.within_range, accuracy_predicates.monotone),
-        *(accuracy_predicates.compared, accuracy_predicates.exceeds, accuracy_predicates.far_below),
+        *(accuracy_predicates.compared, accuracy_predicates.exceeds, accuracy_predicates.better_score),
         *(accuracy_predicates.flat, tradeoff_predicates.epsilon, tradeoff_predicates.above),
-        *(tradeoff_predicates.larger_hypervolume, tradeoff_predicates.better_score, tradeoff_predicates.kept),
+        *(tradeoff_predicates.larger_hypervolume, tradeoff_predicates.kept),
     ],
     "bn_statistics": [probe_predicates.apart],
     "saliency": [probe_predicates.alignment_rises, probe_predicates.alignment_no_worse],

@@ -1,13 +1,14 @@
-"""Predicates on a method's whole SA–RA curve: ε-indicator, points above the frontier, hypervolumes, mean (SA + RA)/2,
-and what a narrow width keeps."""
+"""Predicates on a method's whole SA–RA curve: ε-indicator, points above the frontier, hypervolumes, and what a narrow
+width keeps."""
 
 from functools import partial
+from typing import Literal
 
 import numpy as np
 import pydantic
 
-from reports.claims.accuracy_predicates import measure, score_difference
-from reports.claims.predicate_arguments import Arguments, Lambdas, Metric, PerMetric
+from reports.claims.accuracy_predicates import measure
+from reports.claims.predicate_arguments import Arguments, Lambdas, Metric
 from reports.claims.verdict_rule import ClaimCondition
 from reports.load import formatting
 from reports.load.panels import Panel
@@ -25,15 +26,14 @@ class Curves(Arguments):
     attack: str = "pgd7"
 
 
-class Epsilon(Curves):
-    scale: PerMetric = pydantic.Field(description="percentage points of SA and of RA that count as ε = 1")
-    tolerance: float = pydantic.Field(ge=0, description="largest ε that still counts as close")
+class Unit(Arguments):
+    sa: float = pydantic.Field(gt=0)
+    ra: float = pydantic.Field(gt=0)
 
-    @pydantic.model_validator(mode="after")
-    def _both(self):
-        if None in (self.scale.sa, self.scale.ra) or min(self.scale.sa, self.scale.ra) <= 0:
-            raise ValueError("`scale` needs sa and ra, both above 0")
-        return self
+
+class Epsilon(Curves):
+    scale: Unit = pydantic.Field(description="percentage points of SA and of RA that count as ε = 1")
+    tolerance: float = pydantic.Field(ge=0, description="largest ε that still counts as close")
 
 
 class Above(Curves):
@@ -116,35 +116,14 @@ def larger_hypervolume(panel: Panel, args: LargerHypervolume) -> list[ClaimCondi
     return [ClaimCondition(text, estimate, low=args.least, leads=True, reason=few)]
 
 
-class BetterScore(Arguments):
-    label: str
-    of: str
-    lambdas: Lambdas
-    width: float = pydantic.Field(1.0, gt=0, le=1)
-    least: float = pydantic.Field(ge=0, description="percentage points of (SA + RA)/2, in the mean over λ")
-
-
-def better_score(panel: Panel, args: BetterScore) -> list[ClaimCondition]:
-    """A method's (SA + RA)/2 is above another's at the same λ, in the mean over λ: the score that selects epochs."""
-    contrast = score_difference(args.label, args.of, args.lambdas, args.width)
-    text = f"{args.label} − {args.of}, mean (SA + RA)/2"
-    return measure(panel, [ClaimCondition(text, contrast, low=args.least, leads=True)])
-
-
 class Kept(Arguments):
     label: str
     metric: Metric
     lambdas: Lambdas
     width: float = pydantic.Field(gt=0, lt=1)
     of_width: float = pydantic.Field(1.0, gt=0, le=1)
-    least: float | None = pydantic.Field(None, gt=0, description="part of the larger width's mean, at least")
-    most: float | None = pydantic.Field(None, gt=0, description="part of the larger width's mean, at most")
-
-    @pydantic.model_validator(mode="after")
-    def _one_side(self):
-        if (self.least is None) == (self.most is None):
-            raise ValueError("give `least` or `most`, and not both")
-        return self
+    keeps: Literal["at least", "at most"]
+    part: float = pydantic.Field(gt=0, description="of the larger width's mean")
 
 
 def kept(panel: Panel, args: Kept) -> list[ClaimCondition]:
@@ -152,15 +131,14 @@ def kept(panel: Panel, args: Kept) -> list[ClaimCondition]:
 
     Asked as a difference, small − part · large, which is linear in the accuracies. Both means are shown.
     """
-    part = args.most if args.least is None else args.least
     widths = (args.width, args.of_width)
     small, large = (mean_over_lambdas(args.label, args.metric, args.lambdas, width=width) for width in widths)
-    difference = add(small, scaled(large, -part))
-    region = {"high": 0.0} if args.least is None else {"low": 0.0}
+    difference = add(small, scaled(large, -args.part))
+    region = {"low": 0.0} if args.keeps == "at least" else {"high": 0.0}
     metric = f"mean {args.metric.upper()} over λ"
     shown = [
         ClaimCondition(f"{metric}, width {width:g}", contrast, unit="%", weight=0.0, leads=True)
         for width, contrast in zip(widths, (small, large), strict=True)
     ]
-    text = f"the former − {part:g} of the latter"
+    text = f"the former − {args.part:g} of the latter"
     return measure(panel, [*shown, ClaimCondition(text, difference, **region, leads=True)])

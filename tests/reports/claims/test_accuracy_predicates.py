@@ -140,15 +140,15 @@ def test_compared_at_least_and_equal_to():
     assert judged(panel({DUAL: RISING, AT: RISING}, spread=0.01), "compared", **args) == NOT_REPRODUCED
 
 
-def test_exceeds_and_far_below():
+def test_exceeds_and_better_score():
     args = {"metric": "sa", "label": DUAL, "lam": 0, "of": NORMAL, "of_lam": 0.1, "least": 0}
     assert judged(noisy({DUAL: RISING, NORMAL: FLAT}), "exceeds", **args) == REPRODUCED
     assert judged(noisy({DUAL: FLAT, NORMAL: RISING}), "exceeds", **args) == NOT_REPRODUCED
     narrow = {lam: (*accuracies, {"width": 0.5}) for lam, accuracies in RISING.items()}
     lost = {lam: (70, 30, {"width": 0.5}) for lam in S1}
-    args = {"label": "OATS (normal BN)", "others": ["PGD-ATS"], "lambdas": "S1", "widths": [0.5], "least": 5}
-    assert judged(noisy({"PGD-ATS": narrow, "OATS (normal BN)": lost}), "far_below", **args) == REPRODUCED
-    assert judged(noisy({"PGD-ATS": narrow, "OATS (normal BN)": narrow}), "far_below", **args) == NOT_REPRODUCED
+    args = {"label": ["PGD-ATS"], "of": "OATS (normal BN)", "lambdas": "S1", "widths": [0.5], "least": 5}
+    assert judged(noisy({"PGD-ATS": narrow, "OATS (normal BN)": lost}), "better_score", **args) == REPRODUCED
+    assert judged(noisy({"PGD-ATS": narrow, "OATS (normal BN)": narrow}), "better_score", **args) == NOT_REPRODUCED
 
 
 EPSILON = {"label": DUAL, "lambdas": "S1", "scale": {"sa": 1, "ra": 2}, "tolerance": 1}

@@ -5,14 +5,8 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from reports.claims.tradeoff_predicates import (
-    BetterScore,
-    Kept,
-    LargerHypervolume,
-    better_score,
-    kept,
-    larger_hypervolume,
-)
+from reports.claims.accuracy_predicates import BetterScore, better_score
+from reports.claims.tradeoff_predicates import Kept, LargerHypervolume, kept, larger_hypervolume
 from reports.claims.verdict_rule import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED, all_hold, verdicts
 from tests.reports.claims_world import panel
 
@@ -68,15 +62,8 @@ def two_widths(narrow: float):
 @pytest.mark.parametrize(("narrow", "verdict"), [(20, REPRODUCED), (30, NOT_REPRODUCED)])
 def test_a_narrow_width_keeps_at_most_half_of_ra(narrow, verdict):
     args = {"label": "OATS", "lambdas": [0.1, 1.0], "width": 0.25}
-    conditions = kept(two_widths(narrow), Kept(metric="ra", most=0.5, **args))
+    conditions = kept(two_widths(narrow), Kept(metric="ra", keeps="at most", part=0.5, **args))
     assert [condition.estimate.value for condition in conditions] == pytest.approx([narrow, 50, narrow - 25])
     assert decided(conditions) == verdict
-    conditions = kept(two_widths(narrow), Kept(metric="sa", least=0.9, **args))
+    conditions = kept(two_widths(narrow), Kept(metric="sa", keeps="at least", part=0.9, **args))
     assert conditions[-1].estimate.value == pytest.approx(85 - 81) and decided(conditions) == REPRODUCED
-
-
-def test_least_and_most_exclude_each_other():
-    args = {"label": "OATS", "metric": "ra", "lambdas": [0.1], "width": 0.25}
-    for both in ({}, {"least": 0.5, "most": 0.5}):
-        with pytest.raises(ValueError, match="give `least` or `most`"):
-            Kept(**args, **both)
