@@ -9,8 +9,10 @@ import json
 import os
 import re
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
+from bench import ROOT
 from bench.errors import BadInput
 from reports.claims.deciding_number import deciding_number
 from reports.claims.questions import SENTENCES, WORDS, Question, questions, together, word_of
@@ -18,7 +20,6 @@ from reports.figures import FIGURES
 from reports.load.formatting import short_title
 from reports.page.escaping import table_text
 
-ROOT = Path(__file__).parents[1]
 BEGIN, END = "<!-- begin answers -->", "<!-- end answers -->"
 
 
@@ -27,19 +28,23 @@ def main() -> None:
     default = ROOT / "docs" / "results" / "laptop" / "claims.json"
     parser.add_argument("--claims", type=Path, default=default, help="a claims.json of `python -m bench report`")
     parser.add_argument("--page", type=Path, default=ROOT / "README.md", help="a page with the marks of the table")
-    parser.add_argument("--check", action="store_true", help="compare the page's table, and write nothing")
+    write_or_check(parser, lambda args: with_table(args.page.read_text("utf-8"), table(args.claims, args.page.parent)))
+
+
+def write_or_check(parser: argparse.ArgumentParser, content: Callable[[argparse.Namespace], str]) -> None:
+    """Write to --page what `content` makes of the arguments; with --check, exit with 1 if the page has another text."""
+    parser.add_argument("--check", action="store_true", help="compare the page, and write nothing")
     args = parser.parse_args()
     try:
-        page = args.page.read_text("utf-8")
-        written = with_table(page, table(args.claims, args.page.parent))
+        text = content(args)
+        if not args.check:
+            args.page.write_text(text, "utf-8")
+        elif args.page.read_text("utf-8") != text:
+            raise SystemExit(f"{args.page}: is not what the results say: run {parser.prog}")
     except OSError as error:
         parser.error(f"{error.filename}: {error.strerror}")
     except BadInput as error:
         parser.error(str(error))
-    if not args.check:
-        args.page.write_text(written, "utf-8")
-    elif written != page:
-        raise SystemExit(f"{args.page}: its answers are not those of {args.claims}: run python -m reports.answers")
 
 
 def with_table(page: str, text: str) -> str:

@@ -108,7 +108,7 @@ def test_a_bar_in_a_text_does_not_split_a_cell(monkeypatch, results):
 
 
 def test_check_writes_nothing_and_tells_of_another_table(monkeypatch, results):
-    with pytest.raises(SystemExit, match="are not those of"):
+    with pytest.raises(SystemExit, match="is not what the results say"):
         run(monkeypatch, results, "--check")
     assert "the former table" in (results.parents[2] / "README.md").read_text("utf-8")
     run(monkeypatch, results)
