@@ -2,12 +2,12 @@
 
 import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 from functools import cache
-from pathlib import Path
 
-import yaml
-
+from bench import ROOT
+from bench.spec.suite import Experiment, read_suite, suite_paths
 from reports.claims.seeds_to_settle import settle_text
 from reports.claims.verdict_rule import (
     NOT_JUDGED,
@@ -23,7 +23,6 @@ from reports.statistics.estimates import EXACT
 from reports.statistics.gradient_masking import verdict_note
 from reports.statistics.intervals import CONFIDENCE
 
-SUITES = Path(__file__).parents[2] / "suites"
 UNPLANNED = "nothing was planned"
 COLUMNS = ["claim", "claim_verdict", "check", "check_verdict", "figure", "dataset", "stands_for", "scale", "condition"]
 COLUMNS += ["condition_verdict", "estimate", "low", "high", "asked_low", "asked_high", "unit", "interval", "keys"]
@@ -65,22 +64,21 @@ def parts(answers: list) -> list[dict]:
     for answer in answers:
         head = {"on": data_text(answer), "figures": figures(answer), "note": note(answer)}
         group = groups.setdefault(tuple(map(str, head.values())), head | {"checks": []})
-        shown, more = select_shown(answer.conditions, answer.verdicts)
-        by_condition = dict(zip(map(id, answer.conditions), answer.verdicts, strict=True))
-        lines = [condition_line(condition) | {"verdict": by_condition[id(condition)]} for condition in shown]
+        shown = select_shown(answer.conditions, answer.verdicts)
+        lines = [condition_line(condition) | {"verdict": verdict} for condition, verdict in shown]
         check = {"name": answer.check.name, "verdict": answer.verdict, "decides": answer.check.decides}
-        check |= {"settle": settle_text(answer.settled, answer.panel, keys([answer]))}
-        group["checks"].append(check | {"told": lines, "more": more, "supplementary": supplementary_text(answer)})
+        check |= {"settle": settle_text(answer.settled, answer.panel, keys([answer])), "told": lines}
+        check |= {"more": len(answer.conditions) - len(shown), "supplementary": supplementary_text(answer)}
+        group["checks"].append(check)
     return list(groups.values())
 
 
 def supplementary_text(answer) -> str:
     """Count the verdicts on supplementary conditions that ask something: 12 hold, 1 fails, 1 open. Empty for none."""
     pairs = zip(answer.conditions, answer.verdicts, strict=True)
-    verdicts = [verdict for condition, verdict in pairs if not condition.decides and not condition.unbounded]
-    hold, fail = verdicts.count(REPRODUCED), verdicts.count(NOT_REPRODUCED)
-    counts = {"hold": hold, "fail": fail, "open": len(verdicts) - hold - fail}
-    return ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+    asked = [verdict for condition, verdict in pairs if not condition.decides and not condition.unbounded]
+    counts = Counter({REPRODUCED: "hold", NOT_REPRODUCED: "fail"}.get(verdict, "open") for verdict in asked)
+    return ", ".join(f"{counts[word]} {word}" for word in ("hold", "fail", "open") if counts[word])
 
 
 def figures(answer) -> list[str]:
@@ -108,12 +106,9 @@ def note(answer) -> str:
 
 
 def networks(answers: list) -> list[dict]:
-    by_key = {}
-    for answer in answers:
-        used = keys([answer])
-        for trial in answer.panel.trials.to_dict("records") if used else ():
-            if trial["key"] in used:
-                by_key[trial["key"]] = {name: trial[name] for name in ("key", "name", "url")}
+    trials = [trial for answer in answers if answer.conditions for trial in answer.panel.trials.to_dict("records")]
+    used = keys(answers)
+    by_key = {t["key"]: {name: t[name] for name in ("key", "name", "url")} for t in trials if t["key"] in used}
     return sorted(by_key.values(), key=lambda network: (network["name"], network["key"]))
 
 
@@ -199,7 +194,7 @@ def experiments_of(figure: str, dataset: str) -> dict[str, list[str]]:
     """{suite: experiments} that train a figure's networks on a data set; of suites/extra/ where no other suite does."""
     by_suite = {}
     for suite, experiments in suites().items():
-        names = [name for name, (figures, data) in experiments.items() if figure in figures and data == dataset]
+        names = [name for name, e in experiments.items() if figure in e.figures and e.dataset == dataset]
         by_suite |= {suite: names} if names else {}
     return {suite: names for suite, names in by_suite.items() if "/" not in suite} or by_suite
 
@@ -215,11 +210,6 @@ def is_planned(plan: dict, figure: str, dataset: str) -> bool:
 
 
 @cache  # YAML is slow to read, and every claim needs the suites
-def suites() -> dict[str, dict[str, tuple[list[str], str]]]:
-    by_file = {}
-    for path in sorted([*SUITES.glob("*.yaml"), *SUITES.glob("extra/*.yaml")]):
-        experiments = yaml.safe_load(path.read_text("utf-8"))["experiments"]
-        by_file[path.relative_to(SUITES).as_posix()] = {
-            name: (fields["figures"], fields["dataset"]) for name, fields in experiments.items()
-        }
-    return by_file
+def suites() -> dict[str, dict[str, Experiment]]:
+    """Path below suites/ → the suite's experiments by name. Raises BadInput."""
+    return {path.relative_to(ROOT / "suites").as_posix(): read_suite(path)[0].experiments for path in suite_paths()}

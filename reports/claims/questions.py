@@ -33,8 +33,7 @@ def questions() -> list[Question]:
 
 def together(claims: list[dict]) -> str:
     """Verdict of the claims together."""
-    verdicts = [claim["verdict"] for claim in claims]
-    return all_hold(verdicts) if len(set(verdicts)) > 1 else verdicts[0]
+    return all_hold([claim["verdict"] for claim in claims])
 
 
 def word_of(verdict: str) -> str:

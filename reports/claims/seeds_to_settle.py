@@ -81,14 +81,11 @@ def hours_per_seed(panel: Panel, keys: set[str]) -> dict[str, float]:
     keys: of the networks that a check compares. Networks without a measured time are left out.
     """
     trials = panel.trials[(panel.trials.status == "done") & panel.trials.train_seconds.notna()]
-    if trials.empty:
-        return {}
-    trials = trials.assign(seconds=trials.train_seconds + trials.measure_seconds.fillna(0.0), lam=trials.lam.fillna(-1))
-    compared = set(map(tuple, trials[trials.key.isin(keys)][["label", "lam"]].to_numpy()))
-    used = trials[[(t.label, t.lam) in compared for t in trials.itertuples()]]
-    used = used.assign(kind=[str(device) for device in used.device])
-    by_trial = used.groupby(["kind", "label", "lam", "lr"]).seconds.mean()
-    return {kind: float(seconds) / 3600 for kind, seconds in by_trial.groupby("kind").sum().items()}
+    hours = (trials.train_seconds + trials.measure_seconds.fillna(0.0)) / 3600
+    trials = trials.assign(hours=hours, device=trials.device.map(str))
+    compared = trials.loc[trials.key.isin(keys), ["label", "lam"]].drop_duplicates()
+    by_trial = trials.merge(compared).groupby(["device", "label", "lam", "lr"], dropna=False).hours.mean()
+    return by_trial.groupby("device").sum().to_dict()
 
 
 def settle_text(settled: Settled | None, panel: Panel, keys: set[str]) -> str:

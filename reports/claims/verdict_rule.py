@@ -103,19 +103,18 @@ def all_hold(verdicts: Sequence[str]) -> str:
     return next((verdict for verdict in order if verdict in counted), REPRODUCED)
 
 
-def select_shown(conditions: Sequence[ClaimCondition], verdicts: Sequence[str]) -> tuple[list[ClaimCondition], int]:
-    """Conditions to show, and the number of others.
+def select_shown(conditions: Sequence[ClaimCondition], verdicts: Sequence[str]) -> list[tuple[ClaimCondition, str]]:
+    """Conditions to show, with their verdicts.
 
     Leading conditions, unless they are many, and the other that decides most clearly: if all hold, the one nearest to
     failing. Instead of many leading conditions, the three that decide.
     """
     decisive = check_verdict(conditions, verdicts)
-    leading = [condition for condition in conditions if condition.leads]
+    judged = list(zip(conditions, verdicts, strict=True))
+    leading = [pair for pair in judged if pair[0].leads]
     leading = leading if len(leading) <= MANY else []
-    others = [pair for pair in zip(conditions, verdicts, strict=True) if pair[0] not in leading]
-    deciding = [condition for condition, verdict in others if verdict == decisive and condition.decides]
-    shown = leading + sorted(deciding, key=margin)[: 1 if leading else 3]
-    return shown, len(conditions) - len(shown)
+    deciding = [pair for pair in judged if pair[1] == decisive and pair[0].decides and pair not in leading]
+    return leading + sorted(deciding, key=lambda pair: margin(pair[0]))[: 1 if leading else 3]
 
 
 def margin(condition: ClaimCondition) -> float:

@@ -41,27 +41,27 @@ def settle_unmeasured(claim: dict) -> str:
 def settle_short(text: str) -> str:
     """Shorten seeds_to_settle.settle_text: `6 seeds (3 more, 0.24 h)`, or `more than 200 seeds`."""
     head, _, rest = text.partition(": ")
+    seeds = head.partition(" would")[0]
     if head.startswith("number of seeds"):
-        return rest.partition(":")[0]
-    if head.startswith("more than"):
-        return head.partition(" would")[0]
+        return rest
+    if not rest or head.startswith("more than"):
+        return seeds
     rest = re.sub(r" on [^,]*", "", rest.replace("about ", "").replace(" hours", " h").replace(" minutes", " min"))
-    return f"{head.partition(' would')[0]} ({rest})" if rest else head.partition(" would")[0]
+    return f"{seeds} ({rest})"
 
 
 def picture(interval: dict | None) -> dict | None:
     """Positions in a picture of WIDTH: of the number, its interval, and the region asked; None without numbers."""
     if not interval or None in (interval["value"], interval["low"], interval["high"]):
         return None
-    edges = [interval[name] for name in ("asked_low", "asked_high")]
-    ends = [interval["low"], interval["high"], *(edge for edge in edges if edge is not None)]
+    low, high = interval["asked_low"], interval["asked_high"]
+    edges = [edge for edge in (low, high) if edge is not None]
+    ends = [interval["low"], interval["high"], *edges]
     span = max(ends) - min(ends) or 1.0
 
     def x(number: float) -> float:
         return round(MARGIN + (WIDTH - 2 * MARGIN) * (number - min(ends)) / span, 1)
 
-    left, right = (0 if edges[0] is None else x(edges[0])), (WIDTH if edges[1] is None else x(edges[1]))
+    left, right = (0 if low is None else x(low)), (WIDTH if high is None else x(high))
     places = {name: x(interval[name]) for name in ("value", "low", "high")}
-    inside = (edges[0] is None or edges[0] <= interval["low"]) and (edges[1] is None or interval["high"] <= edges[1])
-    edge_places = [x(edge) for edge in edges if edge is not None]
-    return places | {"width": WIDTH, "region": (left, round(right - left, 1)), "edges": edge_places, "inside": inside}
+    return places | {"width": WIDTH, "region": (left, round(right - left, 1)), "edges": [x(edge) for edge in edges]}

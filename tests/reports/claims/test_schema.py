@@ -9,7 +9,8 @@ import yaml
 
 from bench.errors import BadInput
 from bench.spec.scale import SCALES
-from reports.claims import claim_entries, judge, schema
+from bench.spec.suite import suite_paths
+from reports.claims import judge, schema
 from reports.figures import FIGURES
 
 NUMBERS = {  # of the paper's text, by claim
@@ -63,8 +64,8 @@ def experiments_of(figure: str, dataset: str) -> list[dict]:
 
 @functools.cache
 def all_experiments() -> list[dict]:
-    suites = [yaml.safe_load(path.read_text("utf-8")) for path in claim_entries.SUITES.rglob("*.yaml")]
-    return [experiment for suite in suites for experiment in suite.get("experiments", {}).values()]
+    suites = [yaml.safe_load(path.read_text("utf-8")) for path in suite_paths()]
+    return [experiment for suite in suites for experiment in suite["experiments"].values()]
 
 
 GOOD = """\

@@ -146,9 +146,9 @@ def test_the_picture_of_an_interval_is_to_scale():
     picture = claim_rows.picture({"value": 4.0, "low": 3.0, "high": 5.0, "asked_low": None, "asked_high": 1.0})
     places = [picture[name] for name in ("low", "value", "high")]
     assert places[1] - places[0] == pytest.approx(places[2] - places[1], abs=0.2)
-    assert picture["region"] == (0, 9) and picture["edges"] == [9] and not picture["inside"]  # 1 is the leftmost number
+    assert picture["region"] == (0, 9) and picture["edges"] == [9]  # 1 is the leftmost number
     both = claim_rows.picture({"value": 0.0, "low": -0.2, "high": 0.2, "asked_low": -1.0, "asked_high": 1.0})
-    assert both["inside"] and both["region"] == (9, claim_rows.WIDTH - 18) and both["value"] == claim_rows.WIDTH / 2
+    assert both["region"] == (9, claim_rows.WIDTH - 18) and both["value"] == claim_rows.WIDTH / 2
     assert claim_rows.picture(None) is None and claim_rows.picture({"value": 1, "low": None, "high": 2}) is None
 
 
