@@ -1,6 +1,7 @@
 """Predicates on a method's whole SA–RA curve: ε-indicator, points above the frontier, hypervolumes, and what a narrow
 width keeps."""
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Literal
 
@@ -62,26 +63,22 @@ def epsilon(panel: Panel, args: Epsilon) -> list[ClaimCondition]:
     pair, scale = read_pair(panel, args), (args.scale.sa, args.scale.ra)
     attack = f" under {formatting.attack(args.attack)}" if args.attack != "pgd7" else ""
 
-    def largest(curve: np.ndarray, frontier: np.ndarray) -> float:
-        return max(additive_epsilon(curve, point, scale) for point in frontier)
+    def raised(curve: np.ndarray, frontier: np.ndarray, networks: Sequence[int]) -> float:
+        return max(additive_epsilon(curve, frontier[network], scale) for network in networks)
 
-    def of_network(curve: np.ndarray, frontier: np.ndarray, place: int) -> float:
-        return additive_epsilon(curve, frontier[place], scale)
-
-    units = f"in {args.scale.sa:g} pp of SA and {args.scale.ra:g} pp of RA"
-    shown = [
-        (f"ε-indicator of {args.label} and {args.frontier}{attack}, {units}", largest),
-        (f"hypervolume beyond that of {args.frontier}{attack}, hundredths of the square", hypervolume_beyond),
+    indicator = estimate_distance(pair, partial(raised, networks=range(len(args.lambdas))))
+    volume = estimate_distance(pair, hypervolume_beyond)
+    shown = {"unit": "", "leads": True, "decides": False}
+    other, units = f"{args.frontier}{attack}", f"in {args.scale.sa:g} pp of SA and {args.scale.ra:g} pp of RA"
+    conditions = [
+        ClaimCondition(f"ε-indicator of {args.label} and {other}, {units}", indicator, **shown),
+        ClaimCondition(f"hypervolume beyond that of {other}, hundredths of the square", volume, **shown),
     ]
-    supplementary = [
-        ClaimCondition(text, estimate_distance(pair, distance), unit="", leads=True, decides=False)
-        for text, distance in shown
-    ]
-    return supplementary + [
-        ClaimCondition(f"ε of {args.label} to match {args.frontier} λ={lam:g}{attack}",
-                  estimate_distance(pair, partial(of_network, place=place)), high=args.tolerance, unit="")
-        for place, lam in enumerate(args.lambdas)
-    ]  # fmt: skip
+    for network, lam in enumerate(args.lambdas):
+        text = f"ε of {args.label} to match {args.frontier} λ={lam:g}{attack}"
+        estimate = estimate_distance(pair, partial(raised, networks=[network]))
+        conditions.append(ClaimCondition(text, estimate, high=args.tolerance, unit=""))
+    return conditions
 
 
 def above(panel: Panel, args: Above) -> list[ClaimCondition]:

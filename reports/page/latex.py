@@ -49,9 +49,8 @@ def table_lines(figure: dict) -> Iterator[str]:
     """Tables of a figure: FIGURE/table-N, in the order of the page."""
     tables = []
     for table in figure["curves"]:
-        columns = [f"λ={lam}" for lam in table["lambdas"]]
-        rows = table["rows"]
-        tables.append([{"Method": row["method"]} | dict(zip(columns, row["cells"], strict=True)) for row in rows])
+        columns = ["Method", *(f"λ={lam}" for lam in table["lambdas"])]
+        tables.append([dict(zip(columns, [row["method"], *row["cells"]], strict=True)) for row in table["rows"]])
     tables += [table["rows"] for table in figure["summary"]]
     for number, rows in enumerate(tables, 1):
         yield macro([figure["figure"], f"table-{number}"], tabular(rows))
