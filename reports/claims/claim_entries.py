@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from functools import cache
 
 from bench import ROOT
-from bench.spec.suite import Experiment, read_suite, suite_paths
+from bench.spec.strict_yaml import read
+from bench.spec.suite import suite_paths
 from reports.claims.seeds_to_settle import settle_text
 from reports.claims.verdict_rule import (
     NOT_JUDGED,
@@ -194,7 +195,7 @@ def experiments_of(figure: str, dataset: str) -> dict[str, list[str]]:
     """{suite: experiments} that train a figure's networks on a data set; of suites/extra/ where no other suite does."""
     by_suite = {}
     for suite, experiments in suites().items():
-        names = [name for name, e in experiments.items() if figure in e.figures and e.dataset == dataset]
+        names = [name for name, e in experiments.items() if figure in e["figures"] and e["dataset"] == dataset]
         by_suite |= {suite: names} if names else {}
     return {suite: names for suite, names in by_suite.items() if "/" not in suite} or by_suite
 
@@ -210,6 +211,6 @@ def is_planned(plan: dict, figure: str, dataset: str) -> bool:
 
 
 @cache  # YAML is slow to read, and every claim needs the suites
-def suites() -> dict[str, dict[str, Experiment]]:
-    """Path below suites/ → the suite's experiments by name. Raises BadInput."""
-    return {path.relative_to(ROOT / "suites").as_posix(): read_suite(path)[0].experiments for path in suite_paths()}
+def suites() -> dict[str, dict[str, dict]]:
+    """Path below suites/ → the fields of the suite's experiments by name. Raises BadInput."""
+    return {path.relative_to(ROOT / "suites").as_posix(): read(path).data["experiments"] for path in suite_paths()}
