@@ -3,9 +3,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
-
-import yaml
 
 from reports.figures.figure_spec import FigureSpec, points_csv
 from reports.load.panels import View
@@ -72,16 +69,15 @@ def accuracy_figure(
     )
 
 
-def read_figures(path: Path) -> list[FigureSpec]:
-    """Figures of a YAML file: arguments of accuracy_figure, `under_headings` and `against` by name."""
-    specs = []
-    for name, fields in yaml.safe_load(path.read_text("utf-8")).items():
-        if "headings" in fields:
-            fields["rows"] = under_headings(fields.pop("headings"))
-        if "compare" in fields:
-            fields["compare"] = against(**fields["compare"])
-        specs.append(accuracy_figure(name=name, **fields))
-    return specs
+def figure(*, headings=None, experiments=None, compare=None, **fields) -> FigureSpec:
+    """Specification of an entry of figures.yaml: accuracy_figure with functions for the fields named here."""
+    if headings:
+        fields["rows"] = partial(under_headings, headings=headings)
+    if experiments:
+        fields["rows"] = partial(by_experiment, headings=experiments)
+    if compare:
+        fields["compare"] = partial(against, **compare)
+    return accuracy_figure(**fields)
 
 
 def titled(facet: Facet, heading: str) -> Facet:
@@ -89,40 +85,39 @@ def titled(facet: Facet, heading: str) -> Facet:
     return replace(facet, heading=heading, below=f"{facet.heading}; {facet.below}".removesuffix("; "))
 
 
-def under_headings(headings: Mapping[str, str]) -> Callable[[View], list[list[Facet]]]:
+def under_headings(view: View, headings: Mapping[str, str]) -> list[list[Facet]]:
     """The facets of Figure 4, each under the heading of its method. headings: how a method's label begins → heading."""
-
-    def rows(view: View) -> list[list[Facet]]:
-        columns = []
-        for facet in facets.by_panel(view):
-            labels = facet.panel.trials.label.unique()
-            label = next((label for start in headings for label in labels if label.startswith(start)), None)
-            columns.append(titled(facet, headings.get(label, label)) if label else facet)
-        return [columns]
-
-    return rows
+    columns = []
+    for facet in facets.by_panel(view):
+        labels = facet.panel.trials.label.unique()
+        label = next((label for start in headings for label in labels if label.startswith(start)), None)
+        columns.append(titled(facet, headings.get(label, label)) if label else facet)
+    return [columns]
 
 
-def against(references: Mapping[str, str], heading: str = "", above_zero: str = "") -> Callable[[Facet], dict]:
+def by_experiment(view: View, headings: Mapping[str, str]) -> list[list[Facet]]:
+    """A column per experiment, whatever its data set, in the order of the headings. headings: experiment → heading."""
+    order = [*headings, *(panel.experiment for panel in view.panels)]
+    columns = sorted(facets.by_panel(view), key=lambda facet: order.index(facet.panel.experiment))
+    return [[titled(f, headings.get(f.panel.experiment, f.panel.experiment)) for f in columns]]
+
+
+def against(facet: Facet, references: Mapping[str, str], heading: str = "", above_zero: str = "") -> dict:
     """Table of each method minus its reference at equal λ.
 
     references: how a method's label begins → label of its reference. heading: in place of the reference's name.
     above_zero: reference that is compared at λ > 0 alone.
     """
-
-    def compare(facet: Facet) -> dict:
-        points, rows = facet.panel.points, []
-        labels = method_order(points.label.unique())
-        for label in labels:
-            reference = next((name for start, name in references.items() if label.startswith(start)), None)
-            if reference in labels and reference != label:
-                lambdas = points.lam[points.lam > 0] if reference == above_zero else points.lam
-                where = "above 0" if reference == above_zero else "all"
-                rows.append(differences.table_row(points, label, reference, lambdas, where))
-        named = heading or (f", against {rows[0]['against']} at equal λ" if rows else "")
-        return comparison_table(facet, named, rows)
-
-    return compare
+    points, rows = facet.panel.points, []
+    labels = method_order(points.label.unique())
+    for label in labels:
+        reference = next((name for start, name in references.items() if label.startswith(start)), None)
+        if reference in labels and reference != label:
+            lambdas = points.lam[points.lam > 0] if reference == above_zero else points.lam
+            where = "above 0" if reference == above_zero else "all"
+            rows.append(differences.table_row(points, label, reference, lambdas, where))
+    named = heading or (f", against {rows[0]['against']} at equal λ" if rows else "")
+    return comparison_table(facet, named, rows)
 
 
 def comparison_table(facet: Facet, heading: str, rows: list[dict]) -> dict:

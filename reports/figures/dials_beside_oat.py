@@ -1,5 +1,6 @@
-"""Figure `dials`: OAT beside other ways to move between SA and RA with few trainings, and what each costs. Figure
-`dials-autoattack`: OAT and mixed probabilities under AutoAttack."""
+"""Figure `dials`: OAT beside other ways to move between SA and RA with few trainings, and what each costs."""
+
+from functools import partial
 
 import pandas as pd
 
@@ -7,7 +8,7 @@ from bench.human_units import format_duration
 from bench.spec.blends import other_end
 from bench.spec.recipe import Recipe
 from bench.spec.registry import BLENDS
-from reports.figures.accuracy_figure import PGD7, accuracy_figure
+from reports.figures.accuracy_figure import accuracy_figure
 from reports.load.panels import Panel
 from reports.plots.facets import Facet
 from reports.statistics.curves import FRONTIER, method_order
@@ -59,33 +60,4 @@ def needed(trials: pd.DataFrame) -> set[str]:
     return keys
 
 
-EXPLANATION = (
-    "Of mixed and interpolated networks λ is α, the weight of the robust end, and of MixedNUTS β. Mixtures are "
-    "attacked adaptively: an image counts as robust if it withstands the attack through the mixture, through its "
-    "smooth surrogate, and the adversarial images of both networks."
-)
-
-DIALS = accuracy_figure(
-    name="dials",
-    position=4.6,  # beside Figure 4, whose networks it blends
-    title="Dials without OAT: mixed outputs, interpolated weights and BN",
-    claim="No such comparison. Two PGD-AT networks can be mixed, interpolated, or trained as two branches of one; is "
-    "one OAT network better than that, and at what cost?",
-    keep=PGD7 | {"attack": [*PGD7["attack"], None], "probe": ["accuracy", "cost"]},  # the probe cost has no attack
-    axes="tradeoff",
-    compare=cost_table,
-    explanation=EXPLANATION,
-    suite="extra/dials",
-)
-
-
-DIALS_AUTOATTACK = accuracy_figure(
-    name="dials-autoattack",
-    position=4.7,
-    title="Dials without OAT under AutoAttack",
-    claim="No such comparison: the paper attacks by PGD-7, PGD-20, MI-FGSM and FGSM alone.",
-    keep={"attack": ["autoattack"], "width": [1.0]},
-    axes="tradeoff",
-    explanation=EXPLANATION,
-    suite="extra/modern",
-)
+figure = partial(accuracy_figure, compare=cost_table)

@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from reports.figures.figure_spec import FigureSpec, csv_of, table_per_panel
+from reports.figures.figure_spec import probe_figure
 from reports.load import formatting
 from reports.load.panels import PANEL_COLUMNS, Panel, View
 from reports.plots import captions, saliency_maps
@@ -19,8 +19,6 @@ COLUMNS = ["method", *PANEL_COLUMNS, "seed", "lambda", "width", "alignment", "al
 
 def caption(view: View) -> str:
     panels = [panel_text(panel) for panel in view.panels if len(saliency_alignment.measured_rows(panel))]
-    if not panels:
-        return captions.nothing_finished(view)
     kinds = {kind for panel in view.panels for kind in saliency_alignment.table(panel).interval} - {"none"}
     t = {"seeds": "over seeds", "images": "over the test images (for a single seed)"}
     half = " or ".join(text for kind, text in t.items() if kind in kinds)
@@ -75,17 +73,4 @@ def difference_text(difference: tuple[float, float, str] | None) -> str:
     return f"{mean:+.2f}" + (f" ± {half:.2f}" if np.isfinite(half) else "")
 
 
-saliency_figure = partial(
-    FigureSpec,
-    claim="The Jacobian saliency of OAT aligns with the image better as λ, and with it the robustness, increases; "
-    "under the same λ it is better than PGD-AT's or comparable (Sec. 4.5).",
-    keep={"probe": ["saliency"], "width": [1.0]},
-    draw=saliency_maps.draw,
-    caption=caption,
-    summary=table_per_panel(alignment_rows),
-    csv=lambda view: csv_of(view.probes, COLUMNS),
-    suite="saliency",
-)
-FIG10 = saliency_figure(name="fig10", position=10, title="Figure 10. Jacobian saliency maps (the paper: SVHN)")
-FIG11 = saliency_figure(name="fig11", position=11, title="Figure 11. Jacobian saliency maps (the paper: CIFAR-10)")
-FIG12 = saliency_figure(name="fig12", position=12, title="Figure 12. Jacobian saliency maps (the paper: STL-10)")
+figure = partial(probe_figure, draw=saliency_maps.draw, caption=caption, rows=alignment_rows, columns=COLUMNS)

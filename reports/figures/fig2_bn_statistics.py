@@ -1,17 +1,21 @@
 """Figure 2: running mean (x) against running variance (y) of the last BN layer, a point per channel, a colour per λ."""
 
 import math
+from functools import partial
 
 import numpy as np
-import pandas as pd
 
-from reports.figures.figure_spec import FigureSpec, csv_of, table_per_panel
+from reports.figures.figure_spec import probe_figure
 from reports.load import formatting
-from reports.load.panels import PANEL_COLUMNS, View
+from reports.load.panels import PANEL_COLUMNS, Panel, View
 from reports.plots import bn_clouds, captions
 from reports.statistics.bn_clouds import fullest_seeds, isolations, networks
 
 COLUMNS = ["method", *PANEL_COLUMNS, "seed", "lambda", "layer", "channel", "mean", "variance", "key"]
+
+
+def isolation_rows(panel: Panel) -> list[dict]:
+    return [isolation_row(*cloud, numbers) for cloud, numbers in isolations(panel).items()]
 
 
 def isolation_row(measure: str, lam: float, numbers: dict) -> dict:
@@ -47,8 +51,6 @@ def caption(view: View) -> str:
                 f"{panel.title}: seed {seed}{several}; a point for each of the {channels} channels of {layer}."
             )
             parts.append(isolation_text(isolations(panel)))
-    if not parts:
-        return captions.nothing_finished(view)
     return captions.join(
         *parts,
         "Large dots: medians. In the margins: kernel densities of the mean and of the variance.",
@@ -72,27 +74,20 @@ def isolation_text(numbers: dict) -> str:
     )
 
 
-def csv(view: View) -> pd.DataFrame:
-    rows = [
+def csv_rows(view: View) -> list[dict]:
+    return [
         row | {"channel": channel, "mean": mean, "variance": var}
         for panel in view.panels
         for row in networks(panel).to_dict("records")
         for channel, (mean, var) in enumerate(zip(row["mean"], row["var"], strict=True))
     ]
-    return csv_of(rows, COLUMNS)
 
 
-FIG2 = FigureSpec(
-    name="fig2",
-    position=2,
-    title="Figure 2. Statistics of the last BN layer by λ",
-    claim="While changing λ smoothly shifts the running mean and variance of PGD-AT's last BN layer continuously, "
-    "those of λ = 0 are particularly isolated, with a large gap even just between λ = 0 and 0.1, and those of all "
-    "λ ≠ 0 largely overlap (Sec. 3.2). Therefore OAT gives λ = 0 a BN of its own.",
-    keep={"probe": ["bn_statistics"], "width": [1.0]},
+figure = partial(
+    probe_figure,
     draw=bn_clouds.draw,
     caption=caption,
-    summary=table_per_panel(lambda p: [isolation_row(*cloud, numbers) for cloud, numbers in isolations(p).items()]),
-    csv=csv,
-    suite="ablations",
+    rows=isolation_rows,
+    csv_rows=csv_rows,
+    columns=COLUMNS,
 )

@@ -1,5 +1,7 @@
 """Figure 5: OAT trained on S1 and on S2, at λ met and not met in training, beside PGD-AT for each λ."""
 
+from functools import partial
+
 from bench.spec.lambda_sets import S1, S3
 from reports.figures.accuracy_figure import accuracy_figure, comparison_table
 from reports.plots.facets import Facet, all_curves
@@ -22,14 +24,4 @@ def at_equal_lambda(facet: Facet) -> dict:
     return comparison_table(facet, ", differences at equal λ", rows)
 
 
-FIG5 = accuracy_figure(
-    name="fig5",
-    position=5,
-    title="Figure 5. Generalisation to unseen λ",
-    claim="OAT trained on the sparse set S1 and on the denser S2 performs almost identically on SVHN, S1 slightly "
-    "better in SA and S2 slightly better in RA, and both generalise to S3 = {0.15, 0.25, 0.35, 0.5, 0.7, 0.9}, which "
-    "neither met: similar or superior to PGD-AT trained for each λ, for example at λ = 0.3 and 0.4 (Sec. 4.2).",
-    axes="side_by_side",
-    compare=at_equal_lambda,
-    suite="sampling",
-)
+figure = partial(accuracy_figure, compare=at_equal_lambda)

@@ -7,11 +7,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from reports.load.panels import PANEL_COLUMNS, Panel, View
+from reports.plots import captions
 
-WIDTHS = [1.0, 0.75, 0.5]  # of OATS
 CSV_COLUMNS = ["method", *PANEL_COLUMNS, "seed", "lambda", "width", "attack", "epsilon", "sa", "ra", "n", "key"]
-
-
 NAMES = {"method": "label", "lambda": "lam", "net_lambda": "net_lam"}  # in CSV files → of measured rows
 DECIMALS = {"sa": 4, "ra": 4, "alignment": 6, "alignment_sd": 6}
 
@@ -25,11 +23,6 @@ def csv_of(rows: pd.DataFrame | list[dict], columns: list[str]) -> pd.DataFrame:
     """These columns of measured rows under the names of CSV files, sorted, each row once."""
     table = pd.DataFrame(rows, columns=[NAMES.get(name, name) for name in columns]).set_axis(columns, axis=1)
     return table.drop_duplicates().sort_values(columns, ignore_index=True).round(DECIMALS)
-
-
-def table_per_panel(rows: Callable[[Panel], list[dict]]) -> Callable[[View], list[dict]]:
-    """A figure's `summary` that is a table for each panel. rows: of the table."""
-    return lambda view: [{"heading": p.title, "below": p.subtitle, "rows": rows(p)} for p in view.panels]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,3 +49,23 @@ class FigureSpec:
     curves: Callable[[View], list[dict]] = lambda view: []  # without curves
     dial: Callable[[View], dict | None] = lambda view: None
     suite: str = "frontiers"
+
+
+def probe_figure(
+    *,
+    caption: Callable[[View], str],
+    rows: Callable[[Panel], list[dict]],
+    columns: list[str],
+    csv_rows: Callable[[View], pd.DataFrame | list[dict]] = lambda view: view.probes,
+    **fields,
+) -> FigureSpec:
+    """Specification of a figure of another probe than accuracy, with a table per panel.
+
+    caption: of a figure with results. rows: of a panel's table. columns, csv_rows: of the CSV file, see csv_of.
+    """
+    return FigureSpec(
+        caption=lambda view: caption(view) if view.probes else captions.nothing_finished(view),
+        summary=lambda view: [{"heading": p.title, "below": p.subtitle, "rows": rows(p)} for p in view.panels],
+        csv=lambda view: csv_of(csv_rows(view), columns),
+        **fields,
+    )

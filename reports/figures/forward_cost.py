@@ -1,6 +1,8 @@
 """Figure `cost` (Sec. 4.3): a forward pass with FiLM and without, by width; MACs are counted, time is measured."""
 
-from reports.figures.figure_spec import FigureSpec, csv_of
+from functools import partial
+
+from reports.figures.figure_spec import probe_figure
 from reports.load import formatting
 from reports.load.panels import PANEL_COLUMNS, Panel, View
 from reports.plots import captions, forward_cost
@@ -11,7 +13,7 @@ COLUMNS = ["method", *PANEL_COLUMNS, "seed", "width", "macs", "film_macs", "para
 COLUMNS += ["threads", "device", "key"]
 
 
-def cost_rows(panel: Panel, scale: str) -> list[dict]:
+def cost_rows(panel: Panel) -> list[dict]:
     table, rows = costs(panel), []
     divisor, prefix = si_prefix(table.macs.max()) if len(table) else (1e9, "G")
     for row in table.itertuples():
@@ -29,7 +31,7 @@ def cost_rows(panel: Panel, scale: str) -> list[dict]:
                 "ms over the baseline": overhead_text(row.milliseconds_over),
             }
         )
-    if rows and is_papers_setting(panel, scale):
+    if rows and is_papers_setting(panel, panel.probes[0]["scale"]):
         without_film, with_film = (PAPER_MACS[label] for label in ("PGD-ATS", "OATS (dual BN)"))
         for label, macs in PAPER_MACS.items():
             texts = dict.fromkeys(rows[0], "–")
@@ -41,8 +43,6 @@ def cost_rows(panel: Panel, scale: str) -> list[dict]:
 
 def caption(view: View) -> str:
     rows = view.probes
-    if not rows:
-        return captions.nothing_finished(view)
     batches = formatting.listing(sorted({row["batch"] for row in rows}))
     machines = {f"{row['device']}, {formatting.counted(row['threads'], 'thread')}" for row in rows}
     compared = any(is_papers_setting(panel, view.scale) for panel in view.panels)
@@ -57,19 +57,4 @@ def caption(view: View) -> str:
     )
 
 
-COST = FigureSpec(
-    name="cost",
-    position=16,
-    title="Section 4.3. Cost of a forward pass",
-    claim="OATS (1.18 GFLOPs) costs only 1.7 % more than PGD-ATS (1.16 GFLOPs) on ResNet-34, through FiLM and its MLPs "
-    "(Sec. 4.3, footnote 1). The numbers are multiply–accumulates; that the network's parameters grow by 57 % with "
-    "them, the paper does not say.",
-    keep={"probe": ["cost"]},
-    draw=forward_cost.draw,
-    caption=caption,
-    summary=lambda view: [
-        {"heading": p.title, "below": p.subtitle, "rows": cost_rows(p, view.scale)} for p in view.panels
-    ],
-    csv=lambda view: csv_of(view.probes, COLUMNS),
-    suite="slimming",
-)
+figure = partial(probe_figure, draw=forward_cost.draw, caption=caption, rows=cost_rows, columns=COLUMNS)

@@ -1,9 +1,11 @@
 """Figure `free`: one OAT training against a PGD-AT training per λ, and the time that a switch of λ takes."""
 
+from functools import partial
+
 import pandas as pd
 
 from bench.human_units import format_duration
-from reports.figures.figure_spec import FigureSpec, csv_of, table_per_panel
+from reports.figures.figure_spec import probe_figure
 from reports.load import formatting
 from reports.load.panels import PANEL_COLUMNS, Panel, View
 from reports.plots import adjustment_cost, captions
@@ -45,8 +47,6 @@ def part_text(part: float) -> str:
 
 def caption(view: View) -> str:
     rows = view.probes
-    if not rows:
-        return captions.nothing_finished(view)
     batches = formatting.listing(sorted({str(row["batch"]) for row in rows}))
     machines = {f"{row['device']}, {formatting.counted(row['threads'], 'thread')}" for row in rows}
     return captions.join(
@@ -58,23 +58,18 @@ def caption(view: View) -> str:
     )
 
 
-def csv(view: View) -> pd.DataFrame:
+def csv_rows(view: View) -> pd.DataFrame:
     costs = pd.concat([trainings(panel) for panel in view.panels], ignore_index=True).drop_duplicates("key")
     costs = costs.rename(columns={"macs": "training_macs", "seconds": "training_seconds"})
     table = pd.DataFrame(view.probes, columns=["label", *PANEL_COLUMNS, "seed", "net_lam", *MEASURED])
-    return csv_of(table.merge(costs[["key", "training_macs", "training_seconds"]], on="key"), COLUMNS)
+    return table.merge(costs[["key", "training_macs", "training_seconds"]], on="key")
 
 
-FREE = FigureSpec(
-    name="free",
-    position=16.5,
-    title="For free. What the adjustment of λ costs",
-    claim="Standard and robust accuracy are adjusted “for free” at test time, by switching the input λ, without "
-    "training a network for each trade-off (abstract, Sec. 1). The paper gives no number of it.",
-    keep={"probe": ["switching"]},
+figure = partial(
+    probe_figure,
     draw=adjustment_cost.draw,
     caption=caption,
-    summary=table_per_panel(cost_rows),
-    csv=csv,
-    suite="slimming",
+    rows=cost_rows,
+    csv_rows=csv_rows,
+    columns=COLUMNS,
 )

@@ -1,11 +1,6 @@
 """Figures `masking` and `masking-widths`: signs of gradient masking for every network (docs/masking.md)."""
 
-from dataclasses import replace
-from functools import partial
-
-import pandas as pd
-
-from reports.figures.figure_spec import WIDTHS, FigureSpec, csv_of, table_per_panel
+from reports.figures.figure_spec import FigureSpec, probe_figure
 from reports.load import formatting
 from reports.load.panels import PANEL_COLUMNS, Panel, View
 from reports.plots import captions, masking_signs
@@ -48,8 +43,6 @@ def share_text(count: int, row: dict) -> str:
 
 def caption(view: View) -> str:
     every_sign = [sign for panel in view.panels for sign in signs(panel.probes)]
-    if not every_sign:
-        return captions.nothing_finished(view)
     networks = len({sign.row["key"] for sign in every_sign})
     failed = len({sign.row["key"] for sign in every_sign if sign.fails})
     images = formatting.listing(sorted({f"{sign.n:,}" for sign in every_sign}))
@@ -70,35 +63,16 @@ def caption(view: View) -> str:
     )
 
 
-def csv(view: View, columns: list[str] = COLUMNS) -> pd.DataFrame:
+def csv_rows(view: View) -> list[dict]:
     rows = []
     for sign in (sign for panel in view.panels for sign in signs(panel.probes)):
         judged = {"sign": sign.name, "images": sign.count, "allowed": SIGNS[sign.name], "p": float(f"{sign.p:.4g}")}
         rows.append(sign.row | judged | {"fails": sign.fails})
-    return csv_of(rows, columns)
+    return rows
 
 
-MASKING = FigureSpec(
-    name="masking",
-    position=20,
-    title="Masking. Is RA what the attack says?",
-    claim="No such test. RA under an attack by gradients says little of a network that hides them: Athalye et al. "
-    "(ICML 2018) and Carlini et al. (2019) list what shows it.",
-    keep={"probe": ["masking"], "width": [1.0]},
-    draw=masking_signs.draw,
-    caption=caption,
-    summary=table_per_panel(network_rows),
-    csv=csv,
-    suite="masking",
-)
-
-
-MASKING_WIDTHS = replace(
-    MASKING,
-    name="masking-widths",
-    position=20.5,
-    title="Masking at every width of OATS",
-    keep={"probe": ["masking"], "width": WIDTHS},
-    csv=partial(csv, columns=[*COLUMNS, "width"]),
-    suite="extra/modern",
-)
+def figure(*, keep: dict[str, list], **fields) -> FigureSpec:
+    """Specification of a figure of masking; at several widths the CSV file names the width too."""
+    columns = [*COLUMNS, "width"] if len(keep["width"]) > 1 else COLUMNS
+    parts = {"draw": masking_signs.draw, "caption": caption, "rows": network_rows, "csv_rows": csv_rows}
+    return probe_figure(keep=keep, columns=columns, **parts, **fields)

@@ -2,45 +2,30 @@
 attack. Their tables and CSV files also have the minimum over all attacks made on a network, image by image."""
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
 from bench.measures.best_known import ACROSS, attacks_by_point, best_known
 from bench.trial_dir import read_results
-from reports.figures.figure_spec import CSV_COLUMNS, WIDTHS, FigureSpec, csv_of
+from reports.figures.figure_spec import CSV_COLUMNS, FigureSpec, csv_of
 from reports.load import formatting
 from reports.load.panels import View
 from reports.plots import attack_curves, captions, facets
 from reports.plots.attack_curves import method_curve, planned_methods
 from reports.plots.facets import Facet
 
-ATTACKS = tuple(attack_curves.LOOKS)  # PGD-7 first
 WITHOUT_FAB = "adversarial-robustness-toolbox"  # of earlier versions of this suite: its AutoAttack has no FAB
 BEST_KNOWN = "best-known"  # in place of an attack
 IDENTITY = ["key", "label", "lam", "width", "epsilon"]  # of a point
 BEST = "best known, the minimum over all attacks image by image"
 
 
-def by_attack(view: View) -> list[list[Facet]]:
-    return facets.by_kept(view, {"attack": ATTACKS})
-
-
-def by_width(view: View) -> list[list[Facet]]:
-    """The rows of `by_attack` at each width."""
-    rows = []
-    for width in WIDTHS:
-        narrow = replace(view, panels=[panel.only(width=width) for panel in view.panels])
-        rows += [
-            [replace(facet, below=f"{facet.below}; width {width:g}") for facet in row] for row in by_attack(narrow)
-        ]
-    return rows
-
-
-def modern_figure(rows: Callable[[View], list[list[Facet]]], networks: str, **fields) -> FigureSpec:
-    """Specification of a figure of attacks. rows: rows of facets, one facet per attack. networks: for the caption."""
+def figure(*, keep: dict[str, list], networks: str, **fields) -> FigureSpec:
+    """Specification of a figure of attacks, PGD-7 first. networks: that are attacked, for the caption."""
+    rows = partial(rows_of, keep=keep)
 
     def caption(view: View) -> str:
         table = facets.all_curves(sum(rows(view), []))
@@ -60,9 +45,20 @@ def modern_figure(rows: Callable[[View], list[list[Facet]]], networks: str, **fi
         summary=lambda view: [table_of(row, view) for row in rows(view)],
         csv=csv,
         curves=lambda view: facets.curve_tables(sum(rows(view), [])),
-        suite="extra/modern",
+        keep=keep,
         **fields,
     )
+
+
+def rows_of(view: View, keep: dict[str, list]) -> list[list[Facet]]:
+    """A row per width and data set, with a facet per attack."""
+    rows = []
+    for width in keep["width"]:
+        narrow = replace(view, panels=[panel.only(width=width) for panel in view.panels])
+        at_width = f"; width {width:g}" if len(keep["width"]) > 1 else ""
+        of_width = facets.by_kept(narrow, {"attack": keep["attack"]})
+        rows += [[replace(facet, below=facet.below + at_width) for facet in row] for row in of_width]
+    return rows
 
 
 def autoattack_text(view: View) -> str:
@@ -133,24 +129,3 @@ def csv(view: View) -> pd.DataFrame:
     decided = [" ".join(f"{name.replace(' ', '-')}:{count}" for name, count in row.items()) for row in best.decided_by]
     tables = [view.points.assign(decided_by=""), best.assign(decided_by=decided)]
     return csv_of(pd.concat([table for table in tables if len(table)] or tables[:1]), [*CSV_COLUMNS, "decided_by"])
-
-
-MODERN = modern_figure(
-    by_attack,
-    "Figure 7",
-    name="modern",
-    position=7.5,  # beside Figure 7, whose networks it attacks
-    title="Today's attacks: robust accuracy beyond PGD-7",
-    claim="Has no such figure: it attacks by PGD-7, PGD-20, MI-FGSM and FGSM alone. AutoAttack has since become the "
-    "yardstick of robust accuracy; more steps, restarts and the margin loss are the lesser answer to the same doubt.",
-    keep={"attack": list(ATTACKS), "width": [1.0]},
-)
-MODERN_WIDTHS = modern_figure(
-    by_width,
-    "Figure 6",
-    name="modern-widths",
-    position=7.6,
-    title="Today's attacks at every width of OATS",
-    claim="Has no such figure: Figures 6 and 9 attack the sub-networks of OATS by PGD-7 alone.",
-    keep={"attack": list(ATTACKS), "width": WIDTHS},
-)

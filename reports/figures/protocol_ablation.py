@@ -1,5 +1,7 @@
 """Figure `protocol`: the effect of each row of the protocol ledger, as a forest plot with SA left and RA right."""
 
+from functools import partial
+
 import pandas as pd
 
 from reports.figures.accuracy_figure import PGD7
@@ -122,17 +124,11 @@ def place_of(panel: Panel, scale: str) -> dict[str, str]:
     return place | {"scale": scale, "variant": formatting.overrides(panel.overrides)}
 
 
-PROTOCOL = FigureSpec(
-    name="protocol",
-    position=15,
-    title="The protocol ledger: what each choice is worth",
-    claim="It leaves these choices open, or its authors' code makes them otherwise than its text (docs/protocol.md), "
-    "and it has no figure of what they are worth. Here each network has one of them changed.",
-    keep=PGD7,
+figure = partial(
+    FigureSpec,
     draw=lambda view: forest.draw(facets.by_panel(view)),
     caption=caption,
     summary=summary,
     csv=csv,
     curves=lambda view: facets.curve_tables(facets.by_panel(view)),
-    suite="extra/protocol",
 )

@@ -3,7 +3,7 @@
 RA at λ of examples crafted at λ′, of all λ′ together, through the other BN branch, and of one perturbation for all λ.
 """
 
-from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -83,25 +83,4 @@ def csv(view: View) -> pd.DataFrame:
     return csv_of(rows, COLUMNS)
 
 
-TRANSFER = FigureSpec(
-    name="transfer",
-    position=19,
-    title="Transfer. Examples crafted at another λ, and through the other BN",
-    claim="No such test: its attacker takes the λ that the defender has set (Sec. 4.1). Can an attacker who may choose "
-    "another λ′, or the other branch of dual BN, do more harm?",
-    keep={"probe": ["transfer"], "width": [1.0]},
-    draw=plot.draw,
-    caption=caption,
-    summary=summary,
-    csv=csv,
-    suite="extra/modern",
-)
-
-JOINT = replace(
-    TRANSFER,
-    name="joint",
-    position=19.5,
-    title="Joint. Every λ at once, under PGD-50 and AutoAttack",
-    claim="No such test. The attacker may choose λ′ or the other branch of dual BN, with the strength of today's "
-    "attacks, or craft one perturbation that is to fool the network whatever λ the defender sets.",
-)
+figure = partial(FigureSpec, draw=plot.draw, caption=caption, summary=summary, csv=csv)

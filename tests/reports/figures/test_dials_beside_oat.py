@@ -11,12 +11,13 @@ from bench.spec.registry import BLENDS
 from reports.claims import judge, schema
 from reports.claims.verdict_rule import INCONCLUSIVE, REPRODUCED
 from reports.figures import FIGURES
-from reports.figures.dials_beside_oat import DIALS, DIALS_AUTOATTACK
 from reports.load.panels import load_view
 from reports.load.plans import read_plans
 from reports.page import report_pages
 from reports.statistics.curves import curves
 from tests.reports import claims_world
+
+DIALS, DIALS_AUTOATTACK = FIGURES["dials"], FIGURES["dials-autoattack"]
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from scipy import stats
 
 from reports.build import build
 from reports.figures import FIGURES
-from reports.figures.fig10_fig11_fig12_saliency import COLUMNS, FIG10
+from reports.figures.fig10_fig11_fig12_saliency import COLUMNS
 from reports.load.panels import load_view
 from reports.load.plans import read_plans
 from reports.plots import saliency_maps, style
@@ -20,7 +20,7 @@ from reports.statistics import saliency_alignment
 from tests.reports import synthetic_probes
 from tests.reports.synthetic import S1
 
-ROWS, CHOSEN = 12, synthetic_probes.CHOSEN
+FIG10, ROWS, CHOSEN = FIGURES["fig10"], 12, synthetic_probes.CHOSEN
 
 
 def view(runs, figure="fig10"):

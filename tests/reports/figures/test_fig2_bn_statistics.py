@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from reports.build import build
-from reports.figures.fig2_bn_statistics import COLUMNS, FIG2
+from reports.figures import FIGURES
+from reports.figures.fig2_bn_statistics import COLUMNS
 from reports.load.panels import load_view
 from reports.load.plans import read_plans
 from reports.load.trials import read_trial
@@ -15,6 +16,8 @@ from reports.plots import style
 from reports.plots.bn_clouds import colors
 from reports.statistics import bn_clouds, cloud_distances
 from tests.reports import synthetic_probes
+
+FIG2 = FIGURES["fig2"]
 
 
 def view(runs):

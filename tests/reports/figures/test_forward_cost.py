@@ -5,12 +5,15 @@ import pandas as pd
 import pytest
 
 from reports.build import build
-from reports.figures.forward_cost import COLUMNS, COST
+from reports.figures import FIGURES
+from reports.figures.forward_cost import COLUMNS
 from reports.load.panels import load_view
 from reports.load.plans import read_plans
 from reports.plots import style
 from reports.statistics import forward_cost
 from tests.reports import synthetic, synthetic_probes
+
+COST = FIGURES["cost"]
 
 
 def view(runs, scale="laptop"):

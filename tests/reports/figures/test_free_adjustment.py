@@ -5,11 +5,14 @@ import shutil
 import pandas as pd
 import pytest
 
-from reports.figures.free_adjustment import COLUMNS, FREE
+from reports.figures import FIGURES
+from reports.figures.free_adjustment import COLUMNS
 from reports.load.panels import load_view
 from reports.load.plans import read_plans
 from reports.plots import style
 from tests.reports import claims_world
+
+FREE = FIGURES["free"]
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,6 @@ from scipy.stats import binomtest
 from bench.measures import result_schema
 from reports.claims import judge
 from reports.figures import FIGURES
-from reports.figures.gradient_masking import MASKING, MASKING_WIDTHS
-from reports.figures.transfer_and_joint_attack import JOINT, TRANSFER
 from reports.load.panels import load_view
 from reports.load.plans import read_plans
 from reports.page import report_pages
@@ -17,6 +15,8 @@ from reports.statistics.gradient_masking import LEVEL, SIGNS, Sign, failed_signs
 from reports.statistics.transfer_matrix import sign_test
 from tests.reports.claims_world import suites
 
+MASKING, MASKING_WIDTHS = FIGURES["masking"], FIGURES["masking-widths"]
+TRANSFER, JOINT = FIGURES["transfer"], FIGURES["joint"]
 HONEST = {"lam": 0.3, "width": 1.0, "n": 100, "clean_correct": 95, "margin": 2, "zero_gradients": 0, "saturated": 9}
 HONEST |= {"steps": [[7, 48], [20, 46], [50, 45]], "restarts": [[1, 45], [5, 40]], "robust_images": list(range(40))}
 HONEST |= {"queries": 200, "square": 1, "epsilons": [[0.2, 3], [0.4, 0]]}

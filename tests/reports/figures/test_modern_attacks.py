@@ -6,12 +6,15 @@ import numpy as np
 import pytest
 
 from bench.measures import correct_bits
-from reports.figures.modern_attacks import ATTACKS, BEST, MODERN, MODERN_WIDTHS
+from reports.figures import FIGURES
+from reports.figures.modern_attacks import BEST
 from reports.load import formatting
 from tests.reports import synthetic
 from tests.reports import synthetic_curves as world
 from tests.reports.synthetic_curves import draw, lines, remove, texts, view
 
+MODERN, MODERN_WIDTHS = FIGURES["modern"], FIGURES["modern-widths"]
+ATTACKS = MODERN.keep["attack"]
 LAMBDAS = (0.0, 0.3, 1.0)
 LABELS = ["PGD-7", "CW-50 (10 restarts)", "PGD-50 (10 restarts)", "AutoAttack"]
 LOST = {"pgd7": 0, "cw50-r10": 6, "pgd50-r10": 8, "autoattack": 11}
@@ -24,7 +27,7 @@ def make_trials(tmp_path):
     def make(seeds=(0, 1, 2), package="autoattack 0.1", experiment="modern", stands_for="svhn"):
         trials = world.pgd_at(LAMBDAS, seeds) + world.conditional("OAT (dual BN)", seeds)
         synthetic.write_plan(tmp_path, [world.panel(trials, ["modern"], experiment, stands_for)])
-        world.finish(tmp_path, trials, LAMBDAS, attacks=tuple(ATTACKS), n=64)
+        world.finish(tmp_path, trials, LAMBDAS, attacks=ATTACKS, n=64)
         for trial in trials:
             path = tmp_path / "trials" / trial["key"] / "results.json"
             results = json.loads(path.read_text())
@@ -109,7 +112,7 @@ def test_every_width_has_a_row_of_axes(tmp_path):
     widths = {"widths": [0.5, 0.75, 1.0]}
     trials = world.pgd_at(LAMBDAS, (0,), "PGD-ATS", **widths) + world.conditional("OATS (dual BN)", (0,), **widths)
     synthetic.write_plan(tmp_path, [world.panel(trials, ["modern-widths"], "widths")])
-    world.finish(tmp_path, trials, LAMBDAS, widths=(1.0, 0.75, 0.5), attacks=tuple(ATTACKS), n=64)
+    world.finish(tmp_path, trials, LAMBDAS, widths=(1.0, 0.75, 0.5), attacks=ATTACKS, n=64)
     shown = view(tmp_path, "modern-widths")
     assert len(draw("modern-widths", shown).axes) == 6 and "networks of Figure 6" in MODERN_WIDTHS.caption(shown)
     tables = MODERN_WIDTHS.summary(shown)

@@ -5,12 +5,14 @@ import pandas as pd
 import pytest
 
 from reports.build import build
-from reports.figures.protocol_ablation import PROTOCOL
+from reports.figures import FIGURES
 from reports.plots import facets, forest
 from reports.statistics import estimates, protocol_ablation
 from tests.reports import synthetic
 from tests.reports import synthetic_curves as world
 from tests.reports.synthetic_curves import conditional, draw, panel, remove, texts, view
+
+PROTOCOL = FIGURES["protocol"]
 
 
 def rows_of(loaded_view) -> dict[str, dict]:

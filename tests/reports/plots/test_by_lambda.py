@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 
 from reports.figures import FIGURES
-from reports.figures.appc_continuous_lambda import APPC
-from reports.figures.fig5_unseen_lambda import FIG5
 from reports.plots import by_lambda, facets
 from tests.reports import synthetic_curves as world
 from tests.reports.synthetic_curves import draw, lines, remove, texts, view
 
-FIG13, FIG9, NORMAL_BN = FIGURES["fig13"], FIGURES["fig9"], "OATS (normal BN)"
+APPC, FIG5, FIG9, FIG13 = (FIGURES[name] for name in ("appc", "fig5", "fig9", "fig13"))
+NORMAL_BN = "OATS (normal BN)"
 
 
 def seen_and_starred(ax, label):
