@@ -60,7 +60,7 @@ def report(
     """Draw figures from finished trials, as images and CSV, with an index.html. Missing networks are marked."""
     collect_garbage_rarely()
     load_plugins(plugin)
-    from reports.build import ReportError, build
+    from reports.build import build
     from reports.compare import compare
     from reports.figures.figure_files import parse_formats
     from reports.load.archive import compression, unpacked
@@ -72,20 +72,17 @@ def report(
         compression(archive)  # a wrong name is refused before figures are drawn
     if two_runs and (archive or source or scale or tex or plans or crate):
         raise BadInput("--compare takes none of --archive, --from, --scale, --plan, --tex and --crate")
-    try:
-        with unpacked(source) if source else nullcontext(runs.resolve()) as folder:
-            warn = lambda text: console.print(text, markup=False, style="yellow", soft_wrap=True)  # noqa: E731
-            if two_runs:
-                written = compare(*two_runs, out or runs / "report", figures or None, look)
-            else:
-                written = build(figures or None, folder, out or runs / "report", *options, warn, plans, look)
-                written += [write_latex(out or runs / "report")] if tex else []
-                if crate:
-                    from reports.page.crate import write_crate  # slow to import
+    with unpacked(source) if source else nullcontext(runs.resolve()) as folder:
+        warn = lambda text: console.print(text, markup=False, style="yellow", soft_wrap=True)  # noqa: E731
+        if two_runs:
+            written = compare(*two_runs, out or runs / "report", figures or None, look)
+        else:
+            written = build(figures or None, folder, out or runs / "report", *options, warn, plans, look)
+            written += [write_latex(out or runs / "report")] if tex else []
+            if crate:
+                from reports.page.crate import write_crate  # slow to import
 
-                    written.append(write_crate(out or runs / "report", folder, archive))
-    except ReportError as error:
-        raise BadInput(str(error)) from None
+                written.append(write_crate(out or runs / "report", folder, archive))
     for path in written:
         typer.echo(path)
 

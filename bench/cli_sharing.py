@@ -9,7 +9,6 @@ from rich.console import Console
 from bench import completion
 from bench.cli_options import Plans, Runs
 from bench.command_line import PLAIN
-from bench.errors import BadInput
 
 app = typer.Typer()
 
@@ -35,13 +34,9 @@ def export(
     weights: Annotated[bool, typer.Option("--weights", help="Also the weights of the networks.")] = False,
 ) -> None:
     """Write plans and results to one file, for `report --from` and `import` on another machine."""
-    from reports.build import ReportError
     from reports.export import export as export_results
 
-    try:
-        typer.echo(export_results(figures or None, runs.resolve(), out, scale, plans, weights))
-    except ReportError as error:
-        raise BadInput(str(error)) from None
+    typer.echo(export_results(figures or None, runs.resolve(), out, scale, plans, weights))
 
 
 @app.command("import", epilog="Example: python -m bench import results.tar.zst --runs runs")

@@ -1,9 +1,9 @@
 """`python -m bench report`: plans and results → figures, CSV files, verdicts on the claims, and a page."""
 
-import difflib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from bench.errors import BadInput, unknown
 from bench.spec.paper_diagrams import DIAGRAMS
 from reports.claims import judge
 from reports.figures import FIGURES
@@ -13,10 +13,6 @@ from reports.load.panels import load_view
 from reports.load.plans import plans_of, read_plans
 from reports.page import report_pages
 from reports.plots.style_options import PAPER, Look
-
-
-class ReportError(Exception):
-    """One line: what is wrong, and the remedy."""
 
 
 def build(
@@ -35,19 +31,19 @@ def build(
     scale None: that of the newest plan that mentions the figure. formats None: all. archive_file: to be written, with
     the plans and results of the drawn scales (load.archive). warn: is told what is damaged, a line for each file.
     chosen_plans: how the names of the plans begin; empty: all. look: of `report --style` and `--width`. The same runs
-    give the same bytes.
+    give the same bytes. Raises BadInput.
     """
-    runs, out = Path(runs), Path(out)
-    names = [check_known(name) for name in figures] if figures else list(FIGURES)
+    names = [check_known(name) for name in figures or ()]
     plans, notes = read_plans(runs, chosen_plans)
     if not plans:
-        raise ReportError(f"no plan under {runs / 'plans'}: {remedy(names[0] if figures else 'fig4')}")
-    names = [name for name in names if figures or plans_of(name, plans)]
+        raise BadInput(f"no plan under {runs / 'plans'}: {remedy(names[0] if names else 'fig4')}")
+    names = names or [name for name in FIGURES if plans_of(name, plans)]
     if not names:
-        raise ReportError(f"no plan under {runs / 'plans'} mentions {' or '.join(FIGURES)}: {remedy('fig4')}")
-    scales = {name: choose_scale(plans, name, scale) for name in names if figures or has_scale(plans, name, scale)}
+        raise BadInput(f"no plan under {runs / 'plans'} mentions {' or '.join(FIGURES)}: {remedy('fig4')}")
+    of_scale = [plan for plan in plans if scale in (None, plan["scale"])]
+    scales = {name: choose_scale(plans, name, scale) for name in names if figures or plans_of(name, of_scale)}
     if not scales:
-        raise ReportError(f"no plan at scale {scale}; there are {', '.join(sorted({p['scale'] for p in plans}))}")
+        raise BadInput(f"no plan at scale {scale}; there are {', '.join(sorted({p['scale'] for p in plans}))}")
     out.mkdir(parents=True, exist_ok=True)
     written, damages = [], dict.fromkeys(notes)
     for name, chosen in scales.items():
@@ -69,10 +65,8 @@ def check_known(name: str) -> str:
     if name in FIGURES:
         return name
     if name in DIAGRAMS:
-        raise ReportError(f"{DIAGRAMS[name]}; figures of results: {', '.join(FIGURES)}")
-    close = difflib.get_close_matches(name, FIGURES, 1)
-    hint = f"; did you mean {close[0]}?" if close else ""
-    raise ReportError(f"unknown figure {name}: known are {', '.join(FIGURES)}{hint}")
+        raise BadInput(f"{DIAGRAMS[name]}; figures of results: {', '.join(FIGURES)}")
+    raise BadInput(unknown("figure", name, FIGURES))
 
 
 def remedy(name: str) -> str:
@@ -80,17 +74,12 @@ def remedy(name: str) -> str:
     return f"run `python -m bench run suites/{suite}.yaml` first, or name another directory with --runs"
 
 
-def has_scale(plans: list[dict], name: str, scale: str | None) -> bool:
-    return scale is None or any(plan["scale"] == scale for plan in plans_of(name, plans))
-
-
-def choose_scale(plans: list[dict], name: str, scale: str | None) -> str:
-    mentioning = plans_of(name, plans)
-    if not mentioning:
-        raise ReportError(f"no plan mentions {name}: {remedy(name)}")
-    if not has_scale(plans, name, scale):
-        scales = ", ".join(sorted({plan["scale"] for plan in mentioning}))
-        raise ReportError(
-            f"no plan mentions {name} at scale {scale}: take --scale {scales}, or run it at that scale first"
-        )
-    return scale or mentioning[-1]["scale"]
+def choose_scale(plans: list[dict], name: str, scale: str | None = None) -> str:
+    """The scale, or that of the newest plan that mentions the figure. plans: oldest first. Raises BadInput."""
+    scales = [plan["scale"] for plan in plans_of(name, plans)]
+    if not scales:
+        raise BadInput(f"no plan mentions {name}: {remedy(name)}")
+    if scale not in (None, *scales):
+        there = f"take --scale {', '.join(sorted(set(scales)))}, or run it at that scale first"
+        raise BadInput(f"no plan mentions {name} at scale {scale}: {there}")
+    return scale or scales[-1]

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from reports.build import ReportError, check_known, choose_scale
+from bench.errors import BadInput
+from reports.build import check_known, choose_scale
 from reports.claims import judge
 from reports.claims.verdict_rule import NOT_RUN
 from reports.figures import FIGURES
@@ -40,7 +41,7 @@ def compare(first: Path, second: Path, out: Path, figures: list[str] | None = No
     """Write compare.html, a picture per common figure of SA and RA, and differences.csv. Returns all files.
 
     first, second: runs directories or archives; each is read at the scale of its newest plan. figures None: all that
-    both have. Raises ReportError, BadInput.
+    both have. Raises BadInput.
     """
     with ExitStack() as stack:
         sides = [read_side(path, stack.enter_context(opened(path))) for path in (first, second)]
@@ -48,7 +49,7 @@ def compare(first: Path, second: Path, out: Path, figures: list[str] | None = No
         names = [check_known(name) for name in figures] if figures else common
         entries = [entry for name in names if (entry := compare_figure(name, sides, out, look))]
         if not entries:
-            raise ReportError(f"{first} and {second} have no figure of SA and RA in common")
+            raise BadInput(f"{first} and {second} have no figure of SA and RA in common")
         changes = changed_claims(sides, [entry["figure"] for entry in entries])
     rows = [row for entry in entries for row in entry.pop("differences")]
     pd.DataFrame(rows, columns=COLUMNS).to_csv(out / "differences.csv", index=False, lineterminator="\n")
@@ -61,14 +62,14 @@ def compare(first: Path, second: Path, out: Path, figures: list[str] | None = No
 def read_side(path: Path, runs: Path) -> Side:
     plans, _ = read_plans(runs)
     if not plans:
-        raise ReportError(f"no plan under {path}: give a runs directory or an archive of `report --archive`")
+        raise BadInput(f"no plan under {path}: give a runs directory or an archive of `report --archive`")
     return Side(runs, plans)
 
 
 def compare_figure(name: str, sides: list[Side], out: Path, look: Look = PAPER) -> dict | None:
     """A figure's picture with the curves of both sides, and its tables; None for a figure of something else."""
     spec = FIGURES[name]
-    scales = [choose_scale(side.plans, name, None) for side in sides]
+    scales = [choose_scale(side.plans, name) for side in sides]
     views = [load_view(s.plans, s.runs, name, scale, spec.keep) for s, scale in zip(sides, scales, strict=True)]
     matches = pairs(*views)
     panels = [overlaid(*match) for match in matches]
@@ -144,9 +145,8 @@ def difference_tables(panel: Panel) -> list[dict]:
     for (attack, width), points in panel.points.groupby(["attack", "width"]):
         rows = []
         for name, lambdas in methods(points).items():
-            rows.append(differences.table_row(points, name + SIDES[1], name + SIDES[0], lambdas, "all"))
-            rows[-1] |= {"Method": name}
-            del rows[-1]["against"]
+            row = differences.table_row(points, name + SIDES[1], name + SIDES[0], lambdas, "all") | {"Method": name}
+            rows.append({column: text for column, text in row.items() if column != "against"})
         heading = f"{panel.title}, {formatting.attack(attack)}" + (f", width {width:g}" if width != 1 else "")
         tables += [{"heading": heading, "rows": differences.drop_empty_columns(rows)}] if rows else []
     return tables
@@ -175,7 +175,7 @@ def changed_claims(sides: list[Side], figures: list[str]) -> list[dict]:
     verdicts = []
     for side in sides:
         with tempfile.TemporaryDirectory() as folder:
-            drawn = {name: choose_scale(side.plans, name, None) for name in figures}
+            drawn = {name: choose_scale(side.plans, name) for name in figures}
             written = judge.write(side.plans, side.runs, Path(folder), drawn)
             page = json.loads(written[0].read_text("utf-8")) if written else {"claims": []}
         verdicts.append({claim["id"]: claim for claim in page["claims"]})

@@ -3,8 +3,9 @@
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from bench.errors import BadInput
 from bench.human_units import format_bytes
-from reports.build import ReportError, check_known, choose_scale, remedy
+from reports.build import check_known, choose_scale, remedy
 from reports.load import archive
 from reports.load.plans import read_plans
 
@@ -17,7 +18,7 @@ def export(
     chosen_plans: Sequence[str] = (),
     weights: bool = False,
 ) -> str:
-    """Write the archive, and return a line on what is in it. Raises ReportError, BadInput.
+    """Write the archive, and return a line on what is in it. Raises BadInput.
 
     figures None: all panels of all plans. scale None: of each figure, that of the newest plan that mentions it; without
     figures, all. chosen_plans: how the names of the plans begin; empty: all. weights: of the networks too.
@@ -25,13 +26,13 @@ def export(
     archive.compression(out)  # a wrong name is refused before anything is read
     plans, _ = read_plans(runs, chosen_plans)
     if not plans:
-        raise ReportError(f"no plan under {runs / 'plans'}: {remedy(figures[0] if figures else 'fig4')}")
+        raise BadInput(f"no plan under {runs / 'plans'}: {remedy(figures[0] if figures else 'fig4')}")
     if figures:
         scales = {choose_scale(plans, check_known(name), scale) for name in figures}
     else:
         scales = {plan["scale"] for plan in plans if scale in (None, plan["scale"])}
         if not scales:
-            raise ReportError(f"no plan at scale {scale}; there are {', '.join(sorted({p['scale'] for p in plans}))}")
+            raise BadInput(f"no plan at scale {scale}; there are {', '.join(sorted({p['scale'] for p in plans}))}")
     contents = archive.members(runs, scales, chosen_plans, figures or (), weights)
     archive.write(out, contents)
     return f"{out}: {contents_text(contents)}, {format_bytes(out.stat().st_size)}"

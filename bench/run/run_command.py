@@ -238,7 +238,7 @@ def trials_to_repeat(plan: ExecutionPlan, trials: list[Trial]) -> list[Trial]:
 
 def draw_report(plan: ExecutionPlan, console: Console) -> list[Path]:
     """Draw the figures of this plan from all finished trials. Returns the files."""
-    from reports.build import ReportError, build  # slow to import
+    from reports.build import build  # slow to import
     from reports.figures import FIGURES
 
     planned = {figure for suite_plan in plan.plans for panel in suite_plan.panels for figure in panel.figures}
@@ -248,7 +248,7 @@ def draw_report(plan: ExecutionPlan, console: Console) -> list[Path]:
     runs, scale = plan.request.runs, plan.plans[0].scale
     try:
         return build(figures, runs, runs / "report", scale, warn=warn_on(console)) if figures else []
-    except ReportError as error:
+    except BadInput as error:
         warn_on(console)(f"no report: {error}")
         return []
 

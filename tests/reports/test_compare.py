@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from bench.errors import BadInput
-from reports.build import ReportError
 from reports.compare import changed_claims, compare, read_side
 from tests.command import bench
 from tests.reports import synthetic
@@ -108,9 +107,9 @@ def test_options_of_one_run_are_refused(runs):
 def test_nothing_to_compare_is_one_line(runs, tmp_path):
     with pytest.raises(BadInput, match="absent: no such runs directory or archive"):
         compare(runs[0], tmp_path / "absent", tmp_path)
-    with pytest.raises(ReportError, match="no plan under .*nothing: give a runs directory or an archive"):
+    with pytest.raises(BadInput, match="no plan under .*nothing: give a runs directory or an archive"):
         (tmp_path / "nothing").mkdir()
         compare(runs[0], tmp_path / "nothing", tmp_path)
     synthetic.write_plan(tmp_path, [synthetic.panel(synthetic.networks(seeds=(0,))) | {"figures": ["fig13"]}])
-    with pytest.raises(ReportError, match="have no figure of SA and RA in common"):
+    with pytest.raises(BadInput, match="have no figure of SA and RA in common"):
         compare(runs[0], tmp_path, tmp_path / "out")
