@@ -188,8 +188,8 @@ def mark_off_range(ax, facet: Facet, metric: str, label: str, position: dict[flo
         )
 
 
-def caption(facets: list[Facet], view: View, lead: str = "", off_range: tuple[str, ...] = ()) -> str:
-    """Caption generated from the drawn data. lead: the figure's own first sentence."""
+def caption(facets: list[Facet], view: View, off_range: tuple[str, ...] = ()) -> str:
+    """Caption generated from the drawn data."""
     table = all_curves(facets)
     linear = {is_linear(facet) for facet in facets}
     spacing = "to scale" if linear == {True} else "evenly spaced, not to scale"
@@ -198,7 +198,6 @@ def caption(facets: list[Facet], view: View, lead: str = "", off_range: tuple[st
     is_cut = accuracy_limits.is_cut(facets, lambda facet, metric: limits(alike(facet, facets), view, metric, off_range))
     unseen, missing = table.unseen[table.sa.notna()].any(), table.sa.isna().any()
     return captions.join(
-        lead,
         f"λ is {spacing}; methods stand side by side at each λ.",
         "Long bars are cut at the frame." if is_cut else "",
         "Stars: λ that the network did not meet in training." if unseen else "",

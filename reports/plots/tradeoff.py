@@ -122,8 +122,8 @@ def error_bars(ax, curve: pd.DataFrame) -> list[np.ndarray]:
     return [ax.transData.transform(bar) for bar in (*across, *upright)]
 
 
-def caption(facets: list[Facet], view: View, *more: str) -> str:
-    """Caption generated from the drawn data. more: further sentences."""
+def caption(facets: list[Facet], view: View) -> str:
+    """Caption generated from the drawn data."""
     table = all_curves(facets)
     finished = table.groupby(["facet", "label"]).sa.agg(["count", "size"])
     is_bridged = finished["count"].between(1, finished["size"] - 1).any()  # drawn at some λ, missing at another
@@ -138,5 +138,4 @@ def caption(facets: list[Facet], view: View, *more: str) -> str:
         "Dots bridge a λ without finished networks." if is_bridged else "",
         captions.omitted(view),
         paper_numbers.caption(facets, view),
-        *more,
     )
