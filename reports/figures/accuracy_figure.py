@@ -6,14 +6,19 @@ from functools import partial
 
 from reports.figures.figure_spec import FigureSpec, points_csv
 from reports.load.panels import View
-from reports.plots import by_lambda, dial, facets, tradeoff
+from reports.plots import by_lambda, captions, dial, facets, tradeoff
 from reports.plots.facets import Facet
 from reports.statistics import differences
 from reports.statistics.curve_tables import summary_rows
 from reports.statistics.curves import method_order
 
+Comparison = tuple[str, list[dict]]  # what the heading of a table of the page ends in, and its rows
 PGD7 = {"attack": ["pgd7"], "width": [1.0]}  # the paper's attack, full width
-DRAWINGS = {"tradeoff": tradeoff.draw, "by_lambda": by_lambda.draw, "side_by_side": by_lambda.draw_side_by_side}
+AXES = {
+    "tradeoff": (tradeoff.draw, tradeoff.caption),
+    "by_lambda": (by_lambda.draw, by_lambda.caption),
+    "side_by_side": (by_lambda.draw_side_by_side, by_lambda.caption),
+}
 
 
 def accuracy_figure(
@@ -26,7 +31,7 @@ def accuracy_figure(
     explanation: str = "",
     off_range: tuple[str, ...] = (),
     lead: str = "",
-    compare: Callable[[Facet], dict | None] = lambda facet: None,
+    compare: Callable[[Facet], Comparison] | None = None,
     **fields,
 ) -> FigureSpec:
     """Specification of a figure of SA and RA.
@@ -34,10 +39,12 @@ def accuracy_figure(
     axes: tradeoff, by_lambda (SA above RA), or side_by_side (SA left of RA). keep: as of FigureSpec. rows: rows of
     facets, by default a column per value of which `keep` has several, otherwise a column per data set. omit: method
     that is left out and shown in the figure omitted_in. off_range: methods that do not set the limits of the axes.
-    lead: first sentence of the caption. explanation: last sentences of that of a trade-off. compare: facet → further
-    table for the page, or None.
+    lead: first sentence of the caption. explanation: its last sentences. compare: facet → further
+    table for the page.
     """
     rows = rows or partial(facets.by_kept, keep=keep)
+    draw, describe = AXES[axes]
+    limits = {} if axes == "tradeoff" else {"off_range": off_range}
 
     def shown(view: View) -> View:
         return facets.without(view, omit) if omit else view
@@ -46,20 +53,19 @@ def accuracy_figure(
         return sum(rows(shown(view)), [])
 
     def caption(view: View) -> str:
-        if axes != "tradeoff":
-            return by_lambda.caption(all_facets(view), shown(view), lead, off_range)
         elsewhere = f"{omit} is in {omitted_in}." if (view.trials.label == omit).any() else ""
-        return tradeoff.caption(all_facets(view), shown(view), elsewhere, explanation)
+        drawn = describe(all_facets(view), shown(view), **limits)
+        return captions.join(lead, drawn, elsewhere, explanation)
 
     def summary(view: View) -> list[dict]:
         columns = all_facets(view)
-        tables = [{"heading": f.heading, "below": f.below, "rows": summary_rows(f.panel)} for f in columns]
-        return tables + [table for table in map(compare, columns) if table]
+        tables = [(facet, "", summary_rows(facet.panel)) for facet in columns]
+        tables += [(facet, *compare(facet)) for facet in columns if compare]
+        return [{"heading": f.heading + ending, "below": f.below, "rows": rows} for f, ending, rows in tables]
 
-    styles = {} if axes == "tradeoff" else {"off_range": off_range}
     return FigureSpec(
         keep=keep,
-        draw=lambda view: DRAWINGS[axes](rows(shown(view)), shown(view), **styles),
+        draw=lambda view: draw(rows(shown(view)), shown(view), **limits),
         caption=caption,
         summary=summary,
         csv=lambda view: points_csv(shown(view)),
@@ -102,7 +108,7 @@ def by_experiment(view: View, headings: Mapping[str, str]) -> list[list[Facet]]:
     return [[titled(f, headings.get(f.panel.experiment, f.panel.experiment)) for f in columns]]
 
 
-def against(facet: Facet, references: Mapping[str, str], heading: str = "", above_zero: str = "") -> dict:
+def against(facet: Facet, references: Mapping[str, str], heading: str = "", above_zero: str = "") -> Comparison:
     """Table of each method minus its reference at equal λ.
 
     references: how a method's label begins → label of its reference. heading: in place of the reference's name.
@@ -117,9 +123,4 @@ def against(facet: Facet, references: Mapping[str, str], heading: str = "", abov
             where = "above 0" if reference == above_zero else "all"
             rows.append(differences.table_row(points, label, reference, lambdas, where))
     named = heading or (f", against {rows[0]['against']} at equal λ" if rows else "")
-    return comparison_table(facet, named, rows)
-
-
-def comparison_table(facet: Facet, heading: str, rows: list[dict]) -> dict:
-    """Table of differences for the page. rows: of differences.table_row."""
-    return {"heading": f"{facet.heading}{heading}", "below": facet.below, "rows": differences.drop_empty_columns(rows)}
+    return named, differences.drop_empty_columns(rows)

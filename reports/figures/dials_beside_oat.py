@@ -8,20 +8,16 @@ from bench.human_units import format_duration
 from bench.spec.blends import other_end
 from bench.spec.recipe import Recipe
 from bench.spec.registry import BLENDS
-from reports.figures.accuracy_figure import accuracy_figure
-from reports.load.panels import Panel
+from reports.figures.accuracy_figure import Comparison, accuracy_figure
 from reports.plots.facets import Facet
 from reports.statistics.curves import FRONTIER, method_order
 
 BYTES = 4  # fp32
 
 
-def cost_table(facet: Facet) -> dict:
-    return {"heading": f"{facet.heading}: what each costs", "below": facet.below, "rows": cost_rows(facet.panel)}
-
-
-def cost_rows(panel: Panel) -> list[dict]:
+def costs(facet: Facet) -> Comparison:
     """A row per finished method: the networks of one seed, their training together, their memory, and a pass."""
+    panel = facet.panel
     networks = panel.trials.drop_duplicates("key").set_index("key")
     parameters = {row["key"]: row["parameters"] for row in panel.probes if row["probe"] == "cost"}
     drawn, rows, base = panel.trials[panel.trials.drawn], [], None
@@ -48,7 +44,7 @@ def cost_rows(panel: Panel) -> list[dict]:
                 "a pass of one image, MACs": f"{forward:.3g}",
             }
         )
-    return rows
+    return ": what each costs", rows
 
 
 def needed(trials: pd.DataFrame) -> set[str]:
@@ -60,4 +56,4 @@ def needed(trials: pd.DataFrame) -> set[str]:
     return keys
 
 
-figure = partial(accuracy_figure, compare=cost_table)
+figure = partial(accuracy_figure, compare=costs)

@@ -3,13 +3,13 @@
 from functools import partial
 
 from bench.spec.lambda_sets import S1, S3
-from reports.figures.accuracy_figure import accuracy_figure, comparison_table
+from reports.figures.accuracy_figure import Comparison, accuracy_figure
 from reports.plots.facets import Facet, all_curves
 from reports.statistics import differences
 from reports.statistics.curves import FRONTIER
 
 
-def at_equal_lambda(facet: Facet) -> dict:
+def at_equal_lambda(facet: Facet) -> Comparison:
     """Compare each OAT with PGD-AT at the λ it met and at the others, and the two OAT with each other."""
     table, points = all_curves([facet]), facet.panel.points
     methods = [label for label in table.label.unique() if label != FRONTIER]
@@ -21,7 +21,7 @@ def at_equal_lambda(facet: Facet) -> dict:
                 rows.append(differences.table_row(points, label, FRONTIER, part.lam, where))
     pairs = {"S1": S1, "unseen (S3)": S3} if len(methods) == 2 else {}
     rows += [differences.table_row(points, *methods, lambdas, where) for where, lambdas in pairs.items()]
-    return comparison_table(facet, ", differences at equal λ", rows)
+    return ", differences at equal λ", differences.drop_empty_columns(rows)
 
 
 figure = partial(accuracy_figure, compare=at_equal_lambda)

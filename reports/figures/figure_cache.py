@@ -15,28 +15,22 @@ SOURCES = Path(__file__).parents[1]
 
 def digest(view: View, look: Look = PAPER) -> str:
     """Hash of everything that a figure is drawn from: the view, the files that its rows name, look and code."""
-    sha = hashlib.sha256(code_digest().encode() + repr(look).encode())
-    sha.update(json.dumps([view.figure, view.scale]).encode())
-    sha.update(json.dumps([plan["panels"] for plan in view.plans], sort_keys=True).encode())
+    content = [code_digest(), repr(look), view.figure, view.scale, [plan["panels"] for plan in view.plans]]
     for panel in view.panels:
-        texts = [panel.title, panel.subtitle, panel.experiment, panel.overrides]
-        sha.update(json.dumps(texts, sort_keys=True).encode())
-        sha.update(panel.points.to_csv(index=False).encode())
-        sha.update(panel.trials.to_json(orient="records", default_handler=str).encode())
+        content += [panel.title, panel.subtitle, panel.experiment, panel.overrides, panel.points.to_csv(index=False)]
+        content += [panel.trials.to_json(orient="records", default_handler=str)]
         for row in panel.probes:
-            measured = {name: value for name, value in row.items() if name != "folder"}  # the files in it count, below
-            sha.update(json.dumps(measured, sort_keys=True, default=str).encode())
-            if "file" in row:
-                sha.update(file_digest(Path(row["folder"]) / row["file"]))
-    return sha.hexdigest()[:16]
+            drawn_file = file_digest(row["folder"] / row["file"]) if "file" in row else None
+            content.append(row | {"folder": drawn_file})  # what is in it counts, not where it lies
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-def file_digest(path: Path) -> bytes:
+def file_digest(path: Path) -> str:
     try:
         with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").digest()
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
-        return b"absent"
+        return "absent"
 
 
 @functools.cache

@@ -10,9 +10,8 @@ from reports.load import formatting
 from reports.load.panels import PANEL_COLUMNS, Panel, View
 from reports.plots import adjustment_cost, captions
 from reports.statistics.adjustment_cost import switch_times, trainings
-from reports.statistics.curves import method_order
+from reports.statistics.curves import FRONTIER, method_order
 
-BASELINE = "PGD-AT"
 MEASURED = ["milliseconds", "switched_milliseconds", "batch", "threads", "device", "key"]
 COLUMNS = ["method", *PANEL_COLUMNS, "seed", "net_lambda", "training_macs", "training_seconds", *MEASURED]
 
@@ -21,10 +20,10 @@ def cost_rows(panel: Panel) -> list[dict]:
     """A row per method: its networks per seed, their training together, and the times of a batch."""
     table, times = trainings(panel), switch_times(panel)
     rows, networks = [], table.groupby(["label", "lam"], dropna=False)[["macs", "seconds"]].mean()
-    totals = networks.groupby("label").sum().reindex([BASELINE, *table.label.unique()])
-    totals = totals[~totals.index.duplicated()]
-    for label in method_order(table.label.unique()):
-        total, base, mine = totals.loc[label], totals.loc[BASELINE], times[times.label == label]
+    labels = method_order(table.label.unique())
+    totals = networks.groupby("label").sum().reindex(sorted({FRONTIER, *labels}))
+    for label in labels:
+        total, base, mine = totals.loc[label], totals.loc[FRONTIER], times[times.label == label]
         switch = mine.switch.median()
         rows.append(
             {

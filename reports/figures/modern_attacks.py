@@ -93,14 +93,13 @@ def table_of(row: list[Facet], view: View) -> dict:
 def best_known_points(points: pd.DataFrame, runs: Path) -> pd.DataFrame:
     """A row per point of `points` (reports.load.panels.POINT_COLUMNS), on the same images, with `attack` BEST_KNOWN and
     `decided_by`: attack → images that it fools and no stronger one does."""
-    rows, by_key = [], {}
-    for point in points.drop_duplicates(IDENTITY).to_dict("records"):
-        key = point["key"]
-        if key not in by_key:
-            by_key[key] = attacks_by_point(read_results(runs / "trials" / key, key))
-        best = best_known(by_key[key][point["lam"], point["width"], point["epsilon"]], point["n"])
-        counts = {"robust_correct": best.robust_correct, "ra": best.ra, "robust_hits": best.robust_hits}
-        rows.append(point | counts | {"attack": BEST_KNOWN, "package": None, "decided_by": best.decided_by})
+    rows = []
+    for key, of_network in points.drop_duplicates(IDENTITY).groupby("key", sort=False):
+        attacks = attacks_by_point(read_results(runs / "trials" / key, key))
+        for point in of_network.to_dict("records"):
+            best = best_known(attacks[point["lam"], point["width"], point["epsilon"]], point["n"])
+            counts = {"robust_correct": best.robust_correct, "ra": best.ra, "robust_hits": best.robust_hits}
+            rows.append(point | counts | {"attack": BEST_KNOWN, "package": None, "decided_by": best.decided_by})
     return pd.DataFrame(rows, columns=[*points.columns, "decided_by"])
 
 
@@ -127,5 +126,5 @@ def csv(view: View) -> pd.DataFrame:
     """The plotted points and, as another attack, the best known RA with what decided: `autoattack:21 cw50-r10:1`."""
     best = best_known_points(view.points, view.runs)
     decided = [" ".join(f"{name.replace(' ', '-')}:{count}" for name, count in row.items()) for row in best.decided_by]
-    tables = [view.points.assign(decided_by=""), best.assign(decided_by=decided)]
-    return csv_of(pd.concat([table for table in tables if len(table)] or tables[:1]), [*CSV_COLUMNS, "decided_by"])
+    table = pd.concat([view.points.assign(decided_by=""), best.assign(decided_by=decided)])
+    return csv_of(table, [*CSV_COLUMNS, "decided_by"])

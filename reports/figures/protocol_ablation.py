@@ -7,7 +7,7 @@ import pandas as pd
 from reports.figures.accuracy_figure import PGD7
 from reports.figures.figure_spec import FigureSpec
 from reports.load import formatting
-from reports.load.panels import PANEL_COLUMNS, Panel, View
+from reports.load.panels import PANEL_COLUMNS, View
 from reports.plots import captions, facets, forest
 from reports.plots.facets import Facet
 from reports.plots.forest import METRICS
@@ -105,23 +105,22 @@ def comparison_row(group: pd.DataFrame) -> dict:
 
 def csv(view: View) -> pd.DataFrame:
     """Every drawn difference, and the values per seed that it comes from, SA and RA in percent."""
-    tables = [
-        protocol_ablation.comparisons(panel).assign(**place_of(panel, view.scale))
-        for panel in (facet.panel for facet in facets.by_panel(view))
-    ]
+    tables = []
+    for panel in facets.drawn_panels(view):
+        place = {name: getattr(panel, name) for name in ("dataset", "arch", "experiment")}
+        place |= {"scale": view.scale, "variant": formatting.overrides(panel.overrides)}
+        tables.append(protocol_ablation.comparisons(panel).assign(**place))
     table = pd.concat(tables, ignore_index=True)
     table = table.rename(columns={"kind": "interval", "other_values": "baseline_values"})
     for column in ("lambdas", "values", "baseline_values"):
-        table[column] = [" ".join(f"{value:.6g}" for value in values) for values in table[column]]
-    table["keys"] = [" ".join(keys) for keys in table["keys"]]
+        table[column] = table[column].map(numbers_text)
+    table["keys"] = table["keys"].map(" ".join)
     table["changed"] = [" ".join(sorted(changed)) for changed in table.changed]
     return table[CSV_COLUMNS].round({"difference": 4, "low": 4, "high": 4, "p": 6, "p_holm": 6})
 
 
-def place_of(panel: Panel, scale: str) -> dict[str, str]:
-    """Values of PANEL_COLUMNS."""
-    place = {name: getattr(panel, name) for name in ("dataset", "arch", "experiment")}
-    return place | {"scale": scale, "variant": formatting.overrides(panel.overrides)}
+def numbers_text(numbers: list[float]) -> str:
+    return " ".join(f"{number:.6g}" for number in numbers)
 
 
 figure = partial(
