@@ -24,16 +24,17 @@ def export(
     figures, all. chosen_plans: how the names of the plans begin; empty: all. weights: of the networks too.
     """
     archive.compression(out)  # a wrong name is refused before anything is read
+    names = [check_known(name) for name in figures or ()]
     plans, _ = read_plans(runs, chosen_plans)
     if not plans:
-        raise BadInput(f"no plan under {runs / 'plans'}: {remedy(figures[0] if figures else 'fig4')}")
-    if figures:
-        scales = {choose_scale(plans, check_known(name), scale) for name in figures}
+        raise BadInput(f"no plan under {runs / 'plans'}: {remedy(names[0] if names else 'fig4')}")
+    if names:
+        scales = {choose_scale(plans, name, scale) for name in names}
     else:
         scales = {plan["scale"] for plan in plans if scale in (None, plan["scale"])}
         if not scales:
             raise BadInput(f"no plan at scale {scale}; there are {', '.join(sorted({p['scale'] for p in plans}))}")
-    contents = archive.members(runs, scales, chosen_plans, figures or (), weights)
+    contents = archive.members(runs, scales, chosen_plans, names, weights)
     archive.write(out, contents)
     return f"{out}: {contents_text(contents)}, {format_bytes(out.stat().st_size)}"
 

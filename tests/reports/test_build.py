@@ -9,6 +9,7 @@ import pytest
 
 from bench.errors import BadInput
 from reports.build import build
+from reports.export import export
 from reports.load import archive
 from reports.page import report_pages
 from tests.reports import synthetic
@@ -198,6 +199,8 @@ def test_a_log_is_not_linked_from_a_page_elsewhere(tmp_path, svg_only):
 def test_errors_are_one_line_with_a_remedy(tmp_path, svg_only):
     with pytest.raises(BadInput, match="no plan under .*bench run suites/frontiers.yaml"):
         build(None, tmp_path, tmp_path / "out", formats=("png",))
+    with pytest.raises(BadInput, match="unknown figure 'fgi4', did you mean 'fig4'"):
+        export(["fgi4"], tmp_path, tmp_path / "a.tar.xz")
     synthetic.write_plan(tmp_path, [synthetic.panel(synthetic.networks(seeds=(0,))) | {"figures": ["fig4", "fig99"]}])
     with pytest.raises(BadInput, match="unknown figure 'fgi4', did you mean 'fig4'"):
         build(["fgi4"], tmp_path, tmp_path / "out")
