@@ -28,19 +28,15 @@ def figure(*, keep: dict[str, list], networks: str, **fields) -> FigureSpec:
     rows = partial(rows_of, keep=keep)
 
     def caption(view: View) -> str:
-        table = facets.all_curves(sum(rows(view), []))
         return captions.join(
             f"Robust accuracy of the networks of {networks} under each attack; dashed: the paper's PGD-7 on the same "
             "images.",
             autoattack_text(view),
-            captions.setting(view),
-            captions.intervals(table),
-            captions.gaps(view, table),
-            captions.omitted(view),
+            captions.of_curves(sum(rows(view), []), view),
         )
 
     return FigureSpec(
-        draw=lambda view: attack_curves.draw(rows(view)),
+        draw=lambda view: attack_curves.draw(rows(view), view),
         caption=caption,
         summary=lambda view: [table_of(row, view) for row in rows(view)],
         csv=csv,

@@ -38,14 +38,14 @@ def draw_panel(axes, panel: Panel) -> None:
 
 def draw_stacks(ax, table: pd.DataFrame, quantity: str, labels: list[str], divisor: float) -> None:
     """Draw a bar per method, a segment per network, means over seeds; the total stands beside it."""
+    means = table.groupby(["label", "lam"], dropna=False)[quantity].mean() / divisor
     for y, label in enumerate(labels):
-        segments = table[table.label == label].groupby("lam", dropna=False)[quantity].mean() / divisor
+        segments = means[label]
         left = segments.cumsum() - segments
         ax.barh(y, segments, left=left, height=0.55, color=style.method(label, labels)["color"], ec="white", lw=0.6)
         total = format_duration(segments.sum()) if quantity == "seconds" else f"{segments.sum():,.0f}"
         ax.annotate(total, (segments.sum(), y), (3, 0), textcoords="offset points", va="center", fontsize=style.small())
-    ax.set_xlim(0, 1.3 * max(table[table.label == label].groupby("lam", dropna=False)[quantity].mean().sum() / divisor
-                             for label in labels))  # fmt: skip
+    ax.set_xlim(0, 1.3 * means.groupby("label").sum().max())
 
 
 def draw_times(ax, times: pd.DataFrame, labels: list[str]) -> None:

@@ -6,7 +6,8 @@ import pandas as pd
 
 from reports.load import formatting
 from reports.load.panels import View
-from reports.plots import accuracy_limits, captions, paper_numbers, style
+from reports.plots import captions, paper_numbers, style
+from reports.plots.accuracy_limits import all_limits, is_cut, limits
 from reports.plots.facets import Facet, alike, all_curves, empty_text, share_subtitle
 from reports.statistics.curve_tables import value_range
 from reports.statistics.curves import curves
@@ -59,11 +60,9 @@ def draw_side_by_side(rows: list[list[Facet]], view: View, off_range: tuple[str,
 
 def draw_pair(pair, facet: Facet, row: list[Facet], view: View, off_range: tuple[str, ...]) -> None:
     """Draw SA and RA of a facet. row: the facets beside it; those of the same networks share its axes."""
-    numbers = paper_numbers.numbers_for(facet, view)
     for ax, metric in zip(pair, AXIS_LABELS, strict=True):
         if len(facet.panel.points):
-            ylim = limits(alike(facet, row), view, metric, off_range)
-            draw_axes(ax, facet, metric, numbers, ylim, off_range)
+            draw_axes(ax, facet, metric, view, limits(facet, row, view, metric, off_range), off_range)
         else:
             style.empty(ax, empty_text(facet.panel))
         if row[0] is not facet and row[0] in alike(facet, row):
@@ -80,27 +79,24 @@ def is_linear(facet: Facet) -> bool:
     return curves(facet.panel).lam.nunique() > FEW
 
 
-def draw_axes(ax, facet: Facet, metric: str, numbers: list[dict], ylim, off_range: tuple[str, ...]) -> None:
-    """Draw one metric of a facet, a λ without finished networks as a hollow marker. numbers: the paper's."""
+def draw_axes(ax, facet: Facet, metric: str, view: View, ylim, off_range: tuple[str, ...]) -> None:
+    """Draw one metric of a facet, a λ without finished networks as a hollow marker on the axis."""
     table, points = curves(facet.panel), facet.panel.points
     methods = list(table.label.unique())
     position, shift = axis_positions(table.lam, methods, is_linear(facet))
     if is_linear(facet):
-        ax.set_xlim(min(position.values()) - 0.04, max(position.values()) + 0.04)
+        ax.set_xlim(min(position) - 0.04, max(position) + 0.04)
     else:
-        ax.set_xticks(list(position.values()), [f"{lam:g}" for lam in position])
-        ax.set_xlim(-0.4, len(position) - 0.6)
+        style.space_evenly(ax, list(position))
     for label in methods:
         look = style.method(label, methods)
         curve, seeds = (part[part.label == label] for part in (table, points))
         curve, seeds = (part.assign(x=part.lam.map(position) + shift[label]) for part in (curve, seeds))
         draw_curve(ax, curve.sort_values("lam"), seeds, metric, label, look)
-    paper_numbers.draw_by_lambda(ax, numbers, metric, position, shift)
+        missing = curve[curve[metric].isna()].assign(floor=ylim[0])
+        style.hollow(ax, missing, "x", "floor", look, clip_on=False)
+    paper_numbers.draw_by_lambda(ax, paper_numbers.numbers_for(facet, view), metric, position, shift)
     ax.set_ylim(ylim)
-    for label in methods:
-        missing = table[(table.label == label) & table[metric].isna()]
-        places = missing.assign(x=missing.lam.map(position) + shift[label], floor=ylim[0])
-        style.hollow(ax, places, "x", "floor", style.method(label, methods), clip_on=False)
     for label in off_range:
         if label in methods:
             mark_off_range(ax, facet, metric, label, position)
@@ -115,29 +111,10 @@ def axis_positions(lambdas, methods: list[str], linear: bool) -> tuple[dict[floa
     return position, {label: dodge * (place - (len(methods) - 1) / 2) for place, label in enumerate(methods)}
 
 
-def limits(facets: list[Facet], view: View, metric: str, off_range: tuple[str, ...]) -> tuple[float, float]:
-    """y limits around all methods of facets that share their axes.
-
-    Methods in `off_range` count only if the axis then grows by half at most.
-    """
-    numbers = [number for facet in facets for number in paper_numbers.numbers_for(facet, view)]
-    drawn = pd.concat([facet.panel.points for facet in facets])
-    everyone = accuracy_limits.limits(facets, metric, numbers)
-    if not off_range or drawn.label.isin(off_range).all():
-        return everyone
-    low, high = accuracy_limits.limits(facets, metric, numbers, without=off_range)
-    if everyone[1] - everyone[0] <= 1.5 * (high - low):
-        return everyone
-    room = 0.12 * (high - low)  # for the text at the frame
-    return low - room * (everyone[0] < low), high + room * (everyone[1] > high)
-
-
 def draw_curve(ax, curve: pd.DataFrame, seeds: pd.DataFrame, metric: str, label: str, look: dict) -> None:
     """Draw one method. curve: its rows of `curves` with x, λ rising; seeds: its single points with x."""
-    finished, missing = curve.dropna(subset=[metric]), curve[curve[metric].isna()]
-    color, z = look["color"], look["zorder"]
-    if seeds.seed.nunique() > 1:
-        ax.plot(seeds.x, seeds[metric], ls="", marker=look["marker"], ms=2, mew=0, color=color, alpha=0.35, zorder=2)
+    finished, color, z = curve.dropna(subset=[metric]), look["color"], look["zorder"]
+    style.single_seeds(ax, seeds, "x", metric, look)
     bars = [finished[metric] - finished[f"{metric}_low"], finished[f"{metric}_high"] - finished[metric]]
     ax.errorbar(finished.x, finished[metric], yerr=bars, fmt="none", color=color, elinewidth=0.6, alpha=0.5, zorder=z)
     shape = {"color": color, "mec": "white", "mew": 0.4}
@@ -149,43 +126,30 @@ def draw_curve(ax, curve: pd.DataFrame, seeds: pd.DataFrame, metric: str, label:
         ax.plot(stars.x, stars[metric], ls="", **style.STAR, zorder=z + 0.4, label="_unseen", **shape)
         if STAR not in ax.get_legend_handles_labels()[1]:  # one legend entry for the stars of all methods
             ax.plot([], [], ls="", **style.STAR, **(shape | {"color": "#7a7a7a"}), label=STAR)
-    few = finished[finished.seeds < finished.planned]
-    style.hollow(ax, few[~few.unseen], "x", metric, look)
-    style.hollow(ax, few[few.unseen], "x", metric, look, **style.STAR)
-    if len(missing) and len(finished):  # dots bridge a λ without finished networks
-        ax.plot(finished.x, finished[metric], ls=":", lw=0.9, color=color, zorder=z, label="_bridge")
+    style.hollow(ax, finished[~finished.unseen], "x", metric, look)
+    style.hollow(ax, stars, "x", metric, look, **style.STAR)
+    style.bridge(ax, curve, "x", metric, look)
     style.links(ax, seeds.x, seeds[metric], seeds.key)
 
 
 def beyond(facet: Facet, metric: str, label: str, frame: tuple[float, float]) -> dict[str, pd.DataFrame]:
+    """Side of the frame → a method's points beyond it, where there are any."""
     table = curves(facet.panel)
-    curve = table[table.label == label].dropna(subset=[metric])
-    return {"below": curve[curve[metric] < frame[0]], "above": curve[curve[metric] > frame[1]]}
-
-
-def is_beyond(facet: Facet, facets: list[Facet], view: View, off_range: tuple[str, ...], label: str) -> bool:
-    """Whether a method's points in a facet lie beyond the frame. facets: all of the figure."""
-    if not len(facet.panel.points):
-        return False
-    frames = {metric: limits(alike(facet, facets), view, metric, off_range) for metric in AXIS_LABELS}
-    return any(len(far) for metric in frames for far in beyond(facet, metric, label, frames[metric]).values())
+    curve = table[table.label == label]
+    sides = {"below": curve[curve[metric] < frame[0]], "above": curve[curve[metric] > frame[1]]}
+    return {side: far for side, far in sides.items() if len(far)}
 
 
 def mark_off_range(ax, facet: Facet, metric: str, label: str, position: dict[float, float]) -> None:
     """Draw arrows at the frame where a method's points lie beyond it, with the range of their values."""
     color, (low, high) = style.method(label)["color"], ax.get_ylim()
     for side, far in beyond(facet, metric, label, (low, high)).items():
-        if not len(far):
-            continue
         edge, arrow, y, va = (low, "v", 0.05, "bottom") if side == "below" else (high, "^", 0.95, "top")
         shape = {"ls": "", "ms": 4, "color": color, "clip_on": False, "zorder": 6, "label": "_off_range"}
         ax.plot(far.lam.map(position), [edge] * len(far), marker=arrow, **shape)
-        ax.text(
-            *(0.5, y, f"{label}: {value_range(far[metric])} %"),
-            **{"transform": ax.transAxes, "color": color, "fontsize": style.small(), "ha": "center", "va": va},
-            bbox={"fc": "white", "ec": "none", "alpha": 0.8, "pad": 0.5},
-            zorder=7,
-        )
+        text, box = f"{label}: {value_range(far[metric])} %", {"fc": "white", "ec": "none", "alpha": 0.8, "pad": 0.5}
+        where = {"transform": ax.transAxes, "ha": "center", "va": va, "bbox": box, "zorder": 7}
+        ax.text(0.5, y, text, color=color, fontsize=style.small(), **where)
 
 
 def caption(facets: list[Facet], view: View, off_range: tuple[str, ...] = ()) -> str:
@@ -194,18 +158,14 @@ def caption(facets: list[Facet], view: View, off_range: tuple[str, ...] = ()) ->
     linear = {is_linear(facet) for facet in facets}
     spacing = "to scale" if linear == {True} else "evenly spaced, not to scale"
     spacing = f"evenly spaced, or to scale for more than {FEW} values" if len(linear) == 2 else spacing
-    far = [label for label in off_range if any(is_beyond(facet, facets, view, off_range, label) for facet in facets)]
-    is_cut = accuracy_limits.is_cut(facets, lambda facet, metric: limits(alike(facet, facets), view, metric, off_range))
-    unseen, missing = table.unseen[table.sa.notna()].any(), table.sa.isna().any()
+    axes = all_limits(facets, view, off_range)
+    far = [label for label in off_range if any(beyond(facet, metric, label, frame) for facet, metric, frame in axes)]
+    unseen = table.unseen[table.sa.notna()].any()
+    gap = "A hollow marker on the axis: no network has finished at that λ." if table.sa.isna().any() else ""
     return captions.join(
         f"λ is {spacing}; methods stand side by side at each λ.",
-        "Long bars are cut at the frame." if is_cut else "",
+        captions.CUT if is_cut(facets, view, off_range) else "",
         "Stars: λ that the network did not meet in training." if unseen else "",
         f"Arrows at the frame: {formatting.listing(far)} beyond it, with the range of the values." if far else "",
-        captions.setting(view),
-        captions.intervals(table),
-        captions.gaps(view, table),
-        "A hollow marker on the axis: no network has finished at that λ." if missing else "",
-        captions.omitted(view),
-        paper_numbers.caption(facets, view),
+        captions.of_curves(facets, view, gap),
     )

@@ -4,8 +4,11 @@ import pandas as pd
 
 from reports.load import formatting
 from reports.load.panels import View
-from reports.plots.facets import Facet, omitted_panels
+from reports.plots import paper_numbers
+from reports.plots.facets import Facet, all_curves, drawn_panels
 from reports.statistics.intervals import monotone_within_intervals
+
+CUT = "Long bars are cut at the frame."
 
 
 def join(*parts: str) -> str:
@@ -33,6 +36,16 @@ def setting(view: View) -> str:
     return f"{attacks}, ε = {epsilons}, {images} test images; scale {view.scale}."
 
 
+def of_curves(facets: list[Facet], view: View, gap: str = "") -> str:
+    """Last sentences of every caption of curves: setting, bars, what is missing, the paper's numbers.
+
+    gap: how the figure shows a λ without finished networks; empty if it has none.
+    """
+    table = all_curves(facets)
+    sentences = setting(view), intervals(table), gaps(view, table), gap, omitted(view)
+    return join(*sentences, paper_numbers.caption(facets, view))
+
+
 def intervals(table: pd.DataFrame) -> str:
     """Say how many seeds there are, and what the bars measure. table: facets.all_curves."""
     kinds, seeds = set(table.interval) - {"none"}, sorted(table.seeds[table.seeds > 0].unique())
@@ -56,7 +69,9 @@ def gaps(view: View, table: pd.DataFrame) -> str:
 
 
 def omitted(view: View) -> str:
-    names = [f"{panel.title} ({panel.experiment})" for panel in omitted_panels(view)]
+    """Name the panels that list the figure but are not drawn."""
+    drawn = drawn_panels(view)
+    names = [f"{panel.title} ({panel.experiment})" for panel in view.panels if panel not in drawn]
     attacks = "measured with other attacks or at other widths only"
     return f"Not drawn: {formatting.listing(names)}, {attacks}." if names else ""
 
@@ -73,11 +88,9 @@ def direction(table: pd.DataFrame, facets: list[Facet]) -> str:
         if len(curve) < 2:
             continue
         ends.add((curve.lam.iloc[-1], curve.lam.iloc[0]))
-        monotone = (
-            monotone_within_intervals(curve[metric], curve[metric], rising)
-            for metric, rising in (("sa", False), ("ra", True))
-        )
-        reversing += [] if all(monotone) else [(place, label)]
+        sa_falls = monotone_within_intervals(curve.sa, curve.sa, rising=False)
+        if not (sa_falls and monotone_within_intervals(curve.ra, curve.ra, rising=True)):
+            reversing.append((place, label))
     if not ends:
         return ""
     first, last = (f"λ = {lam:g}" for lam in next(iter(ends))) if len(ends) == 1 else ("its largest λ", "its smallest")

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from reports.plots import style
 
-COLORS = [look["color"] for look in (style.DUAL, style.NORMAL, *style.OTHERS)]
+PAPERS = style.method("OAT (dual BN)"), style.method("OAT (normal BN)")
+COLORS = [look["color"] for look in (*PAPERS, *style.OTHERS)]
 REST = "#b0b0b0"  # of the other classes
 LIKELY = 0.1  # a class that reaches this probability anywhere gets a colour and a label, while there are colours
 GAP = 0.075  # least distance of two labels at the ends of their curves, as a part of the axis
@@ -39,7 +39,6 @@ class Dial:
 def draw(dial: Dial) -> Figure:
     """Draw the images in a column, then a panel for the clean image and one for the attacked ones."""
     figure = Figure(figsize=(style.TEXT_WIDTH, 2.7), layout="constrained")
-    FigureCanvasAgg(figure)
     figure.get_layout_engine().set(w_pad=0.04, h_pad=0.03)
     grid = figure.add_gridspec(3, 3, width_ratios=(0.62, 2, 2))
     pictures = {"clean": dial.image, "attacked, λ=0": dial.adversarial[0], "attacked, λ=1": dial.adversarial[-1]}

@@ -6,7 +6,7 @@ import pandas as pd
 
 from reports.load import formatting
 from reports.load.panels import UNMEASURED, Panel, View
-from reports.statistics.curve_tables import sa_ra_rows
+from reports.statistics.curve_tables import sa_ra_table
 from reports.statistics.curves import curves
 
 
@@ -72,12 +72,6 @@ def drawn_panels(view: View) -> list[Panel]:
     return [panel for panel in view.panels if not measured_otherwise(panel)] or view.panels
 
 
-def omitted_panels(view: View) -> list[Panel]:
-    """Panels that list the figure but were measured with other attacks or at other widths only."""
-    drawn = drawn_panels(view)
-    return [panel for panel in view.panels if panel not in drawn]
-
-
 def measured_otherwise(panel: Panel) -> bool:
     """Whether no network with results has the figure's attack and width."""
     trials = panel.trials
@@ -106,8 +100,4 @@ def all_curves(facets: list[Facet]) -> pd.DataFrame:
 
 def curve_tables(facets: list[Facet]) -> list[dict]:
     """A table of SA / RA by λ of each facet, for the page."""
-    tables = []
-    for facet in facets:
-        lambdas, rows = sa_ra_rows(facet.panel)
-        tables.append({"heading": facet.heading, "below": facet.below, "lambdas": lambdas, "rows": rows})
-    return tables
+    return [{"heading": facet.heading, "below": facet.below} | sa_ra_table(facet.panel) for facet in facets]

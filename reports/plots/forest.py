@@ -35,10 +35,7 @@ def draw(facets: list[Facet]):
         style.title(pair[0], facet.heading, facet.below, "left", room=60)
         style.note(pair[1], facet.note, xy=(1, 1.01), ha="right")
         for ax, metric in zip(pair, METRICS, strict=True):
-            draw_axes(ax, table[table.metric == metric])
-            limit = linear_limit(table[table.metric == metric])
-            scale = f"\nlogarithmic beyond ±{limit}" if limit else ""
-            ax.set_xlabel(f"Δ{METRICS[metric]} to the baseline (pp){scale}")
+            draw_axes(ax, table[table.metric == metric], METRICS[metric])
     shown = [place for place in MARKS if any((table.place == place).any() for table in tables)]
     handles = [Line2D([], [], ls="", **MARKS[place]) for place in shown]
     if shown:
@@ -46,8 +43,11 @@ def draw(facets: list[Facet]):
     return figure
 
 
-def draw_axes(ax, table: pd.DataFrame) -> None:
+def draw_axes(ax, table: pd.DataFrame, metric: str) -> None:
     """Draw a line per ledger row, downwards in the ledger's order. table: comparisons of one metric."""
+    linear_to = linear_limit(table)
+    scale = f"\nlogarithmic beyond ±{linear_to}" if linear_to else ""
+    ax.set_xlabel(f"Δ{metric} to the baseline (pp){scale}")
     if not len(table):
         return style.empty(ax, "no ledger row is planned")
     names = list(dict.fromkeys(table.row))
@@ -57,7 +57,6 @@ def draw_axes(ax, table: pd.DataFrame) -> None:
     ax.grid(axis="y", visible=False)
     ax.axvline(0, color="#555555", lw=0.7, zorder=1)
     low, high = limits(table)
-    linear_to = linear_limit(table)
     if linear_to:
         ax.set_xscale("symlog", linthresh=linear_to, linscale=2)
         ticks = [sign * size * linear_to for size in (0.5, 1, 5, 25) for sign in (-1, 1)]

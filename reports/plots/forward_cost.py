@@ -44,9 +44,8 @@ def draw_panel(axes, panel: Panel, scale: str) -> None:
         ax.set_xlabel(f"{AXIS_LABELS[name]}{f' ({prefix})' if prefix else ''}")
         ax.set_xlim(0, 1.7 * line_ends(table, name).max() / divisor)  # room for the percentages
     several = table.groupby("label").width.transform("size") > 1
-    names = zip(table.label, table.width, several, strict=True)
-    texts = [f"{label}, {width:g}×" if more else label for label, width, more in names]
-    style.name_lines(axes, ys, texts, (ys.max() + 0.7, ys.min() - 0.7))
+    names = table.label.where(~several, table.label + table.width.map(", {:g}×".format))
+    style.name_lines(axes, ys, list(names), (ys.max() + 0.7, ys.min() - 0.7))
     style.note(axes[2], panel.missing_text, xy=(1, 1.02), ha="right")
 
 

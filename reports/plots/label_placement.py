@@ -52,10 +52,7 @@ def place(anchors, sizes, markers, lines, bounds, reach: float = 4.0, far=None) 
         crossed = (overlap(boxes, lines) > 0).sum(axis=1)
         penalty = crossed + np.repeat(list(rings.values()), len(DIRECTIONS))
         penalty[~inside | (overlap(boxes, blocked).sum(axis=1) > 0)] = np.inf
-        for best in np.argsort(penalty, kind="stable"):
-            if np.isinf(penalty[best]):
-                centres.append(None)
-                break
+        for best in np.argsort(penalty, kind="stable")[: np.isfinite(penalty).sum()]:
             joint = leader(anchor, candidates[best], size, reach)
             dots = np.empty((0, 2)) if joint is None else along(joint)
             dots = around(dots[(np.abs(dots - anchor) > 0.9 * reach).any(axis=1)], 0.5)  # beyond the point's own marker
@@ -64,13 +61,14 @@ def place(anchors, sizes, markers, lines, bounds, reach: float = 4.0, far=None) 
                 beside = around(candidates[best], half + [reach / 2, 0])  # or 1 beside 1 would read as 11
                 blocked = np.vstack([blocked, beside, dots])
                 break
+        else:
+            centres.append(None)
     return centres
 
 
 def leader(anchor, centre, size, reach: float) -> np.ndarray | None:
     """Line (2, 2) from a point's marker to the edge of its label; None if the label stands close enough."""
-    anchor, centre, half = (np.asarray(part, float) for part in (anchor, centre, np.asarray(size, float) / 2))
-    away = centre - anchor
+    away, half = centre - anchor, size / 2
     if (np.abs(away) <= half + reach * NEAR * 1.01).all():
         return None
     edge = min(h / abs(d) for h, d in zip(half + 0.15 * reach, away, strict=True) if abs(d) > 1e-9)

@@ -22,8 +22,7 @@ def draw_panel(ax, panel: Panel) -> None:
     style.title(ax, panel.title, panel.subtitle, "left", room=60)
     every_sign = signs(panel.probes)
     if not every_sign:
-        style.empty(ax)
-        return style.note(ax, panel.missing_text)
+        return style.nothing_drawn([ax], panel.missing_text)
     labels = list(dict.fromkeys(sign.row["label"] for sign in every_sign))
     for y, name in enumerate(SIGNS):
         named = [sign for sign in every_sign if sign.name == name]

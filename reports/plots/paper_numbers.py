@@ -1,6 +1,5 @@
 """Draw the numbers printed in the paper's text for comparison, at scale `paper` only."""
 
-from functools import cache
 from pathlib import Path
 
 import yaml
@@ -11,16 +10,11 @@ from reports.plots import style
 from reports.plots.facets import Facet
 from reports.statistics.curves import curves
 
-FILE = Path(__file__).with_name("paper_numbers.yaml")
+NUMBERS = yaml.safe_load(Path(__file__).with_name("paper_numbers.yaml").read_text("utf-8"))
 LABEL = "paper (text)"
 CROSS = {"ls": "", "marker": "x", "ms": 5.5, "mew": 1.2, "zorder": 7, "label": LABEL}
 BAND = {"alpha": 0.35, "lw": 0.8, "zorder": 1}
 DASHES = {"ls": (0, (4, 2)), "lw": 0.8, "zorder": 1, "label": LABEL}
-
-
-@cache
-def all_numbers() -> list[dict]:
-    return yaml.safe_load(FILE.read_text("utf-8"))
 
 
 def numbers_for(facet: Facet, view: View) -> list[dict]:
@@ -29,7 +23,7 @@ def numbers_for(facet: Facet, view: View) -> list[dict]:
     if view.scale != "paper" or panel.overrides:
         return []
     where = {"dataset": panel.dataset, "width": facet.width, "experiment": panel.experiment}
-    of_figure = (number for number in all_numbers() if view.figure in number["figures"])
+    of_figure = (number for number in NUMBERS if view.figure in number["figures"])
     fitting = (n for n in of_figure if all(n.get(name, value) == value for name, value in where.items()))
     return [resolve_margin(number, facet) for number in fitting]
 
@@ -93,7 +87,7 @@ def caption(facets: list[Facet], view: View) -> str:
     text = ", ".join(shape for kind, shape in shapes.items() if any(number["kind"] == kind for number in printed))
     text = f"{text[0].upper()}{text[1:]}: the numbers printed in the paper's text." if text else ""
     beyond = [number for number in points(numbers) if "beyond" in number]
-    margins = [n for n in all_numbers() if n["kind"] == "margin" and view.figure in n["figures"]] if beyond else []
+    margins = [n for n in NUMBERS if n["kind"] == "margin" and view.figure in n["figures"]] if beyond else []
     for number in margins:
         text += (
             f" Cross: {number['beyond']}'s most robust point as measured here, plus the paper's margin of "

@@ -2,7 +2,6 @@
 
 import matplotlib
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
@@ -17,84 +16,80 @@ PIXELS = 96  # least side of a drawn image: PDF and SVG viewers blur few pixels
 
 
 def draw(view: View):
-    stacks = [(panel, *saliency_alignment.drawn_maps(panel)) for panel in view.panels]
-    heights = [height(panel, maps) for panel, _, maps in stacks]
+    stacks = [(panel, saliency_alignment.drawn_maps(panel)[1]) for panel in view.panels]
+    heights = [height(panel, maps) for panel, maps in stacks]
     figure = Figure(figsize=(style.figure_width(style.TEXT_WIDTH), sum(heights)))
-    FigureCanvasAgg(figure)
-    bottom = sum(heights)
-    for (panel, _, maps), panel_height in zip(stacks, heights, strict=True):
-        bottom -= panel_height
-        draw_panel(figure, panel, maps, bottom, panel_height)
+    strips = figure.subfigures(len(stacks), squeeze=False, height_ratios=heights)
+    for strip, (panel, maps) in zip(strips.flat, stacks, strict=True):
+        draw_panel(strip, panel, maps)
     return figure
 
 
-def blocks(panel: Panel) -> dict[str, list[float]]:
-    """Method → its planned λ, a row of maps each."""
-    table = saliency_alignment.table(panel)
-    return {label: rows.lam.tolist() for label, rows in table.groupby("label", sort=False)}
+def shown_images(maps: dict) -> list[np.ndarray]:
+    """Images of a panel's columns, uint8 (C, H, W). maps: (method, λ) → maps."""
+    return list(next(iter(maps.values()))["images"]) if maps else []
+
+
+def column_count(maps: dict) -> int:
+    """Number of columns; without maps, as many as a measurement keeps by default."""
+    return len(shown_images(maps)) or 10
 
 
 def image_side(maps: dict) -> float:
-    """Side of an image in inches. maps: (method, λ) → maps."""
-    columns = len(next(iter(maps.values()))["images"]) if maps else 10
-    return min(IMAGE_SIDE, (style.figure_width(style.TEXT_WIDTH) - LEFT - RIGHT) / columns)
+    """Side of an image in inches."""
+    return min(IMAGE_SIDE, (style.figure_width(style.TEXT_WIDTH) - LEFT - RIGHT) / column_count(maps))
 
 
 def height(panel: Panel, maps: dict) -> float:
+    """Height of a panel in inches."""
     if not len(saliency_alignment.measured_rows(panel)):
         return 1.2
-    lambdas = blocks(panel)
-    return TOP + FOOT + (image_side(maps) * (1 + sum(map(len, lambdas.values()))) + SPACE * len(lambdas))
+    table = saliency_alignment.table(panel)
+    return TOP + FOOT + (image_side(maps) * (1 + len(table)) + SPACE * table.label.nunique())
 
 
-def draw_panel(figure, panel: Panel, maps: dict, bottom: float, tall: float) -> None:
-    """Draw a panel into the strip of the figure from `bottom`, `tall` inches high."""
-    wide, whole = figure.get_size_inches()
+def draw_panel(strip, panel: Panel, maps: dict) -> None:
+    """Draw a panel into its strip of the figure."""
+    wide, tall = strip.bbox.size / strip.dpi
 
     def axes(left, low, width, high):
-        return figure.add_axes((left / wide, (bottom + low) / whole, width / wide, high / whole))
+        return strip.add_axes((left / wide, low / tall, width / wide, high / tall))
 
     if not len(saliency_alignment.measured_rows(panel)):
         ax = axes(0.3, 0.2, wide - 0.6, tall - 0.6)
         style.title(ax, panel.title, panel.subtitle)
-        style.empty(ax)
-        return style.note(ax, panel.missing_text)
-    side = image_side(maps)
-    columns = int(round((wide - LEFT - RIGHT) / side)) if not maps else len(next(iter(maps.values()))["images"])
-    images = axes(LEFT, FOOT, columns * side, tall - TOP - FOOT)
+        return style.nothing_drawn([ax], panel.missing_text)
+    images = axes(LEFT, FOOT, column_count(maps) * image_side(maps), tall - TOP - FOOT)
     style.title(images, panel.title, panel.subtitle)
-    draw_images(images, panel, maps, columns, side)
+    draw_images(images, panel, maps)
     curves = axes(LEFT, 0.42, wide - LEFT - RIGHT, FOOT - 0.62)
     draw_curves(curves, panel)
     style.note(curves, panel.missing_text)
 
 
-def draw_images(ax, panel: Panel, maps: dict, columns: int, side: float) -> None:
+def draw_images(ax, panel: Panel, maps: dict) -> None:
     """Draw all images and maps from the top down, on axes in which an image has side 1."""
-    table = saliency_alignment.table(panel).set_index(["label", "lam"])
-    gap, y = SPACE / side, 0.0
-    if maps:
-        for x, image in enumerate(next(iter(maps.values()))["images"]):
-            show(ax, picture(image), x, y)
-    ax.text(-0.15, y + 0.5, "image", ha="right", va="center", fontsize=style.small())
-    y += 1
-    for label, lambdas in blocks(panel).items():
+    table, columns, side = saliency_alignment.table(panel), column_count(maps), image_side(maps)
+    labels, gap, y = list(table.label.unique()), SPACE / side, 1.0
+    for x, image in enumerate(shown_images(maps)):
+        show(ax, picture(image), x, 0)
+    ax.text(-0.15, 0.5, "image", ha="right", va="center", fontsize=style.small())
+    ax.text(columns + 0.2, 1 + gap / 2, "alignment", ha="left", va="center", fontsize=style.small(), style="italic")
+    for label, rows in table.groupby("label", sort=False):
         y += gap
-        color = style.method(label, blocks(panel))["color"]
+        color = style.method(label, labels)["color"]
         side_text = {"rotation": 90, "ha": "center", "va": "center", "fontsize": 7, "color": color}
-        ax.text(-0.58 / side, y + len(lambdas) / 2, label, **side_text)
-        for lam in lambdas:
-            row, arrays = table.loc[(label, lam)], maps.get((label, lam))
-            ax.text(-0.15, y + 0.5, f"λ = {lam:g}", ha="right", va="center", fontsize=style.small())
+        ax.text(-0.58 / side, y + len(rows) / 2, label, **side_text)
+        for row in rows.itertuples():
+            ax.text(-0.15, y + 0.5, f"λ = {row.lam:g}", ha="right", va="center", fontsize=style.small())
             score = {"ha": "left", "va": "center", "fontsize": style.small(), "color": color}
             ax.text(columns + 0.2, y + 0.5, alignment_text(row), **score)
-            if arrays:
-                for x, gradient in enumerate(arrays["map"]):
+            if (label, row.lam) in maps:
+                for x, gradient in enumerate(maps[label, row.lam]["map"]):
                     show(ax, colored(gradient), x, y)
             else:
                 mark_missing(ax, columns, y, "no map of this seed" if row.seeds else "missing")
             y += 1
-    ax.text(columns + 0.2, 1 + gap / 2, "alignment", ha="left", va="center", fontsize=style.small(), style="italic")
     ax.set(xlim=(0, columns), ylim=(y, 0), xticks=[], yticks=[])
     ax.set_frame_on(False)
 
@@ -147,17 +142,16 @@ def draw_curves(ax, panel: Panel) -> None:
     labels = saliency_alignment.methods(panel)
     for place, label in enumerate(labels):
         look = style.method(label, labels)
-        curve = table[table.label == label].assign(x=lambda t: t.lam.map(position))
-        curve["x"] = curve.x + 0.1 * (place - (len(labels) - 1) / 2)
+        curve = table[table.label == label]
+        curve = curve.assign(x=curve.lam.map(position) + 0.1 * (place - (len(labels) - 1) / 2))
         finished = curve.dropna(subset=["alignment"])
         bars = {"yerr": finished.half.fillna(0), "fmt": "none", "color": look["color"], "elinewidth": 0.7}
         ax.errorbar(finished.x, finished.alignment, **bars)
-        if curve.alignment.isna().any():  # dots bridge a λ without finished networks
-            ax.plot(finished.x, finished.alignment, ls=":", lw=0.9, color=look["color"], label="_bridge")
+        style.bridge(ax, curve, "x", "alignment", look)
         ax.plot(curve.x, curve.alignment, marker=look["marker"], color=look["color"], mec="white", mew=0.4, label=label)
-        style.hollow(ax, finished[finished.seeds < finished.planned], "x", "alignment", look)
+        style.hollow(ax, finished, "x", "alignment", look)
         style.links(ax, finished.x, finished.alignment, finished.key)
-    ax.set_xticks(list(position.values()), [f"{lam:g}" for lam in position])
-    ax.set(xlabel="λ (evenly spaced)", ylabel="alignment", xlim=(-0.4, len(position) - 0.6))
+    style.space_evenly(ax, list(position))
+    ax.set(xlabel="λ (evenly spaced)", ylabel="alignment")
     ax.set_ylim(bottom=0)
     ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), borderaxespad=0, handlelength=1.5)

@@ -1,4 +1,4 @@
-"""Style of all figures: size, type, colours, markers. Colours are Okabe and Ito's, safe for the colour-blind."""
+"""Style of all figures: size, type, marks; paper.mplstyle has type and lines, methods.yaml colours and markers."""
 
 import itertools
 import textwrap
@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from pathlib import Path
 
 import matplotlib
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+import yaml
 from matplotlib.figure import Figure
 from matplotlib.patheffects import Normal, Stroke
 
@@ -18,44 +18,8 @@ TEXT_WIDTH = 5.5  # inches, a NeurIPS page; figures are drawn at printed size
 SINGLE_WIDTH = 4.2  # inches, a figure with one column
 LEAST_AXES = 1.3  # inches, where axes stand side by side
 
-FRONTIER = {"color": "#000000", "marker": "s", "zorder": 3}
-NORMAL = {"color": "#0072B2", "marker": "^", "zorder": 4}
-DUAL = {"color": "#D55E00", "marker": "o", "zorder": 5}
-OTHERS = [
-    {"color": color, "marker": marker, "zorder": 4}
-    for color, marker in zip(["#009E73", "#CC79A7", "#56B4E9", "#E69F00"], "DvPX", strict=True)
-]
-METHODS = {
-    "PGD-AT": FRONTIER,
-    "PGD-ATS": FRONTIER,
-    "OAT (normal BN)": NORMAL,
-    "OATS (normal BN)": NORMAL,
-    "OAT (normal BN, S4)": OTHERS[0],
-    "OAT (dual BN)": DUAL,
-    "OATS (dual BN)": DUAL,
-    "OAT TRADES (dual BN)": OTHERS[0] | {"zorder": 6},  # over OAT (dual BN), which may be close
-    "OAT (dual-affine BN)": OTHERS[1] | {"zorder": 6},
-    "PGD-AT, averaged weights": {"color": "#7a7a7a", "marker": "s", "zorder": 3},
-    "mixed probabilities": OTHERS[0],
-    "mixed logits": OTHERS[1],
-    "MixedNUTS": OTHERS[2],
-    "interpolated weights": OTHERS[3],
-    "interpolated BN": NORMAL,
-    "OAT MMA (dual BN)": OTHERS[1] | {"zorder": 6},
-    "FLOAT (dual BN)": OTHERS[2] | {"zorder": 6},
-    "OATS SOL (dual BN)": OTHERS[3] | {"zorder": 6},
-    "OAT on S1": DUAL,  # the same network as OAT (dual BN); circles, because stars are its unseen λ
-    "OAT on S2": {"color": "#009E73", "marker": "o", "zorder": 4},
-    "OAT, λ ~ U[0,1]": OTHERS[1],
-    "OAT, λ ~ U[0,1], as many epochs": OTHERS[2],
-    "OAT, small λ denser, as many epochs": OTHERS[3],
-    "none (scalar λ)": {"color": "#7a7a7a", "marker": "s", "zorder": 3},
-    "one-hot": {"color": "#009E73", "marker": "P", "zorder": 3},
-    "DCT-16": {"color": "#56B4E9", "marker": "v", "zorder": 4},
-    "DCT-128": {"color": "#0072B2", "marker": "^", "zorder": 4},
-    "RO-16": {"color": "#E69F00", "marker": "D", "zorder": 4},
-    "RO-128": DUAL,
-}
+LOOKS = yaml.safe_load(Path(__file__).with_name("methods.yaml").read_text("utf-8"))
+METHODS, OTHERS = LOOKS["methods"], LOOKS["others"]
 SIDES = (" · A", " · B")  # how labels end in a comparison of two runs; curves of the second are dashed
 LEGEND = {"PGD-AT": "PGD-AT (frontier)", "PGD-ATS": "PGD-ATS (frontier)"}
 STAR = {"marker": "*", "ms": 6.5}
@@ -139,7 +103,6 @@ def subplots(columns: int, rows: int = 1, height: float | None = None, least: fl
     wider = min(max(width / across / (own_width(columns) / columns), 0.8), 1.3)
     height = lines * (height or tallest * wider * (1 if rows == 1 else 0.7 * rows))
     figure = Figure(figsize=(width, height), layout="constrained")
-    FigureCanvasAgg(figure)
     figure.get_layout_engine().set(w_pad=0.03, h_pad=0.03)
     cells = figure.subplots(lines * rows, across, squeeze=False, **kwargs).reshape(rows, lines * across)
     for ax in cells[:, columns:].flat:
@@ -225,12 +188,27 @@ def empty(ax, text: str = "no network has finished") -> None:
     ax.set(xticks=[], yticks=[])
 
 
+def single_seeds(ax, points, x: str, y: str, look: dict) -> None:
+    """Draw faint points, if they are of several seeds. points: frame with seed and the columns x and y."""
+    if points.seed.nunique() > 1:
+        shape = {"marker": look["marker"], "ms": 2, "mew": 0, "color": look["color"], "alpha": 0.35}
+        ax.plot(points[x], points[y], ls="", zorder=2, label="_seeds", **shape)
+
+
+def bridge(ax, curve, x: str, y: str, look: dict) -> None:
+    """Draw dots over the gaps of a line at λ without finished networks. curve: frame with the columns x and y."""
+    finished = curve.dropna(subset=y)
+    if 0 < len(finished) < len(curve):
+        ax.plot(finished[x], finished[y], ls=":", lw=0.9, color=look["color"], zorder=look["zorder"], label="_bridge")
+
+
 def hollow(ax, rows, x: str, y: str, look: dict, **kwargs) -> None:
-    """Draw hollow markers over points with fewer networks than planned. rows: frame with the columns x and y."""
-    if len(rows):
+    """Draw hollow markers over points with fewer networks than planned. rows: frame with seeds, planned, x and y."""
+    few = rows[rows.seeds < rows.planned]
+    if len(few):
         shape = {"marker": look["marker"], "mec": look["color"], "mfc": "white", "mew": 0.9}
         shape |= {"ls": "", "zorder": look["zorder"] + 0.5, "label": "_hollow"}
-        ax.plot(rows[x], rows[y], **(shape | kwargs))
+        ax.plot(few[x], few[y], **(shape | kwargs))
 
 
 def links(ax, x, y, keys, z: float = 9) -> None:
@@ -238,6 +216,12 @@ def links(ax, x, y, keys, z: float = 9) -> None:
     keys = list(keys)
     if keys:
         ax.scatter(x, y, s=16, alpha=0, lw=0, zorder=z, urls=[f"index.html#{key}" for key in keys], label="_links")
+
+
+def space_evenly(ax, lambdas: list[float]) -> None:
+    """Mark λ at 0, 1, 2, … on the x axis."""
+    ax.set_xticks(range(len(lambdas)), [f"{lam:g}" for lam in lambdas])
+    ax.set_xlim(-0.4, len(lambdas) - 0.6)
 
 
 def name_lines(axes, ys, names: list[str], ylim: tuple[float, float]) -> None:

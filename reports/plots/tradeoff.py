@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 
 from reports.load.panels import View
-from reports.plots import accuracy_limits, captions, label_placement, paper_numbers, style
+from reports.plots import captions, label_placement, paper_numbers, style
+from reports.plots.accuracy_limits import is_cut, limits
 from reports.plots.facets import Facet, alike, all_curves, empty_text, share_subtitle
 from reports.statistics.curves import FRONTIERS, curves
 
@@ -25,10 +26,8 @@ def draw(rows: list[list[Facet]], view: View):
     style.legend(figure, axes.flat, above=subtitle)
     figure.draw_without_rendering()  # settles the layout, so that labels can be placed in pixels
     figure.set_layout_engine("none")
-    for ax, facet in zip(axes.flat, [facet for row in rows for facet in row], strict=True):
-        table = curves(facet.panel).dropna(subset=["sa"])
-        crosses = paper_numbers.points(paper_numbers.numbers_for(facet, view))
-        write_lambdas(ax, table, list(table.label.unique()), crosses)
+    for ax, facet in zip(axes.flat, sum(rows, []), strict=True):
+        write_lambdas(ax, facet, view)
     return figure
 
 
@@ -43,50 +42,40 @@ def draw_facet(ax, facet: Facet, row: list[Facet], view: View, room: int) -> Non
         draw_curve(ax, table[table.label == label], points[points.label == label], label, look)
     if not len(points):
         return style.empty(ax, empty_text(facet.panel))
-    ax.set(xlim=limits(alike(facet, row), view, "sa"), ylim=limits(alike(facet, row), view, "ra"))
+    ax.set(xlim=limits(facet, row, view, "sa"), ylim=limits(facet, row, view, "ra"))
     if not style.is_left(ax) and row[0] in alike(facet, row):
         ax.tick_params(labelleft=False)
     paper_numbers.draw_tradeoff(ax, paper_numbers.numbers_for(facet, view))
-
-
-def limits(facets: list[Facet], view: View, metric: str) -> tuple[float, float]:
-    """Limits of SA or RA for facets that share their axes."""
-    numbers = [number for facet in facets for number in paper_numbers.numbers_for(facet, view)]
-    return accuracy_limits.limits(facets, metric, numbers)
 
 
 def draw_curve(ax, curve: pd.DataFrame, seeds: pd.DataFrame, label: str, look: dict) -> None:
     """Draw one method. curve: its rows of `curves`, λ falling; seeds: its single points."""
     finished = curve.dropna(subset=["sa"])
     color, z = look["color"], look["zorder"]
-    if seeds.seed.nunique() > 1:
-        ax.plot(seeds.sa, seeds.ra, ls="", marker=look["marker"], ms=2, mew=0, color=color, alpha=0.35, zorder=2)
+    style.single_seeds(ax, seeds, "sa", "ra", look)
     bars = {
         f"{axis}err": [finished[metric] - finished[f"{metric}_low"], finished[f"{metric}_high"] - finished[metric]]
         for axis, metric in (("x", "sa"), ("y", "ra"))
     }
     ax.errorbar(finished.sa, finished.ra, **bars, fmt="none", color=color, elinewidth=0.6, alpha=0.35, zorder=z - 2)
-    if curve.sa.isna().any():  # without any network at a λ the line breaks, and dots bridge the gap
-        ax.plot(finished.sa, finished.ra, ls=":", lw=0.9, color=color, zorder=z, label="_bridge")
+    style.bridge(ax, curve, "sa", "ra", look)
     line = {"ls": look.get("ls", "-"), "marker": look["marker"], "ms": SMALLEST, "mew": 0, "color": color}
     ax.plot(curve.sa, curve.ra, **line, zorder=z, label=label)
     sizes = (SMALLEST + GROWTH * finished.lam) ** 2
     shape = {"c": color, "marker": look["marker"], "ec": "white", "lw": 0.4, "zorder": z, "label": "_sizes"}
     ax.scatter(finished.sa, finished.ra, sizes, **shape)
-    style.hollow(ax, finished[finished.seeds < finished.planned], "sa", "ra", look)
+    style.hollow(ax, finished, "sa", "ra", look)
     style.links(ax, seeds.sa, seeds.ra, seeds.key)
 
 
-def write_lambdas(ax, table, methods, crosses: list[dict]) -> None:
+def write_lambdas(ax, facet: Facet, view: View) -> None:
     """Write λ beside the ends of each curve and every point of the frontier, or join it to the point by a thin line.
 
     A cluster of points shares one label, and a label that fits nowhere is left out. The ends have priority.
     """
-    point, labels, markers, lines = ax.figure.dpi / 72, [], [], []
-    for label in reversed(methods):
-        curve = table[table.label == label]
-        if not len(curve):
-            continue
+    table, crosses = curves(facet.panel), paper_numbers.points(paper_numbers.numbers_for(facet, view))
+    methods, point, labels, markers, lines = list(table.label.unique()), ax.figure.dpi / 72, [], [], []
+    for label, curve in reversed(list(table.dropna(subset="sa").groupby("label", sort=False))):
         pixels = ax.transData.transform(curve[["sa", "ra"]])
         markers.append(pixels)
         lines += [pixels, *error_bars(ax, curve)]
@@ -127,15 +116,9 @@ def caption(facets: list[Facet], view: View) -> str:
     table = all_curves(facets)
     finished = table.groupby(["facet", "label"]).sa.agg(["count", "size"])
     is_bridged = finished["count"].between(1, finished["size"] - 1).any()  # drawn at some λ, missing at another
-    is_cut = accuracy_limits.is_cut(facets, lambda facet, metric: limits(alike(facet, facets), view, metric))
     return captions.join(
         captions.direction(table, facets),
         "The larger a marker, the larger λ.",
-        "Long bars are cut at the frame." if is_cut else "",
-        captions.setting(view),
-        captions.intervals(table),
-        captions.gaps(view, table),
-        "Dots bridge a λ without finished networks." if is_bridged else "",
-        captions.omitted(view),
-        paper_numbers.caption(facets, view),
+        captions.CUT if is_cut(facets, view) else "",
+        captions.of_curves(facets, view, "Dots bridge a λ without finished networks." if is_bridged else ""),
     )

@@ -61,5 +61,4 @@ def draw_matrix(ax, grid: list[float], parts: dict[str, np.ndarray], span: tuple
     ax.set_xticks([x for x, *_ in columns], [text.format(n=count) for _, text, _ in columns])
     ax.tick_params(length=0)
     ax.grid(visible=False)
-    for side in ("left", "bottom"):
-        ax.spines[side].set_visible(False)
+    ax.spines[["left", "bottom"]].set_visible(False)

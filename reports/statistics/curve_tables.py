@@ -11,15 +11,15 @@ GAP = "Mean gap to frontier, pp of RA"
 AREA, VOLUME = "Area to frontier, pp²", "Hypervolume beyond the frontier's, %"
 
 
-def sa_ra_rows(panel: Panel) -> tuple[list[str], list[dict]]:
-    """Finished λ of a panel as text, and a row per method with "SA / RA" at each of them, means over seeds."""
+def sa_ra_table(panel: Panel) -> dict[str, list]:
+    """`lambdas`, finished λ of a panel as text; `rows`, one per method with "SA / RA" at each of them, seeds' means."""
     table = curves(panel).dropna(subset="sa")
     lambdas = sorted(table.lam.unique())
     texts = {(row.label, row.lam): f"{row.sa:.1f} / {row.ra:.1f}" for row in table.itertuples()}
     rows = [
         {"method": label, "cells": [texts.get((label, lam), "–") for lam in lambdas]} for label in table.label.unique()
     ]
-    return [f"{lam:g}" for lam in lambdas], rows
+    return {"lambdas": [f"{lam:g}" for lam in lambdas], "rows": rows}
 
 
 def summary_rows(panel: Panel) -> list[dict]:
