@@ -30,14 +30,14 @@ def draw(rows: list[list[Facet]], view: View, off_range: tuple[str, ...] = ()):
         return draw_side_by_side(rows, view, off_range)
     rows, subtitle = share_subtitle(rows)
     figure, axes = style.subplots(columns=len(rows[0]), rows=2 * len(rows))
-    for block, row in enumerate(rows):
-        for pair, facet in zip(axes[2 * block : 2 * block + 2].T, row, strict=True):
-            style.title(pair[0], facet.heading, facet.below, room=style.room(figure, len(row)))
-            draw_pair(pair, facet, row, view, off_range)
-            pair[0].tick_params(labelbottom=False)
-            pair[1].set_xlabel(xlabel(facet))
-        for ax, text in zip(axes[2 * block : 2 * block + 2, 0], AXIS_LABELS.values(), strict=True):
-            ax.set_ylabel(text)
+    for row, upper, lower in zip(rows, axes[::2], axes[1::2], strict=True):
+        for facet, sa, ra in zip(row, upper, lower, strict=True):
+            style.title(sa, facet.heading, facet.below, room=style.room(figure, len(row)))
+            draw_pair((sa, ra), facet, row, view, off_range)
+            sa.tick_params(labelbottom=False)
+            ra.set_xlabel(xlabel(facet))
+        upper[0].set_ylabel(AXIS_LABELS["sa"])
+        lower[0].set_ylabel(AXIS_LABELS["ra"])
     figure.align_ylabels(axes[:, 0])
     style.legend(figure, axes.flat, LEGEND, last=STAR, above=subtitle)
     return figure

@@ -31,7 +31,7 @@ def shown_images(maps: dict) -> list[np.ndarray]:
 
 
 def column_count(maps: dict) -> int:
-    """Number of columns; without maps, as many as a measurement keeps by default."""
+    """Number of columns: of images, or 10 for the marks of missing maps."""
     return len(shown_images(maps)) or 10
 
 
