@@ -36,12 +36,16 @@ def setting(view: View) -> str:
     return f"{attacks}, ε = {epsilons}, {images} test images; scale {view.scale}."
 
 
-def of_curves(facets: list[Facet], view: View, gap: str = "") -> str:
+def of_curves(facets: list[Facet], view: View, gap: str | None = None) -> str:
     """Last sentences of every caption of curves: setting, bars, what is missing, the paper's numbers.
 
-    gap: how the figure shows a λ without finished networks; empty if it has none.
+    gap: how the figure shows a λ without finished networks (None: by dots alone); empty if it has none.
     """
     table = all_curves(facets)
+    if gap is None:
+        finished = table.groupby(["facet", "label"]).sa.agg(["count", "size"])
+        is_bridged = finished["count"].between(1, finished["size"] - 1).any()  # drawn at some λ, missing at another
+        gap = "Dots bridge a λ without finished networks." if is_bridged else ""
     sentences = setting(view), intervals(table), gaps(view, table), gap, omitted(view)
     return join(*sentences, paper_numbers.caption(facets, view))
 

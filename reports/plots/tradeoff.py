@@ -113,12 +113,9 @@ def error_bars(ax, curve: pd.DataFrame) -> list[np.ndarray]:
 
 def caption(facets: list[Facet], view: View) -> str:
     """Caption generated from the drawn data."""
-    table = all_curves(facets)
-    finished = table.groupby(["facet", "label"]).sa.agg(["count", "size"])
-    is_bridged = finished["count"].between(1, finished["size"] - 1).any()  # drawn at some λ, missing at another
     return captions.join(
-        captions.direction(table, facets),
+        captions.direction(all_curves(facets), facets),
         "The larger a marker, the larger λ.",
         captions.CUT if is_cut(facets, view) else "",
-        captions.of_curves(facets, view, "Dots bridge a λ without finished networks." if is_bridged else ""),
+        captions.of_curves(facets, view),
     )
