@@ -50,18 +50,12 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def missing(count: int, planned: int) -> str:
-    """Count the missing networks: 3 of 24 networks missing. Empty if none is missing."""
-    return f"{count} of {counted(planned, 'network')} missing" if count else ""
+def commit(name: str, dirty: object) -> str:
+    """First 12 digits of a commit, marked if the checkout was dirty."""
+    return f"{(name or 'unknown')[:12]}{' (dirty)' if dirty else ''}"
 
 
 def overrides(changed: dict) -> str:
     """Write overridden fields: {"protocol": "authors-code"} → protocol=authors-code."""
-    values = (value if isinstance(value, str) else json.dumps(value) for value in changed.values())
-    return ", ".join(f"{field}={value}" for field, value in zip(changed, values, strict=True))
-
-
-def first_line(text: object) -> str:
-    """First line of a text; empty if the text is."""
-    lines = str(text).strip().splitlines()
-    return lines[0] if lines else ""
+    texts = {field: value if isinstance(value, str) else json.dumps(value) for field, value in changed.items()}
+    return ", ".join(f"{field}={text}" for field, text in texts.items())

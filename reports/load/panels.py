@@ -9,14 +9,12 @@ import pandas as pd
 
 from reports.load import formatting
 from reports.load.plans import current_panels
-from reports.load.trials import read_trial, select_learning_rates
+from reports.load.trials import NUMBERS, read_trial, select_learning_rates
 
 PANEL_COLUMNS = ["dataset", "arch", "scale", "experiment", "variant"]  # of every measured row, and of the CSV files
 POINT_COLUMNS = ["label", "method", *PANEL_COLUMNS, "seed", "lam", "width", "attack", "epsilon", "n"]
 POINT_COLUMNS += ["clean_correct", "robust_correct", "clean_hits", "robust_hits", "sa", "ra", "key", "lr", "package"]
-UNMEASURED = (
-    "not measured yet for this figure"  # note of a finished network without the figure's attack, width or probe
-)
+UNMEASURED = "not measured yet for this figure"  # of a finished network without the figure's attack, width or probe
 
 
 @dataclass(frozen=True, eq=False)  # hashed by identity: what is computed from a panel is kept with functools.cache
@@ -44,9 +42,12 @@ class Panel:
     probes: list[dict] = field(default_factory=list)
     relatives: dict[str, pd.DataFrame] = field(default_factory=dict)
 
+    @functools.lru_cache(maxsize=256)  # noqa: B019 - of a process that ends with the report
     def only(self, **values) -> "Panel":
         """Keep the measured rows that have these values: `panel.only(width=0.5)`. The same panel each time."""
-        return rows_with(self, tuple(values.items()))
+        chosen = (self.points.reindex(columns=list(values)) == pd.Series(values, dtype=object)).all(axis=1)
+        probes = [row for row in self.probes if all(row[name] == value for name, value in values.items())]
+        return replace(self, points=self.points[chosen].reset_index(drop=True), probes=probes)
 
     @property
     def title(self) -> str:
@@ -64,21 +65,14 @@ class Panel:
         return "; ".join(part for part in (stands_for, pooled, formatting.overrides(self.overrides)) if part)
 
     @property
-    def missing(self) -> pd.DataFrame:
-        return self.trials[self.trials.status != "done"]
-
-    @property
     def missing_text(self) -> str:
-        return formatting.missing(len(self.missing), len(self.trials))
+        return missing_text(self.trials)
 
 
-@functools.lru_cache(maxsize=256)
-def rows_with(panel: Panel, values: tuple[tuple[str, object], ...]) -> Panel:
-    """The panel with the measured rows that have these (column, value)."""
-    wanted = pd.Series(dict(values), dtype=object)
-    chosen = (panel.points.reindex(columns=list(wanted.index)) == wanted).all(axis=1)
-    probes = [row for row in panel.probes if all(row[name] == value for name, value in values)]
-    return replace(panel, points=panel.points[chosen].reset_index(drop=True), probes=probes)
+def missing_text(trials: pd.DataFrame) -> str:
+    """Count the missing networks: 3 of 24 networks missing. Empty if none is missing."""
+    count = (trials.status != "done").sum()
+    return f"{count} of {formatting.counted(len(trials), 'network')} missing" if count else ""
 
 
 @dataclass(frozen=True)
@@ -102,8 +96,7 @@ class View:
 
     @property
     def missing_text(self) -> str:
-        trials = self.trials
-        return formatting.missing(int((trials.status != "done").sum()), len(trials))
+        return missing_text(self.trials)
 
     @property
     def probes(self) -> list[dict]:
@@ -134,33 +127,35 @@ def load_panel(runs: Path, planned: dict, scale: str, keep: dict[str, list]) -> 
         trials.append(facts)
         shared = {name: trial[name] for name in ("label", "method", "seed", "key", "lr")}
         rows += [shared | place | row for row in matching]
-    frame = pd.DataFrame(trials).astype({"lam": float, "lr": float, "seed": int})
-    for column in ("heldout", "train_seconds", "measure_seconds", "macs_forward", "macs_training"):
-        frame[column] = pd.to_numeric(frame[column]) if column in frame else float("nan")
-    winners = select_learning_rates(frame).query("won")[["label", "lam", "lr"]]
-    won = frame.merge(winners, on=["label", "lam", "lr"], how="left", indicator=True)["_merge"] == "both"
-    frame["drawn"] = won.to_numpy() & (frame.status == "done")
+    frame = pd.DataFrame(trials).astype(dict.fromkeys(("lam", "lr", *NUMBERS), float) | {"seed": int})
+    grid = select_learning_rates(frame)[["label", "lam", "lr", "won"]]
+    frame["drawn"] = frame.merge(grid, how="left").won.to_numpy() & (frame.status == "done")
     drawn = dict(zip(frame.key[frame.drawn], frame.lam[frame.drawn], strict=True))
     rows = [row for row in rows if row["key"] in drawn]
     points = pd.DataFrame([row for row in rows if row["probe"] == "accuracy"], columns=POINT_COLUMNS)
     points = points.drop_duplicates(["key", "label", "lam", "width", "attack", "epsilon"])  # one vote per network and λ
     points = points.sort_values(["label", "seed", "attack", "width", "lam", "key"], ignore_index=True)
-    probe_rows = [
-        row | {"net_lam": drawn[row["key"]], "folder": runs / "trials" / row["key"]}
-        for row in rows
+    probes = {
+        probe_identity(row): row | {"net_lam": drawn[row["key"]], "folder": runs / "trials" / row["key"]}
+        for row in reversed(rows)  # the first of equal rows stays
         if row["probe"] != "accuracy"
-    ]
-    probes = sorted({probe_identity(row): row for row in reversed(probe_rows)}.items())
+    }
     where = {name: planned[name] for name in ("dataset", "arch", "experiment", "overrides")}
     where |= {"stands_for": (planned["stands_for"],), "own": planned.get("own", False)}
     where |= {"pool": planned["trials"][0]["recipe"].get("pool", 1)}
-    return Panel(**where, trials=frame, points=points, probes=[row for _, row in probes])
+    return Panel(**where, trials=frame, points=points, probes=[probes[identity] for identity in sorted(probes)])
 
 
 def probe_identity(row: dict) -> tuple:
     """Sort key that tells two rows of a probe apart; a row without λ sorts last."""
     texts = tuple(str(row.get(name, "")) for name in ("branch", "layer", "attack", "surrogate", "key"))
     return (row["label"], row["seed"], row["probe"], row["width"], f"{row.get('lam', math.nan):.6f}", *texts)
+
+
+def position(dataset: str) -> int:
+    """Of a data set in the paper's order; others come after all of those."""
+    order = list(formatting.DATASETS)
+    return order.index(dataset) if dataset in order else len(order)
 
 
 def merge(panels: list[Panel]) -> list[Panel]:
@@ -174,15 +169,10 @@ def merge(panels: list[Panel]) -> list[Panel]:
         points = panel.points[["key", "label", "lam", "width", "attack", "epsilon", "n"]]
         drawn = frozenset(points.itertuples(index=False, name=None)), frozenset(map(probe_identity, panel.probes))
         alike.setdefault((networks, *drawn), []).append(panel)
-    order = list(formatting.DATASETS)
-
-    def place(name: str) -> int:
-        return order.index(name) if name in order else len(order)
-
     merged = []
     for group in alike.values():
-        names = sorted({name for panel in group for name in panel.stands_for}, key=lambda name: (place(name), name))
+        names = sorted(sorted({name for panel in group for name in panel.stands_for}), key=position)
         experiments = {"experiment": " ".join(dict.fromkeys(panel.experiment for panel in group))}
         points, probes = group[0].points.assign(**experiments), [row | experiments for row in group[0].probes]
         merged.append(replace(group[0], stands_for=tuple(names), points=points, probes=probes))
-    return sorted(merged, key=lambda panel: place(panel.stands_for[0]))
+    return sorted(merged, key=lambda panel: position(panel.stands_for[0]))

@@ -8,10 +8,13 @@ from bench import trial_dir
 from bench.damaged_files import Damaged
 from bench.measures import result_schema
 from reports.load import formatting
-from reports.load.plans import TRIAL_FIELDS
 
+TRIAL_FIELDS = ("key", "name", "label", "method", "lam", "seed", "lr", "recipe")  # that reports take from a plan
 # Address of a run's page in `make ui`
 MLFLOW = "http://127.0.0.1:5000/#/experiments/{experiment_id}/runs/{run_id}?workflowType=machine_learning"
+# Facts of results.json, NaN or None where unknown: numbers, and texts for the page
+NUMBERS = ("heldout", "epoch", "epochs", "train_seconds", "measure_seconds", "macs_forward", "macs_training")
+TEXTS = ("trained_at", "measured_at", "hardware", "software", "data", "device", "started", "finished")
 
 
 def read_trial(runs: Path, trial: dict) -> tuple[dict, list[dict]]:
@@ -19,6 +22,7 @@ def read_trial(runs: Path, trial: dict) -> tuple[dict, list[dict]]:
     folder = runs / "trials" / trial["key"]
     facts = {field: trial[field] for field in TRIAL_FIELDS}
     facts |= {"status": "missing", "note": "", "log": "", "url": "", "blend": trial.get("blend")}
+    facts |= dict.fromkeys((*NUMBERS, *TEXTS, "data_hash", "macs_by_width"))
     try:
         content = trial_dir.load_results(folder, trial["key"])
         if content is not None:
@@ -38,23 +42,32 @@ def parse_results(results: dict, measurement_keys: list[str]) -> tuple[dict, lis
     """Facts in results.json, and the rows of the planned measurements that are finished."""
     entries = [results["measurements"].get(key) for key in measurement_keys]
     rows = [row for entry in entries if entry for row in result_schema.parse(entry)]
-    seconds, provenance, heldout = results["seconds"], results["provenance"], results["heldout"] or {}
-    score = heldout.get("score")
-    facts = {
-        "heldout": float("nan") if score is None else float(score),
-        "epoch": None if heldout.get("epoch") is None else int(heldout["epoch"]),
-        "epochs": results["recipe"].get("epochs"),
-        "train_images": results["recipe"].get("train_images"),
-        "train_seconds": float(seconds["train"]),
-        "measure_seconds": float(seconds["measure"]),
-        "data_hash": results["recipe"].get("data_hash"),
+    recipe, heldout = results["recipe"], results["heldout"] or {}
+    numbers = {"heldout": heldout.get("score"), "epoch": heldout.get("epoch"), "epochs": recipe.get("epochs")}
+    numbers |= {f"{name}_seconds": results["seconds"][name] for name in ("train", "measure")}
+    numbers |= {f"macs_{name}": results["macs"][name] for name in ("forward", "training")}
+    facts = {name: float(value) for name, value in numbers.items() if value is not None}
+    facts |= {"macs_by_width": macs_by_width(results), "data_hash": recipe.get("data_hash")}
+    return facts | provenance_texts(results["provenance"], recipe), rows
+
+
+def provenance_texts(provenance: dict, recipe: dict) -> dict:
+    """TEXTS of a network, of `trained_at` a list. Results from elsewhere may have any values."""
+    known = {name: str(value) for name, value in provenance.items() if value is not None}
+    commits = [str(name) for name in provenance.get("trained_at") or []]
+    trained_at = [formatting.commit(name.removesuffix("-dirty"), name.endswith("-dirty")) for name in commits]
+    commit = known.get("git_commit")
+    dataset, data_hash = formatting.dataset(str(recipe.get("dataset"))), recipe.get("data_hash")
+    return {
+        "trained_at": trained_at or ["not recorded"],
+        "measured_at": formatting.commit(commit, provenance.get("git_dirty")) if commit else None,
+        "hardware": f"{known.get('device')}; {known['host_cpu']}" if "host_cpu" in known else None,
+        "software": f"torch {known['torch']}, Python {known.get('python')}" if "torch" in known else None,
+        "data": f"{dataset}, content hash {str(data_hash)[:12]}…" if data_hash is not None else None,
+        "device": known.get("device"),
+        "started": known.get("started"),
+        "finished": known.get("finished"),
     }
-    facts |= {f"macs_{name}": float(results["macs"][name]) for name in ("forward", "training")}
-    facts["macs_by_width"] = macs_by_width(results)
-    names = ("git_commit", "host_cpu", "device", "torch", "python", "started", "finished")
-    texts = {name: None if provenance.get(name) is None else str(provenance[name]) for name in names}
-    trained_at = [str(name) for name in provenance.get("trained_at") or []] or None
-    return facts | texts | {"git_dirty": provenance.get("git_dirty"), "trained_at": trained_at}, rows
 
 
 def macs_by_width(results: dict) -> dict[float, float]:
@@ -70,8 +83,10 @@ def read_failure(folder: Path, key: str) -> dict:
         failure = trial_dir.load_failure(folder, key)
     except Damaged:
         return {"status": "failed", "note": "failure.json could not be read"}
-    note = formatting.first_line(failure["reason"]) if failure else ""
-    return {"status": "failed", "note": note, "log": failure["log"]} if failure else {}
+    if failure is None:
+        return {}
+    first_line = (failure["reason"].strip().splitlines() or [""])[0]
+    return {"status": "failed", "note": first_line, "log": failure["log"]}
 
 
 def select_learning_rates(trials: pd.DataFrame) -> pd.DataFrame:

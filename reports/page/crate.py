@@ -17,7 +17,6 @@ from reports.claims.deciding_number import deciding_numbers
 from reports.claims.verdict_rule import INCONCLUSIVE, NOT_REPRODUCED, REPRODUCED
 from reports.figures.figure_files import FORMATS
 from reports.load import formatting
-from reports.load.provenance import commit_text
 from reports.page.page_content import arrange, networks
 from reports.page.report_pages import read_claims, read_pages
 
@@ -28,6 +27,7 @@ MEDIA_TYPES = {"csv": "text/csv", "json": "application/json", "html": "text/html
 MEDIA_TYPES |= {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf", "tex": "text/x-tex"}
 MEDIA_TYPES |= {"xz": "application/x-xz", "gz": "application/gzip", "zst": "application/zstd"}
 PAGES = ("index.html", "README.md", "claims.json", "claims.csv", "numbers.tex")
+TIMES = {"startTime": "started", "endTime": "finished"}
 RATINGS = {REPRODUCED: 1, INCONCLUSIVE: 0, NOT_REPRODUCED: -1}  # other verdicts have no rating
 
 
@@ -74,19 +74,18 @@ def add_files(crate: ROCrate, out: Path, figures: list[dict], archive: Path | No
 def add_network(crate: ROCrate, files: dict[str, Entity], runs: Path, network: dict, figures: list[dict]) -> Entity:
     """How a network was made, as far as results.json says."""
     results = read_results(runs / "trials" / network["key"], network["key"])
-    facts, recipe = results.get("provenance", {}), results.get("recipe", {})
-    machine = [str(facts[name]) for name in ("device", "host_cpu") if facts.get(name)]
-    titles = {"torch": "torch", "python": "Python"}
-    software = [f"{title} {facts[name]}" for name, title in titles.items() if facts.get(name)]
-    commands = list(dict.fromkeys(command for figure in figures for command in figure["commands"]))
+    recipe = results.get("recipe", {})
+    facts = {name: str(value) for name, value in results.get("provenance", {}).items() if value}
+    machine = [facts[name] for name in ("device", "host_cpu") if name in facts]
+    software = [f"{title} {facts[name]}" for name, title in (("torch", "torch"), ("python", "Python")) if name in facts]
+    commands = dict.fromkeys(command for figure in figures for command in figure["commands"])
     action = {"@id": f"#network-{network['key']}", "@type": "CreateAction", "identifier": network["key"]}
     action |= {"name": f"Training and measurement of {network['name']}"}
     action |= {"description": "; ".join([*machine, *software, *commands])}
-    action |= {"result": [reference(files[name]) for f in figures if (name := f"{f['figure']}.csv") in files]}
-    times = {"startTime": facts.get("started"), "endTime": facts.get("finished")}
-    action |= {name: str(time) for name, time in times.items() if time}
-    if facts.get("git_commit"):
-        commit = commit_text({"commit": str(facts["git_commit"]), "dirty": facts.get("git_dirty")})
+    action |= {"result": [files[name] for figure in figures if (name := f"{figure['figure']}.csv") in files]}
+    action |= {term: facts[name] for term, name in TIMES.items() if name in facts}
+    if "git_commit" in facts:
+        commit = formatting.commit(facts["git_commit"], "git_dirty" in facts)
         identifier = f"#commit-{commit.replace(' (dirty)', '-dirty')}"
         suite = {"@id": identifier, "@type": "SoftwareApplication", "name": "oat-bench", "version": commit}
         action["instrument"] = once(crate, suite | {"softwareVersion": bench.__version__})
@@ -108,7 +107,7 @@ def add_review(crate: ROCrate, files: dict[str, Entity], claim: dict) -> Entity:
     review |= {"claimReviewed": claim["claim"], "itemReviewed": once(crate, statement)}
     review |= {"reviewRating": once(crate, rating)}
     names = ["claims.json", *(f"{figure}.csv" for figure in claim["figures"])]
-    review["isBasedOn"] = [reference(files[name]) for name in names if name in files]
+    review["isBasedOn"] = [files[name] for name in names if name in files]
     review["additionalProperty"] = [
         once(crate, property_value(f"{name}-number-{i}", part["on"], number.lines[-1]))
         for i, (part, number) in enumerate(deciding_numbers(claim), 1)
@@ -125,10 +124,6 @@ def property_value(identifier: str, data: str, line: dict) -> dict:
     return entity | {name: number for name, number in bounds.items() if number is not None}
 
 
-def once(crate: ROCrate, entity: dict) -> dict:
-    """A reference to an entity, which is added where the crate lacks it."""
-    return reference(crate.get(entity["@id"]) or crate.add_jsonld(dict(entity)))
-
-
-def reference(entity: Entity) -> dict:
-    return {"@id": entity.id}
+def once(crate: ROCrate, entity: dict) -> Entity:
+    """The entity of this @id, which is added where the crate lacks it."""
+    return crate.get(entity["@id"]) or crate.add_jsonld(dict(entity))

@@ -22,12 +22,10 @@ def arrange(figures: list[dict], claims: dict | None, drawn: Collection[str], ou
     first = first_figure([figure["figure"] for figure in figures], drawn)
     figures.sort(key=lambda figure: figure["figure"] != first)
     judged = [*claims["claims"], *claims.get("own_claims", [])] if claims else []
-    verdicts = {claim["id"]: claim for claim in judged}
-    sections = [section(group, verdicts.values()) for group in joined(figures, out)]
     of_scale = claims if figures and claims and claims["scale"] == figures[0]["scale"] else None
     return {
         "figures": figures,
-        "sections": sections,
+        "sections": [section(group, judged) for group in joined(figures, out)],
         "names": {figure["figure"]: short_title(figure["title"]) for figure in figures},
         "sentence": result_sentence.result_sentence(figures[0], of_scale) if figures else "No figure has been drawn",
         "settings": settings(figures),
@@ -61,9 +59,8 @@ def joined(figures: list[dict], out: Path) -> list[list[dict]]:
 def drawn_points(path: Path) -> tuple:
     """The rows of a figure's CSV without the experiment, which differs between figures of the same networks."""
     with open(path, newline="", encoding="utf-8") as file:
-        names, *rows = [*csv.reader(file)] or [[]]
-    kept = [place for place, name in enumerate(names) if name != "experiment"]
-    return tuple(tuple(row[place] for place in kept) for row in (names, *rows))
+        rows = csv.DictReader(file)
+        return tuple(tuple(cell for cell in row.items() if cell[0] != "experiment") for row in rows)
 
 
 def section(group: list[dict], claims: Collection[dict]) -> dict:

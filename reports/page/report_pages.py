@@ -62,7 +62,6 @@ def read_claims(out: Path) -> dict | None:
         page = read_sealed(out / "claims.json")
         verdicts = [claim["verdict"] for claim in page["claims"]] if page else []
     except (Damaged, KeyError, TypeError):
-        page = None
-    if page is None:
         return None
-    return page | {"counts": {verdict: verdicts.count(verdict) for verdict in VERDICTS if verdict in verdicts}}
+    counts = {verdict: verdicts.count(verdict) for verdict in VERDICTS if verdict in verdicts}
+    return page and page | {"counts": counts}

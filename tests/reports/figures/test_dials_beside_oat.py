@@ -37,7 +37,7 @@ def test_a_curve_per_blend_at_every_alpha(finished):
     _, view = finished
     (panel,) = view.panels
     table = curves(panel)
-    assert panel.missing.empty
+    assert panel.missing_text == ""
     for blend in BLENDS.values():
         assert len(table[table.label == blend.label].dropna(subset="sa")) == 14
     assert table[table.label == "PGD-AT"].lam.tolist() == [1.0, 0.4, 0.3, 0.2, 0.1, 0.0]
