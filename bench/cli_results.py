@@ -60,10 +60,10 @@ def report(
     """Draw figures from finished trials, as images and CSV, with an index.html. Missing networks are marked."""
     collect_garbage_rarely()
     load_plugins(plugin)
+    from bench.archive import compression, unpacked
     from reports.build import build
     from reports.compare import compare
     from reports.figures.figure_files import parse_formats
-    from reports.load.archive import compression, unpacked
     from reports.page.latex import write_latex
     from reports.plots.style_options import parse_look
 

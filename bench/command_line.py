@@ -9,10 +9,10 @@ from pathlib import Path
 from rich.console import Console
 
 from bench import interruption
+from bench.disk_full import DiskFull, disk_full_line, is_disk_full
 from bench.errors import BadInput, one_line
 from bench.interruption import Interrupted, catch_signals, exit_code, hold_exit_code, ignore_signals_at_exit
 from bench.process_setup import check_arguments, prepare_environment
-from bench.run.disk_full import DiskFull, disk_full_line, is_disk_full
 from bench.spec.engine_choice import chosen_engine
 
 PLAIN = {"highlight": False, "markup": False, "emoji": False}  # names and paths are printed as they are

@@ -3,10 +3,12 @@
 import hashlib
 import json
 import re
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
 from bench.damaged_files import Damaged, read_sealed
+from bench.errors import BadInput
 
 TEXTS = {
     "plan": ("suite", "scale", "command"),
@@ -16,19 +18,30 @@ TEXTS = {
 IDENTITY = ("experiment", "dataset", "data_hash", "overrides")  # of a panel
 KEY = re.compile(r"[0-9A-Za-z_-]+")  # it becomes a folder's name
 FIGURE = re.compile(r"[0-9A-Za-z][0-9A-Za-z_.-]*")  # files are named after it
+RUNS_OPTION = re.compile(r" --runs[ =](?:'[^']*'|\S+)")
 MALFORMED = (ValueError, KeyError, TypeError, AttributeError, OverflowError)
 
 
-def read_plans(runs: Path, pattern: str = "*.json") -> tuple[list[dict], list[Damaged]]:
-    """Plans under `runs`, oldest first, and what is damaged. pattern: of the files' names."""
+def read_plans(runs: Path, chosen: Sequence[str] = ()) -> tuple[list[dict], list[Damaged]]:
+    """Plans under `runs`, oldest first, and what is damaged. chosen: see `plan_files`. Raises BadInput."""
     plans, damages = [], []
-    for path in sorted((runs / "plans").glob(pattern)):
+    for path in plan_files(runs, chosen):
         try:
             plan = read_plan(path)
             plans.append((created(plan), path.name, plan))
         except Damaged as damage:
             damages.append(damage)
     return [plan for *_, plan in sorted(plans, key=lambda entry: entry[:2])], damages
+
+
+def plan_files(runs: Path, chosen: Sequence[str] = ()) -> list[Path]:
+    """Files of the plans whose names begin so, by name; all for none chosen. Raises BadInput for a name of no plan."""
+    files = sorted((runs / "plans").glob("*.json"))
+    for name in chosen:
+        if not any(file.name.startswith(name) for file in files):
+            names = ", ".join(file.stem for file in files)
+            raise BadInput(f"--plan {name}: no plan under {runs / 'plans'} begins so: there are {names or 'none'}")
+    return [file for file in files if not chosen or file.name.startswith(tuple(chosen))]
 
 
 def read_plan(path: Path) -> dict:
@@ -42,6 +55,11 @@ def read_plan(path: Path) -> dict:
         text = str(error) if isinstance(error, ValueError) else repr(error)
         raise Damaged(path, f"it has not the fields of a plan ({text[:100]})") from None
     return plan
+
+
+def without_runs(plan: dict) -> dict:
+    """The plan without --runs in its command, which is a path on one machine: for reports and archives."""
+    return plan | {"command": RUNS_OPTION.sub("", plan["command"])}
 
 
 def file_name(plan: dict) -> str:

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from bench import archive
 from bench.errors import BadInput, unknown
 from bench.spec.paper_diagrams import DIAGRAMS
 from reports.claims import judge
 from reports.figures import FIGURES
 from reports.figures.figure_files import write_figure
-from reports.load import archive
 from reports.load.panels import load_view
 from reports.load.plans import plans_of, read_plans
 from reports.page import report_pages
@@ -29,7 +29,7 @@ def build(
     """Write figures (None: all that a plan mentions), claims, index.html and README.md. Returns all files.
 
     scale None: that of the newest plan that mentions the figure. formats None: all. archive_file: to be written, with
-    the plans and results of the drawn scales (load.archive). warn: is told what is damaged, a line for each file.
+    the plans and results of the drawn scales (bench/archive.py). warn: is told what is damaged, a line for each file.
     chosen_plans: how the names of the plans begin; empty: all. look: of `report --style` and `--width`. The same runs
     give the same bytes. Raises BadInput.
     """

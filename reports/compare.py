@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from bench.archive import opened
 from bench.errors import BadInput
 from reports.build import check_known, choose_scale
 from reports.claims import judge
@@ -16,7 +17,6 @@ from reports.claims.verdict_rule import NOT_RUN
 from reports.figures import FIGURES
 from reports.figures.figure_files import draw
 from reports.load import formatting
-from reports.load.archive import opened
 from reports.load.panels import Panel, View, load_view
 from reports.load.plans import plans_of, read_plans
 from reports.page.report_pages import environment

@@ -3,10 +3,11 @@
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
+from bench import archive
 from bench.errors import BadInput
 from bench.human_units import format_bytes
 from reports.build import check_known, choose_scale, remedy
-from reports.load import archive
+from reports.load.formatting import counted
 from reports.load.plans import read_plans
 
 
@@ -41,10 +42,8 @@ def export(
 
 def contents_text(names: Collection[str]) -> str:
     """How many plans, trials with results, and weights are in an archive. names: of its files."""
-    counts = {
-        "plan": sum(name.startswith("plans/") for name in names),
-        "network": sum(name.endswith("/results.json") for name in names),
-        "set of weights": sum(name.endswith("/weights.safetensors") for name in names),
-    }
-    plural = {"plan": "plans", "network": "networks", "set of weights": "sets of weights"}
-    return ", ".join(f"{count} {kind if count == 1 else plural[kind]}" for kind, count in counts.items())
+    plans = sum(name.startswith("plans/") for name in names)
+    networks = sum(name.endswith("/results.json") for name in names)
+    weights = sum(name.endswith("/weights.safetensors") for name in names)
+    sets = "set of weights" if weights == 1 else "sets of weights"
+    return f"{counted(plans, 'plan')}, {counted(networks, 'network')}, {weights} {sets}"

@@ -43,7 +43,7 @@ MORE_REPLACED = {  # function that a verb calls → what it returns; besides tho
     "bench.run.dial_command.draw_dial": "dial.png",
     "reports.compare.compare": [],
     "reports.page.latex.write_latex": Path("numbers.tex"),
-    "reports.load.archive.unpacked": nullcontext(Path("runs")),
+    "bench.archive.unpacked": nullcontext(Path("runs")),
 }
 
 

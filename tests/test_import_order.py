@@ -10,7 +10,7 @@ from tests.command import ROOT
 BENCH = ROOT / "bench"
 ORDER = (  # lowest first; a file imports from its own place and from those before it
     *("__init__.py", "errors.py", "human_units.py", "atomic_write.py", "interruption.py", "damaged_files.py"),
-    "process_setup.py",
+    *("disk_full.py", "process_setup.py"),
     *("stored_plans.py", "trial_manifest.py", "find_trial.py"),
     *(
         "data",
@@ -21,6 +21,7 @@ ORDER = (  # lowest first; a file imports from its own place and from those befo
         "attacks",
         "measures",
         "trial_dir.py",
+        "archive.py",
         "training",
         "trained_network.py",
         "tracking",

@@ -5,6 +5,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from bench.archive import compression, unpacked
 from bench.atomic_write import write_json
 from bench.errors import BadInput
 from bench.run.bring_trials_home import bring_home
@@ -19,8 +20,6 @@ def import_archive(archive: Path, runs: Path, console: Console) -> int:
     Files that lack their checksum are named and left out, and trials of other weights than those that are here stay as
     they are. Returns the number of MLflow runs in the index. Raises BadInput.
     """
-    from reports.load.archive import compression, unpacked
-
     compression(archive)
     if not archive.is_file():
         raise BadInput(f"{archive}: no such file")

@@ -10,7 +10,7 @@ from bench.run import ray_environment  # noqa: F401, sets variables that Ray rea
 # isort: split
 from ray import tune
 
-from bench.run.disk_full import disk_full_line, is_disk_full
+from bench.disk_full import disk_full_line, is_disk_full
 from bench.run.node_check import why_unusable
 from bench.spec import plugins
 from bench.spec.trial import Trial

@@ -14,12 +14,12 @@ from rich.text import Text
 
 from bench import data, stored_plans
 from bench.atomic_write import remove_leftovers
+from bench.disk_full import DiskFull
 from bench.errors import BadInput
 from bench.human_units import format_duration
 from bench.interruption import exit_code, signals_caught_by
 from bench.run import provenance
 from bench.run.damage_lines import print_damages
-from bench.run.disk_full import DiskFull
 from bench.run.disk_space import require_space
 from bench.run.driver_lock import driver_lock
 from bench.run.execution_plan import ExecutionPlan

@@ -7,10 +7,10 @@ from html.parser import HTMLParser
 import pandas as pd
 import pytest
 
+from bench import archive
 from bench.errors import BadInput
 from reports.build import build
 from reports.export import export
-from reports.load import archive
 from reports.page import report_pages
 from tests.reports import synthetic
 

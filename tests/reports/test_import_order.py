@@ -1,4 +1,4 @@
-"""Imports between the folders of reports/ run downward only."""
+"""Imports between the folders of reports/ run downward only, and reports imports no part of bench/run."""
 
 import ast
 from pathlib import Path
@@ -36,3 +36,7 @@ def test_imports_between_the_folders_run_downward():
         place = ORDER.index(path.relative_to(REPORTS).parts[0])
         upward = {folder for folder in imported(path) if ORDER.index(folder) > place}
         assert not upward, f"{path.relative_to(REPORTS)} imports from {sorted(upward)}"
+
+
+def test_reports_imports_no_part_of_bench_run():
+    assert not [path for path in REPORTS.rglob("*.py") if "bench.run" in path.read_text("utf-8")]

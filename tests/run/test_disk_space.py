@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from bench.atomic_write import write_text
+from bench.disk_full import disk_full_line, is_disk_full
 from bench.errors import BadInput
 from bench.run import disk_space
-from bench.run.disk_full import disk_full_line, is_disk_full
 from bench.trial_manifest import write_tensors
 from tests.recipes import oat
 

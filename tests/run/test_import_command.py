@@ -8,12 +8,12 @@ import pytest
 from rich.console import Console
 
 from bench import trial_manifest
+from bench.archive import unpacked
 from bench.errors import BadInput
 from bench.run import import_command
 from bench.stored_plans import read_plans
 from bench.trial_dir import damaged_files, read_results
 from reports.export import export
-from reports.load.archive import unpacked
 from tests.finished_runs import write_runs
 from tests.run.test_bring_trials_home import contents
 

@@ -8,10 +8,10 @@ import tarfile
 
 import pytest
 
+from bench import archive
 from bench.damaged_files import write_sealed
 from bench.errors import BadInput
 from reports.build import build
-from reports.load import archive
 from reports.load.plans import read_plans
 from tests.command import ROOT, bench
 from tests.reports import claims_world, synthetic, synthetic_probes

@@ -19,13 +19,13 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import BinaryIO
 
-from bench import stored_plans, trial_manifest
+from bench import trial_manifest
 from bench.atomic_write import json_text, replacing
 from bench.damaged_files import SEAL, checksum_of
+from bench.disk_full import is_disk_full
 from bench.errors import BadInput
-from bench.run.disk_full import is_disk_full
-from bench.trial_dir import is_sound
-from reports.load.plans import plan_files, read_plans
+from bench.stored_plans import file_name, plan_files, read_plan, without_runs
+from bench.trial_dir import is_sound, undamaged
 
 RESULTS = r"recipe\.json|results\.json|failure\.json|saliency-[0-9a-f]{16}\.safetensors"  # of a trial
 WEIGHTS = r"weights[A-Za-z0-9_@.+-]*\.safetensors"
@@ -96,17 +96,16 @@ def members(
     """Plans of these scales and results of every network in them: name in the archive → content, or the file that has
     it. Raises BadInput.
 
-    chosen: see plans.read_plans. figures: of the plans, the panels of these figures alone; empty: all. weights: of
-    each network too.
+    chosen: see `plan_files`. figures: of the plans, the panels of these figures alone; empty: all. weights: of each
+    network too.
     """
     plans = {}
     for file in plan_files(runs, chosen):
-        for plan in read_plans(runs, [file.name])[0]:
-            panels = [panel for panel in plan["panels"] if not figures or {*panel["figures"]} & {*figures}]
-            if plan["scale"] in scales and panels:
-                whole = len(panels) == len(plan["panels"])
-                plan |= {"panels": panels}
-                plans[file.name if whole else stored_plans.file_name(plan)] = plan
+        plan = undamaged(read_plan, file)
+        panels = [p for p in plan["panels"] if not figures or {*p["figures"]} & {*figures}] if plan else []
+        if panels and plan["scale"] in scales:
+            part = without_runs(plan) | {"panels": panels}
+            plans[file.name if panels == plan["panels"] else file_name(part)] = part
     contents: dict[str, bytes | Path] = {
         f"plans/{name}": json_text(plan | {SEAL: checksum_of(plan)}).encode() for name, plan in plans.items()
     }
