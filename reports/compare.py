@@ -104,7 +104,7 @@ def pairs(view: View, other: View) -> list[tuple[Panel, Panel]]:
 def same_images(panel: Panel, other: Panel) -> bool:
     """Whether the networks of both panels saw the same images, without which a difference is not one of networks. Where
     no network of a panel has finished, the names of the data sets decide."""
-    hashes = [set(side.trials.get("data_hash", pd.Series(dtype=str)).dropna()) for side in (panel, other)]
+    hashes = [set(side.trials.data_hash.dropna()) for side in (panel, other)]
     return (panel.dataset, panel.pool) == (other.dataset, other.pool) and (hashes[0] == hashes[1] or not all(hashes))
 
 
