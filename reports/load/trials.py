@@ -56,11 +56,11 @@ def provenance_texts(provenance: dict, recipe: dict) -> dict:
     known = {name: str(value) for name, value in provenance.items() if value is not None}
     commits = [str(name) for name in provenance.get("trained_at") or []]
     trained_at = [formatting.commit(name.removesuffix("-dirty"), name.endswith("-dirty")) for name in commits]
-    commit = known.get("git_commit")
+    commit, dirty = known.get("git_commit"), provenance.get("git_dirty")
     dataset, data_hash = formatting.dataset(str(recipe.get("dataset"))), recipe.get("data_hash")
     return {
         "trained_at": trained_at or ["not recorded"],
-        "measured_at": formatting.commit(commit, provenance.get("git_dirty")) if commit else None,
+        "measured_at": None if commit is None else formatting.commit(commit, dirty),
         "hardware": f"{known.get('device')}; {known['host_cpu']}" if "host_cpu" in known else None,
         "software": f"torch {known['torch']}, Python {known.get('python')}" if "torch" in known else None,
         "data": f"{dataset}, content hash {str(data_hash)[:12]}…" if data_hash is not None else None,
