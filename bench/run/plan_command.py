@@ -40,7 +40,12 @@ def print_plan(
         return
     print_table(plan, plan_object, out)
     if trials:
-        out.print(f"wrote {len(paths)} trial files: python -m bench trial {trials}/KEY.json", soft_wrap=True)
+        out.print(f"wrote {len(paths)} trial files", soft_wrap=True)
+        if paths:
+            each = f"python -m bench trial {trials}/KEY.json for each key"
+            out.print(f"next: {each}, then python -m bench ingest {trials} (docs/cluster.md)", soft_wrap=True)
+    elif plan.remaining:
+        out.print("next: python -m bench run, with the same arguments")
 
 
 def print_table(plan: ExecutionPlan, plan_object: dict, out: Console) -> None:
@@ -55,8 +60,6 @@ def print_table(plan: ExecutionPlan, plan_object: dict, out: Console) -> None:
         out.print(note, soft_wrap=True)
     macs = plan_object["cost"]["macs"]
     out.print(f"{plan.summary()}; {macs:.2g} multiply–accumulates in all", soft_wrap=True)
-    if plan.remaining:
-        out.print("next: python -m bench run, with the same arguments")
 
 
 def figures_of(group: list[dict]) -> str:
