@@ -1,6 +1,5 @@
 """What engines are compared with: passes of the plain network in fp64, computed once for all engines."""
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,13 +13,14 @@ from bench.engines.eager import EagerEngine
 from bench.models import resnet
 from bench.models.network import ConditionalNetwork
 from bench.spec.recipe import Recipe
+from tests.engines.copies import Copies, duplicate
 from tests.engines.rounding import Kinks, kink_margin
 from tests.recipes import images, lively
 
 EVAL_LAM = torch.tensor([0.3, 0.0, 1.0, 0.0, 0.15])  # one of them untrained
 TRAINING_LAM = torch.tensor([0.0, 0.0, 0.1, 0.3])
 BATCHES = 40  # drawn at most, until the reference meets no kink
-NETWORKS: dict[tuple, ConditionalNetwork] = {}
+NETWORKS: dict[tuple, Copies] = {}
 REFERENCES: dict[tuple, tuple] = {}
 
 
@@ -42,32 +42,35 @@ class Pass:
         return ConditionedModel(engine, cond, self.precision)
 
 
-def network(recipe: Recipe, channels: int = 1) -> ConditionalNetwork:
+def network(recipe: Recipe, channels: int = 1, dtype: torch.dtype | None = None) -> ConditionalNetwork:
     """A copy of the recipe's network, no part of which is at a neutral value."""
     key = network_key(recipe, channels)
     if key not in NETWORKS:
-        NETWORKS[key] = lively(recipe, channels)
-    return copy.deepcopy(NETWORKS[key])
+        NETWORKS[key] = Copies(lively(recipe, channels))
+    return NETWORKS[key].copy(dtype)
+
+
+def exact_engine(recipe: Recipe, channels: int = 1, training: bool = False) -> EagerEngine:
+    """The recipe's plain network in fp64."""
+    return EagerEngine(network(recipe, channels, torch.float64).train(training))
 
 
 def network_key(recipe: Recipe, channels: int = 1) -> tuple:
     return recipe.canonical(), channels, resnet.STAGES
 
 
-def once(compute: Callable[..., tuple], net: ConditionalNetwork, *arguments, key: tuple | None) -> tuple:
-    """compute(net, *arguments), computed once for all engines where a key says what the network and arguments are."""
+def once(compute: Callable[..., tuple], *arguments, key: tuple | None) -> tuple:
+    """compute(*arguments), computed once for all engines where a key says what the arguments are."""
     if key is None:
-        return compute(net, *arguments)
+        return compute(*arguments)
     if (compute, key) not in REFERENCES:
-        REFERENCES[compute, key] = compute(net, *arguments)
+        REFERENCES[compute, key] = compute(*arguments)
     return REFERENCES[compute, key]
 
 
 def reference(net: ConditionalNetwork) -> EagerEngine:
     """The plain network in fp64, as the parameters are now."""
-    exact = copy.deepcopy(net).double()
-    exact.zero_grad()
-    return EagerEngine(exact)
+    return EagerEngine(duplicate(net, torch.float64))
 
 
 def eval_pass(engine: Engine, x: Tensor, y: Tensor, arguments: Pass) -> tuple[Tensor, Tensor]:
@@ -81,7 +84,7 @@ def eval_pass(engine: Engine, x: Tensor, y: Tensor, arguments: Pass) -> tuple[Te
 
 def exact_eval_pass(net: ConditionalNetwork, x: Tensor, y: Tensor, arguments: Pass) -> tuple:
     """(logits, gradient to x) in fp64, kinks, and the eager engine's pair where it is of a lower precision."""
-    eager = eval_pass(EagerEngine(copy.deepcopy(net)), x, y, arguments) if arguments.precision != "fp32" else None
+    eager = eval_pass(EagerEngine(duplicate(net)), x, y, arguments) if arguments.precision != "fp32" else None
     in_fp64 = Pass(arguments.lam, arguments.width, arguments.branch)
     with Kinks() as kinks:
         return *eval_pass(reference(net), x.double(), y, in_fp64), kinks, eager
@@ -113,8 +116,7 @@ def exact_training_pass(net: ConditionalNetwork, arguments: Pass, shape: tuple, 
         raise AssertionError("no batch is clear of ReLU's kink")
     if arguments.precision == "fp32":
         return x, y, exact_x, exact_logits, exact.net, None, None
-    eager = EagerEngine(copy.deepcopy(net))
-    eager.net.zero_grad()
+    eager = EagerEngine(duplicate(net))
     return x, y, exact_x, exact_logits, exact.net, eager.net, training_pass(eager, x, y, arguments)
 
 

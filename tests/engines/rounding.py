@@ -10,26 +10,37 @@ ReLU has no gradient at 0. Where a pre-activation is nearer to 0 than rounding e
 gradients are compared on images, or batches, where the fp64 reference has no such pre-activation.
 """
 
+import contextlib
 import math
+import weakref
+from collections.abc import Callable
+from unittest import mock
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
 from bench.models.network import ConditionalNetwork
 from bench.models.slimmable import SlimConv2d
 
 UNIT = 2.0**-24  # of fp32
 FACTOR = 16.0
+TERMS: weakref.WeakKeyDictionary[ConditionalNetwork, int] = weakref.WeakKeyDictionary()
 
 
 def tolerance(net: ConditionalNetwork, x: Tensor) -> float:
     """The largest rounding error of logits, gradients and statistics, as a share of the largest number of the tensor
     (of an image's row or gradient, where images are computed one by one)."""
-    sums = [conv.weight[0].numel() for conv in net.modules() if isinstance(conv, SlimConv2d)]
-    sums += [net.head.in_features, x[:, 0].numel()]  # the latter: batch statistics and weight gradients, over pixels
-    return FACTOR * UNIT * math.sqrt(2 * sum(sums) / 6)
+    sums = terms(net) + x[:, 0].numel()  # the latter: batch statistics and weight gradients, over pixels
+    return FACTOR * UNIT * math.sqrt(2 * sums / 6)
+
+
+def terms(net: ConditionalNetwork) -> int:
+    """The terms of one sum of each layer."""
+    if net not in TERMS:
+        convs = [module for module in net.modules() if isinstance(module, SlimConv2d)]
+        TERMS[net] = sum(conv.weight[0].numel() for conv in convs) + net.head.in_features
+    return TERMS[net]
 
 
 def kink_margin(net: ConditionalNetwork, x: Tensor) -> float:
@@ -38,21 +49,29 @@ def kink_margin(net: ConditionalNetwork, x: Tensor) -> float:
     return tolerance(net, x) / 4
 
 
-class Kinks(TorchFunctionMode):
+class Kinks(contextlib.ExitStack):
     """Notes how near the pre-activations of a pass come to ReLU's kink."""
 
     def __init__(self):
         super().__init__()
         self.per_image: list[Tensor] = []  # of each call of ReLU: (N,) nearest pre-activation over the root mean square
 
-    def __torch_function__(self, func, types, args=(), kwargs=None):
-        if func in (F.relu, torch.relu, F.leaky_relu):
-            x = args[0].detach()
-            self.per_image.append(x.abs().flatten(1).amin(1) / x.square().mean().sqrt())
-        return func(*args, **(kwargs or {}))
+    def __enter__(self) -> "Kinks":
+        for name in ("relu", "leaky_relu"):
+            self.enter_context(mock.patch.object(F, name, self.noting(getattr(F, name))))
+        return self
+
+    def noting(self, relu: Callable) -> Callable:
+        def noted(x: Tensor, *arguments, **options) -> Tensor:
+            with torch.no_grad():
+                self.per_image.append(x.abs().flatten(1).amin(1) / x.square().mean().sqrt())
+            return relu(x, *arguments, **options)
+
+        return noted
 
     def distance(self) -> float:
         """Of the nearest pre-activation of all."""
+        assert self.per_image, "the network called no F.relu"
         return min(float(values.min()) for values in self.per_image if len(values))
 
     def clear_images(self, n: int, margin: float) -> Tensor:

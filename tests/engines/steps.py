@@ -11,7 +11,7 @@ from bench.spec.registry import METHODS, resolve
 from bench.training import lambda_sampling
 from bench.training.objectives import Batch
 from tests.engines.conformance import Make, compare_networks
-from tests.engines.references import BATCHES, EVAL_LAM, network, reference
+from tests.engines.references import BATCHES, EVAL_LAM, exact_engine, network
 from tests.engines.replay_against_fp64 import replay
 from tests.engines.rounding import assert_close, tolerance
 from tests.recipes import images
@@ -25,7 +25,7 @@ def check_attack(make: Make, recipe: Recipe, attack: Callable) -> None:
         model = ConditionedModel(engine, engine.condition(EVAL_LAM, training=False))
         return attack(model, x, y, torch.Generator().manual_seed(0))
 
-    adversarial, replayed, _ = replay(make(net), reference(net), run)
+    adversarial, replayed, _ = replay(make(net), exact_engine(recipe), run)
     assert torch.equal(adversarial, replayed) and not torch.equal(adversarial, x)
 
 
@@ -49,7 +49,7 @@ def check_training_step(make: Make, recipe: Recipe, n: int = 6) -> None:
                 correct.append({kind: [(int(hits), of) for hits, of in pairs] for kind, pairs in batch.correct.items()})
             return torch.stack(terms), correct
 
-        exact = reference(net)
+        exact = exact_engine(recipe, training=True)
         (terms, correct), (exact_terms, exact_correct), at_kink = replay(make(net), exact, run)
         if at_kink:
             continue

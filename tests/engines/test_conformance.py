@@ -33,7 +33,7 @@ NORMS = {"normal": oat("normal"), "dual": oat("dual"), "dual-affine": oat("dual-
 WITHOUT_FILM = {"dual-without-film": oat("dual-without-film", lambdas=(0.0, 1.0))}
 SLIM = {"dual": oat(widths=WIDTHS), "authors": oat(widths=WIDTHS, protocol=Protocol(film="authors"))}
 SLIM["dual-affine"] = oat("dual-affine", widths=WIDTHS)
-ENCODINGS = {name: oat(encoding=name) for name in ("none", "onehot", "dct-16", "ro-16")}
+ENCODINGS = {name: oat(encoding=name) for name in ("none", "onehot", "dct-16")}  # and ro-16, that of NORMS
 # Rows of the ledger: of f(x, λ) itself, of the attack and the loss of a training step, and of what a batch and a
 # checkpoint are made of, before and after the network.
 NETWORK_ROWS = {"film", "film_init", "unseen", "encoding_seed", "dct"}
@@ -99,11 +99,12 @@ def without_onednn():
 
 
 @pytest.mark.usefixtures("without_onednn")
-@pytest.mark.parametrize("width", WIDTHS)
 @cases(SLIM)
-def test_width(make, recipe, width):
-    conformance.check_eval(make, recipe, Pass(EVAL_LAM, width))
-    conformance.check_training(make, recipe, Pass(TRAINING_LAM, width))
+def test_width(make, recipe):
+    """The full width of one of these networks; test_network has that of each norm and FiLM."""
+    for width in WIDTHS if recipe == SLIM["dual"] else WIDTHS[:2]:
+        conformance.check_eval(make, recipe, Pass(EVAL_LAM, width))
+        conformance.check_training(make, recipe, Pass(TRAINING_LAM, width))
 
 
 def test_resnet(make):
@@ -141,8 +142,9 @@ def test_image_shape(make, shape):
 
 
 @pytest.mark.parametrize("lam", BATCHES_OF_LAM.values(), ids=BATCHES_OF_LAM)
-@cases(NORMS)
+@cases({"dual": NORMS["dual"], "dual-affine": NORMS["dual-affine"]})
 def test_batch_of_lambda(make, recipe, lam):
+    """Of one branch alone; test_network has mixed batches, and norms without branches."""
     conformance.check_training(make, recipe, Pass(lam))
     conformance.check_eval(make, recipe, Pass(lam[:1]))
 
@@ -151,7 +153,8 @@ def test_batch_of_lambda(make, recipe, lam):
 @cases({"dual": NORMS["dual"], "dual-affine": NORMS["dual-affine"], "slim": SLIM["dual"]})
 def test_branch(make, recipe, branch):
     conformance.check_eval(make, recipe, Pass(EVAL_LAM, branch=branch))
-    conformance.check_pgd(make, recipe, Pass(EVAL_LAM, branch=branch))
+    if recipe == NORMS["dual"]:
+        conformance.check_pgd(make, recipe, Pass(EVAL_LAM, branch=branch))
 
 
 # --- methods and attacks
@@ -194,7 +197,8 @@ def test_bf16(make, recipe):
     for width in recipe.widths[:2] or (1.0,):
         conformance.check_eval(make, recipe, Pass(EVAL_LAM, width, precision="bf16"), (1, 16, 16))
         conformance.check_training(make, recipe, Pass(TRAINING_LAM, width, precision="bf16"), (1, 16, 16))
-    conformance.check_pgd(make, recipe, Pass(EVAL_LAM, precision="bf16"))
+    if recipe in NORMS.values():
+        conformance.check_pgd(make, recipe, Pass(EVAL_LAM, precision="bf16"))
 
 
 @cases(NORMS)
@@ -212,7 +216,7 @@ def test_several_passes(make, recipe):
     conformance.check_batch_sizes(make, recipe)
     conformance.check_conditions(make, recipe)
     conformance.check_two_eval_passes(make, recipe)
-    for order in ((0, 1), (1, 0)):
+    for order in ((0, 1), (1, 0)) if recipe == NORMS["dual"] else ((1, 0),):
         conformance.check_two_training_passes(make, recipe, order)
 
 
