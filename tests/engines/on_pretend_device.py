@@ -1,6 +1,7 @@
 """The GPU's path, on a device that refuses what a GPU refuses and counts what makes a GPU slow (pretend_device.py).
 
-Results equal those on the CPU bit for bit with the same engine, and those of the eager engine up to rounding.
+Results equal, bit for bit, those on the CPU with the same engine, which test_conformance.py compares with the plain
+network.
 """
 
 import dataclasses
@@ -26,7 +27,8 @@ from bench.training.optimiser import sgd
 from tests.engines import pretend_device
 from tests.engines.launch_counts import LAUNCHES, MIXED, step_cost
 from tests.engines.pretend_device import DEVICE, WrongDevice, computing
-from tests.recipes import digits, images, lively, oat, pgd_at
+from tests.engines.references import network
+from tests.recipes import digits, images, oat, pgd_at
 
 CPU = torch.device("cpu")
 QUICK = {"epochs": 1, "batch": 16, "train_images": 24, "heldout": 8, "attack_steps": 2, "lambdas": (0.0, 0.2)}
@@ -73,12 +75,12 @@ def assert_close(rows: list[dict], weights: dict, other: tuple[list[dict], dict]
 
 @pytest.mark.parametrize("recipe", TRAININGS.values(), ids=TRAININGS)
 def test_an_epoch_equals_the_cpu_s(recipe, tmp_path, monkeypatch):
+    few_steps = dataclasses.replace(registry.ATTACKS["pgd7"], steps=2)  # on held-out images
+    monkeypatch.setitem(registry.ATTACKS, "pgd7", few_steps)
     with computing() as counter:
         rows, weights = trained(recipe, tmp_path / "device", DEVICE)
-    assert counter.launches["convolution"] > 100
+    assert counter.launches["convolution"] > 50
     on_cpu = recipe.model_copy(update={"precision": "fp32"}) if recipe.precision == "tf32" else recipe
-    monkeypatch.setenv("BENCH_ENGINE", "eager")
-    assert_close(rows, weights, trained(on_cpu, tmp_path / "eager", CPU), recipe)
     monkeypatch.setenv("BENCH_ENGINE", "gpu")
     same_rows, same_weights = trained(on_cpu, tmp_path / "cpu", CPU)
     if recipe.method == "oat_trades" and recipe.precision == "bf16":
@@ -105,7 +107,7 @@ TIMES = {"milliseconds", "switched_milliseconds", "device"}
 
 def on(device: torch.device, function):
     """function(engine, images) with a network on a device."""
-    net, part = lively(NET_RECIPE).eval(), PART
+    net, part = network(NET_RECIPE).eval(), PART
     labels = net(PART.images / 255, torch.full((24,), 0.3)).argmax(1)
     part = Images(PART.images, torch.where(torch.arange(24) % 4 == 0, (labels + 1) % 10, labels))
     if device is CPU:
@@ -132,7 +134,7 @@ DRAWS = {"uniform_", "normal_", "randint", "rand", "randn", "bernoulli_"}
 @pytest.mark.parametrize("options", [{"attack": "pgd7", "restarts": 2}, {"attack": "square", "steps": 5}], ids=str)
 def test_an_evaluation_draws_on_the_cpu(options):
     """So that its starts are the same on every GPU model."""
-    net, measurement = lively(NET_RECIPE).eval(), Measurement(**BUDGET, lambdas=(0.2,), **options)
+    net, measurement = network(NET_RECIPE).eval(), Measurement(**BUDGET, lambdas=(0.2,), **options)
     with computing() as counter:
         accuracy(engine_for(net.to(DEVICE), DEVICE), PART.to(DEVICE), measurement, 0.2)
     assert not counter.launches.keys() & DRAWS and any("bench/attacks" in place for place in counter.copies)
@@ -251,6 +253,6 @@ def test_a_wait_or_a_copy_in_a_step_is_caught(kind, operator, monkeypatch):
         outputs.sum().item() if kind == "waits" else torch.ones(3).to(DEVICE)
 
     monkeypatch.setattr(objectives, "count", slow_count)
-    (place, number), *others = getattr(step_cost(oat(**MIXED)), kind).items()
+    (place, number), *others = getattr(step_cost(oat(**MIXED | {"attack_steps": 2})), kind).items()
     assert place.startswith(f"{operator} at bench/training/objectives.py") and not others
     assert number == 2  # of the clean and the adversarial pass

@@ -119,6 +119,11 @@ class Counter(TorchDispatchMode):
         super().__init__()
         self.launches, self.waits, self.copies = (collections.Counter() for _ in range(3))
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Otherwise each operator passes through torch._dynamo, which takes seconds to import."""
+        return False
+
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         kwargs = dict(kwargs or {})
         tensors = [value for value in flat((*args, *kwargs.values())) if isinstance(value, torch.Tensor)]
@@ -203,7 +208,7 @@ class GeneratorCheck(TorchFunctionMode):
 
     def __torch_function__(self, function, types, args=(), kwargs=None):
         kwargs = kwargs or {}
-        for generator in (value for value in (*args, *kwargs.values()) if isinstance(value, torch._C.Generator)):
+        if (generator := kwargs.get("generator")) is not None:  # torch takes it by this name alone
             tensors = [arg.device for arg in args if isinstance(arg, torch.Tensor)]
             device = torch.device(kwargs.get("device") or (tensors[0] if tensors else "cpu"))
             if generator.device.type != device.type:
