@@ -42,7 +42,7 @@ class StepCost:
 def step_cost(recipe: Recipe) -> StepCost:
     """The cost of an epoch's second step, on a batch of λ=0 samples and others. It does not depend on the numbers of
     images, pixels and channels, so all are small."""
-    x, y = images(2 * recipe.batch, (3, 8, 8))
+    x, y = images(2 * recipe.batch, (3, 12, 12))
     part = Images((x * 255).byte(), y)
     with mock.patch.object(resnet, "STAGES", NARROW_STAGES):
         net = build(recipe, 3, 10)
