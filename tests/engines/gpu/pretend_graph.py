@@ -19,6 +19,11 @@ class PretendGraph(TorchDispatchMode):
         super().__init__()
         self.calls: list[tuple] = []  # (operator, arguments, named arguments, its tensors)
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """As in pretend_device.py."""
+        return False
+
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         if function.overloadpacket.__name__ in WAITS:
             raise RuntimeError("CUDA error: operation not permitted when stream is capturing")
