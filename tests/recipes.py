@@ -5,15 +5,18 @@ from pathlib import Path
 import torch
 
 from bench.data import Dataset, describe, load
-from bench.models import build
+from bench.models import build, resnet
+from bench.models.network import ConditionalNetwork
 from bench.spec.lambda_sets import S1
 from bench.spec.recipe import Recipe
+from tests.copies import Copies
 
 torch.set_num_threads(1)
 
 DIGITS = describe("digits", Path("data")).fingerprint
 COMMON = {"dataset": "digits", "data_hash": DIGITS, "heldout": 40, "augment": "none", "arch": "wrn-10-1"}
 COMMON |= {"epsilon": 0.1, "lr": 0.1, "epochs": 2, "batch": 64, "train_images": 128, "attack_steps": 2}
+MADE: dict[tuple, Copies] = {}
 
 
 def pgd_at(lam: float = 0.5, **fields) -> Recipe:
@@ -24,11 +27,19 @@ def oat(norm: str = "dual", **fields) -> Recipe:
     return Recipe(**(COMMON | {"method": "oat", "lambdas": S1, "norm": norm, "encoding": "ro-16"} | fields))
 
 
-def lively(recipe: Recipe, channels: int = 1, classes: int = 10):
-    """The recipe's network with all BN parameters and statistics away from their neutral values.
+def lively(recipe: Recipe, channels: int = 1, classes: int = 10) -> ConditionalNetwork:
+    """The recipe's network with all BN parameters and statistics away from their neutral values; a copy of one that is
+    made once.
 
     The branches of a dual BN differ, and the predicted class differs from image to image.
     """
+    key = (recipe.canonical(), channels, classes, resnet.STAGES)  # which tests change
+    if key not in MADE:
+        MADE[key] = Copies(make_lively(recipe, channels, classes))
+    return MADE[key].copy()
+
+
+def make_lively(recipe: Recipe, channels: int, classes: int) -> ConditionalNetwork:
     net, rng = build(recipe, channels, classes), torch.Generator().manual_seed(7)
     norms = [module for module in net.modules() if isinstance(module, torch.nn.BatchNorm2d)]
     x = images(32, (channels, 16, 16))[0]

@@ -27,14 +27,13 @@ from tests.engines.references import (
     exact_eval_pass,
     exact_training_pass,
     exact_two_training_passes,
-    network,
     network_key,
     once,
     training_pass,
     two_training_passes,
 )
 from tests.engines.rounding import Kinks, assert_close, distance, kink_margin, tolerance
-from tests.recipes import images
+from tests.recipes import images, lively
 
 Make = Callable[[ConditionalNetwork], Engine]
 
@@ -43,7 +42,7 @@ Make = Callable[[ConditionalNetwork], Engine]
 
 def check_eval(make: Make, recipe: Recipe, arguments: Pass = Pass(EVAL_LAM), shape=(1, 8, 8)) -> None:
     """Logits and the gradient to the images. Parameters get no gradient, and buffers stay."""
-    net, (x, y) = network(recipe, shape[0]), images(5, shape)
+    net, (x, y) = lively(recipe, shape[0]), images(5, shape)
     buffers = [buffer.clone() for buffer in net.buffers()]
     compare_eval(make(net), x, y, arguments, (*network_key(recipe, shape[0]), shape))
     assert all(map(torch.equal, buffers, net.buffers())), "a pass in eval mode changed a buffer"
@@ -81,7 +80,7 @@ def check_training(
     make: Make, recipe: Recipe, arguments: Pass = Pass(TRAINING_LAM), shape=(1, 8, 8), gradient_to_x: bool = False
 ) -> None:
     """Logits, gradients of all parameters (and of the images), running statistics and num_batches_tracked."""
-    net = network(recipe, shape[0])
+    net = lively(recipe, shape[0])
     compare_training(make(net), arguments, shape, gradient_to_x, network_key(recipe, shape[0]))
 
 
@@ -137,7 +136,7 @@ def statistics_of(net: ConditionalNetwork) -> Tensor:
 
 def check_no_grad_training(make: Make, recipe: Recipe) -> None:
     """Under no_grad a pass in training mode updates the statistics, and its logits have no graph."""
-    net, (x, _) = network(recipe).train(), images(len(TRAINING_LAM))
+    net, (x, _) = lively(recipe).train(), images(len(TRAINING_LAM))
     engine, exact = make(net), exact_engine(recipe, training=True)
     with torch.no_grad():
         logits = engine.logits(x, engine.condition(TRAINING_LAM))
@@ -152,7 +151,7 @@ def check_no_grad_training(make: Make, recipe: Recipe) -> None:
 
 def check_batch_sizes(make: Make, recipe: Recipe) -> None:
     """One engine for batches that grow and shrink, in both modes."""
-    engine, key = make(network(recipe)), network_key(recipe)
+    engine, key = make(lively(recipe)), network_key(recipe)
     lam = torch.linspace(0, 1, 7)[torch.arange(17) % 7].sort().values
     for n in (3, 17, 2, 16):
         compare_eval(engine, *images(n), Pass(lam[-n:].flip(0)), key)
@@ -164,7 +163,7 @@ def check_batch_sizes(make: Make, recipe: Recipe) -> None:
 
 def check_two_eval_passes(make: Make, recipe: Recipe) -> None:
     """Two graphs of eval mode live at once, at two λ, and their backward passes come in any order, and twice."""
-    engine, lams = make(network(recipe).eval()), (EVAL_LAM, EVAL_LAM.flip(0))
+    engine, lams = make(lively(recipe).eval()), (EVAL_LAM, EVAL_LAM.flip(0))
     x, y = images(10)
     batches = [(x[:5], y[:5]), (x[5:], y[5:])]
     leaves = [part.clone().requires_grad_() for part, _ in batches]
@@ -182,7 +181,7 @@ def check_two_eval_passes(make: Make, recipe: Recipe) -> None:
 
 def check_two_training_passes(make: Make, recipe: Recipe, order: tuple[int, int]) -> None:
     """Two graphs of training mode live at once, as with the loss of TRADES."""
-    net, key = network(recipe).train(), (*network_key(recipe), order)
+    net, key = lively(recipe).train(), (*network_key(recipe), order)
     x, y, exact_net = once(exact_two_training_passes, net, order, key=key)
     two_training_passes(make(net), x, y, order)
     compare_networks(net, exact_net, tolerance(net, x))
@@ -191,7 +190,7 @@ def check_two_training_passes(make: Make, recipe: Recipe, order: tuple[int, int]
 def check_conditions(make: Make, recipe: Recipe) -> None:
     """A Condition serves several passes, and another Condition does not change it. One for another number of images is
     refused."""
-    engine, (x, _) = make(network(recipe).eval()), images(5)
+    engine, (x, _) = make(lively(recipe).eval()), images(5)
     exact = exact_engine(recipe)
     lams = (EVAL_LAM, 1 - EVAL_LAM)
     conditions = [engine.condition(lam) for lam in lams]
@@ -207,7 +206,7 @@ def check_conditions(make: Make, recipe: Recipe) -> None:
 
 def check_optimiser(make: Make, recipe: Recipe, optimiser_of: Callable) -> None:
     """Passes after the steps of a watched optimiser, which may change parameters in place without a new version."""
-    engine = make(network(recipe))
+    engine = make(lively(recipe))
     optimiser = optimiser_of(engine.net)
     engine.watch(optimiser)
     for key in (network_key(recipe), None):  # which does not say what the parameters are after a step
@@ -226,10 +225,10 @@ def check_optimiser(make: Make, recipe: Recipe, optimiser_of: Callable) -> None:
 def check_dropout(make: Make, recipe: Recipe) -> None:
     """An engine may draw its masks otherwise than torch, but from torch's generator; as often; afresh in each pass; and
     its backward pass has the mask of the forward."""
-    net, (x, y) = network(recipe), images(len(TRAINING_LAM))
+    net, (x, y) = lively(recipe), images(len(TRAINING_LAM))
     engine = make(net)
     samples = [torch.stack(list(dropout_logits(engine, x, 40)))]
-    samples += once(eager_dropout_logits, network(recipe), x, 40, key=network_key(recipe))
+    samples += once(eager_dropout_logits, lively(recipe), x, 40, key=network_key(recipe))
     assert torch.equal(samples[0][:3], torch.stack(list(dropout_logits(engine, x, 3)))), "the seed decides the masks"
     assert not torch.equal(samples[0][0], samples[0][1]), "two passes have the same mask"
     means, deviations = zip(*((each.mean(0), each.std(0)) for each in samples), strict=True)
@@ -272,8 +271,8 @@ def eager_dropout_logits(net: ConditionalNetwork, x: Tensor, passes: int) -> tup
 def check_pgd(make: Make, recipe: Recipe, arguments: Pass = Pass(EVAL_LAM), shape=(1, 8, 8), steps: int = 3) -> None:
     """Every step moves every pixel as the sign of the fp64 gradient says (see compare_step), and several steps at once
     are single steps one after the other."""
-    net, (x, y) = network(recipe, shape[0]).eval(), images(5, shape)
-    exact, eager = exact_engine(recipe, shape[0]), EagerEngine(network(recipe, shape[0]).eval())
+    net, (x, y) = lively(recipe, shape[0]).eval(), images(5, shape)
+    exact, eager = exact_engine(recipe, shape[0]), EagerEngine(lively(recipe, shape[0]).eval())
     model, eager = arguments.model(make(net), False), arguments.model(eager, False)
     exact_model = Pass(arguments.lam, arguments.width, arguments.branch).model(exact, False)
     key = *network_key(recipe, shape[0]), *arguments.key(), shape

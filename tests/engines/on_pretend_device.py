@@ -27,8 +27,7 @@ from bench.training.optimiser import sgd
 from tests.engines import pretend_device
 from tests.engines.launch_counts import LAUNCHES, MIXED, step_cost
 from tests.engines.pretend_device import DEVICE, WrongDevice, computing
-from tests.engines.references import network
-from tests.recipes import digits, images, oat, pgd_at
+from tests.recipes import digits, images, lively, oat, pgd_at
 
 CPU = torch.device("cpu")
 QUICK = {"epochs": 1, "batch": 16, "train_images": 24, "heldout": 8, "attack_steps": 2, "lambdas": (0.0, 0.2)}
@@ -107,7 +106,7 @@ TIMES = {"milliseconds", "switched_milliseconds", "device"}
 
 def on(device: torch.device, function):
     """function(engine, images) with a network on a device."""
-    net, part = network(NET_RECIPE).eval(), PART
+    net, part = lively(NET_RECIPE).eval(), PART
     labels = net(PART.images / 255, torch.full((24,), 0.3)).argmax(1)
     part = Images(PART.images, torch.where(torch.arange(24) % 4 == 0, (labels + 1) % 10, labels))
     if device is CPU:
@@ -134,7 +133,7 @@ DRAWS = {"uniform_", "normal_", "randint", "rand", "randn", "bernoulli_"}
 @pytest.mark.parametrize("options", [{"attack": "pgd7", "restarts": 2}, {"attack": "square", "steps": 5}], ids=str)
 def test_an_evaluation_draws_on_the_cpu(options):
     """So that its starts are the same on every GPU model."""
-    net, measurement = network(NET_RECIPE).eval(), Measurement(**BUDGET, lambdas=(0.2,), **options)
+    net, measurement = lively(NET_RECIPE).eval(), Measurement(**BUDGET, lambdas=(0.2,), **options)
     with computing() as counter:
         accuracy(engine_for(net.to(DEVICE), DEVICE), PART.to(DEVICE), measurement, 0.2)
     assert not counter.launches.keys() & DRAWS and any("bench/attacks" in place for place in counter.copies)

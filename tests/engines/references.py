@@ -13,14 +13,13 @@ from bench.engines.eager import EagerEngine
 from bench.models import resnet
 from bench.models.network import ConditionalNetwork
 from bench.spec.recipe import Recipe
-from tests.engines.copies import Copies, duplicate
+from tests.copies import duplicate
 from tests.engines.rounding import Kinks, kink_margin
 from tests.recipes import images, lively
 
 EVAL_LAM = torch.tensor([0.3, 0.0, 1.0, 0.0, 0.15])  # one of them untrained
 TRAINING_LAM = torch.tensor([0.0, 0.0, 0.1, 0.3])
 BATCHES = 40  # drawn at most, until the reference meets no kink
-NETWORKS: dict[tuple, Copies] = {}
 REFERENCES: dict[tuple, tuple] = {}
 
 
@@ -42,17 +41,9 @@ class Pass:
         return ConditionedModel(engine, cond, self.precision)
 
 
-def network(recipe: Recipe, channels: int = 1, dtype: torch.dtype | None = None) -> ConditionalNetwork:
-    """A copy of the recipe's network, no part of which is at a neutral value."""
-    key = network_key(recipe, channels)
-    if key not in NETWORKS:
-        NETWORKS[key] = Copies(lively(recipe, channels))
-    return NETWORKS[key].copy(dtype)
-
-
 def exact_engine(recipe: Recipe, channels: int = 1, training: bool = False) -> EagerEngine:
     """The recipe's plain network in fp64."""
-    return EagerEngine(network(recipe, channels, torch.float64).train(training))
+    return EagerEngine(lively(recipe, channels).double().train(training))
 
 
 def network_key(recipe: Recipe, channels: int = 1) -> tuple:

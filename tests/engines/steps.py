@@ -11,15 +11,15 @@ from bench.spec.registry import METHODS, resolve
 from bench.training import lambda_sampling
 from bench.training.objectives import Batch
 from tests.engines.conformance import Make, compare_networks
-from tests.engines.references import BATCHES, EVAL_LAM, exact_engine, network
+from tests.engines.references import BATCHES, EVAL_LAM, exact_engine
 from tests.engines.replay_against_fp64 import replay
 from tests.engines.rounding import assert_close, tolerance
-from tests.recipes import images
+from tests.recipes import images, lively
 
 
 def check_attack(make: Make, recipe: Recipe, attack: Callable) -> None:
     """Every query of an attack, `attack(model, x, y, rng)`: logits, the gradient to x, each pixel of a step of PGD."""
-    net, (x, y) = network(recipe).eval(), images(5)
+    net, (x, y) = lively(recipe).eval(), images(5)
 
     def run(engine: Engine):
         model = ConditionedModel(engine, engine.condition(EVAL_LAM, training=False))
@@ -33,7 +33,7 @@ def check_training_step(make: Make, recipe: Recipe, n: int = 6) -> None:
     """One step of the training loop by the recipe's objective, at every width: the attack, losses, training accuracy,
     the gradients that add up, and statistics."""
     for seed in range(BATCHES):
-        net = network(recipe).train()
+        net = lively(recipe).train()
         lam, zeros = lambda_sampling.sample(recipe, n, torch.Generator().manual_seed(seed))
         x, y = images(n, seed=seed)
         if recipe.norm != "normal" and 1 in (zeros, n - zeros):

@@ -1,7 +1,5 @@
 """PGD by the CPU engine: against the same steps with the gradient of the plain network in fp64."""
 
-import copy
-
 import pytest
 import torch
 import torch.nn.functional as F
@@ -11,6 +9,7 @@ from bench.engines.conditioned_model import ConditionedModel
 from bench.engines.cpu.engine import CpuEngine
 from bench.engines.cpu.fused_pgd import take_steps
 from bench.engines.eager import EagerEngine
+from tests.copies import duplicate
 from tests.engines.cpu.exact import needs_kernels
 from tests.recipes import images, lively, oat, pgd_at
 
@@ -25,7 +24,7 @@ def build_model(arch: str = "wrn-10-1", recipe=oat, lam=LAM, precision: str = "f
 
 
 def exact_gradient(given: ConditionedModel, x, y, lam) -> torch.Tensor:
-    net, x = copy.deepcopy(given.engine.net).double(), x.double().requires_grad_()
+    net, x = duplicate(given.engine.net).double(), x.double().requires_grad_()
     return torch.autograd.grad(F.cross_entropy(net(x, lam.double()), y, reduction="sum"), x)[0]
 
 

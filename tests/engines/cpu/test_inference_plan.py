@@ -12,6 +12,8 @@ from bench.engines.cpu.lowering import INPUT, Step, Unsupported
 from bench.engines.cpu.step_buffers import shaped_steps
 from bench.models.network import ConditionalNetwork
 from bench.models.slimmable import SlimConv2d
+from bench.training.optimiser import EagerSGD
+from tests.copies import duplicate
 from tests.engines.cpu.exact import call, engine_of, needs_kernels, off, plans_of
 from tests.recipes import images, lively, oat, pgd_at
 
@@ -20,15 +22,11 @@ SHAPES = {"wrn-10-1": (1, 8, 8), "wrn-16-2": (3, 9, 7), "resnet34": (3, 8, 8)}
 RECIPES = {"pgd-at": pgd_at, "oat-dual": oat, "oat-normal": lambda **f: oat("normal", **f)}
 RECIPES["oat-dual-affine"] = lambda **f: oat("dual-affine", **f)
 LAM = torch.tensor([0.3, 0.0, 1.0, 0.0, 0.1])
-MADE = {}
 
 
 def network(kind: str, arch: str, **fields) -> ConditionalNetwork:
-    """In eval mode; a copy of one that is made once."""
-    key = (kind, arch, *fields.items())
-    if key not in MADE:
-        MADE[key] = lively(RECIPES[kind](arch=arch, **fields), SHAPES[arch][0]).eval()
-    return copy.deepcopy(MADE[key])
+    """In eval mode."""
+    return lively(RECIPES[kind](arch=arch, **fields), SHAPES[arch][0]).eval()
 
 
 def outputs(net, x, y, lam=LAM, forward=call, **how) -> tuple[torch.Tensor, torch.Tensor]:
@@ -45,7 +43,7 @@ def plain(net, x, lam, **how) -> torch.Tensor:
 
 
 def exact(net, x, y, lam=LAM, **how) -> tuple[torch.Tensor, torch.Tensor]:
-    return outputs(copy.deepcopy(net).double(), x.double(), y, lam.double(), plain, **how)
+    return outputs(duplicate(net).double(), x.double(), y, lam.double(), plain, **how)
 
 
 def assert_gradient(gradients, net, x, y, lam=LAM, exact_gradients=None, **how) -> None:
@@ -145,7 +143,7 @@ def test_it_follows_weights_statistics_and_the_classifier():
 def test_it_follows_a_training_step():
     torch.manual_seed(0)  # what dropout draws decides which activations come near a kink
     net, (x, y) = network("oat-dual", "wrn-10-1"), images(5)
-    optimiser = torch.optim.SGD(net.parameters(), lr=0.1)
+    optimiser = EagerSGD(net.parameters(), lr=0.1)
     for _ in range(2):
         assert_exact(net.eval(), x, y)
         F.cross_entropy(call(net.train(), x, LAM.sort().values), y).backward()

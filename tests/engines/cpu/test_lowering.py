@@ -6,6 +6,7 @@ import torch.nn.functional as F
 
 from bench.engines.cpu.engine import CpuEngine
 from bench.engines.cpu.lowering import INPUT, Unsupported, lower
+from bench.models import build
 from bench.models.dual_bn import ConditionalNorm
 from bench.models.slimmable import SlimConv2d
 from bench.models.wide_resnet import WideResNet
@@ -31,7 +32,7 @@ def test_a_wide_block_is_a_norm_and_two_convolutions_that_take_in_what_follows()
 
 
 def test_a_basic_block_adds_its_residual_before_relu():
-    steps = named(lively(oat(arch="resnet34"), 3))
+    steps = named(build(oat(arch="resnet34"), 3, 10))
     assert steps[:3] == [
         (INPUT, "stem", "norm_stem", None, True, 0.0),
         (0, "blocks.0.conv1", "blocks.0.norm1", None, True, 0.0),

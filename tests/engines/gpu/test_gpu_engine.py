@@ -12,8 +12,7 @@ from bench.engines.gpu.spread_condition import SpreadCondition, TrainingConditio
 from bench.models import dual_bn
 from bench.spec import registry
 from bench.spec.protocol_ledger import Protocol
-from tests.engines.references import network
-from tests.recipes import images
+from tests.recipes import images, lively
 from tests.recipes import oat as oat_recipe
 from tests.recipes import pgd_at as pgd_at_recipe
 
@@ -33,7 +32,7 @@ BATCHES = {"mixed": LAM, "no zeros": LAM.clamp(min=0.1), "zeros": 0 * LAM}
 
 def pair(recipe) -> tuple[EagerEngine, GpuEngine]:
     """Both engines, each with its own copy of the network in fp64."""
-    return tuple(kind(network(recipe, dtype=torch.float64)) for kind in (EagerEngine, GpuEngine))
+    return tuple(kind(lively(recipe).double()) for kind in (EagerEngine, GpuEngine))
 
 
 def rows_of(engine, lam):
@@ -110,7 +109,7 @@ def test_eval_mode_equals_the_plain_network(recipe, width, branch):
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
 def test_each_norm_layer_equals_the_plain_one_to_1e_6_in_fp32(recipe, width, training):
     """By itself, so that layers do not add their roundings: the output, and the gradient to the images."""
-    plain, engine = EagerEngine(network(recipe)), GpuEngine(network(recipe))
+    plain, engine = EagerEngine(lively(recipe)), GpuEngine(lively(recipe))
     rng, lam = torch.Generator().manual_seed(1), LAM.float()
     conditions = [each.condition(lam, width=width, training=training) for each in (plain, engine)]
     for ours, exact in zip(engine.net.norms, plain.net.norms, strict=True):
@@ -127,7 +126,7 @@ def test_each_norm_layer_equals_the_plain_one_to_1e_6_in_fp32(recipe, width, tra
 
 def test_film_is_computed_at_the_trained_lambda_alone(monkeypatch):
     """For 6 images, or 6,000: the codes of the network's λ."""
-    engine, numbers = GpuEngine(network(oat())), []
+    engine, numbers = GpuEngine(lively(oat())), []
     code = type(engine.net).code
     monkeypatch.setattr(type(engine.net), "code", lambda net, lam: numbers.append(len(lam)) or code(net, lam))
     for n in (6, 6000):
@@ -153,7 +152,7 @@ def test_the_shapes_of_a_pass_do_not_depend_on_the_number_of_zeros():
 
     passes = []
     for zeros in (1, 2, 4):
-        engine, shapes = GpuEngine(network(oat())), []
+        engine, shapes = GpuEngine(lively(oat())), []
         rows = torch.tensor([0] * zeros + [2] * (6 - zeros))
         x, y = images(6)
         with Shapes():
@@ -169,7 +168,7 @@ class OtherNorm(dual_bn.ConditionalNorm):
 
 @pytest.mark.parametrize("change", ["kind of norm", "eps", "momentum"])
 def test_the_plain_network_computes_what_the_engine_does_not_know(change):
-    net = network(oat())
+    net = lively(oat())
     if change == "kind of norm":
         net.norms[2].__class__ = OtherNorm
     else:
@@ -183,6 +182,6 @@ def test_the_plain_network_computes_what_the_engine_does_not_know(change):
 
 
 def test_a_branch_of_one_value_has_no_variance():
-    engine = GpuEngine(network(oat()).train())
+    engine = GpuEngine(lively(oat()).train())
     with pytest.raises(ValueError, match="more than 1 value per channel"):
         engine.logits(images(3, (1, 2, 2))[0], engine.condition(torch.tensor([0.0, 0.1, 0.2])))

@@ -18,8 +18,8 @@ from bench.engines.precision import autocast, weights_cast_once
 from bench.training.optimiser import sgd
 from tests.engines import conformance
 from tests.engines.gpu import pretend_graph
-from tests.engines.references import EVAL_LAM, Pass, network
-from tests.recipes import images, oat, pgd_at
+from tests.engines.references import EVAL_LAM, Pass
+from tests.recipes import images, lively, oat, pgd_at
 
 CPU = torch.device("cpu")
 LAM = torch.tensor([0.0, 0.3, 0.1, 1.0]).repeat(4)
@@ -53,7 +53,7 @@ def attacked(engine, n: int, seed: int = 0, width: float = 1.0, precision: str =
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=RECIPES)
 def test_a_graph_serves_other_images_lambda_and_weights(recipe, recordings):
     """In fp64, where padding changes no sign of a gradient."""
-    net = network(recipe).double()
+    net = lively(recipe).double()
     engine, plain, optimiser = GraphedGpuEngine(net), EagerEngine(net), sgd(net, recipe)
     for seed, n in enumerate((16, 16, 5, 8, 9, 3)):
         width = recipe.widths[seed % 2] if recipe.widths else 1.0
@@ -70,7 +70,7 @@ def test_a_graph_serves_other_images_lambda_and_weights(recipe, recordings):
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_without_padding_every_bit_is_that_of_the_gpu_engine(precision, recordings):
     """In steps that share cast weights, as those of a training."""
-    net = network(oat(batch=16)).eval()
+    net = lively(oat(batch=16)).eval()
     engines = GraphedGpuEngine(net), GpuEngine(net)
     for seed in (0, 1):
         results = []
@@ -92,7 +92,7 @@ def test_steps_go_along_the_sign_of_the_fp64_gradient(precision, recordings):
 
 
 def test_evaluations_and_training_mode_are_not_recorded(recordings):
-    engine = GraphedGpuEngine(network(oat(batch=8)))
+    engine = GraphedGpuEngine(lively(oat(batch=8)))
     attacked(engine, 9)
     cond = engine.condition(LAM[:8].sort().values, training=True)
     pgd(ConditionedModel(engine, cond), *images(8), 0.1, 0.03, 1, torch.Generator())
@@ -102,7 +102,7 @@ def test_evaluations_and_training_mode_are_not_recorded(recordings):
 
 
 def test_a_cpu_has_no_graphs():
-    engine = GraphedGpuEngine(network(oat(batch=16)))
+    engine = GraphedGpuEngine(lively(oat(batch=16)))
     assert torch.equal(attacked(engine, 8), attacked(GpuEngine(engine.net), 8)) and not engine.graphs
 
 
@@ -119,7 +119,7 @@ def out_of_memory(*_):
     ],
 )
 def test_where_a_graph_fails_the_engine_warns_once_and_goes_on(fault, reason, recordings, monkeypatch):
-    net, signs = network(oat(batch=16)), itertools.cycle([1, 1, 1, -1, -1, -1])
+    net, signs = lively(oat(batch=16)), itertools.cycle([1, 1, 1, -1, -1, -1])
     if fault == "no memory":
         monkeypatch.setattr(graphs, "record", out_of_memory)
     elif fault == "a value is read":
