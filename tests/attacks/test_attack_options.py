@@ -59,7 +59,7 @@ def test_the_attacks_are_the_paper_s():
         assert (resolve(attack).__name__, attack.steps, attack.start) == properties
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     name=st.sampled_from(sorted(set(ATTACKS) - {"autoattack"})),  # tested in tests/attacks/test_autoattack.py
     epsilon=st.floats(1 / 512, 1),

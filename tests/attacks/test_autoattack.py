@@ -49,16 +49,20 @@ Y = guessed(tiny, X)
 
 @pytest.fixture
 def short(monkeypatch):
-    """The package's standard version with 15 steps and 20 queries in place of 100 and 5,000, whoever calls it."""
+    """The package's standard version with 15 steps, 20 queries and 3 targets in place of 100, 5,000 and 9, whoever
+    calls it."""
     standard = pyautoattack.AutoAttack._set_version
 
     def shorten(self, version):
         standard(self, version)
         self.square.n_queries, self.fab.n_iter = 20, 15
+        for targeted in (self.fab, self.apgd_targeted):
+            targeted.n_target_classes = 3
         for apgd in (self.apgd, self.apgd_targeted):
             apgd.n_iter, apgd.n_iter_2 = 15, 3  # its step may be halved every 3 steps
 
     monkeypatch.setattr(pyautoattack.AutoAttack, "_set_version", shorten)
+    monkeypatch.setattr(autoattack, "TARGETS", 3)
 
 
 def attack(x, y, epsilon=0.01, logits=tiny, seed=0):

@@ -14,7 +14,7 @@ from bench.attacks.pgd import cross_entropy, pgd
 from bench.spec.registry import ATTACKS, resolve
 from tests.recipes import images, lively, oat, pgd_at
 
-X, Y = images(24)
+X, Y = images(12)
 X = X.double()
 EPSILON, STEP = 0.1, 0.025
 PLAIN, CONDITIONAL = (lively(recipe).double().eval() for recipe in (pgd_at(), oat(widths=(0.5, 1.0))))
@@ -77,8 +77,11 @@ def assert_same(ours, expected) -> None:
     assert ((ours - expected).abs() > 1e-6).double().mean() < 2e-3
 
 
-@pytest.mark.parametrize("at", CONDITIONED)
-@pytest.mark.parametrize("name", ["pgd7", "pgd20", "mifgsm", "fgsm"])
+@pytest.mark.parametrize(
+    ("name", "at"),
+    [(name, at) for name in ("pgd7", "mifgsm", "fgsm") for at in CONDITIONED]
+    + [("pgd20", "oats at 0.35, half as wide")],
+)
 def test_it_is_foolbox_s(name, at):
     ours, expected, network = both(name, at)
     assert_same(ours, expected)
@@ -87,9 +90,8 @@ def test_it_is_foolbox_s(name, at):
     assert losses[1] > losses[0] + 0.1 and abs(losses[1] - losses[2]) < 1e-3 * losses[2]
 
 
-@pytest.mark.parametrize("name", ["pgd7", "pgd20"])
-def test_towards_a_target_it_is_foolbox_s(name):
-    assert_same(*both(name, "oat at 0.3", targets=(Y + 3) % 10)[:2])
+def test_towards_a_target_it_is_foolbox_s():
+    assert_same(*both("pgd7", "oat at 0.3", targets=(Y + 3) % 10)[:2])
 
 
 def test_the_comparison_would_see_another_attack():

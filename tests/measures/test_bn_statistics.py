@@ -6,6 +6,7 @@ import torch
 from bench.data import Images
 from bench.engines.eager import EagerEngine
 from bench.measures.bn_statistics import bn_statistics
+from bench.models import build
 from bench.spec.measurement import Measurement
 from tests.recipes import lively, oat, pgd_at
 
@@ -55,5 +56,5 @@ def test_each_width_has_its_own_statistics(recipe):
 
 
 def test_the_last_layer_of_resnet34_has_the_512_channels_of_the_figure():
-    (row,) = rows(lively(pgd_at(arch="resnet34"), 3))
+    (row,) = rows(build(pgd_at(arch="resnet34"), 3, 10))
     assert row["layer"] == "blocks.15.norm2" and len(row["mean"]) == 512

@@ -1,8 +1,5 @@
 """Cost of a forward pass: by hand, and by PyTorch's own FLOP counter."""
 
-import subprocess
-import sys
-
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -15,7 +12,6 @@ from bench.models import build
 from bench.spec.architectures import layers_only
 from bench.spec.measurement import Measurement
 from bench.spec.protocol_ledger import Protocol
-from tests.command import ROOT
 from tests.network_of_width import network_of_width
 from tests.recipes import images, lively, oat, pgd_at
 from tests.recording_engine import RecordingEngine
@@ -128,18 +124,3 @@ def test_what_is_timed_is_the_sub_network(make_engine):
     assert {(len(forward.images), forward.cond.width) for forward in engine.passes} == {(TIMED_BATCH, 0.5)}
     if make_engine is EagerEngine:
         assert set(channels) == {(TIMED_BATCH, 8)}
-
-
-def test_counting_imports_no_computer_algebra():
-    """torch's own random numbers on the device "meta" do: seconds of the first plan after an installation."""
-    script = """
-import sys
-from bench.measures.cost import cost, parameter_count
-from tests.recipes import oat
-for recipe in (oat(), oat(method="float", lambdas=(0.0, 1.0), encoding="none")):
-    parameter_count(recipe, 1, 10), cost(recipe, (1, 8, 8), 10)
-print(*sys.modules)
-"""
-    command = [sys.executable, "-c", script]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=True)
-    assert not {"sympy", "torch._dynamo"} & set(done.stdout.split())

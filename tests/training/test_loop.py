@@ -17,7 +17,7 @@ CPU = torch.device("cpu")
 
 def quick(recipe_of=oat, **fields):
     """A recipe of three short epochs, with dropout, whose randomness is thus tested too."""
-    return recipe_of(**({"epochs": 3, "attack_steps": 1, "schedule": "one-cycle"} | fields))
+    return recipe_of(**({"epochs": 3, "attack_steps": 1, "schedule": "one-cycle", "heldout": 16} | fields))
 
 
 def without_time(rows):
@@ -32,11 +32,11 @@ def all_tensors(directory):
     }
 
 
-RESUMED = {"oat": quick(), "pgd-at": quick(pgd_at)}
-RESUMED["oats"] = quick(widths=(0.5, 1.0), lambdas=(0.0, 1.0), protocol=Protocol(selection="each"))
+RESUMED = {"oat": quick(), "pgd-at": quick(pgd_at, epochs=2)}
+RESUMED["oats"] = quick(widths=(0.5, 1.0), lambdas=(0.0, 1.0), epochs=2, protocol=Protocol(selection="each"))
 RESUMED["pgd-ats"] = quick(pgd_at, widths=(0.5, 1.0), epochs=2)
 RESUMED["continuous"] = quick(lam_density="continuous", epochs=2)
-RESUMED["bf16-each"] = quick(precision="bf16", protocol=Protocol(selection="each"), lambdas=(0.0, 1.0))
+RESUMED["bf16-each"] = quick(precision="bf16", epochs=2, protocol=Protocol(selection="each"), lambdas=(0.0, 1.0))
 
 
 @pytest.mark.parametrize("recipe", RESUMED.values(), ids=RESUMED)

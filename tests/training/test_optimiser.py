@@ -1,13 +1,9 @@
-"""The optimiser: torch's SGD, with momentum from the first step, and no import of a compiler."""
-
-import subprocess
-import sys
+"""The optimiser: torch's SGD, with momentum from the first step."""
 
 import torch
 
 from bench.models import build
 from bench.training.optimiser import EagerSGD, sgd
-from tests.command import ROOT
 from tests.recipes import oat
 
 
@@ -39,20 +35,3 @@ def test_hooks_and_groups_stay_torch_s():
     optimiser.step()
     optimiser.zero_grad()
     assert steps == [[0.5] * 3] and parameter.grad is None and parameter.requires_grad
-
-
-def test_training_imports_no_compiler(tmp_path):
-    """It would take 2 s of each process that trains."""
-    script = """
-import sys
-from pathlib import Path
-import torch
-from bench.training.loop import train
-from tests.recipes import digits, oat
-recipe = oat(epochs=1, batch=16, train_images=32)
-rows = list(train(recipe, digits(recipe), Path(sys.argv[1]), torch.device("cpu")))
-print(len(rows), "torch._dynamo" in sys.modules)
-"""
-    command = [sys.executable, "-c", script, tmp_path]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=True)
-    assert done.stdout.split() == ["1", "False"]
