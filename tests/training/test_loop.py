@@ -13,11 +13,12 @@ from bench.training.loop import TrainingFailed, train
 from tests.recipes import digits, oat, pgd_at
 
 CPU = torch.device("cpu")
+SMALL = {"batch": 32, "train_images": 64, "heldout": 16}
 
 
 def quick(recipe_of=oat, **fields):
     """A recipe of three short epochs, with dropout, whose randomness is thus tested too."""
-    return recipe_of(**({"epochs": 3, "attack_steps": 1, "schedule": "one-cycle", "heldout": 16} | fields))
+    return recipe_of(**({"epochs": 3, "attack_steps": 1, "schedule": "one-cycle"} | SMALL | fields))
 
 
 def without_time(rows):
@@ -63,9 +64,8 @@ def test_the_state_after_an_epoch_carries_its_momentum(tmp_path):
     assert momenta and all(momentum.abs().sum() > 0 for momentum in momenta)
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_small_batches_train_dual_bn_although_some_have_no_zero(seed, tmp_path):
-    recipe = quick(batch=2, epochs=1, train_images=32, seed=seed)  # λ=0 is in a third of such batches
+def test_small_batches_train_dual_bn_although_some_have_no_zero(tmp_path):
+    recipe = quick(batch=2, epochs=1, train_images=32)  # λ=0 is in a third of such batches
     (row,) = train(recipe, digits(recipe), tmp_path, CPU)
     assert row["loss"] > 0
 
@@ -86,8 +86,8 @@ def test_a_diverging_network_fails_and_names_the_epoch(tmp_path):
 
 
 def test_fewer_images_than_a_batch_fail(tmp_path):
-    recipe = quick(train_images=32)
-    with pytest.raises(TrainingFailed, match="32 training images are fewer than a batch of 64"):
+    recipe = quick(train_images=16)
+    with pytest.raises(TrainingFailed, match="16 training images are fewer than a batch of 32"):
         list(train(recipe, digits(recipe), tmp_path, CPU))
 
 

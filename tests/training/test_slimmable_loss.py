@@ -14,10 +14,12 @@ from bench.spec.registry import METHODS, resolve
 from bench.training import checkpoint_selection, loop, objectives
 from bench.training.checkpoint import State
 from bench.training.objectives import Batch
+from bench.training.optimiser import EagerSGD
 from tests.recipes import digits, images, lively, oat, pgd_at
 
 WIDTHS = (0.5, 0.75, 1.0)
-ONE_STEP = {"widths": WIDTHS, "dropout": 0.0, "train_images": 64, "batch": 64}
+BATCH = 24
+ONE_STEP = {"widths": WIDTHS, "dropout": 0.0, "train_images": BATCH, "batch": BATCH}
 RECIPES = {"oats": oat(**ONE_STEP), "oats-normal": oat("normal", **ONE_STEP), "pgd-ats": pgd_at(0.5, **ONE_STEP)}
 
 
@@ -43,7 +45,7 @@ def batches(monkeypatch):
 def one_step(recipe, make_engine=EagerEngine):
     """Train an epoch of one step. Returns the network, with its gradients, and the epoch's row."""
     net = build(recipe, 1, 10)
-    optimiser = torch.optim.SGD(net.parameters(), lr=recipe.lr)
+    optimiser = EagerSGD(net.parameters(), lr=recipe.lr)
     return net, loop.train_epoch(make_engine(net), optimiser, recipe, digits(recipe), 0)
 
 
@@ -83,8 +85,8 @@ def test_the_training_accuracy_counts_all_widths(batches, monkeypatch):
     real = loop.share
     monkeypatch.setattr(loop, "share", lambda hits: pairs.append(hits) or real(hits))
     one_step(RECIPES["oats"])
-    attacked = 64 - batches[0][0].zeros
-    assert [[n for _, n in hits] for hits in pairs] == [[64] * 3, [attacked] * 3]
+    attacked = BATCH - batches[0][0].zeros
+    assert [[n for _, n in hits] for hits in pairs] == [[BATCH] * 3, [attacked] * 3]
 
 
 @pytest.mark.parametrize("width", WIDTHS)
