@@ -24,6 +24,7 @@ NAME = "pretend"
 WAITS = {"_local_scalar_dense", "equal", "is_nonzero", "masked_select", "nonzero", "repeat_interleave"}
 WAITS |= {"_unique2", "unique_consecutive", "unique_dim"}
 INDEXING = {"index", "index_put", "index_put_", "_index_put_impl_"}
+SEQUENCES = (list, tuple)  # as operators take and give them
 # Operators that start no kernel.
 VIEWS = {"_reshape_alias", "_unsafe_view", "alias", "as_strided", "detach", "expand", "lift_fresh", "permute", "select"}
 VIEWS |= {"slice", "split", "split_with_sizes", "squeeze", "t", "transpose", "unbind", "unsqueeze", "view"}
@@ -126,7 +127,7 @@ class Counter(TorchDispatchMode):
 
     def __torch_dispatch__(self, function, types, args=(), kwargs=None):
         kwargs = dict(kwargs or {})
-        tensors = [value for value in flat((*args, *kwargs.values())) if isinstance(value, torch.Tensor)]
+        tensors = tensors_in((*args, *kwargs.values()))
         target = kwargs.get("device") and torch.device(kwargs["device"])
         onto_device = target is not None and target.type == NAME
         if not onto_device and not any(isinstance(tensor, PretendTensor) for tensor in tensors):
@@ -162,27 +163,29 @@ class Counter(TorchDispatchMode):
             self.launches[name] += 1
 
 
-def flat(values: tuple | list) -> Iterator:
-    """The values, those in lists and tuples one by one."""
+def tensors_in(values: tuple | list) -> list[torch.Tensor]:
+    """The tensors among the values, also in lists and tuples."""
+    tensors = []
     for value in values:
-        if isinstance(value, list | tuple):
-            yield from flat(value)
-        else:
-            yield value
+        if isinstance(value, torch.Tensor):
+            tensors.append(value)
+        elif type(value) in SEQUENCES:
+            tensors += tensors_in(value)
+    return tensors
 
 
 def on_cpu(value):
     """The CPU data of a tensor of the device, also in lists and tuples; other values as they are."""
-    if isinstance(value, list | tuple):
-        return type(value)(on_cpu(each) for each in value)
-    return value.data_on_cpu if isinstance(value, PretendTensor) else value
+    if isinstance(value, PretendTensor):
+        return value.data_on_cpu
+    return type(value)([on_cpu(each) for each in value]) if type(value) in SEQUENCES else value
 
 
 def on_device(value):
     """Tensors of the device that hold an operator's result."""
-    if isinstance(value, list | tuple):
-        return type(value)(on_device(each) for each in value)
-    return PretendTensor(value) if isinstance(value, torch.Tensor) else value
+    if isinstance(value, torch.Tensor):
+        return PretendTensor(value)
+    return type(value)([on_device(each) for each in value]) if type(value) in SEQUENCES else value
 
 
 COPIED = {"copy_": 2, "_to_copy": 1}  # number of arguments that are tensors
