@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # pytest-xdist has a worker per core; read when torch is imported
+# Threads of a worker with two CPUs would spin on the cores of the other tests while they wait for each other.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 # isort: split
 import pytest  # and nothing slow: pytest-xdist's main process, which waits for its workers, imports this file too
