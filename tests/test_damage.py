@@ -4,6 +4,7 @@ The verbs run in this process, on a made-up runs directory. What `run` makes ane
 """
 
 import io
+import itertools
 import shutil
 import sys
 from dataclasses import replace
@@ -54,6 +55,15 @@ FILES = {
     "machine.json": None,
     "id": None,
 }
+# Damaged at once, in each kind of way: a file of the finished network, one of the other, and one beside the networks.
+TOGETHER = list(
+    zip(
+        [name for name in FILES if FILES[name] == 0],
+        itertools.cycle(name for name in FILES if FILES[name] == 1),
+        itertools.cycle(name for name in FILES if FILES[name] is None),
+        strict=False,
+    )
+)
 
 
 @pytest.fixture(scope="module")
@@ -166,30 +176,32 @@ def all_files(runs: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-@pytest.mark.parametrize("name", FILES)
-def test_damage_is_named_set_aside_and_draws_no_wrong_number(name, damage, whole, folder, monkeypatch):
+@pytest.mark.parametrize("names", TOGETHER, ids=" ".join)
+def test_damage_is_named_set_aside_and_draws_no_wrong_number(names, damage, whole, folder, monkeypatch):
     _, keys, points, _ = whole
-    path, runs = path_of(name, folder, keys), folder / "runs"
-    content = do_damage(path, damage)
+    paths, runs = {name: path_of(name, folder, keys) for name in names}, folder / "runs"
+    contents = {name: do_damage(path, damage) for name, path in paths.items()}
     printed = printed_by_all_verbs(folder, keys, monkeypatch)
-    assert drawn_points(runs) == (set() if name == "results.json" else points)
+    assert drawn_points(runs) == (set() if "results.json" in names else points)
     before = all_files(runs)
     lines, remaining = repaired(folder)
-    checked_when_used = name in ("weights.safetensors", "id")
-    harmless = damage == "deleted" or (name, damage) == ("machine.json", "no fields")
-    if not harmless and not checked_when_used:
-        assert f"{path} is damaged: " in printed + lines
-    after = all_files(runs)
-    if damage != "deleted" and FILES[name] is not None and name != "weights.safetensors":
-        if damage == "a folder":
-            assert (path.parent / f"{path.name}.damaged" / "inside").is_file()
-        else:
-            assert path.with_name(f"{path.name}.damaged").read_bytes() == content
-    kept = {file: text for file, text in before.items() if not {"manifest.json", path.name} & set(file.split("/"))}
-    assert kept.items() <= after.items()  # nothing else has changed
-    measured_again = name in ("saliency", "results.json")
+    for name, path in paths.items():
+        checked_when_used = name in ("weights.safetensors", "id")
+        harmless = damage == "deleted" or (name, damage) == ("machine.json", "no fields")
+        if not harmless and not checked_when_used:
+            assert f"{path} is damaged: " in printed + lines
+        if damage != "deleted" and FILES[name] is not None and name != "weights.safetensors":
+            if damage == "a folder":
+                assert (path.parent / f"{path.name}.damaged" / "inside").is_file()
+            else:
+                assert path.with_name(f"{path.name}.damaged").read_bytes() == contents[name]
+    damaged = {"manifest.json"} | {path.name for path in paths.values()}
+    kept = {file: text for file, text in before.items() if not damaged & set(file.split("/"))}
+    assert kept.items() <= all_files(runs).items()  # nothing else has changed
+    measured_again = {"saliency", "results.json"} & set(names)
     assert sorted(remaining) == sorted(keys if measured_again else keys[1:])
-    assert not ExecutionPlan.of(request(folder)).damages or FILES[name] is None
+    beside = {str(path) for name, path in paths.items() if FILES[name] is None}
+    assert {str(damage.path) for damage in ExecutionPlan.of(request(folder)).damages} <= beside
     assert repaired(folder)[1] == remaining
 
 
