@@ -61,8 +61,11 @@ def time_here(
             if device == "cuda":
                 torch.cuda.synchronize()
 
+        started = time.perf_counter()
         if not huge:
             attack(1)  # warm-up: memory, plans of the engine
+            if time.perf_counter() - started > MIN_SECONDS:
+                steps = 1  # long enough to time
         attacks, started = 0, time.perf_counter()
         while not attacks or time.perf_counter() - started < MIN_SECONDS:
             attack(steps)

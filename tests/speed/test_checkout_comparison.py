@@ -70,12 +70,23 @@ def test_verdict(low, median, high, expected):
 
 
 def test_this_checkout_against_a_copy_of_it(tmp_path, capsys, monkeypatch):
+    """The row before the first, in which each checkout compiles its kernels, is only asked for here."""
     monkeypatch.setenv("BENCH_ENGINE", "eager")  # the copy would compile its own
     monkeypatch.setattr(checkout_comparison, "LEAST_SECONDS", 0.01)
     copy, out = tmp_path / "copy", tmp_path / "speed.json"
     shutil.copytree(ROOT / "bench", copy / "bench")
+    real, compiled = checkout_comparison.compare_row, []
+
+    def compare_row(checkouts, arguments, rounds, warmup):
+        if compiled:
+            return real(checkouts, arguments, rounds, warmup)
+        compiled.append((checkouts, arguments["implementation"], rounds, warmup))
+        return {}
+
+    monkeypatch.setattr(checkout_comparison, "compare_row", compare_row)
     arguments = ["--against", str(copy), "--only", "digits", "--tasks", "oat", "--precisions", "bf16", "--batch", "8"]
     main([*arguments, "--rounds", "1", "--warmup", "1", "--threads", "1", "--device", "cpu", "--out", str(out)])
+    assert compiled == [({"this": ROOT, "other": copy}, "ours-bf16", 1, 1)]
     (row,) = json.loads(out.read_text())["rows"]
     assert (row["network"], row["task"], row["precision"], row["images"]) == ("digits", "oat", "bf16", 8)
     for name in ("this", "other"):
@@ -84,10 +95,21 @@ def test_this_checkout_against_a_copy_of_it(tmp_path, capsys, monkeypatch):
     assert "the other unknown" in text and "| digits | 8 | oat | bf16 |" in text and str(tmp_path) not in text
 
 
-def test_a_checkout_that_cannot_run_the_step(tmp_path, capsys):
+TORCH = """# Stands in for torch, which takes seconds to import, in a checkout whose steps are not run.
+device = str
+
+
+def set_num_threads(number):
+    pass
+"""
+
+
+def test_a_checkout_that_cannot_run_the_step(tmp_path, capsys, monkeypatch):
     (tmp_path / "bench" / "speed").mkdir(parents=True)
     (tmp_path / "bench" / "__init__.py").touch()
     (tmp_path / "bench" / "speed" / "__init__.py").touch()
+    (tmp_path / "torch.py").write_text(TORCH)
+    monkeypatch.setattr(checkout_comparison, "ROOT", tmp_path)  # this checkout, too
     with pytest.raises(SystemExit) as ended:
         main(["--against", str(tmp_path), "--only", "digits", "--tasks", "oat", "--device", "cpu", "--threads", "1"])
     error = capsys.readouterr().err
