@@ -80,7 +80,7 @@ def test_the_profile_counts_each_kernel_once(monkeypatch):
     activities = []
 
     class Profile:
-        def __init__(self, activities):
+        def __init__(self, activities=(), **_):
             self.activities = activities
 
         def __enter__(self):
@@ -94,6 +94,7 @@ def test_the_profile_counts_each_kernel_once(monkeypatch):
             return EVENTS
 
     monkeypatch.setattr(step_profile, "profile", Profile)
+    monkeypatch.setattr(step_profile.autograd_profiler, "profile", Profile)
     seconds = step_profile.seconds_by_kind(lambda: None, CUDA)
     assert {kind: time for kind, time in seconds.items() if time} == {
         "torch's convolutions, forward": 3,
