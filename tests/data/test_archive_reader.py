@@ -31,7 +31,7 @@ def random_pixels(seed: int, *shape: int) -> np.ndarray:
 
 
 def write_tar(path: Path, files: dict[str, bytes], monkeypatch) -> None:
-    with tarfile.open(path, "w:gz") as tar:
+    with tarfile.open(path, "w:gz", compresslevel=1) as tar:
         for name, data in files.items():
             member = tarfile.TarInfo(name)
             member.size = len(data)
