@@ -1,6 +1,7 @@
 """The command line beside its verbs' work: version, completion, lists, the report's page, quietness, next commands."""
 
 import io
+import json
 import subprocess
 import sys
 import webbrowser
@@ -45,15 +46,26 @@ COMPLETED = {
 }
 
 
+COMPLETE = """# What the shell's function runs, once for each line that is typed: {"COMP_WORDS", …}
+import json, os, sys
+from bench.cli import main
+for variables in json.loads(sys.argv.pop()):
+    sys.argv = ["oat-bench"]
+    os.environ |= variables
+    try:
+        main()
+    except SystemExit:
+        print()
+"""
+
+
 def test_a_shell_completes_verbs_suites_experiments_and_keys(tmp_path):
     (tmp_path / "trials" / "a632000000000000").mkdir(parents=True)
-    script = "import sys; sys.argv = ['oat-bench']; from bench.cli import main; main()"
-    for typed, expected in COMPLETED.items():
-        variables = {"_OAT_BENCH_COMPLETE": "complete_bash", "COMP_WORDS": typed, "BENCH_RUNS": str(tmp_path)}
-        variables["COMP_CWORD"] = str(len(typed.split()) - 1)
-        command = [sys.executable, "-c", script]
-        done = subprocess.run(command, cwd=ROOT, env=environment() | variables, capture_output=True, text=True)
-        assert done.stdout.split() == [expected], (typed, done.stderr)
+    typed = [{"COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)} for words in COMPLETED]
+    variables = {"_OAT_BENCH_COMPLETE": "complete_bash", "BENCH_RUNS": str(tmp_path)}
+    command = [sys.executable, "-c", COMPLETE, json.dumps(typed)]
+    done = subprocess.run(command, cwd=ROOT, env=environment() | variables, capture_output=True, text=True)
+    assert done.stdout.split() == list(COMPLETED.values()), done.stderr
 
 
 def test_the_script_of_the_package_is_the_one_that_shells_complete(capsys):

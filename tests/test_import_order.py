@@ -1,6 +1,7 @@
 """Imports between the folders of bench/ run downward only, and each heavy package is imported by one folder."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,7 @@ ONLY_IMPORTED_BY = {"ray": {"run"}, "mlflow": {"tracking"}, "typer": CLI}
 FILES = sorted(BENCH.rglob("*.py"))
 
 
+@cache
 def imported_modules(path: Path) -> set[str]:
     """Every module or name that a file imports, as a dotted path, also inside functions."""
     modules = set()

@@ -2,8 +2,6 @@
 
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +11,7 @@ from PIL import Image
 from bench.run import gpu_detection
 from bench.spec.registry import TABLES, load, resolve
 from tests.command import FRONTIERS, ROOT, bench
+from tests.warm_client import modules_of_the_driver
 
 EXTENDING = (ROOT / "docs" / "extending.md").read_text()
 HEAVY = {"torch", "torchvision", "numpy", "pandas", "scipy", "sklearn", "matplotlib", "mlflow", "ray"}
@@ -26,19 +25,20 @@ def output_and_imports(*arguments: object) -> tuple[str, set[str]]:
     return done.stdout, {line.rpartition("|")[2].strip() for line in lines}
 
 
+SMALL_PLAN = ("plan", FRONTIERS, "--scale", "smoke", "--seeds", 1, "--json", "--runs")
+
+
 @pytest.fixture(scope="module")
 def planned(tmp_path_factory) -> tuple[Path, str]:
-    """(runs directory, stdout) of a small plan that has timed the machine."""
+    """(runs directory, stdout) of a small plan that has timed the machine, in a process that has imported torch."""
     runs = tmp_path_factory.mktemp("runs")
-    stdout, modules = output_and_imports("plan", FRONTIERS, "--scale", "smoke", "--seeds", 1, "--runs", runs, "--json")
-    assert "torch" in modules  # otherwise the tests below would show nothing
-    return runs, stdout
+    return runs, bench(*SMALL_PLAN, runs).stdout
 
 
 @NO_GPU
 def test_a_plan_of_timed_networks_imports_nothing_heavy(planned):
     runs, before = planned
-    stdout, modules = output_and_imports("plan", FRONTIERS, "--scale", "smoke", "--seeds", 1, "--runs", runs, "--json")
+    stdout, modules = output_and_imports(*SMALL_PLAN, runs)
     assert "bench.run.cost_estimate" in modules and not modules & HEAVY
     assert stdout == before
     options = ("--scale", "smoke", "--seeds", 2, "--set", "weight_decay=0", "--runs", runs)
@@ -50,8 +50,7 @@ def test_a_plan_of_timed_networks_imports_nothing_heavy(planned):
 def test_a_plan_with_a_plugin_that_imports_torch_in_its_functions_imports_nothing_heavy(planned, tmp_path):
     runs, before = planned
     (tmp_path / "signs.py").write_text(re.search(r"```python\n# signs.py\n(.*?)```", EXTENDING, re.DOTALL)[1])
-    arguments = ("plan", FRONTIERS, "--scale", "smoke", "--seeds", 1, "--runs", runs, "--json")
-    output, modules = output_and_imports(*arguments, "--plugin", tmp_path / "signs.py")
+    output, modules = output_and_imports(*SMALL_PLAN, runs, "--plugin", tmp_path / "signs.py")
     assert "bench.spec.plugins" in modules and not modules & HEAVY
     assert output == before
 
@@ -66,7 +65,7 @@ def test_a_plan_of_image_folders_seen_before_imports_nothing_heavy_but_numpy(pla
     arguments = ("plan", FRONTIERS, "--only", "svhn", "--dataset", f"svhn={tmp_path / 'dots'}", "--json")
     arguments += ("--scale", "smoke", "--seeds", 1, "--runs", tmp_path / "runs", "--data", tmp_path / "data")
     before, modules = output_and_imports(*arguments)
-    assert "torch" in modules
+    assert "torch" in modules  # otherwise these tests would show nothing
     stdout, modules = output_and_imports(*arguments)
     assert stdout == before and "dots" in stdout and not modules & (HEAVY - {"numpy"})
 
@@ -81,10 +80,9 @@ def test_verbs_that_only_read_import_nothing_heavy(arguments, tmp_path):
 
 def test_the_driver_and_the_report_import_no_torch():
     """Only workers need torch; a report uses the parts of scipy that import quickly."""
-    modules = "bench.run.ray_scheduler, bench.run.run_command, bench.tracking.mlflow_writer, reports.build"
-    script = f"import sys, {modules}; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert not set(done.stdout.split()) & {"torch", "torchvision", "sklearn", "scipy.stats"}
+    modules = modules_of_the_driver()
+    assert {"bench.run.ray_scheduler", "bench.tracking.mlflow_writer", "reports.build", "mlflow", "ray"} <= modules
+    assert not modules & {"torch", "torchvision", "sklearn", "scipy.stats"}
 
 
 def test_a_driver_s_device_files_are_found(tmp_path):

@@ -22,7 +22,7 @@ class WarmServer:
 
     def __init__(self):
         test_run = os.environ.get("PYTEST_XDIST_TESTRUNUID", os.getpid())
-        address = f"{tempfile.gettempdir()}/oat-bench-tests-{test_run}"
+        address = self.address = f"{tempfile.gettempdir()}/oat-bench-tests-{test_run}"
         self.connection = socket.socket(socket.AF_UNIX)
         with FileLock(f"{address}.lock"):
             if self.connection.connect_ex(address):
@@ -70,6 +70,13 @@ def run_warm(arguments: list[str], env: dict[str, str]) -> subprocess.CompletedP
         code = server.wait(server.start(arguments, env, *files))
         output = (file.read_text("utf-8", "backslashreplace") for file in files)
         return subprocess.CompletedProcess(arguments, code, *output)
+
+
+def modules_of_the_driver() -> set[str]:
+    """The modules that a new Python has after it has imported the driver of a run and the report (DRIVER of
+    tests/warm_commands.py)."""
+    run_warm(["--version"], dict(os.environ))  # answered when all is imported
+    return set(Path(f"{warm_server().address}.modules").read_text("utf-8").split())
 
 
 class WarmCommand:

@@ -15,8 +15,11 @@ import socket
 import sys
 import tempfile
 import traceback
+from pathlib import Path
 
 BEFORE = dict(os.environ)
+# Imported first, so that what they import is known: the driver of a run and the report, which need no torch.
+DRIVER = ("bench.run.ray_scheduler", "bench.run.run_command", "bench.tracking.mlflow_writer", "reports.build")
 
 
 class Client:
@@ -101,15 +104,18 @@ def main() -> None:
     listener.listen()
     gc.disable()  # imported modules are no garbage
     os.environ["RAY_AUTH_MODE"] = "token"  # as a local Ray chooses, and tests/local_cluster.py; read on Ray's import
-    for verb in ("ingest_command", "plan_command", "predict_command", "preflight", "ray_scheduler", "ray_session"):
-        importlib.import_module(f"bench.run.{verb}")
-    for module in ("bench.run.show_command", "bench.run.trial_command", "bench.cli", "reports.build"):
+    for module in DRIVER:
+        importlib.import_module(module)
+    Path(f"{sys.argv[1]}.modules").write_text("\n".join(sys.modules), "utf-8")
+    for verb in ("ingest", "plan", "predict", "show", "trial"):
+        importlib.import_module(f"bench.run.{verb}_command")
+    for module in ("bench.run.preflight", "bench.run.ray_session", "bench.cli"):
         importlib.import_module(module)
     importlib.import_module("reports.plots.style").RC["savefig.dpi"] = 50  # as in tests/reports/conftest.py
     gc.freeze()
     gc.enable()
     serve(listener)
-    for path in (sys.argv[1], f"{sys.argv[1]}.lock"):
+    for path in (sys.argv[1], f"{sys.argv[1]}.lock", f"{sys.argv[1]}.modules"):
         os.unlink(path)
 
 
