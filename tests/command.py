@@ -28,11 +28,10 @@ def environment() -> dict[str, str]:
 def bench(*arguments: object, timeout: float = 240, **variables: str) -> subprocess.CompletedProcess:
     """Run `python -m bench …` at the repository's root to its end, capturing its output.
 
-    A command with variables of its own is a new Python, and one that may draw the figures of plugins, which register
-    before figures are imported. Others are forks of a process that is warm.
+    A command with variables of its own is a new Python. Others are forks of a process that is warm.
     """
     words = list(map(str, arguments))
-    if not variables and not ("--plugin" in words and words[0] in ("run", "report")):
+    if not variables:
         return run_warm(words, environment())
     command, env = [sys.executable, "-m", "bench", *words], environment() | variables
     text = {"encoding": "utf-8", "errors": "backslashreplace"}  # a test may choose another encoding of the terminal

@@ -1,6 +1,7 @@
 """The example of every command's `--help` is run, where it is costly up to the function that does the work."""
 
 import shlex
+import shutil
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -41,25 +42,34 @@ def examples() -> dict[str, str]:
     return lines
 
 
-@pytest.fixture
-def world(tmp_path, monkeypatch):
-    """A working directory with what the examples name: suites, runs with a report and a trained network, a photo."""
-    monkeypatch.chdir(tmp_path)
-    runs, recipe = write_runs(tmp_path, monkeypatch), oat()
+@pytest.fixture(scope="module")
+def first_world(tmp_path_factory):
+    """(a folder with what the examples name: suites, runs with a report and a trained network, a photo; its key)."""
+    folder, recipe = tmp_path_factory.mktemp("world"), oat()
+    with pytest.MonkeyPatch.context() as patch:
+        runs = write_runs(folder, patch)
     net = write_network(recipe, runs / "trials" / recipe.key)
-    write_adversarial_images(tmp_path / "adversarial.safetensors", recipe, perturbed(net, recipe, 4))
+    write_adversarial_images(folder / "adversarial.safetensors", recipe, perturbed(net, recipe, 4))
     (runs / "report").mkdir()
     (runs / "report" / "index.html").write_text("a report")
-    (tmp_path / "suites").symlink_to(ROOT / "suites")
-    (tmp_path / "path" / "to" / "folder").mkdir(parents=True)
-    images = write_parquet(tmp_path / "images.parquet", random_images(12), [0, 1, 2] * 4)
+    (folder / "suites").symlink_to(ROOT / "suites")
+    (folder / "path" / "to" / "folder").mkdir(parents=True)
+    images = write_parquet(folder / "images.parquet", random_images(12), [0, 1, 2] * 4)
     for split in ("train", "test"):
         table = pq.read_table(images).rename_columns({"label": "fine_label"})
-        pq.write_table(table, tmp_path / "path" / "to" / "folder" / f"{split}.parquet")
-    Image.fromarray(np.zeros(SHAPE[1:], np.uint8)).save(tmp_path / "photo.png")
+        pq.write_table(table, folder / "path" / "to" / "folder" / f"{split}.parquet")
+    Image.fromarray(np.zeros(SHAPE[1:], np.uint8)).save(folder / "photo.png")
+    return folder, recipe.key
+
+
+@pytest.fixture
+def world(first_world, tmp_path, monkeypatch):
+    """A copy of it as the working directory; returns the network's key."""
+    shutil.copytree(first_world[0], tmp_path / "copy", symlinks=True)
+    monkeypatch.chdir(tmp_path / "copy")
     for variable in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER", "BENCH_RUNS", "BENCH_DATA"):
         monkeypatch.delenv(variable, raising=False)
-    return recipe.key
+    return first_world[1]
 
 
 @pytest.mark.parametrize("name", examples())

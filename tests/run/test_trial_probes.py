@@ -42,17 +42,22 @@ SLIMMABLE = {
 }
 
 
-@pytest.mark.parametrize("recipe", SLIMMABLE.values(), ids=SLIMMABLE)
-def test_an_interrupted_slimmable_trial_ends_like_an_uninterrupted_one(recipe, tmp_path):
-    trial = all_probes(recipe)
-    interrupted, uninterrupted = tmp_path / "interrupted", tmp_path / "uninterrupted"
+@pytest.fixture(scope="module", params=SLIMMABLE.values(), ids=SLIMMABLE)
+def finished(request, tmp_path_factory) -> tuple[Trial, Path, list[dict]]:
+    """(a slimmable trial with all probes, its directory, its rows)."""
+    trial, directory = all_probes(request.param), tmp_path_factory.mktemp("finished") / "trial"
+    return trial, directory, run_to_end(trial, directory)
+
+
+def test_an_interrupted_slimmable_trial_ends_like_an_uninterrupted_one(finished, tmp_path):
+    trial, uninterrupted, _ = finished
+    interrupted = tmp_path / "interrupted"
     for stop in ("epoch", "branch"):  # after the first epoch, and then while measuring
         for row in run_trial(trial, interrupted, tmp_path, CPU, {}):
             if stop in row:
                 break
     assert not (interrupted / "checkpoint").exists() and is_unfinished(trial, interrupted)
     run_to_end(trial, interrupted)
-    run_to_end(trial, uninterrupted)
     weights = [(directory / "weights.safetensors").read_bytes() for directory in (interrupted, uninterrupted)]
     assert weights[0] == weights[1]
     resumed, expected = (measured_rows(directory) for directory in (interrupted, uninterrupted))
@@ -70,31 +75,28 @@ def measured_rows(directory: Path) -> dict[str, list[dict]]:
     }
 
 
-def test_every_probe_s_rows_say_their_width_and_pass_through_json(tmp_path):
-    trial = all_probes(SLIMMABLE["oats"])
-    rows = run_to_end(trial, tmp_path)[2:]  # after the two epochs
-    written = read_results(tmp_path)["measurements"]
-    assert rows == [correct_bits.without(row) for m in trial.measurements for row in written[m.key]["rows"]]
+def test_every_probe_s_rows_say_their_width_and_pass_through_json(finished):
+    trial, directory, rows = finished
+    written = read_results(directory)["measurements"]
+    assert rows[2:] == [
+        correct_bits.without(row) for m in trial.measurements for row in written[m.key]["rows"]
+    ]  # after two epochs
     for measurement in trial.measurements:
         entry = written[measurement.key]
         assert entry["measurement"] == json.loads(json.dumps(measurement.model_dump(mode="json")))
-        number = {"accuracy": 2, "saliency": 2, "bn_statistics": 2, "cost": 1}[measurement.probe]
+        branches = 2 if trial.recipe.norm == "dual" else 1
+        number = {"bn_statistics": branches, "cost": 1}.get(measurement.probe, len(measurement.lambdas))
         assert [row["width"] for row in entry["rows"]] == [measurement.width] * number
 
 
-def test_a_probe_added_later_trains_nothing(tmp_path, monkeypatch):
+def test_a_probe_added_later_trains_nothing_and_sees_the_selected_network(tmp_path, monkeypatch):
+    """Neither the last epoch's network nor an untrained one."""
     trial = all_probes(oat(**QUICK))
     first = trial.model_copy(update={"measurements": trial.measurements[:1]})
     assert len(run_to_end(first, tmp_path)) == 2 + 2
     monkeypatch.setattr(trial_module, "train", None)
     assert len(run_to_end(trial, tmp_path)) == 2 + 2 + 1  # saliency, statistics, cost
     assert not is_unfinished(trial, tmp_path)
-
-
-def test_a_probe_sees_the_selected_network(tmp_path):
-    """Neither the last epoch's network nor an untrained one."""
-    trial = all_probes(oat(**QUICK))
-    run_to_end(trial, tmp_path)
     weights = load_file(tmp_path / "weights.safetensors")
     statistics = next(m for m in trial.measurements if m.probe == "bn_statistics")
     for row in measured_rows(tmp_path)[statistics.key]:
