@@ -403,7 +403,7 @@ def mutated(draw):
     for _ in range(draw(st.integers(1, 3))):
         start = draw(st.integers(0, len(text)))
         stop = min(len(text), start + draw(st.integers(0, 12)))
-        word = draw(st.sampled_from([*WORDS, *LINES]) | st.text(max_size=5))
+        word = draw(st.sampled_from([*WORDS, *LINES]) | st.text(st.characters(exclude_categories=("Cs",)), max_size=5))
         text = text[:start] + word + text[stop:]
     return text
 
