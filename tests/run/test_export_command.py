@@ -47,9 +47,12 @@ def write_measured_network(directory):
 
 
 BLOCK = ((8, 1, 2),)  # a block of ResNet-34, with a convolution in its shortcut
+EXPORTS = [
+    (format, width, BLOCK if (format, width) == ("onnx", 0.5) else ()) for format in FORMATS for width in (0.5, 1.0)
+]
 
 
-@pytest.fixture(scope="module", params=[("torch-export", 1.0, ()), ("onnx", 0.5, BLOCK)], ids=lambda param: param[0])
+@pytest.fixture(scope="module", params=EXPORTS, ids=lambda export: f"{export[0]}-{export[1]}")
 def exported(request, tmp_path_factory):
     """(network, its program at a width, that width, path, card)."""
     (format, width, stages), folder = request.param, tmp_path_factory.mktemp("exported")
