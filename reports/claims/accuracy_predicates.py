@@ -20,21 +20,19 @@ from reports.statistics.contrasts import (
     Accuracy,
     Contrast,
     add,
-    counts_of,
     estimate_contrast,
     mean_difference,
     require,
     scaled,
 )
 from reports.statistics.estimates import clipped
-from reports.statistics.variance_pool import pool_of_points
+from reports.statistics.variance_pool import measured
 
 
 def measure(panel: Panel, asked: Iterable[ClaimCondition]) -> list[ClaimCondition]:
     """Estimate conditions that have a contrast in place of the estimate. Raises MissingNetworks with all they lack."""
-    asked, counts = list(asked), counts_of(panel.points)
+    asked, (counts, pool) = list(asked), measured(panel)
     require(counts, (accuracy for condition in asked for accuracy in condition.estimate))
-    pool = pool_of_points(panel.points, panel.relatives)
     return [replace(c, estimate=estimate_contrast(counts, c.estimate, pool)) for c in asked]
 
 

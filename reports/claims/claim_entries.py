@@ -107,9 +107,9 @@ def note(answer) -> str:
 
 
 def networks(answers: list) -> list[dict]:
-    trials = [trial for answer in answers if answer.conditions for trial in answer.panel.trials.to_dict("records")]
+    panels = [answer.panel.trials[["key", "name", "url"]] for answer in answers if answer.conditions]
     used = keys(answers)
-    by_key = {t["key"]: {name: t[name] for name in ("key", "name", "url")} for t in trials if t["key"] in used}
+    by_key = {trial["key"]: trial for p in panels for trial in p.to_dict("records") if trial["key"] in used}
     return sorted(by_key.values(), key=lambda network: (network["name"], network["key"]))
 
 

@@ -129,7 +129,8 @@ def family(panel: Panel) -> set[tuple]:
 
 def has_two_seeds(points: pd.DataFrame) -> bool:
     """Whether some network of the points was trained with two seeds."""
-    return bool(len(points)) and int(points.groupby(["label", "lam"]).seed.nunique().max()) > 1
+    networks = points[["label", "lam", "seed"]].drop_duplicates()
+    return bool(networks.duplicated(["label", "lam"]).any())
 
 
 def with_relatives(panel: Panel, others: Iterable[tuple[str, Panel]]) -> Panel:

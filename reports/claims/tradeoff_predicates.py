@@ -13,10 +13,10 @@ from reports.claims.predicate_arguments import Arguments, Lambdas, Metric
 from reports.claims.verdict_rule import ClaimCondition
 from reports.load import formatting
 from reports.load.panels import Panel
-from reports.statistics.contrasts import Accuracy, add, counts_of, mean_over_lambdas, scaled
+from reports.statistics.contrasts import Accuracy, add, mean_over_lambdas, scaled
 from reports.statistics.frontier_distance import additive_epsilon, height_above, hypervolume_beyond, trade_off_beyond
 from reports.statistics.frontier_estimates import Pair, estimate_distance, pair_of, too_few_images
-from reports.statistics.variance_pool import pool_of_points
+from reports.statistics.variance_pool import measured
 
 
 class Curves(Arguments):
@@ -51,7 +51,8 @@ class Above(Curves):
 def read_pair(panel: Panel, args: Curves) -> Pair:
     where = {"width": args.width, "attack": args.attack}
     sides = ([Accuracy(label, "sa", lam, **where) for lam in args.lambdas] for label in (args.label, args.frontier))
-    return pair_of(counts_of(panel.points), *sides, pool_of_points(panel.points, panel.relatives))
+    counts, pool = measured(panel)
+    return pair_of(counts, *sides, pool)
 
 
 def epsilon(panel: Panel, args: Epsilon) -> list[ClaimCondition]:

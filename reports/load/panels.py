@@ -11,6 +11,8 @@ from reports.load import formatting
 from reports.load.plans import current_panels
 from reports.load.trials import NUMBERS, read_trial, select_learning_rates
 
+pd.set_option("mode.string_storage", "python")  # PyArrow is slow at the short columns of reports
+
 PANEL_COLUMNS = ["dataset", "arch", "scale", "experiment", "variant"]  # of every measured row, and of the CSV files
 POINT_COLUMNS = ["label", "method", *PANEL_COLUMNS, "seed", "lam", "width", "attack", "epsilon", "n"]
 POINT_COLUMNS += ["clean_correct", "robust_correct", "clean_hits", "robust_hits", "sa", "ra", "key", "lr", "package"]

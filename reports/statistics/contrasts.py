@@ -57,12 +57,13 @@ Contrast = Mapping[Accuracy, float]  # accuracy → coefficient
 def counts_of(points: pd.DataFrame) -> Counts:
     """Counts of points (load.panels.Panel.points). Raises MissingNetworks if two networks have one label and seed."""
     counts: dict[Accuracy, dict[int, Count]] = defaultdict(dict)
-    for row in points.itertuples(index=False):
-        for metric, prefix in METRICS.items():
-            accuracy = Accuracy(row.label, metric, round(row.lam, 6), round(row.width, 6), row.attack)
-            correct, bits = getattr(row, f"{prefix}_correct"), getattr(row, f"{prefix}_hits")
-            count = Count(int(correct), int(row.n), row.key, bits)
-            known = counts[accuracy].setdefault(int(row.seed), count)
+    identity = [points[name].tolist() for name in ("label", "lam", "width", "attack", "seed", "n", "key")]
+    for metric, prefix in METRICS.items():
+        columns = [*identity, points[f"{prefix}_correct"].tolist(), points[f"{prefix}_hits"].tolist()]
+        for label, lam, width, attack, seed, n, key, correct, bits in zip(*columns, strict=True):
+            accuracy = Accuracy(label, metric, round(lam, 6), round(width, 6), attack)
+            count = Count(int(correct), int(n), key, bits)
+            known = counts[accuracy].setdefault(int(seed), count)
             if known != count:
                 where = describe([accuracy])
                 raise MissingNetworks(f"one network at {where}: there are two, {known.key} and {count.key}")
@@ -72,7 +73,7 @@ def counts_of(points: pd.DataFrame) -> Counts:
 def unambiguous_counts(points: pd.DataFrame) -> Counts:
     """Counts of points, without labels that stand for two networks of one seed."""
     repeated = points.duplicated(["label", "seed", "lam", "width", "attack"], keep=False)
-    return counts_of(points[~points.label.isin(points.label[repeated])])
+    return counts_of(points[~points.label.isin(points.label[repeated])] if repeated.any() else points)
 
 
 def require(counts: Counts, accuracies: Iterable[Accuracy]) -> None:

@@ -3,6 +3,7 @@
 A contrast's prior is that of its networks, which are trained independently of each other (docs/statistics.md).
 """
 
+import functools
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from reports.load.panels import Panel
 from reports.statistics import training_variance
 from reports.statistics.contrasts import Accuracy, Count, Counts, common_seeds, unambiguous_counts
 from reports.statistics.training_variance import Prior, TrainingVariance, add_priors
@@ -33,6 +35,12 @@ class VariancePool:
                 groups[family_of(accuracy)][accuracy.label, first.key].append(coefficient)
         known = [(self.families.get(family), networks) for family, networks in groups.items()]
         return add_priors([variance and variance.prior(networks.values()) for variance, networks in known])
+
+
+@functools.lru_cache(maxsize=256)  # every check on a panel asks for both
+def measured(panel: Panel) -> tuple[Counts, VariancePool]:
+    """Counts of a panel's points, and their pool. Raises MissingNetworks if two networks have one label and seed."""
+    return counts_of(panel.points), pool_of_points(panel.points, panel.relatives)
 
 
 def pool_of_points(points: pd.DataFrame, relatives: Mapping[str, pd.DataFrame] | None = None) -> VariancePool:
