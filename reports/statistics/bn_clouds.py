@@ -1,5 +1,6 @@
 """Clouds of BN statistics, a point per channel, and how far that of λ=0 stands apart (Fig. 2)."""
 
+import functools
 import math
 
 import numpy as np
@@ -31,6 +32,7 @@ def fullest_seeds(table: pd.DataFrame) -> list[int]:
     return [int(seed) for seed in counts.index[counts == counts.max()]]
 
 
+@functools.lru_cache(maxsize=64)  # the axes, the caption and the table ask for it
 def isolations(panel: Panel) -> dict[tuple[str, float], dict]:
     """(measure, λ) → cloud_distances.compare of that cloud with the others, for λ=0 and for the largest λ.
 

@@ -29,11 +29,11 @@ def row_sums(clouds: list[np.ndarray]) -> list[np.ndarray]:
 def energy(means: np.ndarray) -> np.ndarray:
     """Energy distance, (2 E|X−Y| − E|X−X'| − E|Y−Y'|)^½ (Székely and Rizzo, 2013), between every two clouds.
 
-    means: (k, k), mean distance from a point of one cloud to a point of another. A metric: 0 only between equal clouds.
+    means: (…, k, k), mean distance from a point of one cloud to a point of another. A metric: 0 only between equal clouds.
     The clouds count as whole populations, not as samples.
     """
-    within = np.diag(means)
-    squared = 2 * means - within[:, None] - within[None, :]
+    within = np.diagonal(means, axis1=-2, axis2=-1)
+    squared = 2 * means - within[..., :, None] - within[..., None, :]
     return np.sqrt(np.where(squared > 1e-12 * means, squared, 0.0))  # rounding leaves a little between equal clouds
 
 
@@ -43,34 +43,32 @@ def distances(clouds: list[np.ndarray]) -> np.ndarray:
     return energy(np.array([sums.mean(axis=1) / sizes for sums in row_sums(clouds)]))
 
 
-def isolation(matrix: np.ndarray) -> dict[str, float]:
-    """Distances of the first cloud from the others, which follow in order of λ. matrix: (k, k) distances, k ≥ 3.
+def isolation(matrix: np.ndarray) -> dict[str, np.ndarray]:
+    """Distances of the first cloud from the others, which follow in order of λ. matrix: (…, k, k) distances, k ≥ 3.
 
     apart: mean distance to the others; mutual: mean distance among the others; step: distance to the second cloud;
     largest: largest distance between two others; ratio: apart / mutual; step_ratio: step / largest. Clouds in equal
     steps along a line have a ratio of up to 1.5 at either end, however many they are, so the ratio of λ=0 is to be
     compared with that of λ=1, the other end.
     """
-    others = matrix[1:, 1:][np.triu_indices(len(matrix) - 1, k=1)]
-    numbers = {"apart": matrix[0, 1:].mean(), "mutual": others.mean(), "step": matrix[0, 1], "largest": others.max()}
+    first, others = matrix[..., 0, 1:], matrix[..., 1:, 1:][..., *np.triu_indices(matrix.shape[-1] - 1, k=1)]
+    numbers = {"apart": first.mean(axis=-1), "mutual": others.mean(axis=-1)}
+    numbers |= {"step": first[..., 0], "largest": others.max(axis=-1)}
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = {"ratio": numbers["apart"] / numbers["mutual"], "step_ratio": numbers["step"] / numbers["largest"]}
     return numbers | ratios
 
 
 def leave_one_out(clouds: list[np.ndarray], statistic) -> list[np.ndarray]:
-    """Per cloud (points,): `statistic` of the distances without that point. statistic: (k, k) → float."""
+    """Per cloud (points,): `statistic` of the distances without that point. statistic: (points, k, k) → (points,)."""
     sums, sizes = row_sums(clouds), np.array([len(cloud) for cloud in clouds], float)
     totals = np.array([of_cloud.sum(axis=1) for of_cloud in sums])
     by_cloud = []
     for a, of_cloud in enumerate(sums):
-        count, values = sizes - (np.arange(len(clouds)) == a), []
-        for lost in of_cloud.T:
-            total = totals.copy()
-            total[a] -= lost
-            total[:, a] -= lost  # twice from the cloud to itself: as its row and as its column
-            values.append(statistic(energy(total / np.outer(count, count))))
-        by_cloud.append(np.array(values))
+        total, count = np.repeat(totals[None], len(clouds[a]), axis=0), sizes - (np.arange(len(sizes)) == a)
+        total[:, a] -= of_cloud.T
+        total[:, :, a] -= of_cloud.T  # twice from the cloud to itself: as its row and as its column
+        by_cloud.append(statistic(energy(total / np.outer(count, count))))
     return by_cloud
 
 

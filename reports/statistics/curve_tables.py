@@ -6,6 +6,7 @@ from reports.load.panels import Panel
 from reports.statistics import frontier_distance
 from reports.statistics.curves import curves, distance, frontier_of, gap, method_order, pair
 from reports.statistics.intervals import monotone_text
+from reports.statistics.variance_pool import own_pool
 
 GAP = "Mean gap to frontier, pp of RA"
 AREA, VOLUME = "Area to frontier, pp²", "Hypervolume beyond the frontier's, %"
@@ -37,18 +38,19 @@ def summary_rows(panel: Panel) -> list[dict]:
             volume = f"{frontier_distance.hypervolume(finished):.1f} in all" if len(finished) else "–"
             row |= {GAP: "is the frontier", "over SA, %": "–", AREA: "–", VOLUME: volume}
         elif frontier:
-            row[GAP], row["over SA, %"] = gap_texts(panel.points, table, label, frontier)
-            row[AREA], row[VOLUME] = area_texts(panel.points, label, frontier, row[GAP])
+            row[GAP], row["over SA, %"] = gap_texts(panel, label, frontier)
+            row[AREA], row[VOLUME] = area_texts(panel, label, frontier, row[GAP])
         rows.append(row)
     return rows
 
 
-def gap_texts(points: pd.DataFrame, table: pd.DataFrame, label: str, frontier: str) -> tuple[str, str]:
+def gap_texts(panel: Panel, label: str, frontier: str) -> tuple[str, str]:
     """Gap with its interval and SA range, or the reason why there is none."""
+    table = curves(panel)
     frontier_sa, sa = (table.sa[table.label == name] for name in (frontier, label))
     if not frontier_sa.notna().any() or not sa.notna().any():
         return "–", "–"
-    estimate = gap(points, label, frontier)
+    estimate = gap(panel.points, label, frontier, own_pool(panel))
     if not estimate:
         return "no SA in common", "–"
     partial = "; frontier incomplete" if frontier_sa.isna().any() else ""
@@ -59,14 +61,15 @@ def gap_texts(points: pd.DataFrame, table: pd.DataFrame, label: str, frontier: s
     return text, value_range(pd.Series(estimate["sa_range"]))
 
 
-def area_texts(points: pd.DataFrame, label: str, frontier: str, gap_text: str) -> tuple[str, str]:
+def area_texts(panel: Panel, label: str, frontier: str, gap_text: str) -> tuple[str, str]:
     """Area between the curves and difference in hypervolume; an area that is as meaningless as its gap is left out.
 
     The hypervolume is over the λ of both, since more points dominate a larger area.
     """
-    area = distance(pair(points, label, frontier), "area") if gap_text[0] in "+-" else None
+    points, pool = panel.points, own_pool(panel)
+    area = distance(pair(points, label, frontier, pool=pool), "area") if gap_text[0] in "+-" else None
     common = set(points.lam[points.label == label]) & set(points.lam[points.label == frontier])
-    volume = distance(pair(points, label, frontier, common), "volume")
+    volume = distance(pair(points, label, frontier, common, pool), "volume")
     return (signed(area) if area else "–"), (signed(volume) if volume else "–")
 
 

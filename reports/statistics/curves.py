@@ -12,7 +12,7 @@ from reports.statistics.contrasts import METRICS, Accuracy, MissingNetworks
 from reports.statistics.frontier_estimates import Pair, estimate_distance, pair_of, too_few_images
 from reports.statistics.intervals import CONFIDENCE
 from reports.statistics.training_variance import TrainingVariance
-from reports.statistics.variance_pool import in_room, pool_of_points
+from reports.statistics.variance_pool import VariancePool, in_room, own_pool, pool_of_points
 
 FRONTIER = "PGD-AT"  # Sec. 4.1: networks trained for one λ each; for slimmable networks PGD-ATS (Sec. 4.3)
 FRONTIERS = (FRONTIER, "PGD-ATS")
@@ -26,7 +26,7 @@ def curves(panel: Panel) -> pd.DataFrame:
     panel: points of one width and one attack. Columns: label, lam, unseen (in training), planned, seeds, interval (t,
     wilson, or none), and sa, sa_low, sa_high, ra, ra_low, ra_high in percent.
     """
-    rows, families = [], pool_of_points(panel.points).families
+    rows, families = [], own_pool(panel).families
     place = tuple(panel.points[["width", "attack"]].iloc[0]) if len(panel.points) else ()
     planned = planned_seeds(panel)
     labels = method_order({label for label, _ in planned})
@@ -108,10 +108,14 @@ DISTANCES = {
 }
 
 
-def pair(points: pd.DataFrame, label: str, frontier: str, lambdas=None) -> Pair | None:
-    """Pair a method's curve with the frontier's, at every λ or at `lambdas`; None if a network is ambiguous."""
-    pool, points = pool_of_points(points), points[points.label.isin([label, frontier])]
-    sides = []
+def pair(
+    points: pd.DataFrame, label: str, frontier: str, lambdas=None, pool: VariancePool | None = None
+) -> Pair | None:
+    """Pair a method's curve with the frontier's, at every λ or at `lambdas`; None if a network is ambiguous.
+
+    pool: of these points, if it is known.
+    """
+    pool, points, sides = pool or pool_of_points(points), points[points.label.isin([label, frontier])], []
     for name in (label, frontier):
         chosen = points[(points.label == name) & (points.lam.isin(lambdas) if lambdas is not None else True)]
         rows = chosen.drop_duplicates("lam").sort_values("lam").itertuples()
@@ -133,13 +137,13 @@ def distance(both: Pair | None, name: str) -> dict | None:
     return estimate and estimate.interval
 
 
-def gap(points: pd.DataFrame, label: str, frontier: str = FRONTIER) -> dict | None:
-    """`distance` of a method's mean gap to the frontier; None if the means share no SA.
+def gap(points: pd.DataFrame, label: str, frontier: str = FRONTIER, pool: VariancePool | None = None) -> dict | None:
+    """`distance` of a method's mean gap to the frontier; None if the means share no SA. pool: see `pair`.
 
     Adds sa_range, the SA range of the means over seeds, and doubt, the reason why the gap cannot be judged (or "").
     """
     means = [points[points.label == name].groupby("lam")[["sa", "ra"]].mean() for name in (label, frontier)]
-    shared, both = frontier_distance.common_range(*means), pair(points, label, frontier)
+    shared, both = frontier_distance.common_range(*means), pair(points, label, frontier, pool=pool)
     if shared is None or both is None:
         return None
     own = points[points.label.isin([label, frontier])]

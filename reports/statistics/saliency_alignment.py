@@ -1,5 +1,7 @@
 """Alignment of gradients with images (Fig. 10–12) by method and λ, and the files that hold the saliency maps."""
 
+import functools
+
 import numpy as np
 import pandas as pd
 from safetensors import SafetensorError
@@ -45,6 +47,7 @@ def mean_and_half(estimate: Estimate, over: str) -> tuple[float, float, str]:
     return estimate.value, estimate.value - estimate.bounds(intervals.CONFIDENCE)[0], over
 
 
+@functools.lru_cache(maxsize=64)  # the axes, the caption and the tables ask for it
 def table(panel: Panel) -> pd.DataFrame:
     """A row per method and planned λ: label, lam, planned and finished seeds, alignment, half, interval, and key.
 

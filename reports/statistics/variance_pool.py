@@ -43,6 +43,12 @@ def measured(panel: Panel) -> tuple[Counts, VariancePool]:
     return counts_of(panel.points), pool_of_points(panel.points, panel.relatives)
 
 
+@functools.lru_cache(maxsize=256)  # every curve and distance of a panel asks for it
+def own_pool(panel: Panel) -> VariancePool:
+    """Pool of a panel's own points."""
+    return pool_of_points(panel.points)
+
+
 def pool_of_points(points: pd.DataFrame, relatives: Mapping[str, pd.DataFrame] | None = None) -> VariancePool:
     """Pool of a panel's points. relatives: points of other panels by name, for families without two seeds."""
     families = fit_families(unambiguous_counts(points))
