@@ -212,7 +212,7 @@ def mutated(text: str, rng: random.Random) -> str:
     """The file with a value, a name, or some characters replaced; or a bomb in its place."""
     kind = rng.random()
     if kind < 0.15:
-        return re.sub(r"(?m)^(suite|scale): .*$", lambda line: f"{line[1]}: {json.dumps(rng.choice(NAMES))}", text)
+        return renamed(text, rng)
     if kind < 0.6:
         return revalued(text, rng)
     if kind < 0.95:
@@ -221,6 +221,11 @@ def mutated(text: str, rng: random.Random) -> str:
     bombs = ["a: " + "[" * 3000, "a: &a [*a]\n", "x" * 300_000, "", "\x00\x00", "- a\n", "{" * 500, "a: &a {<<: *a}\n"]
     aliases = "".join(f"a{i}: &a{i} [{', '.join(f'*a{i - 1}' for _ in range(9))}]\n" for i in range(1, 12))
     return rng.choice([*bombs, "a0: &a0 [x]\n" + aliases, text + "\na0: &a0 [x]\n" + aliases])
+
+
+def renamed(text: str, rng: random.Random) -> str:
+    """The file with another name of its suite or scale, which may lead out of the runs directory."""
+    return re.sub(r"(?m)^(suite|scale): .*$", lambda line: f"{line[1]}: {json.dumps(rng.choice(NAMES))}", text)
 
 
 def revalued(text: str, rng: random.Random) -> str:
