@@ -1,6 +1,6 @@
 """Coverage: how often a 95 % interval of a page or a claim contains the truth."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 import numpy as np
@@ -54,10 +54,21 @@ def point(share: float, n: int, seeds: int, spread: float, runs: int, rng) -> np
 
 def contrast(world: World, terms: Contrast, runs: int, rng) -> np.ndarray:
     """Coverage of Σ coefficient · accuracy, as in claims and tables of differences."""
-    truth = sum(c * world.truth[accuracy.label][accuracy.lam][accuracy.metric == "ra"] for accuracy, c in terms.items())
-    points = (panel.points for panel in panels(world, runs, rng))
-    measured = ((contrasts.counts_of(of_run), pool_of_points(of_run)) for of_run in points)
-    return covered(truth, (bounds(contrasts.estimate_contrast(counts, terms, pool)) for counts, pool in measured))
+    return contrasts_covered(world, [terms], runs, rng)[0]
+
+
+def contrasts_covered(world: World, several: list[Contrast], runs: int, rng) -> list[np.ndarray]:
+    """`contrast` of several contrasts on the same simulated runs."""
+    bounds_of: list[list[tuple[float, float]]] = [[] for _ in several]
+    for panel in panels(world, runs, rng):
+        counts, pool = contrasts.counts_of(panel.points), pool_of_points(panel.points)
+        for terms, ends in zip(several, bounds_of, strict=True):
+            ends.append(bounds(contrasts.estimate_contrast(counts, terms, pool)))
+    return [covered(true_value(world, terms), ends) for terms, ends in zip(several, bounds_of, strict=True)]
+
+
+def true_value(world: World, terms: Contrast) -> float:
+    return sum(c * world.truth[accuracy.label][accuracy.lam][accuracy.metric == "ra"] for accuracy, c in terms.items())
 
 
 def paired(shares: tuple[float, float], n: int, runs: int, rng) -> np.ndarray:
@@ -73,12 +84,17 @@ def paired(shares: tuple[float, float], n: int, runs: int, rng) -> np.ndarray:
 
 def distance(name: str, world: World, runs: int, rng) -> np.ndarray:
     """Coverage of one of curves.DISTANCES. Runs without a value have no interval and do not count."""
-    statistic = curves.DISTANCES[name]
-    truth = statistic(*(np.array(list(curve.values()), float) for curve in world.truth.values()))
-    labels = list(world.truth)
-    pairs = (curves.pair(panel.points, *labels) for panel in panels(world, runs, rng))
-    with_value = filter(None, (estimate_distance(pair, statistic) for pair in pairs))
-    return covered(truth, map(bounds, with_value))
+    return distances_covered([name], world, runs, rng)[0]
+
+
+def distances_covered(names: Sequence[str], world: World, runs: int, rng) -> list[np.ndarray]:
+    """`distance` of several of curves.DISTANCES on the same simulated runs."""
+    pairs = [curves.pair(panel.points, *world.truth) for panel in panels(world, runs, rng)]
+    sides, coverages = [np.array(list(curve.values()), float) for curve in world.truth.values()], []
+    for statistic in (curves.DISTANCES[name] for name in names):
+        with_value = filter(None, (estimate_distance(pair, statistic) for pair in pairs))
+        coverages.append(covered(statistic(*sides), map(bounds, with_value)))
+    return coverages
 
 
 # ---- the table

@@ -39,16 +39,20 @@ class World:
     unequal: float = 0.0
 
     def grid(self) -> pd.DataFrame:
-        """A row per network and λ, as in load.panels.Panel.points, without counts. `network`: its number."""
+        """A row per network and λ, as in load.panels.Panel.points, without counts.
+
+        network: its number. recipe: that of the networks of all seeds. true_sa, true_ra: percent.
+        """
         rows = [
             {"label": label, "seed": seed, "lam": lam, "key": f"{label}-{seed}" + f"-{lam:g}" * label.startswith("PGD")}
+            | {"recipe": (label, lam * label.startswith("PGD")), "true_sa": sa, "true_ra": ra}
             for label, curve in self.truth.items()
             for seed in range(self.seeds)
-            for lam in curve
+            for lam, (sa, ra) in curve.items()
         ]
         rows = pd.DataFrame(rows).assign(width=self.width, attack=self.attack, n=self.n, epsilon=0.3)
-        rows = rows.reindex(columns=POINT_COLUMNS)
-        return rows.assign(network=pd.factorize(rows.key)[0])
+        numbers = {"network": pd.factorize(rows.key)[0], "recipe": pd.factorize(rows.recipe)[0]}
+        return rows.reindex(columns=[*POINT_COLUMNS, "true_sa", "true_ra"]).assign(**numbers)
 
 
 def panels(world: World, runs: int, rng: np.random.Generator) -> Iterator[Panel]:
@@ -61,7 +65,7 @@ def panels(world: World, runs: int, rng: np.random.Generator) -> Iterator[Panel]
 
 def simulate_counts(world: World, grid: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     """Add counts and percentages to the grid, and for one seed which images were right."""
-    expected, bits = np.array([world.truth[row.label][row.lam] for row in grid.itertuples()]) / 100, {}
+    expected, bits = grid[["true_sa", "true_ra"]].to_numpy() / 100, {}
     if world.seeds == 1:
         correct = simulate_images(expected, grid.network.to_numpy(), world.n, rng)
         counts = correct.sum(axis=-1)
@@ -81,8 +85,7 @@ def training_effects(world: World, grid: pd.DataFrame, rng: np.random.Generator)
     seed, network = grid.seed.to_numpy(), grid.network.to_numpy()
     parts = (SEED_PART, seed), (NETWORK_PART, network), (1 - SEED_PART - NETWORK_PART, np.arange(len(grid)))
     effects = sum(np.sqrt(part) * rng.standard_normal((index.max() + 1, 2))[index] for part, index in parts)
-    one_lambda = grid.label.str.startswith("PGD")
-    recipe = pd.factorize(grid.label + np.where(one_lambda, grid.lam.astype(str), ""))[0]  # the network of every seed
+    recipe = grid.recipe.to_numpy()
     spreads = np.exp(world.unequal * rng.standard_normal(recipe.max() + 1))[recipe]
     return effects * spreads[:, None] * np.array(world.spread) / 100
 

@@ -37,10 +37,11 @@ def test_a_point_over_seeds(share, spread, seeds, n):
 
 
 @pytest.mark.parametrize("seeds", [1, 3])
-@pytest.mark.parametrize("terms", [interval_coverage.MEAN, interval_coverage.STEP], ids=["methods", "lambdas"])
-def test_a_difference(terms, seeds):
+def test_a_difference(seeds):
     """Difference of methods, whose networks of one seed are correlated, and of one network at two λ."""
-    check(interval_coverage.contrast(World(interval_coverage.CURVES, seeds, 500), terms, 80, np.random.default_rng(1)))
+    asked, rng = [interval_coverage.MEAN, interval_coverage.STEP], np.random.default_rng(1)
+    for contains in interval_coverage.contrasts_covered(World(interval_coverage.CURVES, seeds, 500), asked, 80, rng):
+        check(contains)
 
 
 def test_two_networks_on_the_same_images():
@@ -68,18 +69,18 @@ def test_a_distance_to_the_frontier(name, seeds):
 
 def test_a_distance_of_one_seed():
     """With fewer images the gap's interval covers more often, because of the curves' corners, and is not reported."""
-    world = World(interval_coverage.CURVES, 1, 1000)
-    for name in ("gap", "volume"):
-        check(interval_coverage.distance(name, world, 50, np.random.default_rng(0)))
+    world, names = World(interval_coverage.CURVES, 1, 1000), ("gap", "volume")
+    for contains in interval_coverage.distances_covered(names, world, 50, np.random.default_rng(0)):
+        check(contains)
 
 
 def test_simulated_runs_have_the_truth_they_are_given():
     rng, truth = np.random.default_rng(0), {"a": {0.0: (95.0, 20.0), 1.0: (90.0, 60.0)}}
     for seeds in (1, 4):
-        means = [
-            panel.points.groupby("lam")[["sa", "ra"]].mean() for panel in panels(World(truth, seeds, 400), 150, rng)
-        ]
-        assert sum(means).to_numpy() / 150 == pytest.approx(np.array([(95, 20), (90, 60)]), abs=0.8)
+        points = [panel.points[["lam", "sa", "ra"]].to_numpy() for panel in panels(World(truth, seeds, 400), 150, rng)]
+        for lam, means in truth["a"].items():
+            of_lambda = np.concatenate([rows[rows[:, 0] == lam, 1:] for rows in points])
+            assert len(of_lambda) == 150 * seeds and of_lambda.mean(axis=0) == pytest.approx(np.array(means), abs=0.8)
     right = simulate_images(np.array([(0.9, 0.6), (0.8, 0.5)]), np.array([0, 1]), 4000, rng)
     assert (right[:, 0] >= right[:, 1]).all()  # robust is clean too
     assert np.corrcoef(right[:, 0])[0, 1] > 0.1  # what is hard for one network is hard for the other
