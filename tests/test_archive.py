@@ -239,7 +239,7 @@ def test_the_command_draws_from_an_archive_without_runs(world, tmp_path):
     assert done.returncode == 2 and "unknown format 'gif'" in done.stderr
 
 
-def test_the_committed_archive_redraws_the_committed_tables(tmp_path):
+def test_the_committed_archive_redraws_the_committed_tables(tmp_path, no_images):
     results = ROOT / "docs" / "results" / "laptop"
     with archive.unpacked(results.with_name("laptop.tar.xz")) as folder:
         build(["fig4", "fig5"], folder, tmp_path, formats=("png",))

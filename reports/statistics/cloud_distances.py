@@ -29,8 +29,8 @@ def row_sums(clouds: list[np.ndarray]) -> list[np.ndarray]:
 def energy(means: np.ndarray) -> np.ndarray:
     """Energy distance, (2 E|X−Y| − E|X−X'| − E|Y−Y'|)^½ (Székely and Rizzo, 2013), between every two clouds.
 
-    means: (…, k, k), mean distance from a point of one cloud to a point of another. A metric: 0 only between equal clouds.
-    The clouds count as whole populations, not as samples.
+    means: (…, k, k), mean distance from a point of one cloud to a point of another. A metric: 0 only between equal
+    clouds. The clouds count as whole populations, not as samples.
     """
     within = np.diagonal(means, axis1=-2, axis2=-1)
     squared = 2 * means - within[..., :, None] - within[..., None, :]

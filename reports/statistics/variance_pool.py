@@ -13,7 +13,7 @@ import pandas as pd
 
 from reports.load.panels import Panel
 from reports.statistics import training_variance
-from reports.statistics.contrasts import Accuracy, Count, Counts, common_seeds, unambiguous_counts
+from reports.statistics.contrasts import Accuracy, Count, Counts, common_seeds, counts_of, unambiguous_counts
 from reports.statistics.training_variance import Prior, TrainingVariance, add_priors
 
 Family = tuple[str, float, str]  # metric, width, attack

@@ -12,6 +12,17 @@ def few_pixels():
 
 
 @pytest.fixture
+def no_images(monkeypatch):
+    """Write empty images, for tests of tables and links: drawing is most of the time of a small report."""
+
+    def draw(spec, view, images, look):
+        for path in images.values():
+            path.write_bytes(b"image")
+
+    monkeypatch.setattr("reports.figures.figure_files.draw", draw)
+
+
+@pytest.fixture
 def no_claims(monkeypatch):
     """Judge no claims in a report, for tests of other things: claims take a third of the time of a small report."""
     monkeypatch.setattr("reports.build.judge.write", lambda *_: [])

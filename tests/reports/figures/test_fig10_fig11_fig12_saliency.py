@@ -88,27 +88,32 @@ def test_a_row_without_a_network_is_a_marked_gap(tmp_path):
     assert "3 of 14 networks missing" in FIG10.caption(loaded_view) and "maps of seed 1" in FIG10.caption(loaded_view)
 
 
-@pytest.mark.parametrize("damage", ["gone", "short", "empty", "other images", "not finite", "other shape"])
-def test_a_damaged_file_of_maps_is_a_gap_and_its_alignment_still_counts(tmp_path, damage):
-    trials = synthetic_probes.saliency(tmp_path, seeds=(0,))
-    path = next((tmp_path / "trials" / trials[1]["key"]).glob("*.safetensors"))
-    content = load_file(path)
-    if damage == "gone":
+def damage(path, kind: str, lam: float) -> None:
+    content, name = load_file(path), f"map/{lam:g}"
+    if kind == "gone":
         path.unlink()
-    elif damage in ("short", "empty"):
-        path.write_bytes(path.read_bytes()[: 100 * (damage == "short")])
+    elif kind in ("short", "empty"):
+        path.write_bytes(path.read_bytes()[: 100 * (kind == "short")])
     else:
-        name = f"map/{trials[1]['lam']:g}"
         changed = {
             "other images": {"images": 255 - content["images"]},
             "not finite": {name: content[name] * np.nan},
             "other shape": {name: content[name][:, :, :5]},
-        }[damage]
+        }[kind]
         save_file(content | changed, path)
+
+
+def test_a_damaged_file_of_maps_is_a_gap_and_its_alignment_still_counts(tmp_path):
+    """Each network of one λ has another damage; the conditional one's maps stay."""
+    trials = synthetic_probes.saliency(tmp_path, seeds=(0,))
+    kinds = ["gone", "short", "empty", "other images", "not finite", "other shape"]
+    for trial, kind in zip([trial for trial in trials if trial["lam"] is not None], kinds, strict=True):
+        damage(next((tmp_path / "trials" / trial["key"]).glob("*.safetensors")), kind, trial["lam"])
     loaded_view = view(tmp_path)
     assert (loaded_view.trials.status == "done").all()
     images, _ = draw(loaded_view).axes
-    assert texts(images).count("no map of this seed") == 1 and len(images.images) == CHOSEN * ROWS
+    assert texts(images).count("no map of this seed") == len(kinds)
+    assert len(images.images) == CHOSEN * (1 + ROWS - len(kinds))
     assert saliency_alignment.table(loaded_view.panels[0]).alignment.notna().all() and FIG10.summary(loaded_view)
 
 

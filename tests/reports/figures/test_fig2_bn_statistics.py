@@ -114,7 +114,7 @@ def test_too_little_for_a_number_is_still_drawn(tmp_path, finished):
 
 def test_files_hold_every_channel_and_repeat_byte_by_byte(tmp_path, no_claims):
     trials = synthetic_probes.bn(tmp_path, channels=10)
-    first, second = (build(["fig2"], tmp_path, tmp_path / name) for name in ("a", "b"))
+    first, second = (build(["fig2"], tmp_path, tmp_path / name, formats=("png", "svg")) for name in ("a", "b"))
     assert all(path.read_bytes() == other.read_bytes() for path, other in zip(first, second, strict=True))
     table = pd.read_csv(tmp_path / "a" / "fig2.csv")
     assert list(table.columns) == COLUMNS and len(table) == 12 * 10 and set(table.key) == {t["key"] for t in trials}

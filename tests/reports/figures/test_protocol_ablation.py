@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reports.build import build
 from reports.figures import FIGURES
 from reports.plots import facets, forest
 from reports.statistics import estimates, protocol_ablation
@@ -27,6 +26,14 @@ def marks(ax, place: str) -> list:
     return [line for line in ax.lines if line.get_label() == f"_{place}"]
 
 
+@pytest.fixture(scope="module")
+def ledger(tmp_path_factory):
+    """All networks of three seeds."""
+    runs = tmp_path_factory.mktemp("ledger")
+    world.protocol(runs)
+    return view(runs, "protocol")
+
+
 def test_the_baseline_of_a_row_is_the_network_that_differs_least(tmp_path):
     world.protocol(tmp_path, seeds=(0,))
     rows = rows_of(view(tmp_path, "protocol"))
@@ -47,10 +54,8 @@ def test_the_baseline_of_a_row_is_the_network_that_differs_least(tmp_path):
     assert rows["row 9: batch=256"]["changed"] == {"batch"}
 
 
-def test_differences_are_of_means_over_the_same_lambda(tmp_path):
-    world.protocol(tmp_path)
-    loaded_view = view(tmp_path, "protocol")
-    table, points = table_of(loaded_view), loaded_view.points.set_index(["label", "lam", "seed"]).ra
+def test_differences_are_of_means_over_the_same_lambda(ledger):
+    table, points = table_of(ledger), ledger.points.set_index(["label", "lam", "seed"]).ra
     for place, lams in (("mean over S1", world.S1), ("λ = 0", [0.0]), ("λ = 1", [1.0])):
         means = [
             np.mean([points[name, lam, s] for lam in lams for s in range(3)])
@@ -64,19 +69,16 @@ def test_differences_are_of_means_over_the_same_lambda(tmp_path):
     assert set(table.loc["row 9: batch=256"].index.get_level_values("place")) == {"λ = 1"}
 
 
-def test_row_7_is_judged_where_it_can_matter(tmp_path):
-    world.protocol(tmp_path)
-    table = table_of(view(tmp_path, "protocol"))
+def test_row_7_is_judged_where_it_can_matter(ledger):
+    table = table_of(ledger)
     comparison = table.loc["row 7: unseen=nearest"]
     assert set(comparison.index.get_level_values("place")) == {"mean over unseen λ"}
     assert comparison.lambdas.iloc[0] == list(world.S3) and set(table.kind) == {"moderated t over 3 seeds"}
 
 
-def test_the_drawing_agrees_with_the_table(tmp_path):
-    world.protocol(tmp_path)
-    loaded_view = view(tmp_path, "protocol")
-    table = table_of(loaded_view)
-    axes = draw("protocol", loaded_view).axes
+def test_the_drawing_agrees_with_the_table(ledger):
+    table = table_of(ledger)
+    axes = draw("protocol", ledger).axes
     names = [label.get_text() for label in axes[0].get_yticklabels()]  # for both
     for ax, metric in zip(axes, ("sa", "ra"), strict=True):
         assert names[:2] == ["row 2: lam_sampling=fixed-zeros", "row 3: film=authors"] and len(names) == 9
@@ -95,15 +97,13 @@ def test_the_drawing_agrees_with_the_table(tmp_path):
         assert low < min(0, s1.difference.min()) and high > max(0, s1.difference.max())
 
 
-def test_the_number_of_comparisons_is_named_and_corrected_for(tmp_path):
-    world.protocol(tmp_path)
-    loaded_view = view(tmp_path, "protocol")
-    table = table_of(loaded_view)
+def test_the_number_of_comparisons_is_named_and_corrected_for(ledger):
+    table = table_of(ledger)
     assert len(table) == 2 * (7 * 3 + 1 + 1) and (table.p_holm >= table.p).all()
     assert table.p_holm.min() == pytest.approx(len(table) * table.p.min())
-    caption = PROTOCOL.caption(loaded_view)
+    caption = PROTOCOL.caption(ledger)
     assert "Of 46 comparisons, about 2 would by chance alone" in caption and f"{(table.p < 0.05).sum()} do" in caption
-    rows = {(row["Ledger row"], row["at"]): row for row in PROTOCOL.summary(loaded_view)[0]["rows"]}
+    rows = {(row["Ledger row"], row["at"]): row for row in PROTOCOL.summary(ledger)[0]["rows"]}
     assert rows["row 16: film_init=zero", "mean over S1"]["RA: excludes 0"] == "yes, also after Holm"
     assert rows["row 10: dropout=0.3", "λ = 0"]["SA: excludes 0"] == "no"
     assert rows["row 3: film=authors", "λ = 0"]["SA: excludes 0"] == "yes, not after Holm"
@@ -160,11 +160,8 @@ def test_another_step_where_ra_is_measured_is_named(tmp_path):
     assert sentence in PROTOCOL.caption(view(tmp_path, "protocol"))
 
 
-def test_csv_holds_every_difference_and_what_it_comes_from(tmp_path, monkeypatch, no_claims):
-    monkeypatch.setattr("reports.figures.figure_files.FORMATS", ("svg",))
-    world.protocol(tmp_path)
-    build(["protocol"], tmp_path, tmp_path / "out")
-    table = pd.read_csv(tmp_path / "out" / "protocol.csv")
+def test_csv_holds_every_difference_and_what_it_comes_from(ledger):
+    table = PROTOCOL.csv(ledger)
     row = table[(table.row == "row 15: dct=unnormalised") & (table.place == "λ = 0") & (table.metric == "ra")].iloc[0]
     values, others = ([float(v) for v in row[name].split()] for name in ("values", "baseline_values"))
     assert len(values) == 3 and np.mean(values) - np.mean(others) == pytest.approx(row.difference, abs=1e-3)

@@ -23,16 +23,23 @@ def seen_and_starred(ax, label):
     return [[float(grid[np.abs(grid - x).argmin()]) for x in xs] for xs in (met, stars)]
 
 
-def test_fig5_stars_what_a_network_did_not_meet(tmp_path):
-    world.sets(tmp_path)
-    sa, ra = draw("fig5", view(tmp_path, "fig5")).axes
+@pytest.fixture(scope="module")
+def sets(tmp_path_factory):
+    """Figure 5, of three seeds."""
+    runs = tmp_path_factory.mktemp("sets")
+    world.sets(runs)
+    return view(runs, "fig5")
+
+
+def test_fig5_stars_what_a_network_did_not_meet(sets):
+    sa, ra = draw("fig5", sets).axes
     for ax in (sa, ra):
         assert seen_and_starred(ax, "OAT on S1") == [list(world.S1), sorted({*world.ALL} - {*world.S1})]
         assert seen_and_starred(ax, "OAT on S2") == [list(world.S2), list(world.S3)]
         assert seen_and_starred(ax, "PGD-AT") == [list(world.ALL), []]
     assert (sa.get_ylabel(), ra.get_ylabel(), sa.get_xlabel()) == ("SA (%)", "RA (%)", "λ")
     assert lines(sa, "PGD-AT")[0].get_marker() == "s" and lines(sa, "OAT on S2")[0].get_marker() == "o"
-    caption = FIG5.caption(view(tmp_path, "fig5"))
+    caption = FIG5.caption(sets)
     assert "to scale" in caption and "not to scale" not in caption and "did not meet in training" in caption
 
 
@@ -49,13 +56,12 @@ def test_fig5_reads_the_sets_off_the_recipes(tmp_path):
     assert table.unseen["OAT on S1", 0.8] and len(trials) == 16
 
 
-def test_fig5_compares_at_equal_lambda(tmp_path):
-    world.sets(tmp_path)
-    _, equal = FIG5.summary(view(tmp_path, "fig5"))
+def test_fig5_compares_at_equal_lambda(sets):
+    _, equal = FIG5.summary(sets)
     rows = {(row["Method"], row["against"], row["at λ"].split(":")[0]): row for row in equal["rows"]}
     unseen = rows["OAT on S1", "PGD-AT", "unseen"]
     assert unseen["at λ"] == "unseen: 0.15, 0.25, 0.35, 0.5, 0.6, 0.7, 0.8, 0.9"
-    ra = view(tmp_path, "fig5").points.set_index(["label", "seed", "lam"]).ra
+    ra = sets.points.set_index(["label", "seed", "lam"]).ra
     lams = [lam for lam in world.ALL if lam not in world.S1]
     expected = np.mean([ra["OAT on S1", s, lam] - ra["PGD-AT", s, lam] for s in range(3) for lam in lams])
     assert unseen["Mean ΔRA, pp"].startswith(f"{expected:+.1f} [") and expected > 5

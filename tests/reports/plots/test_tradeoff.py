@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reports.build import build
 from reports.figures import FIGURES
 from reports.plots import captions, facets
 from reports.statistics import curves
@@ -31,15 +30,9 @@ def test_fig6_has_a_column_per_width_and_leaves_normal_bn_out(tmp_path):
     rows = FIG6.summary(loaded_view)[1]["rows"]
     assert [row["Method"] for row in rows] == ["PGD-ATS", "OATS (dual BN)"] and rows[0][GAP] == "is the frontier"
     assert rows[1][GAP].startswith("+") and len(FIG6.curves(loaded_view)) == 3
-
-
-def test_fig6_csv_holds_what_is_drawn(tmp_path, monkeypatch, no_claims):
-    monkeypatch.setattr("reports.figures.figure_files.FORMATS", ("svg",))
-    world.slimming(tmp_path, seeds=(0,))
-    build(["fig6", "fig9"], tmp_path, tmp_path / "out")
-    six, nine = (pd.read_csv(tmp_path / "out" / f"{name}.csv") for name in ("fig6", "fig9"))
+    six, nine = FIG6.csv(loaded_view), FIGURES["fig9"].csv(view(tmp_path, "fig9"))
     assert set(six.method) == {"PGD-ATS", "OATS (dual BN)"} and set(six.width) == {1, 0.75, 0.5}
-    assert len(six) == 2 * 6 * 3 and len(nine) == 3 * 6 * 3
+    assert len(six) == 2 * 6 * 3 * 3 and len(nine) == 3 * 6 * 3 * 3
 
 
 def test_fig6_draws_the_papers_margin_beyond_the_measured_frontier(tmp_path):
