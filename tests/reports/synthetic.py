@@ -1,5 +1,6 @@
 """Write runs directories in the exact contract format, with invented but plausible numbers."""
 
+import functools
 import hashlib
 import json
 from pathlib import Path
@@ -86,7 +87,12 @@ def write(path: Path, content: dict) -> None:
 
 def correct_columns(clean: int, robust: int, n: int, *words) -> dict[str, str]:
     """Columns of a row that say which images were right; the words determine the images."""
-    seed = int.from_bytes(hashlib.sha256(repr(words).encode()).digest()[:8], "big")
+    return columns_of(clean, robust, n, repr(words))
+
+
+@functools.cache  # many tests write the same networks
+def columns_of(clean: int, robust: int, n: int, words: str) -> dict[str, str]:
+    seed = int.from_bytes(hashlib.sha256(words.encode()).digest()[:8], "big")
     orders = np.random.default_rng(seed).permuted(np.tile(np.arange(n), (2, 1)), axis=1)
     counts = zip(correct_bits.COLUMNS, orders, (clean, robust), strict=True)
     return {name: correct_bits.encode(order < count) for name, order, count in counts}

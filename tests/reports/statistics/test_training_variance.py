@@ -100,7 +100,7 @@ def test_degrees_of_freedom_end_at_those_of_all_networks():
 @pytest.mark.parametrize("seeds", [2, 3, 5, 10])
 def test_moderated_intervals_cover(seeds, unequal):
     """Of a network's mean, a step in λ, and a difference of networks; `unequal`: sd of the logarithm of a spread."""
-    rng, covered, widths = np.random.default_rng(seeds), [], []
+    rng, rows = np.random.default_rng(seeds), []
     for _ in range(200):
         values = networks(seeds, rng, spreads=np.exp(unequal * rng.standard_normal(8)))
         fitted, oat, other = training_variance.fit(values), values[6], values[7]
@@ -112,9 +112,9 @@ def test_moderated_intervals_cover(seeds, unequal):
         ):
             own = float(number.var(ddof=1))
             variance, df = fitted.prior(coefficients).posterior(own, seeds - 1)
-            half = stats.t.ppf(0.975, df) * np.sqrt(variance / seeds)
-            covered.append(abs(number.mean()) <= half)
-            widths.append((half, stats.t.ppf(0.975, seeds - 1) * np.sqrt(own / seeds)))
-    assert 0.93 - 0.01 <= np.mean(covered) <= 0.97 + 0.01
-    moderated, plain = np.mean(widths, axis=0)
+            rows.append((abs(number.mean()), variance, df, own))
+    errors, variances, dfs, own = np.array(rows).T
+    halves = stats.t.ppf(0.975, dfs) * np.sqrt(variances / seeds)
+    assert 0.93 - 0.01 <= np.mean(errors <= halves) <= 0.97 + 0.01
+    moderated, plain = halves.mean(), (stats.t.ppf(0.975, seeds - 1) * np.sqrt(own / seeds)).mean()
     assert moderated < {2: 0.4, 3: 0.7, 5: 0.9, 10: 1.0}[seeds] * plain
