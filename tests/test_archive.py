@@ -1,4 +1,4 @@
-"""Archives: a report from one equals the report from the runs; whatever is no plan and no result is refused."""
+"""Archives: the same runs give the same bytes, without weights; whatever is no plan and no result is refused."""
 
 import gzip
 import io
@@ -11,18 +11,15 @@ import pytest
 from bench import archive
 from bench.damaged_files import write_sealed
 from bench.errors import BadInput
-from reports.build import build
 from reports.load.plans import read_plans
-from tests.command import ROOT, bench
 from tests.reports import claims_world, synthetic, synthetic_probes
 
 NAME = "trials/0123456789abcdef/results.json"
-FIGURES = ["fig4", "fig10", "masking"]  # one of each kind of data: counts, tensors of a probe, and a probe's rows
 
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
-    """Runs with curves, saliency maps and claims; weights and logs, which do not belong into an archive; its report."""
+    """(runs with weights and logs, which do not belong into an archive; their archive)."""
     folder = tmp_path_factory.mktemp("archive")
     runs = folder / "runs"
     claims_world.suites(runs, ["frontiers", "masking", "saliency"], seeds=1)
@@ -30,31 +27,15 @@ def world(tmp_path_factory):
         (trial / "weights.safetensors").write_bytes(b"0" * 1000)
         (trial / "train.log").write_text("secret")
     (runs / "mlflow.db").write_bytes(b"index")
-    file = folder / "results.tar.xz"
-    build(FIGURES, runs, folder / "report", formats=("png",), archive_file=file)
-    return folder, runs, file
+    return runs, pack(runs, folder / "results.tar.xz")
 
 
 def pack(runs, file):
     return archive.write(file, archive.members(runs, {"laptop"}))
 
 
-def redrawn(file, out) -> None:
-    with archive.unpacked(file) as runs:
-        build(FIGURES, runs, out, formats=("png",))
-
-
-def test_a_report_from_an_archive_equals_the_one_from_the_runs(world, tmp_path):
-    folder, _, file = world
-    redrawn(file, tmp_path)
-    names = sorted(path.name for path in (folder / "report").iterdir())
-    assert names == sorted(path.name for path in tmp_path.iterdir())
-    assert {"fig4.csv", "fig10.csv", "masking.csv", "claims.csv", "claims.json", "fig10.png"} <= set(names)
-    assert not [name for name in names if (folder / "report" / name).read_bytes() != (tmp_path / name).read_bytes()]
-
-
 def test_it_holds_no_weights_and_the_same_runs_give_the_same_bytes(world, tmp_path):
-    _, runs, file = world
+    runs, file = world
     with tarfile.open(file) as tar:
         names = tar.getnames()
         assert {(entry.uid, entry.mtime, entry.uname) for entry in tar} == {(0, 0, "")}
@@ -195,7 +176,7 @@ def test_a_file_that_a_run_replaces_meanwhile_is_whole(tmp_path, monkeypatch):
 
 
 def test_damaged_files_are_one_line(tmp_path, world):
-    whole = world[2].read_bytes()
+    whole = world[1].read_bytes()
     contents = {
         "cut": whole[: len(whole) // 2],
         "empty": b"",
@@ -223,25 +204,3 @@ def test_an_archive_without_a_plan(tmp_path):
         pass
     with pytest.raises(BadInput, match="no plan in it"), archive.unpacked(file):
         pass
-
-
-def test_the_command_draws_from_an_archive_without_runs(world, tmp_path):
-    folder, _, file = world
-    done = bench(
-        "report", "fig4", "--from", file, "--out", tmp_path / "out", "--formats", "png", "--runs", tmp_path / "runs"
-    )
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "out" / "fig4.csv").read_bytes() == (folder / "report" / "fig4.csv").read_bytes()
-    assert not (tmp_path / "runs").exists() and not (tmp_path / "out" / "fig4.svg").exists()
-    done = bench("report", "--from", tmp_path / "gone.tar.xz", "--runs", tmp_path / "runs")
-    assert done.returncode == 2 and done.stderr.count("\n") == 1
-    done = bench("report", "--formats", "gif", "--runs", tmp_path / "runs")
-    assert done.returncode == 2 and "unknown format 'gif'" in done.stderr
-
-
-def test_the_committed_archive_redraws_the_committed_tables(tmp_path, no_images):
-    results = ROOT / "docs" / "results" / "laptop"
-    with archive.unpacked(results.with_name("laptop.tar.xz")) as folder:
-        build(["fig4", "fig5"], folder, tmp_path, formats=("png",))
-    for name in ("fig4.csv", "fig5.csv", "claims.csv"):
-        assert (tmp_path / name).read_bytes() == (results / name).read_bytes()
