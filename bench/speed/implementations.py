@@ -7,6 +7,7 @@ in cuDNN's benchmark mode, which OAT.py 54 sets: the shapes of a workload are co
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -58,15 +59,19 @@ def suite_step(workload: Workload, task: str, device: torch.device, precision: s
     net = build(recipe, workload.shape[0], CLASSES).to(device)
     train, heldout = (Images(*random_images(workload, n, device)) for n in (workload.batch, workload.evaluated))
     data = Dataset("random", CLASSES, train, heldout, heldout)
-    optimiser, epochs = sgd(net, recipe), itertools.count()
     engine = engine_type(net)
-    engine.watch(optimiser)
+    if task == "evaluation":
+        compute = partial(heldout_rows, engine, recipe, data)
+    else:
+        optimiser, epochs = sgd(net, recipe), itertools.count()
+        engine.watch(optimiser)
+
+        def compute() -> object:
+            return train_epoch(engine, optimiser, recipe, data, next(epochs))
 
     def step() -> object:
         with engine.training_memory(), tf32_convolutions(precision == "tf32"):
-            if task == "evaluation":
-                return heldout_rows(engine, recipe, data)
-            return train_epoch(engine, optimiser, recipe, data, next(epochs))
+            return compute()
 
     return step
 

@@ -89,7 +89,7 @@ def kill_after(process, runs, signal_number, name: str = "") -> str:
 
 def test_a_killed_run_ends_like_an_undisturbed_one(tmp_path, command, temporary):
     runs, undisturbed = tmp_path / "runs", tmp_path / "undisturbed"
-    process = start(*command, "--runs", runs, TMPDIR=str(temporary))
+    process = start(*command, *ONE_WORKER, "--runs", runs, TMPDIR=str(temporary))
     wait_for(lambda: epochs(runs))
     process.send_signal(signal.SIGSTOP)  # so that the run is not over before the other commands are
     other_commands_beside(command, runs)
