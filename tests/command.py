@@ -43,14 +43,15 @@ def start(*arguments: object, **variables: str) -> WarmCommand:
     return WarmCommand(list(map(str, arguments)), environment() | variables)
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 120):
-    """Wait for the condition to become true, and return its value. Fails after this many seconds."""
+def wait_for(condition: Callable[[], object], seconds: float = 120, pause: float = 0.1):
+    """Wait for the condition to become true, and return its value. Fails after this many seconds. pause: seconds
+    between two looks."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         value = condition()
         if value:
             return value
-        time.sleep(0.1)
+        time.sleep(pause)
     raise AssertionError(f"the condition was not true within {seconds} s")
 
 

@@ -14,7 +14,8 @@ import psutil
 
 from bench.run import ray_cleanup
 from tests.command import ROOT, environment, start
-from tests.warm_client import WarmCommand
+from tests.warm_client import WarmCommand, warm_server
+from tests.warm_ray_worker import NODE_WORKERS, SERVER
 
 OTHER_CPU = "Processor of another node"
 # Loaded by every Python process of an odd node: the folder HIDDEN is not there, as on a disk that is not shared, and
@@ -32,18 +33,6 @@ if "HIDDEN" in os.environ:
     sys.addaudithook(hide)
     pathlib.Path.read_text = read_other
 """
-# `ray start` without the helpers that tests do not need: a head's dashboard and server of ray://, and the web server of
-# a node's agent.
-RAY = """
-import sys
-from ray._private import utils
-from ray._private.node import Node
-from ray.scripts.scripts import main
-Node.start_api_server = Node.start_ray_client_server = lambda self, **_: None
-utils.get_dashboard_dependency_error = lambda: ImportError("dashboard not wanted")
-sys.argv[0] = "ray"
-main()
-"""
 NODE = {"RAY_prestart_worker_first_driver": "0", "RAY_worker_niceness": "0"}
 
 
@@ -57,7 +46,10 @@ class LocalCluster:
     def __init__(self, **variables: str):
         self.folder = Path(tempfile.mkdtemp(prefix="oat c"))
         self.token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
-        self.variables = NODE | variables | self.token
+        self.workers = self.folder / "workers"
+        self.variables = (
+            NODE | variables | self.token | {SERVER: warm_server().workers, NODE_WORKERS: str(self.workers)}
+        )
         self.raylets: dict[int, psutil.Process] = {}
         (self.folder / "sitecustomize.py").write_text(ODD)
         with socket.socket() as free:
@@ -77,13 +69,13 @@ class LocalCluster:
         if number == 2:
             place = ("--head", "--port", self.address.split(":")[1], "--temp-dir", self.folder / "ray")
             place += ("--include-dashboard", "false", "--no-monitor")
-        ray = (sys.executable, "-c", RAY, "start", "--node-ip-address", f"127.0.0.{number}", *place)
+        ray = (sys.executable, "-m", "tests.ray_start", "start", "--node-ip-address", f"127.0.0.{number}", *place)
         options = ("--num-cpus", 1, "--disable-usage-stats", "--include-log-monitor", "false", *options)
         variables = environment() | self.variables
         if odd:
             variables |= {"HIDDEN": str(self.folder / "hidden"), "PYTHONPATH": f"{self.folder}{os.pathsep}{ROOT}"}
-        command = list(map(str, ray + options))
-        return subprocess.Popen(command, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        command, null = list(map(str, ray + options)), subprocess.DEVNULL
+        return subprocess.Popen(command, cwd=ROOT, env=variables, stdout=null, stderr=null)
 
     def processes(self, number: int) -> list[psutil.Process]:
         """The raylet of a node, its agents and its workers."""
@@ -92,7 +84,12 @@ class LocalCluster:
             processes = psutil.process_iter(["name", "cmdline"])  # None where a process has ended meanwhile
             raylets = [process for process in processes if process.info["name"] == "raylet"]
             self.raylets[number] = next(r for r in raylets if options <= set(r.info["cmdline"] or ()))
-        return [self.raylets[number], *self.raylets[number].children(recursive=True)]
+        raylet = self.raylets[number]
+        processes = [raylet, *raylet.children(recursive=True)]
+        for worker in self.workers.glob(f"{raylet.pid}/*"):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                processes.append(psutil.Process(int(worker.name)))
+        return processes
 
     def worker(self, number: int, runs: Path) -> tuple[psutil.Process, Path] | None:
         """(worker, directory of the trial that it runs) of a node, or None."""

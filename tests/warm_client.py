@@ -23,10 +23,12 @@ class WarmServer:
     def __init__(self):
         test_run = os.environ.get("PYTEST_XDIST_TESTRUNUID", os.getpid())
         address = self.address = f"{tempfile.gettempdir()}/oat-bench-tests-{test_run}"
+        self.workers = f"{address}-workers"  # the server for Ray's workers
         self.connection = socket.socket(socket.AF_UNIX)
         with FileLock(f"{address}.lock"):
             if self.connection.connect_ex(address):
-                Path(address).unlink(missing_ok=True)  # of a server that was killed
+                for path in (address, self.workers):
+                    Path(path).unlink(missing_ok=True)  # of a server that was killed
                 command, null = [sys.executable, "-m", "tests.warm_commands", address], subprocess.DEVNULL
                 self.process = subprocess.Popen(command, cwd=ROOT, stdin=null, stdout=null)
                 while self.connection.connect_ex(address):

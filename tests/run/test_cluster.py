@@ -106,15 +106,21 @@ def disturbed(cluster, suites) -> SimpleNamespace:
     runs, before_deaths = cluster.folder / "runs", []
     process = cluster.bench("run", *suites, "--runs", runs, "--gpus-per-trial", 0)
     wait_for(lambda: len(list(runs.glob("trials/*/progress.jsonl"))) == 2)
-    joining = cluster.start_node(4)
     held, _ = cluster.worker(2, runs)
     held.send_signal(signal.SIGSTOP)  # its node has no room for the other trial
     _, directory = cluster.worker(3, runs)
-    for kill in (*[lambda: cluster.worker(3, runs)[0].kill()] * 2, lambda: joining.wait(120) or cluster.kill(3)):
+    for death in (1, 2, 3):
+        worker, _ = wait_for(lambda: cluster.worker(3, runs))
         before = len(epochs(directory))
-        wait_for(lambda before=before: len(epochs(directory)) > before)
+        wait_for(lambda before=before: len(epochs(directory)) > before, pause=0.01)
+        worker.send_signal(signal.SIGSTOP)
         before_deaths.append(epochs(directory))
-        kill()
+        if death < 3:
+            worker.kill()
+            worker.wait(60)  # else the next search may find it again
+        else:
+            assert cluster.start_node(4).wait(120) == 0
+            cluster.kill(3)
     assert wait_for(lambda: cluster.worker(4, runs))[1] == directory
     held.send_signal(signal.SIGCONT)
     text = process.communicate(timeout=120)[0]
