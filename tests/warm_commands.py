@@ -31,7 +31,7 @@ BEFORE = dict(os.environ)
 DRIVER = ("bench.run.ray_scheduler", "bench.run.run_command", "bench.tracking.mlflow_writer", "reports.build")
 # What Ray, Tune and trials import of other packages: 3.5 s of a worker's 4.
 OF_WORKERS = ("fsspec", "jsonschema", "pandas", "psutil", "pyarrow.compute", "pyarrow.fs", "pydantic", "requests")
-OF_WORKERS += ("rich", "safetensors.torch", "torch", "tqdm", "yaml")
+OF_WORKERS += ("rich", "safetensors.torch", "torch", "yaml")
 
 
 class Client:
