@@ -23,7 +23,7 @@ LONGEST = (
     "test_conformance",
     "test_kill",
     "test_extending",
-    "test_archive",
+    "test_report_from_archive",
     "test_mlflow_server",
     "test_simulation",
     "test_judge",

@@ -64,7 +64,7 @@ def first_world(tmp_path_factory):
 
 @pytest.fixture
 def world(first_world, tmp_path, monkeypatch):
-    """A copy of it as the working directory; returns the network's key."""
+    """A copy of `first_world` as the working directory; returns the network's key."""
     shutil.copytree(first_world[0], tmp_path / "copy", symlinks=True)
     monkeypatch.chdir(tmp_path / "copy")
     for variable in ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER", "BENCH_RUNS", "BENCH_DATA"):

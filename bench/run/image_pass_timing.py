@@ -30,8 +30,9 @@ MAX_CPU_BATCH_MACS = 6e9  # larger batches of a large network would take a CPU m
 def time_image_pass(recipe: Recipe, info: DatasetInfo, precision: str, width: float, device: str) -> float:
     """Seconds of one image's forward or input-backward pass in an attack, on one thread, in batches as in training.
 
-    Of a network that would take a CPU minutes, one step on one image is timed, without a warm-up. Raises BadInput
-    where the process that uses the GPU fails.
+    Of a network that would take a CPU minutes, one step on one image is timed, without a warm-up. Of a network whose
+    warm-up takes longer than MIN_SECONDS, one step is timed in place of a whole attack. Raises BadInput where the
+    process that uses the GPU fails.
     """
     if device == "cpu":
         return time_here(recipe, info.shape, info.classes, precision, width, device)

@@ -1,4 +1,4 @@
-"""Figures of the report: entries of figures.yaml, in which each is found by its name, and those of plugins."""
+"""Figures of the report: entries of figures.yaml, each under its name, and figures of plugins."""
 
 import importlib
 from pathlib import Path

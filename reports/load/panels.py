@@ -155,7 +155,7 @@ def probe_identity(row: dict) -> tuple:
 
 
 def position(dataset: str) -> int:
-    """Of a data set in the paper's order; others come after all of those."""
+    """Place of a data set in the paper's order; all other data sets share the last place."""
     order = list(formatting.DATASETS)
     return order.index(dataset) if dataset in order else len(order)
 
